@@ -1,0 +1,23 @@
+/** Bounds on everything that comes from outside, checked before anything is allocated (docs/spec.md §2.4). */
+
+/** A record's frame as a whole, for every type but the two below. */
+export const MAX_RECORD_BYTES = 64 * 1024
+/** Answers carry a grant, roots and a revocation list. */
+export const MAX_ANSWER_BYTES = 4 * 1024 * 1024
+export const MAX_REVOCATIONS_BYTES = 2 * 1024 * 1024
+export const MAX_SIGNATURES = 4
+
+export const MAX_DEPTH = 16
+export const MAX_ITEMS = 200_000
+
+export const MAX_TITLE_ID_CHARS = 64
+export const MIN_TITLE_ID_CHARS = 3
+export const MAX_NAME_CHARS = 200
+
+export const MAX_PACKAGE_INDEX_BYTES = 8 * 1024 * 1024
+export const MAX_PACKAGE_ENTRIES = 20_000
+export const MAX_ENTRY_NAME_CHARS = 512
+/** A program must fit in memory, and twice over while it is compiled. */
+export const MAX_PROGRAM_BYTES = 64 * 1024 * 1024
+/** 2^48 - 1: what our u48 sizes hold; the payload format itself ends at 4 PiB. */
+export const MAX_PAYLOAD_BYTES = 2 ** 48 - 1

@@ -1,0 +1,63 @@
+/**
+ * The build, in plain JavaScript because it is what makes TypeScript run.
+ *
+ *   build/  every source file by itself, in the shape of the tree: what tests and scripts run
+ *   dist/   the bundles that are published: library entries, the two programs, the engine's files
+ *
+ * The engine's files (metered wasm and its boot image) take seconds to make, so they are kept until one of their
+ * inputs changes.
+ */
+import { build } from 'esbuild'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+process.chdir(root)
+
+/** Folders whose TypeScript becomes build/. Titles are pressed, not built. */
+const SOURCES = ['formats', 'sandbox', 'loader', 'center', 'samples', 'tests', 'scripts']
+const SKIP = new Set(['samples/titles', 'sandbox/guest'])
+
+function* filesUnder(folder) {
+  if (!existsSync(folder) || SKIP.has(folder)) return
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = `${folder}/${entry.name}`
+    if (entry.isDirectory()) yield* filesUnder(path)
+    else if (path.endsWith('.ts') && !path.endsWith('.d.ts')) yield path
+  }
+}
+
+const common = { platform: 'node', target: 'node20', logLevel: 'warning', charset: 'utf8' }
+
+/** Remove compiled files whose source is gone, so that a deleted test cannot go on passing. */
+function sweep(kept) {
+  const walk = folder => {
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      const path = join(folder, entry.name)
+      if (entry.isDirectory()) walk(path)
+      else if (path.endsWith('.js') && !kept.has(relative('build', path).replaceAll('\\', '/'))) rmSync(path)
+    }
+  }
+  for (const folder of SOURCES) if (existsSync(join('build', folder))) walk(join('build', folder))
+}
+
+const sources = SOURCES.flatMap(folder => [...filesUnder(folder)])
+await build({
+  ...common,
+  entryPoints: sources,
+  outdir: 'build',
+  outbase: '.',
+  format: 'esm',
+  sourcemap: 'inline',
+  sourcesContent: false
+})
+sweep(new Set(sources.map(path => path.replace(/\.ts$/, '.js'))))
+
+/** Steps that live in the compiled tree; each keeps its own result while its inputs stay the same. */
+for (const step of ['build/scripts/engine.js', 'build/scripts/bundle.js']) {
+  if (!existsSync(step)) continue
+  const { status } = spawnSync(process.execPath, ['--enable-source-maps', step], { stdio: 'inherit' })
+  if (status !== 0) process.exit(status ?? 1)
+}
