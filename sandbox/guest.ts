@@ -1,0 +1,175 @@
+/**
+ * The one interface behind which both engines stand. It knows bytes, calls and limits; licenses are the loader's.
+ *
+ * @see docs/spec.md §7
+ */
+
+export type Engine = 'quickjs' | 'ses'
+
+/**
+ * Where a QuickJS guest runs. `inline`: in the caller's thread, bounded by metering; calls are fastest, and a call
+ * keeps the thread until it ends or reaches its limit. `thread`: in a worker, so that the caller is never kept
+ * waiting. A SES guest always has a process of its own and ignores this.
+ */
+export type Isolation = 'inline' | 'thread'
+
+/**
+ * What crosses between host and guest, by copy in both directions: JSON's values, and undefined, bigint, every
+ * number, and bytes. Objects are plain; cycles, functions, symbols and class instances are refused with
+ * `COFFER_VALUE_UNSUPPORTED`.
+ */
+export type Value =
+  | undefined
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | readonly Value[]
+  | { readonly [key: string]: Value }
+
+/**
+ * Hard bounds of a guest. Time limits count per call from the host (starting the title counts as one call), all the
+ * jobs and timers that run until its result settles included; a title started by `run` is one call, so there they
+ * bound the whole run. Memory and output count for the guest's whole life.
+ */
+export interface Limits {
+  /** Memory of the guest with everything it allocates. Past it: COFFER_LIMIT_MEMORY. */
+  readonly memoryBytes: number
+  /** Time spent computing. Past it: COFFER_LIMIT_CPU. */
+  readonly cpuMs: number
+  /** Time on the wall, waiting included. Past it: COFFER_LIMIT_WALL. Infinity: none. */
+  readonly wallMs: number
+  /** Native stack of the engine. Past it the guest itself sees a RangeError or InternalError. */
+  readonly stackBytes: number
+  /** Bytes written by console and `coffer:terminal` together. Past it: COFFER_LIMIT_OUTPUT. */
+  readonly outputBytes: number
+  /** Jobs and timers waiting at one time. Past it: COFFER_LIMIT_JOBS. */
+  readonly pendingJobs: number
+}
+
+export const DEFAULT_LIMITS: Limits = {
+  memoryBytes: 64 * 1024 * 1024,
+  cpuMs: 10_000,
+  wallMs: Infinity,
+  stackBytes: 256 * 1024,
+  outputBytes: 64 * 1024 * 1024,
+  pendingJobs: 100_000
+}
+
+/** A key press, as `coffer:terminal` hands it to a title. */
+export interface Key {
+  /** 'a', 'A', '1', 'space', 'enter', 'escape', 'tab', 'backspace', 'delete', 'up', 'down', 'left', 'right', 'home',
+   * 'end', 'pageup', 'pagedown', 'insert', 'f1' to 'f12'. */
+  readonly name: string
+  /** What the key would type; '' for keys that type nothing. */
+  readonly text: string
+  readonly ctrl: boolean
+  readonly alt: boolean
+  readonly shift: boolean
+}
+
+/** What the host offers behind `coffer:terminal`. Every method may be called at any time; order is kept. */
+export interface TerminalHost {
+  readonly interactive: boolean
+  size(): { columns: number; rows: number }
+  /** Text is written as it is, escape sequences included. */
+  write(text: string): void
+  /** The next key; null when input has ended. */
+  readKey(): Promise<Key | null>
+}
+
+/** What the host offers behind `coffer:assets`. Paths use '/', have no leading one, and are compared exactly. */
+export interface AssetSource {
+  list(): readonly { readonly path: string; readonly sizeBytes: number }[]
+  /** Fresh bytes, which the sandbox copies and wipes. @throws CofferError COFFER_FILE_MISSING */
+  read(path: string): Uint8Array | Promise<Uint8Array>
+}
+
+/** What the host offers behind `coffer:save`. Slots are named by `[A-Za-z0-9._-]{1,64}`, checked by the sandbox. */
+export interface SaveStore {
+  list(): readonly string[] | Promise<readonly string[]>
+  read(slot: string): Uint8Array | undefined | Promise<Uint8Array | undefined>
+  /** Resolves when the save would survive a pulled plug. */
+  write(slot: string, bytes: Uint8Array): void | Promise<void>
+  remove(slot: string): void | Promise<void>
+}
+
+/** A function of the embedding app behind `coffer:host`; made synchronous for the guest by {@link sync}. */
+export type HostFunction = (...args: never[]) => unknown
+
+/** What a guest may reach: one key per `coffer:` module. A module without a key does not exist for the guest. */
+export interface Capabilities {
+  readonly terminal?: TerminalHost
+  readonly assets?: AssetSource
+  readonly save?: SaveStore
+  readonly host?: Readonly<Record<string, HostFunction>>
+}
+
+export interface LaunchOptions {
+  readonly engine?: Engine
+  readonly isolation?: Isolation
+  readonly limits?: Partial<Limits>
+  readonly capabilities?: Capabilities
+  /** Name of the program in guest stack traces. Default 'title.js'. */
+  readonly name?: string
+  /** Where console.log and console.error go. Default: nowhere. Bytes belong to the receiver. */
+  readonly stdout?: (bytes: Uint8Array) => void
+  readonly stderr?: (bytes: Uint8Array) => void
+  /** Ends the guest when aborted: calls reject with COFFER_INTERRUPTED. */
+  readonly signal?: AbortSignal
+  /** A guest with a seed sees a clock that starts at 0 and moves only by its timers, and randomness from the seed:
+   * the same calls give the same bytes. */
+  readonly seed?: number
+}
+
+export interface Usage {
+  readonly cpuMs: number
+  readonly wallMs: number
+  readonly memoryBytes: number
+  readonly outputBytes: number
+  readonly calls: number
+}
+
+export interface Guest extends AsyncDisposable {
+  readonly engine: Engine
+  /** Names of the program's exports, 'default' among them. */
+  readonly exports: readonly string[]
+  /**
+   * Call an export. Arguments and result cross by copy.
+   *
+   * @throws CofferError COFFER_EXPORT_MISSING, COFFER_VALUE_UNSUPPORTED, COFFER_LIMIT_*, COFFER_INTERRUPTED,
+   *   COFFER_GUEST_GONE; GuestError for what the guest itself throws.
+   */
+  call(name: string, ...args: readonly Value[]): Promise<Value>
+  /** Start the default export as a program; resolves with its exit code (0 to 63). */
+  run(args: readonly string[]): Promise<number>
+  usage(): Usage
+  /** End the guest and overwrite its memory. Idempotent; pending calls reject with COFFER_GUEST_GONE. */
+  dispose(): Promise<void>
+}
+
+/** What a guest threw, with its own name and message and a stack of guest frames only. */
+export class GuestError extends Error {
+  override readonly name: string
+  readonly guestStack: string
+
+  constructor(name: string, message: string, guestStack: string) {
+    super(message)
+    this.name = name
+    this.guestStack = guestStack
+    // The host's frames say nothing about the guest, and engines put source lines into stacks.
+    this.stack = `${name}: ${message}\n${guestStack}`
+  }
+}
+
+const SYNC = Symbol('coffer.sync')
+
+/** Mark a host function as synchronous for the guest: it gets the result itself, not a promise of it. */
+export function sync<F extends HostFunction>(fn: F): F {
+  Object.defineProperty(fn, SYNC, { value: true })
+  return fn
+}
+
+export const isSync = (fn: HostFunction): boolean => SYNC in fn

@@ -1,0 +1,50 @@
+/**
+ * What a title is written against, beside the web-standard globals. Reference it from a title's source with
+ * `/// <reference types="coffer/guest" />` or through `"types": ["coffer/guest"]`.
+ *
+ * Each module exists only where it was granted: `permissions` in the manifest asks for it.
+ */
+
+declare module 'coffer:terminal' {
+  export interface Key {
+    readonly name: string
+    readonly text: string
+    readonly ctrl: boolean
+    readonly alt: boolean
+    readonly shift: boolean
+  }
+  /** False when output is a pipe or file. */
+  export const interactive: boolean
+  export function size(): { columns: number; rows: number }
+  /** Write text as it is, escape sequences included. */
+  export function write(text: string): void
+  /** The next key; null when input has ended. */
+  export function readKey(): Promise<Key | null>
+  /** A line of input without its newline, echoed where a person types; null when input has ended. */
+  export function readLine(prompt?: string): Promise<string | null>
+}
+
+declare module 'coffer:assets' {
+  export interface Asset {
+    readonly path: string
+    readonly sizeBytes: number
+  }
+  export function list(): readonly Asset[]
+  export function read(path: string): Promise<Uint8Array>
+  export function readText(path: string): Promise<string>
+}
+
+declare module 'coffer:save' {
+  /** Slots are named by 1 to 64 of A-Z a-z 0-9 . _ - */
+  export function list(): Promise<string[]>
+  export function read(slot: string): Promise<Uint8Array | null>
+  export function readText(slot: string): Promise<string | null>
+  /** Resolves when the save would survive a pulled plug. */
+  export function write(slot: string, data: Uint8Array | string): Promise<void>
+  export function remove(slot: string): Promise<void>
+}
+
+declare module 'coffer:host' {
+  const functions: Record<string, (...args: any[]) => any>
+  export = functions
+}

@@ -1,0 +1,45 @@
+/**
+ * What an engine is to the rest of the sandbox: a place that evaluates one program and passes byte messages to and
+ * from the SDK that runs inside it (sandbox/guest). Everything above bytes, such as calls, timers, console and
+ * capabilities, is the protocol between the SDK and the session (sandbox/session.ts), the same for both engines.
+ */
+import type { Limits } from './guest.js'
+
+/** What an engine asks of its session while guest code runs. All synchronous. */
+export interface MachinePort {
+  /**
+   * A message from the SDK, such as "print" or "call host function 3".
+   *
+   * @param message - Valid during the call only; copied by whoever keeps it.
+   * @returns The answer to hand to the SDK; undefined for none.
+   */
+  receive(message: Uint8Array): Uint8Array | undefined
+  /**
+   * Asked again and again while guest code runs, native loops included, at least every few milliseconds.
+   *
+   * @throws CofferError COFFER_LIMIT_CPU and the like, to end the guest where it stands.
+   */
+  poll(): void
+}
+
+/** One guest's engine in this thread. After any method has thrown a CofferError the machine is dead. */
+export interface Machine {
+  /**
+   * Evaluate an ES module and hand its namespace to the SDK.
+   *
+   * @param source - UTF-8. Copied; the copy is wiped once compiled. The caller wipes its own.
+   * @param modules - Each granted `coffer:` module with the names that it exports.
+   * @throws CofferError COFFER_PROGRAM_INVALID with line and column for what does not compile or link, and
+   *   COFFER_LIMIT_*. What the program throws while it starts arrives as a protocol message.
+   */
+  evaluate(source: Uint8Array, name: string, modules: ReadonlyMap<string, readonly string[]>): void
+  /** Hand a message to the SDK and run all jobs that are due. */
+  dispatch(message: Uint8Array): void
+  /** Bytes the guest occupies now. */
+  memoryBytes(): number
+  /** Overwrite the guest's memory with zeros and let go of it. Idempotent, and allowed in any state. */
+  destroy(): void
+}
+
+/** Make a machine. Engines with files to load (wasm, image) load them once per process. */
+export type MachineFactory = (port: MachinePort, limits: Limits) => Machine

@@ -1,0 +1,102 @@
+/**
+ * Every test file in a process of its own, two at a time, each with a time limit.
+ *
+ * uvu by itself runs all files in one process, has no time limit, and is green when a file forgets `.run()`. Here a
+ * file that runs no test fails, and so does one that prints no summary.
+ *
+ *   npm test                  everything
+ *   npm test -- loader/ cli   files whose path contains one of these words
+ */
+import { spawn } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+
+const FILE_LIMIT_MS = 240_000
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+function* testFiles(folder: string): Generator<string> {
+  for (const entry of readdirSync(`${root}/build/${folder}`, { withFileTypes: true })) {
+    const path = `${folder}/${entry.name}`
+    if (entry.isDirectory()) yield* testFiles(path)
+    else if (entry.name.endsWith('.test.js')) yield path
+  }
+}
+
+interface Outcome {
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: number
+  readonly output: string
+  readonly seconds: number
+}
+
+function runFile(file: string): Promise<Outcome> {
+  return new Promise(resolve => {
+    const started = performance.now()
+    let output = ''
+    let timedOut = false
+    const child = spawn(process.execPath, ['--enable-source-maps', `build/${file}`], {
+      cwd: root,
+      env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: process.platform !== 'win32'
+    })
+    const collect = (chunk: Buffer) => (output += chunk.toString('utf8'))
+    child.stdout.on('data', collect)
+    child.stderr.on('data', collect)
+    const timer = setTimeout(() => {
+      timedOut = true
+      // The whole group: a test's own children must not outlive it.
+      if (process.platform === 'win32') child.kill('SIGKILL')
+      else process.kill(-child.pid!, 'SIGKILL')
+    }, FILE_LIMIT_MS)
+    child.on('close', code => {
+      clearTimeout(timer)
+      const count = (label: string) => Number(new RegExp(`^\\s*${label}:\\s+(\\d+)`, 'm').exec(output)?.[1] ?? 0)
+      const total = count('Total')
+      const passed = count('Passed')
+      const skipped = count('Skipped')
+      let failed = total - passed
+      if (timedOut) output += `\n  ended after ${FILE_LIMIT_MS / 1000} s`
+      if (failed === 0 && (timedOut || code !== 0)) failed = 1
+      if (total === 0) {
+        output += '\n  no test ran: does the file call test.run()?'
+        failed = Math.max(failed, 1)
+      }
+      resolve({ passed, failed, skipped, output, seconds: (performance.now() - started) / 1000 })
+    })
+  })
+}
+
+const words = process.argv.slice(2)
+const files = [...testFiles('tests')]
+  .filter(file => words.length === 0 || words.some(word => file.includes(word)))
+  .sort()
+const totals = { passed: 0, failed: 0, skipped: 0 }
+const queue = [...files]
+
+async function work(): Promise<void> {
+  for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+    const outcome = await runFile(file)
+    totals.passed += outcome.passed
+    totals.failed += outcome.failed
+    totals.skipped += outcome.skipped
+    const mark = outcome.failed > 0 ? 'FAIL' : 'ok  '
+    const skips = outcome.skipped > 0 ? `, ${outcome.skipped} skipped` : ''
+    console.log(
+      `${mark} ${file.replace(/\.js$/, '')}  ${outcome.passed} passed${skips}  ${outcome.seconds.toFixed(1)} s`
+    )
+    if (outcome.failed > 0) console.log(outcome.output.replace(/^/gm, '     '))
+    else for (const [line] of outcome.output.matchAll(/^.*skip: .*$/gm)) console.log(`     ${line.trim()}`)
+  }
+}
+
+await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, work))
+if (files.length === 0) {
+  console.error('no test file matches')
+  process.exitCode = 1
+}
+const skipped = totals.skipped > 0 ? `, ${totals.skipped} skipped` : ''
+console.log(`\n${totals.passed} passed, ${totals.failed} failed${skipped}`)
+if (totals.failed > 0) process.exitCode = 1
