@@ -72,7 +72,8 @@ export function base64url(bytes: Uint8Array): string {
 
 /** The inverse of {@link base64url}; one text per value, so unused bits must be zero. */
 export function fromBase64url(text: string): Uint8Array {
-  const refuse = () => new CofferError('COFFER_ENCODING', 'Cannot read base64url text: it is not in its one valid form.')
+  const refuse = () =>
+    new CofferError('COFFER_ENCODING', 'Cannot read base64url text: it is not in its one valid form.')
   if (text.length % 4 === 1) throw refuse()
   const out = new Uint8Array(Math.floor((text.length * 3) / 4))
   let bits = 0

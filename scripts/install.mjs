@@ -15,5 +15,9 @@ const [command, args] = installed
   ? [process.execPath, ['scripts/build.mjs']]
   : ['npm', ['install', '--no-audit', '--no-fund', '--loglevel=error']]
 if (!installed) console.error('Installing packages (once) ...')
-const { status } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' })
+const { status } = spawnSync(command, args, {
+  cwd: root,
+  stdio: ['ignore', 2, 2],
+  shell: process.platform === 'win32'
+})
 process.exit(status ?? 1)

@@ -53,7 +53,8 @@ function runFile(file: string): Promise<Outcome> {
     }, FILE_LIMIT_MS)
     child.on('close', code => {
       clearTimeout(timer)
-      const count = (label: string) => Number(new RegExp(`^\\s*${label}:\\s+(\\d+)`, 'm').exec(output)?.[1] ?? 0)
+      const count = (label: string) =>
+        Number(new RegExp(`^\\s*${label}:\\s+(\\d+)`, 'm').exec(output)?.[1] ?? 0)
       const total = count('Total')
       const passed = count('Passed')
       const skipped = count('Skipped')

@@ -1,0 +1,217 @@
+/**
+ * Every derived value of the protocol, one function each (docs/spec.md §4). Nothing here reads, decides or keeps:
+ * keys go in, keys come out, and the caller wipes both.
+ *
+ * Protection is data flow. The key that opens a title is unwrapped under a key that the recomputed certificate
+ * enters, so leaving out the comparison of the two certificates opens nothing.
+ */
+import { concat, wipe } from './bytes.js'
+import { enc, lengthPrefixed } from './encode.js'
+import { hpkeOpen, hpkeSeal } from './hpke.js'
+import { aesCmac256, hkdfExpand512, hkdfExtract512, unwrapKey, wrapKey } from './primitives.js'
+
+/** What a license is for: it enters every key, so that a grant opens nothing under another title or medium. */
+export interface Binding {
+  readonly centerId: Uint8Array
+  readonly titleId: string
+  /** On the buyer's side: measured just now, never read from a file. */
+  readonly mediumId: Uint8Array
+  readonly grantHash: Uint8Array
+}
+
+const fields = ({ centerId, titleId, mediumId, grantHash }: Binding) =>
+  [centerId, titleId, mediumId, grantHash] as const
+
+// Embodiment 1: the certificate
+
+/** KEYc. @param certificationMaster - The center's 32-byte secret of one epoch. */
+export const deriveCertificationKey = (
+  certificationMaster: Uint8Array,
+  centerId: Uint8Array,
+  epoch: number,
+  userId: Uint8Array,
+  mediumId: Uint8Array
+): Uint8Array =>
+  hkdfExpand512(certificationMaster, enc('certification-key', centerId, epoch, userId, mediumId))
+
+/** CS at the center, CS' at the buyer: FIG. 5 as AES-256-CMAC, 16 bytes. */
+export const computeCertificate = (certificationKey: Uint8Array, binding: Binding): Uint8Array =>
+  aesCmac256(certificationKey, enc('certificate', ...fields(binding)))
+
+/** EKU(KEYc). @param ephemeralSecret - 32 fresh random bytes. */
+export const sealCertificationKey = (
+  sealKey: Uint8Array,
+  binding: Binding,
+  certificate: Uint8Array,
+  certificationKey: Uint8Array,
+  ephemeralSecret: Uint8Array
+): Uint8Array =>
+  hpkeSeal(
+    sealKey,
+    enc('sealed-certification-key', ...fields(binding)),
+    certificate,
+    certificationKey,
+    ephemeralSecret
+  )
+
+/** @throws CofferError COFFER_KEY_UNWRAP for another user, medium, title or grant. */
+export const openCertificationKey = (
+  sealSecret: Uint8Array,
+  binding: Binding,
+  certificate: Uint8Array,
+  sealed: Uint8Array
+): Uint8Array =>
+  hpkeOpen(sealSecret, enc('sealed-certification-key', ...fields(binding)), certificate, sealed)
+
+const titleKeyWrap = (certificationKey: Uint8Array, binding: Binding, certificate: Uint8Array): Uint8Array =>
+  hkdfExpand512(certificationKey, enc('title-key', ...fields(binding), certificate))
+
+export function wrapTitleKey(
+  certificationKey: Uint8Array,
+  binding: Binding,
+  certificate: Uint8Array,
+  titleKey: Uint8Array
+): Uint8Array {
+  const wrapping = titleKeyWrap(certificationKey, binding, certificate)
+  try {
+    return wrapKey(wrapping, titleKey)
+  } finally {
+    wipe(wrapping)
+  }
+}
+
+/** Kd. @param recomputedCertificate - CS', never CS. @throws CofferError COFFER_KEY_UNWRAP */
+export function unwrapTitleKey(
+  certificationKey: Uint8Array,
+  binding: Binding,
+  recomputedCertificate: Uint8Array,
+  wrappedTitleKey: Uint8Array
+): Uint8Array {
+  const wrapping = titleKeyWrap(certificationKey, binding, recomputedCertificate)
+  try {
+    return unwrapKey(wrapping, wrappedTitleKey)
+  } finally {
+    wipe(wrapping)
+  }
+}
+
+// Embodiment 2: the conversion keys
+
+/** Ku. @param masterKey - KM, the center's 32-byte secret of one epoch. */
+export const deriveMediumKey = (
+  masterKey: Uint8Array,
+  centerId: Uint8Array,
+  epoch: number,
+  mediumId: Uint8Array
+): Uint8Array => hkdfExpand512(masterKey, enc('medium-key', centerId, epoch, mediumId))
+
+/** Ka. */
+export const deriveMasterMediumKey = (
+  masterKey: Uint8Array,
+  centerId: Uint8Array,
+  epoch: number,
+  titleId: string,
+  release: number
+): Uint8Array => hkdfExpand512(masterKey, enc('master-medium-key', centerId, epoch, titleId, release))
+
+/**
+ * The key that stands where the seed encrypts with Mid alone, 64 bytes.
+ *
+ * @param bindingSecret - 32 bytes that only the user can open; empty for a bearer grant.
+ */
+export function deriveBindingKey(binding: Binding, bindingSecret: Uint8Array): Uint8Array {
+  const material = concat(lengthPrefixed(binding.mediumId), lengthPrefixed(bindingSecret))
+  try {
+    return hkdfExtract512(enc('medium-binding', ...fields(binding)), material)
+  } finally {
+    wipe(material)
+  }
+}
+
+export const sealBindingSecret = (
+  sealKey: Uint8Array,
+  binding: Binding,
+  bindingSecret: Uint8Array,
+  ephemeralSecret: Uint8Array
+): Uint8Array =>
+  hpkeSeal(
+    sealKey,
+    enc('sealed-binding-secret', ...fields(binding)),
+    new Uint8Array(0),
+    bindingSecret,
+    ephemeralSecret
+  )
+
+/** @throws CofferError COFFER_KEY_UNWRAP */
+export const openBindingSecret = (sealSecret: Uint8Array, binding: Binding, sealed: Uint8Array): Uint8Array =>
+  hpkeOpen(sealSecret, enc('sealed-binding-secret', ...fields(binding)), new Uint8Array(0), sealed)
+
+/** Which of the two conversion keys is wrapped. */
+export type ConversionKey = 'medium-key' | 'master-medium-key'
+
+/** EMid(Ku) or EMid(Ka). */
+export function wrapConversionKey(bindingKey: Uint8Array, which: ConversionKey, key: Uint8Array): Uint8Array {
+  const wrapping = hkdfExpand512(bindingKey, enc(`wrap-${which}`))
+  try {
+    return wrapKey(wrapping, key)
+  } finally {
+    wipe(wrapping)
+  }
+}
+
+/** Ku out of EMid(Ku), or Ka out of EMid(Ka). @throws CofferError COFFER_KEY_UNWRAP */
+export function unwrapConversionKey(
+  bindingKey: Uint8Array,
+  which: ConversionKey,
+  wrapped: Uint8Array
+): Uint8Array {
+  const wrapping = hkdfExpand512(bindingKey, enc(`wrap-${which}`))
+  try {
+    return unwrapKey(wrapping, wrapped)
+  } finally {
+    wipe(wrapping)
+  }
+}
+
+// Both
+
+/** What a payload's key is bound to (Cobblestone context): a payload does not open as another title's. */
+export const payloadContext = (titleId: string, release: number): Uint8Array =>
+  enc('payload', titleId, release)
+
+/** Key of one save slot. @param licenseKey - KEYc or Ku. */
+export const deriveSaveKey = (licenseKey: Uint8Array, titleId: string, slot: string): Uint8Array =>
+  hkdfExpand512(licenseKey, enc('save', titleId, slot))
+
+const releaseInfo = (centerId: Uint8Array, titleId: string, release: number, scheme: string) =>
+  enc('sealed-release-key', centerId, titleId, release, scheme)
+
+/** Kd or Ka for the publisher who presses. */
+export const sealReleaseKey = (
+  sealKey: Uint8Array,
+  { centerId, titleId, release, scheme }: ReleaseName,
+  releaseKey: Uint8Array,
+  ephemeralSecret: Uint8Array
+): Uint8Array =>
+  hpkeSeal(
+    sealKey,
+    releaseInfo(centerId, titleId, release, scheme),
+    new Uint8Array(0),
+    releaseKey,
+    ephemeralSecret
+  )
+
+/** @throws CofferError COFFER_KEY_UNWRAP */
+export const openReleaseKey = (
+  sealSecret: Uint8Array,
+  { centerId, titleId, release, scheme }: ReleaseName,
+  sealed: Uint8Array
+): Uint8Array =>
+  hpkeOpen(sealSecret, releaseInfo(centerId, titleId, release, scheme), new Uint8Array(0), sealed)
+
+export interface ReleaseName {
+  readonly centerId: Uint8Array
+  readonly titleId: string
+  readonly release: number
+  readonly scheme: 'certificate' | 'conversion'
+}

@@ -1,0 +1,184 @@
+/**
+ * The signed frame around every record (docs/spec.md §2.3).
+ *
+ *     offset  bytes
+ *     0       4      magic 89 43 46 52
+ *     4       1      version, 1
+ *     5       1      record type
+ *     6       2      suite, u16be, 1
+ *     8       4      length of the body, u32be
+ *     12      4      length of the attachments, u32be
+ *     16      4      number of signatures, u32be, 1 to 4
+ *     20      ...    body, attachments: strict MessagePack maps
+ *             96 n   per signature: Ed25519 public key (32), signature (64)
+ *
+ * A signature covers ENC("signed/<type>", everything before the first signature), the bytes as received. What a
+ * signature cannot cover because it is derived from the body, such as the certificate over its hash, is an
+ * attachment.
+ */
+import { concat, equalBytes, readU32be, u32be } from './bytes.js'
+import { enc } from './encode.js'
+import { CofferError } from './errors.js'
+import type { Label } from './labels.js'
+import { MAX_SIGNATURES } from './limits.js'
+import { ed25519PublicKey, ed25519Sign, ed25519Verify } from './primitives.js'
+
+export const RECORD_TYPES = {
+  root: 1,
+  publisher: 2,
+  manifest: 3,
+  identity: 4,
+  request: 5,
+  grant: 6,
+  answer: 7,
+  revocations: 8,
+  registration: 9,
+  release: 10
+} as const
+
+export type RecordType = keyof typeof RECORD_TYPES
+
+export const SUITE = 1
+const MAGIC = new Uint8Array([0x89, 0x43, 0x46, 0x52])
+const VERSION = 1
+const HEADER_BYTES = 20
+const SIGNATURE_BYTES = 96
+
+/** An empty MessagePack map: the attachments of a record that has none. */
+export const NO_ATTACHMENTS = new Uint8Array([0x80])
+
+export interface Signature {
+  readonly publicKey: Uint8Array
+  readonly signature: Uint8Array
+}
+
+/** A frame whose lengths add up; nothing in it is believed yet. All fields are views of the bytes as received. */
+export interface ParsedFrame {
+  readonly type: RecordType
+  readonly bytes: Uint8Array
+  readonly body: Uint8Array
+  readonly attachments: Uint8Array
+  readonly signatures: readonly Signature[]
+}
+
+declare const verified: unique symbol
+/** A frame one of whose signatures was made by a key that the caller named. Only {@link verifyFrame} makes one. */
+export interface VerifiedFrame extends ParsedFrame {
+  readonly [verified]: true
+  /** The public key, 32 bytes, that was asked for and fits. */
+  readonly signer: Uint8Array
+}
+
+const names = Object.fromEntries(Object.entries(RECORD_TYPES).map(([name, type]) => [type, name]))
+
+const damaged = (type: RecordType, found: string) =>
+  new CofferError('COFFER_RECORD_DAMAGED', `Cannot read the ${type} record: ${found}.`, {
+    expected: `a complete ${type} record`,
+    found,
+    hint: 'The file is damaged or incomplete; get it again from where it came from.'
+  })
+
+/**
+ * Take a frame apart without believing it.
+ *
+ * @param bytes - The whole record: not a byte more.
+ * @throws CofferError COFFER_RECORD_DAMAGED, COFFER_VERSION_UNSUPPORTED.
+ */
+export function parseFrame(type: RecordType, bytes: Uint8Array, maxBytes: number): ParsedFrame {
+  if (bytes.length > maxBytes) throw damaged(type, `${bytes.length} bytes, more than the ${maxBytes} allowed`)
+  if (bytes.length < HEADER_BYTES) throw damaged(type, `it ends after ${bytes.length} bytes`)
+  if (!equalBytes(bytes.subarray(0, 4), MAGIC))
+    throw damaged(type, 'it does not begin with the magic bytes of a record')
+  const suite = (bytes[6]! << 8) | bytes[7]!
+  if (bytes[4] !== VERSION || suite !== SUITE) {
+    throw new CofferError(
+      'COFFER_VERSION_UNSUPPORTED',
+      `Cannot read the ${type} record: it has version ${bytes[4]} and suite ${suite}.`,
+      {
+        expected: `version ${VERSION}, suite ${SUITE}`,
+        found: `version ${bytes[4]}, suite ${suite}`,
+        hint: 'Install a newer coffer, or get the file again if it may be damaged.'
+      }
+    )
+  }
+  if (bytes[5] !== RECORD_TYPES[type]) throw damaged(type, `it is a ${names[bytes[5]!] ?? 'unknown'} record`)
+
+  const bodyLength = readU32be(bytes, 8)
+  const attachmentsLength = readU32be(bytes, 12)
+  const count = readU32be(bytes, 16)
+  if (count < 1 || count > MAX_SIGNATURES) throw damaged(type, `it claims ${count} signatures`)
+  const signedLength = HEADER_BYTES + bodyLength + attachmentsLength
+  const expected = signedLength + count * SIGNATURE_BYTES
+  if (bytes.length !== expected)
+    throw damaged(type, `it has ${bytes.length} bytes where its header says ${expected}`)
+
+  const signatures: Signature[] = []
+  for (let at = signedLength; at < bytes.length; at += SIGNATURE_BYTES) {
+    signatures.push({ publicKey: bytes.subarray(at, at + 32), signature: bytes.subarray(at + 32, at + 96) })
+  }
+  return {
+    type,
+    bytes,
+    body: bytes.subarray(HEADER_BYTES, HEADER_BYTES + bodyLength),
+    attachments: bytes.subarray(HEADER_BYTES + bodyLength, signedLength),
+    signatures
+  }
+}
+
+const signedPart = (type: RecordType, bytes: Uint8Array, signatureCount: number): Uint8Array =>
+  enc(`signed/${type}` as Label, bytes.subarray(0, bytes.length - signatureCount * SIGNATURE_BYTES))
+
+/**
+ * Check that a frame bears a good signature by one of the trusted keys.
+ *
+ * @returns undefined when no signature claims to be by one of them: who that is a matter of is for the caller to say.
+ * @throws CofferError COFFER_RECORD_FORGED when one does and does not fit.
+ */
+export function verifyFrame(
+  frame: ParsedFrame,
+  isTrusted: (publicKey: Uint8Array) => boolean
+): VerifiedFrame | undefined {
+  const by = frame.signatures.find(({ publicKey }) => isTrusted(publicKey))
+  if (by === undefined) return undefined
+  const message = signedPart(frame.type, frame.bytes, frame.signatures.length)
+  if (!ed25519Verify(by.publicKey, message, by.signature)) {
+    throw new CofferError(
+      'COFFER_RECORD_FORGED',
+      `The signature of the ${frame.type} record does not fit its bytes.`,
+      {
+        expected: 'a record as it was signed',
+        found: 'a record changed after it was signed',
+        hint: 'The file is damaged or was altered; get it again from where it came from.'
+      }
+    )
+  }
+  return { ...frame, signer: by.publicKey } as VerifiedFrame
+}
+
+/** Verify with the key that the frame itself names: proves that its bytes are whole, not who made them. */
+export const verifySelfSigned = (frame: ParsedFrame): VerifiedFrame => verifyFrame(frame, () => true)!
+
+/**
+ * Build and sign a frame.
+ *
+ * @param seeds - 32-byte Ed25519 seeds, one signature each, in this order. Not kept.
+ * @returns Fresh bytes.
+ */
+export function signFrame(
+  type: RecordType,
+  body: Uint8Array,
+  attachments: Uint8Array,
+  ...seeds: readonly Uint8Array[]
+): Uint8Array {
+  const header = new Uint8Array([...MAGIC, VERSION, RECORD_TYPES[type], SUITE >> 8, SUITE & 0xff])
+  const signed = concat(
+    header,
+    u32be(body.length),
+    u32be(attachments.length),
+    u32be(seeds.length),
+    body,
+    attachments
+  )
+  const message = enc(`signed/${type}` as Label, signed)
+  return concat(signed, ...seeds.flatMap(seed => [ed25519PublicKey(seed), ed25519Sign(seed, message)]))
+}

@@ -1,0 +1,62 @@
+/**
+ * The answer, or copy ticket: everything a center sends back to one request (S2, S14; docs/spec.md §3.7). The grant
+ * and the revocation list go to the medium; EMid(Ka), which only the copying needs, does not.
+ */
+import { equalBytes } from '../bytes.js'
+import { parseFrame, signFrame, verifyFrame } from '../frame.js'
+import { MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_REVOCATIONS_BYTES } from '../limits.js'
+import { bytes, decodeAs, encodeAs, integer, list, map, optional, text, type Infer } from '../shape.js'
+import { hash, requestId } from './fields.js'
+import { signerAmong } from './grant.js'
+import type { Center } from './root.js'
+
+const shape = map({
+  centerId: hash,
+  /** What was charged, in minor units; 0 when the same copy was paid for before. */
+  chargedMinor: integer(0, 2 ** 48),
+  currency: text(3, /^[A-Z]{3}$/),
+  requestHash: hash,
+  requestId
+})
+
+const attachmentsShape = map({
+  grant: bytes(1, MAX_RECORD_BYTES),
+  revocations: bytes(1, MAX_REVOCATIONS_BYTES),
+  /** Every root record of the center, first to newest. */
+  roots: list(bytes(1, MAX_RECORD_BYTES), 1, 64),
+  /** EMid(Ka), scheme conversion only. */
+  wrappedMasterMediumKey: optional(bytes(40))
+})
+
+export type Answer = Infer<typeof shape>
+export type AnswerAttachments = Infer<typeof attachmentsShape>
+export type VerifiedAnswer = Answer & AnswerAttachments
+
+export const encodeAnswer = (
+  answer: Answer,
+  attachments: AnswerAttachments,
+  centerSeed: Uint8Array
+): Uint8Array =>
+  signFrame(
+    'answer',
+    encodeAs('answer', shape, answer),
+    encodeAs('answer attachments', attachmentsShape, attachments),
+    centerSeed
+  )
+
+/** @returns undefined when no pinned center signed it. @throws CofferError COFFER_RECORD_*, COFFER_ENCODING. */
+export function openAnswer(
+  bytes: Uint8Array,
+  centers: readonly Center[]
+): { answer: VerifiedAnswer; center: Center } | undefined {
+  const parsed = parseFrame('answer', bytes, MAX_ANSWER_BYTES)
+  const frame = verifyFrame(parsed, key => signerAmong(centers, key) !== undefined)
+  const center = frame && signerAmong(centers, frame.signer)
+  if (frame === undefined || center === undefined) return undefined
+  const answer = decodeAs('answer', shape, frame.body)
+  if (!equalBytes(answer.centerId, center.centerId)) return undefined
+  return {
+    center,
+    answer: { ...answer, ...decodeAs('answer attachments', attachmentsShape, frame.attachments) }
+  }
+}

@@ -1,0 +1,31 @@
+/** Fields that more than one record has. */
+import { MAX_NAME_CHARS, MAX_TITLE_ID_CHARS, MIN_TITLE_ID_CHARS } from '../limits.js'
+import { bytes, integer, list, oneOf, text } from '../shape.js'
+
+const TITLE_ID = /^[a-z0-9]+(?:[.-][a-z0-9]+)*$/
+
+/** Groups of a-z and 0-9 joined by '.' or '-', 3 to 64 characters: safe as a file name on every system. */
+export const isTitleId = (value: string): boolean =>
+  value.length >= MIN_TITLE_ID_CHARS && value.length <= MAX_TITLE_ID_CHARS && TITLE_ID.test(value)
+
+export const titleId = text(
+  MAX_TITLE_ID_CHARS,
+  new RegExp(`^(?=.{${MIN_TITLE_ID_CHARS},})${TITLE_ID.source.slice(1)}`)
+)
+export const release = integer(1, 0xffffffff)
+/** Names are shown to people: no control characters, so that they cannot steer a terminal. */
+export const displayName = text(MAX_NAME_CHARS, /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$/u)
+export const hash = bytes(32)
+export const publicKey = bytes(32)
+export const requestId = bytes(16)
+
+export type Scheme = 'certificate' | 'conversion'
+export const scheme = oneOf('certificate', 'conversion')
+
+export type MediumKind = 'folder' | 'drive'
+export const mediumKind = oneOf('folder', 'drive')
+
+/** What a grant is bound to: the medium always, the user's key unless it is a bearer grant. */
+export const bind = list(oneOf('medium', 'user'), 1, 2)
+export type Bind = readonly ('medium' | 'user')[]
+export const isBearer = (bind: Bind): boolean => !bind.includes('user')
