@@ -1,0 +1,344 @@
+/**
+ * The strict MessagePack profile of every record body: one value has one encoding, and nothing else is read.
+ *
+ * Types: nil, bool, integers from -(2^53 - 1) to 2^53 - 1, UTF-8 text, bytes, arrays, maps. No floats, no
+ * extensions. Every integer and every length in its shortest form; integers that are not negative in the unsigned
+ * forms. Text is well-formed and does not begin with a byte order mark. The keys of a map are 1 to 255
+ * printable ASCII characters, in ascending order of their bytes, each once, and none is `__proto__`. At most 16 levels, 200 000 items (a key is
+ * one), and no trailing bytes.
+ *
+ * A scanner of our own checks all of that before msgpackr sees the bytes, because msgpackr accepts far more
+ * whatever its options: repeated keys, longer forms, bad UTF-8, extensions that build objects and even functions.
+ *
+ * The only file that imports msgpackr, by an entry that never loads its native addon.
+ *
+ * @see docs/spec.md §2.4
+ */
+import { Unpackr } from 'msgpackr/unpack'
+import { utf8, wipe } from './bytes.js'
+import { CofferError } from './errors.js'
+import { MAX_DEPTH, MAX_ITEMS } from './limits.js'
+
+export type Packable =
+  null | boolean | number | string | Uint8Array | readonly Packable[] | { readonly [key: string]: Packable }
+
+/**
+ * Encode a value in its one form.
+ *
+ * Not by msgpackr, which writes integers from 2^32 on as floats or as signed, keeps map order, and leaves what it
+ * wrote in a buffer that it shares between calls.
+ *
+ * @returns bytes of their own memory, which {@link decode} turns into an equal value (-0 becomes 0).
+ * @throws TypeError for a value that the profile cannot say: a mistake of our own code.
+ */
+export function encode(value: Packable): Uint8Array {
+  let out = new Uint8Array(256)
+  let at = 0
+  let items = 0
+  put(value, 0)
+  return out.slice(0, at)
+
+  function put(value: unknown, depth: number): void {
+    if (++items > MAX_ITEMS) cannot(`more than ${MAX_ITEMS} items`)
+    if (value === null) putHead(0xc0)
+    else if (value === false) putHead(0xc2)
+    else if (value === true) putHead(0xc3)
+    else if (typeof value === 'number') putInteger(value)
+    else if (typeof value === 'string') putText(value)
+    else if (value instanceof Uint8Array) putBytes(value)
+    else if (typeof value !== 'object') cannot(`a ${typeof value}`)
+    else if (depth === MAX_DEPTH) cannot(`more than ${MAX_DEPTH} levels`)
+    else if (Array.isArray(value)) putArray(value, depth)
+    else putMap(value, depth)
+  }
+
+  function putInteger(value: number): void {
+    if (!Number.isSafeInteger(value)) cannot('a number that is no exact integer')
+    if (value >= 0) {
+      if (value < 0x80) putHead(value)
+      else if (value < 0x100) putHead(0xcc, 1, value)
+      else if (value < 0x1_0000) putHead(0xcd, 2, value)
+      else if (value < 0x1_0000_0000) putHead(0xce, 4, value)
+      else putHead(0xcf, 8, value)
+    } else if (value >= -0x20) putHead(0x100 + value)
+    else if (value >= -0x80) putHead(0xd0, 1, value)
+    else if (value >= -0x8000) putHead(0xd1, 2, value)
+    else if (value >= -0x8000_0000) putHead(0xd2, 4, value)
+    else putHead(0xd3, 8, value)
+  }
+
+  function putText(value: string): void {
+    if (/^\ufeff|\p{Surrogate}/u.test(value))
+      cannot('text with a lone surrogate or a leading byte order mark')
+    const bytes = utf8(value)
+    if (bytes.length < 0x20) putHead(0xa0 | bytes.length)
+    else putLength(0xd9, bytes.length)
+    putRaw(bytes)
+  }
+
+  function putBytes(bytes: Uint8Array): void {
+    putLength(0xc4, bytes.length)
+    putRaw(bytes)
+  }
+
+  function putArray(values: readonly unknown[], depth: number): void {
+    if (values.length < 0x10) putHead(0x90 | values.length)
+    else if (values.length < 0x1_0000) putHead(0xdc, 2, values.length)
+    else putHead(0xdd, 4, values.length)
+    for (let i = 0; i < values.length; i++) put(values[i], depth + 1)
+  }
+
+  function putMap(map: object, depth: number): void {
+    const prototype: unknown = Object.getPrototypeOf(map)
+    if (prototype !== Object.prototype && prototype !== null) cannot('an object of a class')
+    const entries = Object.entries(map)
+    if (entries.length < 0x10) putHead(0x80 | entries.length)
+    else if (entries.length < 0x1_0000) putHead(0xde, 2, entries.length)
+    else putHead(0xdf, 4, entries.length)
+    for (const [key, value] of entries.sort(([a], [b]) => (a < b ? -1 : 1))) {
+      if (!KEY.test(key) || key === FORBIDDEN_KEY)
+        cannot('a key that is not 1 to 255 printable ASCII characters')
+      items++
+      putText(key)
+      put(value, depth + 1)
+    }
+  }
+
+  /** For the two types whose three forms with a length stand side by side. */
+  function putLength(type8: 0xc4 | 0xd9, length: number): void {
+    if (length < 0x100) putHead(type8, 1, length)
+    else if (length < 0x1_0000) putHead(type8 + 1, 2, length)
+    else putHead(type8 + 2, 4, length)
+  }
+
+  /** A type byte, then an integer of `width` bytes, big-endian, in two's complement. */
+  function putHead(type: number, width: 0 | 1 | 2 | 4 | 8 = 0, integer = 0): void {
+    reserve(1 + width)
+    out[at] = type
+    for (let i = width, rest = integer; i > 0; i--, rest = Math.floor(rest / 256)) out[at + i] = rest % 256
+    at += 1 + width
+  }
+
+  function putRaw(bytes: Uint8Array): void {
+    reserve(bytes.length)
+    out.set(bytes, at)
+    at += bytes.length
+  }
+
+  function reserve(length: number): void {
+    if (at + length <= out.length) return
+    const larger = new Uint8Array(2 * (at + length))
+    larger.set(out)
+    wipe(out)
+    out = larger
+  }
+
+  function cannot(what: string): never {
+    throw new TypeError(`cannot encode ${what}`)
+  }
+}
+
+const KEY = /^[\x20-\x7e]{1,255}$/
+const FORBIDDEN_KEY = '__proto__'
+
+/**
+ * Decode bytes from outside.
+ *
+ * @param bytes - not kept.
+ * @returns a value whose bytes fields have memory of their own. Maps are ordinary objects: read own fields only.
+ * @throws CofferError `COFFER_ENCODING`, with the offset at which the bytes leave the profile.
+ */
+export function decode(bytes: Uint8Array): Packable {
+  scan(bytes)
+  // A view of our own, since msgpackr leaves a property on what it is given and cuts Buffers into Buffers.
+  return unpacker.unpack(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)) as Packable
+}
+
+const unpacker = new Unpackr({
+  useRecords: false,
+  mapsAsObjects: true,
+  structuredClone: false,
+  copyBuffers: true,
+  int64AsType: 'number' // exact, since the scanner ends at 2^53 - 1
+})
+
+// ---------------------------------------------------------------- the scanner
+
+/** @throws CofferError `COFFER_ENCODING` unless `bytes` is exactly one value of the profile. */
+function scan(bytes: Uint8Array): void {
+  const end = bytes.length
+  let at = 0
+  let items = MAX_ITEMS
+
+  value(0)
+  if (at !== end) refuse(`the value ends, but ${end - at} bytes follow`)
+
+  function value(depth: number): void {
+    count()
+    const first = byte()
+    if (first <= 0x7f || first >= 0xe0) return
+    if (first <= 0x8f) return map(first & 0x0f, depth)
+    if (first <= 0x9f) return array(first & 0x0f, depth)
+    if (first <= 0xbf) return text(first & 0x1f)
+    switch (first) {
+      case 0xc0: // nil
+      case 0xc2: // false
+      case 0xc3: // true
+        return
+      case 0xc4:
+        return skip(unsigned(1, 0))
+      case 0xc5:
+        return skip(unsigned(2, 0x100))
+      case 0xc6:
+        return skip(unsigned(4, 0x1_0000))
+      case 0xcc:
+        return void unsigned(1, 0x80)
+      case 0xcd:
+        return void unsigned(2, 0x100)
+      case 0xce:
+        return void unsigned(4, 0x1_0000)
+      case 0xcf:
+        return void unsigned(8, 0x1_0000_0000)
+      case 0xd0:
+        return negative(1, -0x20)
+      case 0xd1:
+        return negative(2, -0x80)
+      case 0xd2:
+        return negative(4, -0x8000)
+      case 0xd3:
+        return negative(8, -0x8000_0000)
+      case 0xd9:
+        return text(unsigned(1, 0x20))
+      case 0xda:
+        return text(unsigned(2, 0x100))
+      case 0xdb:
+        return text(unsigned(4, 0x1_0000))
+      case 0xdc:
+        return array(unsigned(2, 0x10), depth)
+      case 0xdd:
+        return array(unsigned(4, 0x1_0000), depth)
+      case 0xde:
+        return map(unsigned(2, 0x10), depth)
+      case 0xdf:
+        return map(unsigned(4, 0x1_0000), depth)
+      default:
+        at--
+        return refuse(`type 0x${first.toString(16)} is not in the profile`)
+    }
+  }
+
+  function array(length: number, depth: number): void {
+    enter(length, depth)
+    for (let i = 0; i < length; i++) value(depth + 1)
+  }
+
+  function map(length: number, depth: number): void {
+    enter(2 * length, depth)
+    let previousStart = 0
+    let previousEnd = 0
+    for (let i = 0; i < length; i++) {
+      count()
+      const first = byte()
+      const keyBytes = first >= 0xa0 && first <= 0xbf ? first & 0x1f : first === 0xd9 ? unsigned(1, 0x20) : 0
+      if (keyBytes === 0) refuse('a key is not text of 1 to 255 bytes')
+      const start = at
+      skip(keyBytes)
+      for (let k = start; k < at; k++) {
+        if (bytes[k]! < 0x20 || bytes[k]! > 0x7e) refuse('a key is not printable ASCII')
+      }
+      if (i > 0 && !ascends(previousStart, previousEnd, start, at)) refuse('keys repeat or do not ascend')
+      if (isForbidden(start, at)) refuse(`a key is ${FORBIDDEN_KEY}`)
+      previousStart = start
+      previousEnd = at
+      value(depth + 1)
+    }
+  }
+
+  function ascends(a: number, aEnd: number, b: number, bEnd: number): boolean {
+    for (; a < aEnd && b < bEnd; a++, b++) if (bytes[a] !== bytes[b]) return bytes[a]! < bytes[b]!
+    return b < bEnd
+  }
+
+  function isForbidden(start: number, stop: number): boolean {
+    if (stop - start !== FORBIDDEN_KEY.length) return false
+    for (let i = start; i < stop; i++) if (bytes[i] !== FORBIDDEN_KEY.charCodeAt(i - start)) return false
+    return true
+  }
+
+  /** Each item takes at least a byte, so a length that cannot come true is refused before any loop. */
+  function enter(claimedItems: number, depth: number): void {
+    if (depth === MAX_DEPTH) refuse(`more than ${MAX_DEPTH} levels`)
+    if (claimedItems > end - at) refuse(`${claimedItems} items are claimed, but ${end - at} bytes are left`)
+  }
+
+  function count(): void {
+    if (--items < 0) refuse(`more than ${MAX_ITEMS} items`)
+  }
+
+  function byte(): number {
+    if (at === end) refuse('the bytes end early')
+    return bytes[at++]!
+  }
+
+  /** A big-endian integer, which is refused below `least` because a shorter form would have held it. */
+  function unsigned(width: 1 | 2 | 4 | 8, least: number): number {
+    let integer = 0
+    for (let i = 0; i < width; i++) integer = integer * 256 + byte()
+    if (integer < least) refuse('an integer or a length is not in its shortest form')
+    if (integer > Number.MAX_SAFE_INTEGER) refuse('an integer is above 2^53 - 1')
+    return integer
+  }
+
+  /** Two's complement; only what is below `bound` needs this width. */
+  function negative(width: 1 | 2 | 4 | 8, bound: number): void {
+    const sign = at < end ? bytes[at]! >> 7 : 1
+    if (sign === 0) refuse('an integer is not in its shortest form')
+    let complement = 0
+    for (let i = 0; i < width; i++) complement = complement * 256 + (0xff - byte())
+    const integer = -1 - complement
+    if (integer >= bound) refuse('an integer is not in its shortest form')
+    if (integer < Number.MIN_SAFE_INTEGER) refuse('an integer is below -(2^53 - 1)')
+  }
+
+  function skip(length: number): void {
+    if (length > end - at) refuse(`${length} bytes are claimed, but ${end - at} are left`)
+    at += length
+  }
+
+  function text(length: number): void {
+    const start = at
+    skip(length)
+    if (!isUtf8(bytes, start, at)) refuse('text is not UTF-8')
+    // msgpackr would drop the mark from long text, and two encodings would mean one value.
+    if (length >= 3 && bytes[start] === 0xef && bytes[start + 1] === 0xbb && bytes[start + 2] === 0xbf) {
+      refuse('text begins with a byte order mark')
+    }
+  }
+
+  function refuse(reason: string): never {
+    throw new CofferError('COFFER_ENCODING', `Cannot read an encoded value: ${reason} (at byte ${at}).`)
+  }
+}
+
+/** RFC 3629 §4: no overlong forms, no surrogates, nothing above U+10FFFF. */
+function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end;) {
+    const lead = bytes[at++]!
+    if (lead < 0x80) continue
+    const more =
+      lead >= 0xc2 && lead <= 0xdf
+        ? 1
+        : lead >= 0xe0 && lead <= 0xef
+          ? 2
+          : lead >= 0xf0 && lead <= 0xf4
+            ? 3
+            : 0
+    if (more === 0 || at + more > end) return false
+    const least = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80
+    const most = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf
+    if (bytes[at]! < least || bytes[at]! > most) return false
+    for (let i = 1; i < more; i++) if ((bytes[at + i]! & 0xc0) !== 0x80) return false
+    at += more
+  }
+  return true
+}

@@ -1,0 +1,357 @@
+/**
+ * Every cryptographic primitive of suite 1, over node:crypto, which no other file of formats imports.
+ *
+ * All functions are synchronous, take and return plain `Uint8Array`, keep nothing they were given, and draw no
+ * randomness: it arrives as an argument. A wrong size is a mistake of our own code, hence a RangeError; bytes from
+ * outside that do not authenticate are a CofferError or, where the caller knows the better error, `undefined` or
+ * `false`.
+ *
+ * @see docs/spec.md §2.2
+ */
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+  sign,
+  verify
+} from 'node:crypto'
+import type { Hash, KeyObject } from 'node:crypto'
+import { base64url, concat, fromBase64url, fromHex, wipe } from './bytes.js'
+import { CofferError } from './errors.js'
+
+export const AES_KEY_BYTES = 32
+export const AES_BLOCK_BYTES = 16
+export const GCM_NONCE_BYTES = 12
+export const GCM_TAG_BYTES = 16
+export const WRAPPED_KEY_BYTES = 40
+export const CURVE_KEY_BYTES = 32
+export const SIGNATURE_BYTES = 64
+
+// ---------------------------------------------------------------- hashes
+
+/** SHA-256 of the parts one after another. @returns 32 bytes. */
+export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
+  const hash = new Sha256()
+  for (const part of parts) hash.update(part)
+  return hash.digest()
+}
+
+/** SHA-256 of bytes that arrive in pieces. After `digest` the object is spent. */
+export class Sha256 {
+  readonly #hash: Hash = createHash('sha256')
+
+  update(bytes: Uint8Array): this {
+    this.#hash.update(bytes)
+    return this
+  }
+
+  /** @returns 32 bytes. */
+  digest(): Uint8Array {
+    return plain(this.#hash.digest())
+  }
+}
+
+// ---------------------------------------------------------------- key derivation
+
+/** HKDF-Extract with SHA-512 (RFC 5869 §2.2). @returns 64 bytes; the caller wipes them. */
+export function hkdfExtract512(salt: Uint8Array, keyMaterial: Uint8Array): Uint8Array {
+  return hmac('sha512', salt, keyMaterial)
+}
+
+/** HKDF-Expand with SHA-512 (RFC 5869 §2.3). @returns `lengthBytes`, at most 16 320; the caller wipes them. */
+export function hkdfExpand512(pseudorandomKey: Uint8Array, info: Uint8Array, lengthBytes = 32): Uint8Array {
+  return hkdfExpand('sha512', 64, pseudorandomKey, info, lengthBytes)
+}
+
+/** HKDF-Extract with SHA-256: only the key encapsulation of HPKE uses it. @returns 32 bytes. */
+export function hkdfExtract256(salt: Uint8Array, keyMaterial: Uint8Array): Uint8Array {
+  return hmac('sha256', salt, keyMaterial)
+}
+
+/** HKDF-Expand with SHA-256. @returns `lengthBytes`, at most 8 160; the caller wipes them. */
+export function hkdfExpand256(pseudorandomKey: Uint8Array, info: Uint8Array, lengthBytes = 32): Uint8Array {
+  return hkdfExpand('sha256', 32, pseudorandomKey, info, lengthBytes)
+}
+
+type HashName = 'sha256' | 'sha512'
+
+function hmac(hash: HashName, key: Uint8Array, ...parts: readonly Uint8Array[]): Uint8Array {
+  const mac = createHmac(hash, key)
+  for (const part of parts) mac.update(part)
+  return plain(mac.digest())
+}
+
+function hkdfExpand(
+  hash: HashName,
+  hashBytes: number,
+  key: Uint8Array,
+  info: Uint8Array,
+  lengthBytes: number
+): Uint8Array {
+  if (!Number.isInteger(lengthBytes) || lengthBytes < 0 || lengthBytes > 255 * hashBytes) {
+    throw new RangeError(`HKDF-Expand gives 0 to ${255 * hashBytes} bytes, not ${lengthBytes}`)
+  }
+  const out = new Uint8Array(lengthBytes)
+  let block: Uint8Array = new Uint8Array(0)
+  for (let at = 0, counter = 1; at < lengthBytes; at += hashBytes, counter++) {
+    const next = hmac(hash, key, block, info, new Uint8Array([counter]))
+    wipe(block)
+    block = next
+    out.set(block.subarray(0, lengthBytes - at), at)
+  }
+  wipe(block)
+  return out
+}
+
+// ---------------------------------------------------------------- AES
+
+/**
+ * AES-CMAC (RFC 4493, NIST SP 800-38B) with a 32-byte key.
+ *
+ * One CBC cipher object does it all: its first output block, of zeros, is L, from which the subkeys come. That
+ * block also stays in the chain, so L goes into the first block of the message a second time, to cancel it.
+ *
+ * @returns the 16-byte tag.
+ */
+export function aesCmac256(key: Uint8Array, message: Uint8Array): Uint8Array {
+  checkSize('AES key', key, AES_KEY_BYTES)
+  const cipher = createCipheriv('aes-256-cbc', key, ZERO_BLOCK).setAutoPadding(false)
+  const zeroBlockSealed = cipher.update(ZERO_BLOCK)
+  const subkey = doubled(zeroBlockSealed)
+
+  const blocks = Math.max(1, Math.ceil(message.length / AES_BLOCK_BYTES))
+  const padded = new Uint8Array(blocks * AES_BLOCK_BYTES)
+  padded.set(message)
+  if (message.length < padded.length) {
+    padded[message.length] = 0x80
+    doubled(subkey, subkey)
+  }
+  xorInto(padded, 0, zeroBlockSealed)
+  xorInto(padded, padded.length - AES_BLOCK_BYTES, subkey)
+
+  const chain = cipher.update(padded)
+  const tag = new Uint8Array(chain.subarray(-AES_BLOCK_BYTES))
+  // The earlier blocks of the chain are tags of plain CBC-MAC, from which CMACs can be forged.
+  wipe(zeroBlockSealed, subkey, padded, chain)
+  return tag
+}
+
+const ZERO_BLOCK = new Uint8Array(AES_BLOCK_BYTES)
+
+/** Multiply by x in GF(2^128), big-endian (RFC 4493 §2.3), without a branch on the secret top bit. */
+function doubled(block: Uint8Array, out: Uint8Array = new Uint8Array(AES_BLOCK_BYTES)): Uint8Array {
+  const carry = -(block[0]! >> 7) & 0x87
+  for (let i = 0; i < 15; i++) out[i] = (block[i]! << 1) | (block[i + 1]! >> 7)
+  out[15] = (block[15]! << 1) ^ carry
+  return out
+}
+
+function xorInto(target: Uint8Array, offset: number, block: Uint8Array): void {
+  for (let i = 0; i < block.length; i++) target[offset + i]! ^= block[i]!
+}
+
+/** The initial value of RFC 3394 §2.2.3.1; unwrapping compares it, so a wrong key is noticed. */
+const WRAP_INITIAL_VALUE = fromHex('a6a6a6a6a6a6a6a6')
+
+/** AES-256 key wrap (RFC 3394) of a 32-byte key. @returns 40 bytes. */
+export function wrapKey(keyEncryptionKey: Uint8Array, key: Uint8Array): Uint8Array {
+  checkSize('key-encryption key', keyEncryptionKey, AES_KEY_BYTES)
+  checkSize('key to wrap', key, AES_KEY_BYTES)
+  return plain(createCipheriv('id-aes256-wrap', keyEncryptionKey, WRAP_INITIAL_VALUE).update(key))
+}
+
+/**
+ * The inverse of {@link wrapKey}.
+ *
+ * @param wrapped - 40 bytes from outside.
+ * @returns the 32-byte key; the caller wipes it.
+ * @throws CofferError `COFFER_KEY_UNWRAP`
+ */
+export function unwrapKey(keyEncryptionKey: Uint8Array, wrapped: Uint8Array): Uint8Array {
+  checkSize('key-encryption key', keyEncryptionKey, AES_KEY_BYTES)
+  if (wrapped.length !== WRAPPED_KEY_BYTES) {
+    throw new CofferError(
+      'COFFER_KEY_UNWRAP',
+      `Cannot unwrap a key: expected ${WRAPPED_KEY_BYTES} bytes, found ${wrapped.length}.`
+    )
+  }
+  try {
+    return plain(createDecipheriv('id-aes256-wrap', keyEncryptionKey, WRAP_INITIAL_VALUE).update(wrapped))
+  } catch {
+    throw new CofferError(
+      'COFFER_KEY_UNWRAP',
+      'Cannot unwrap a key: it was wrapped under another key or altered.'
+    )
+  }
+}
+
+/** AES-256-GCM (NIST SP 800-38D). @param nonce - 12 bytes, never twice under one key. @returns ciphertext, then the 16-byte tag. */
+export function aes256GcmSeal(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  aad: Uint8Array,
+  plaintext: Uint8Array
+): Uint8Array {
+  const sealed = new Uint8Array(plaintext.length + GCM_TAG_BYTES)
+  aes256GcmSealInto(key, nonce, aad, plaintext, sealed, 0)
+  return sealed
+}
+
+/** {@link aes256GcmSeal} into the caller's memory: writes `plaintext.length + 16` bytes from `outOffset` on. */
+export function aes256GcmSealInto(
+  key: Uint8Array | KeyObject,
+  nonce: Uint8Array,
+  aad: Uint8Array | undefined,
+  plaintext: Uint8Array,
+  out: Uint8Array,
+  outOffset: number
+): void {
+  checkGcm(key, nonce)
+  const cipher = createCipheriv('aes-256-gcm', key, nonce, GCM_OPTIONS)
+  if (aad !== undefined) cipher.setAAD(aad)
+  out.set(cipher.update(plaintext), outOffset)
+  cipher.final()
+  out.set(cipher.getAuthTag(), outOffset + plaintext.length)
+}
+
+/** @returns fresh plaintext, or undefined when the tag does not fit. */
+export function aes256GcmOpen(
+  key: Uint8Array,
+  nonce: Uint8Array,
+  aad: Uint8Array,
+  sealed: Uint8Array
+): Uint8Array | undefined {
+  if (sealed.length < GCM_TAG_BYTES) return undefined
+  const plaintext = new Uint8Array(sealed.length - GCM_TAG_BYTES)
+  return aes256GcmOpenInto(key, nonce, aad, sealed, plaintext, 0) ? plaintext : undefined
+}
+
+/**
+ * {@link aes256GcmOpen} into the caller's memory: writes `sealed.length - 16` bytes from `outOffset` on, and only
+ * after the tag has passed.
+ *
+ * @returns whether the tag fits.
+ */
+export function aes256GcmOpenInto(
+  key: Uint8Array | KeyObject,
+  nonce: Uint8Array,
+  aad: Uint8Array | undefined,
+  sealed: Uint8Array,
+  out: Uint8Array,
+  outOffset: number
+): boolean {
+  checkGcm(key, nonce)
+  const plaintextBytes = sealed.length - GCM_TAG_BYTES
+  if (plaintextBytes < 0) return false
+  const decipher = createDecipheriv('aes-256-gcm', key, nonce, GCM_OPTIONS)
+  if (aad !== undefined) decipher.setAAD(aad)
+  decipher.setAuthTag(sealed.subarray(plaintextBytes))
+  const unverified = decipher.update(sealed.subarray(0, plaintextBytes))
+  try {
+    decipher.final()
+    out.set(unverified, outOffset)
+    return true
+  } catch {
+    return false
+  } finally {
+    wipe(unverified)
+  }
+}
+
+// Without this node:crypto takes tags of 4 bytes.
+const GCM_OPTIONS = { authTagLength: GCM_TAG_BYTES } as const
+
+function checkGcm(key: Uint8Array | KeyObject, nonce: Uint8Array): void {
+  if (key instanceof Uint8Array) checkSize('AES key', key, AES_KEY_BYTES)
+  checkSize('GCM nonce', nonce, GCM_NONCE_BYTES)
+}
+
+// ---------------------------------------------------------------- Ed25519 and X25519
+
+/** @param seed - 32 bytes. @returns the 32-byte public key. */
+export function ed25519PublicKey(seed: Uint8Array): Uint8Array {
+  return publicBytes(privateKey('Ed25519', seed))
+}
+
+/** Ed25519 (RFC 8032 §5.1.6). @param seed - 32 bytes. @returns a 64-byte signature. */
+export function ed25519Sign(seed: Uint8Array, message: Uint8Array): Uint8Array {
+  return plain(sign(null, message, privateKey('Ed25519', seed)))
+}
+
+/** Whether the signature fits. Everything odd, such as a wrong size or a key of small order, is false. */
+export function ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
+  if (publicKey.length !== CURVE_KEY_BYTES || signature.length !== SIGNATURE_BYTES) return false
+  return verify(null, message, publicKeyObject('Ed25519', publicKey), signature)
+}
+
+/** @param secret - 32 bytes. @returns the 32-byte public key. */
+export function x25519PublicKey(secret: Uint8Array): Uint8Array {
+  return publicBytes(privateKey('X25519', secret))
+}
+
+/**
+ * X25519 (RFC 7748 §5).
+ *
+ * @param publicKey - 32 bytes, possibly from outside.
+ * @returns the 32-byte shared secret; the caller wipes it.
+ * @throws CofferError `COFFER_KEY_UNWRAP` when the result is all zeros, that is for a public key of small order.
+ */
+export function x25519(secret: Uint8Array, publicKey: Uint8Array): Uint8Array {
+  checkSize('X25519 public key', publicKey, CURVE_KEY_BYTES)
+  try {
+    return plain(
+      diffieHellman({
+        privateKey: privateKey('X25519', secret),
+        publicKey: publicKeyObject('X25519', publicKey)
+      })
+    )
+  } catch (cause) {
+    if (cause instanceof RangeError) throw cause
+    throw new CofferError(
+      'COFFER_KEY_UNWRAP',
+      'Cannot agree on a key: the other public key is of small order.'
+    )
+  }
+}
+
+type Curve = 'Ed25519' | 'X25519'
+
+/** RFC 8410 §7: everything of a PKCS #8 private key before its 32 bytes. */
+const PKCS8_HEAD: Record<Curve, Uint8Array> = {
+  Ed25519: fromHex('302e020100300506032b657004220420'),
+  X25519: fromHex('302e020100300506032b656e04220420')
+}
+
+/** By DER, since by JWK the secret would become a string, and a string cannot be wiped. */
+function privateKey(curve: Curve, secret: Uint8Array): KeyObject {
+  checkSize(`${curve} secret`, secret, CURVE_KEY_BYTES)
+  const der = concat(PKCS8_HEAD[curve], secret)
+  try {
+    // A Buffer over our own memory: node's types know no plain Uint8Array here.
+    return createPrivateKey({ key: Buffer.from(der.buffer), format: 'der', type: 'pkcs8' })
+  } finally {
+    wipe(der)
+  }
+}
+
+/** By JWK, which is ten times faster than DER; a public key is no secret. */
+function publicKeyObject(curve: Curve, bytes: Uint8Array): KeyObject {
+  return createPublicKey({ key: { kty: 'OKP', crv: curve, x: base64url(bytes) }, format: 'jwk' })
+}
+
+const publicBytes = (key: KeyObject): Uint8Array =>
+  fromBase64url(createPublicKey(key).export({ format: 'jwk' }).x!)
+
+// ---------------------------------------------------------------- small
+
+/** The same memory as a plain Uint8Array: a Buffer is another type to tests and structured clones. */
+const plain = (buffer: Buffer): Uint8Array => new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
+
+function checkSize(what: string, bytes: Uint8Array, expected: number): void {
+  if (bytes.length !== expected)
+    throw new RangeError(`${what}: expected ${expected} bytes, got ${bytes.length}`)
+}
