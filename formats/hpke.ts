@@ -16,8 +16,7 @@ import {
   hkdfExpand512,
   hkdfExtract256,
   hkdfExtract512,
-  x25519,
-  x25519PublicKey
+  x25519Exchange
 } from './primitives.js'
 
 export const HPKE_OVERHEAD_BYTES = CURVE_KEY_BYTES + GCM_TAG_BYTES
@@ -36,14 +35,11 @@ export function hpkeSeal(
   plaintext: Uint8Array,
   ephemeralSecret: Uint8Array
 ): Uint8Array {
-  const encapsulated = x25519PublicKey(ephemeralSecret)
-  const exchanged = x25519(ephemeralSecret, recipientPublicKey)
-  const { key, nonce } = schedule(exchanged, encapsulated, recipientPublicKey, info)
-  try {
-    return concat(encapsulated, aes256GcmSeal(key, nonce, aad, plaintext))
-  } finally {
-    wipe(key, nonce)
-  }
+  const { sharedSecret, ownPublicKey } = x25519Exchange(ephemeralSecret, recipientPublicKey)
+  const { key, nonce } = schedule(sharedSecret, ownPublicKey, recipientPublicKey, info)
+  const sealed = aes256GcmSeal(key, nonce, aad, plaintext)
+  wipe(key, nonce)
+  return concat(ownPublicKey, sealed)
 }
 
 /**
@@ -66,8 +62,8 @@ export function hpkeOpen(
     )
   }
   const encapsulated = sealed.subarray(0, CURVE_KEY_BYTES)
-  const exchanged = x25519(recipientSecret, encapsulated)
-  const { key, nonce } = schedule(exchanged, encapsulated, x25519PublicKey(recipientSecret), info)
+  const { sharedSecret, ownPublicKey } = x25519Exchange(recipientSecret, encapsulated)
+  const { key, nonce } = schedule(sharedSecret, encapsulated, ownPublicKey, info)
   const plaintext = aes256GcmOpen(key, nonce, aad, sealed.subarray(CURVE_KEY_BYTES))
   wipe(key, nonce)
   if (plaintext === undefined) {

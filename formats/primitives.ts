@@ -20,7 +20,7 @@ import {
   verify
 } from 'node:crypto'
 import type { Hash, KeyObject } from 'node:crypto'
-import { base64url, concat, fromBase64url, fromHex, wipe } from './bytes.js'
+import { base64url, concat, fromBase64url, fromHex, hex, wipe } from './bytes.js'
 import { CofferError } from './errors.js'
 
 export const AES_KEY_BYTES = 32
@@ -272,50 +272,88 @@ function checkGcm(key: Uint8Array | KeyObject, nonce: Uint8Array): void {
 
 // ---------------------------------------------------------------- Ed25519 and X25519
 
+/** An Ed25519 key that signs more than once: reading the seed costs ten times as much as a signature. */
+export class Ed25519Signer {
+  /** 32 bytes. */
+  readonly publicKey: Uint8Array
+  readonly #key: KeyObject
+
+  /** @param seed - 32 bytes. Copied into memory that OpenSSL clears when this object is collected. */
+  constructor(seed: Uint8Array) {
+    this.#key = privateKey('Ed25519', seed)
+    this.publicKey = publicBytes(this.#key)
+  }
+
+  /** Ed25519 (RFC 8032 §5.1.6). @returns a 64-byte signature. */
+  sign(message: Uint8Array): Uint8Array {
+    return plain(sign(null, message, this.#key))
+  }
+}
+
 /** @param seed - 32 bytes. @returns the 32-byte public key. */
-export function ed25519PublicKey(seed: Uint8Array): Uint8Array {
-  return publicBytes(privateKey('Ed25519', seed))
-}
+export const ed25519PublicKey = (seed: Uint8Array): Uint8Array => new Ed25519Signer(seed).publicKey
 
-/** Ed25519 (RFC 8032 §5.1.6). @param seed - 32 bytes. @returns a 64-byte signature. */
-export function ed25519Sign(seed: Uint8Array, message: Uint8Array): Uint8Array {
-  return plain(sign(null, message, privateKey('Ed25519', seed)))
-}
+/** @param seed - 32 bytes. @returns a 64-byte signature. */
+export const ed25519Sign = (seed: Uint8Array, message: Uint8Array): Uint8Array =>
+  new Ed25519Signer(seed).sign(message)
 
-/** Whether the signature fits. Everything odd, such as a wrong size or a key of small order, is false. */
+/** Whether the signature fits. Everything odd, such as a wrong size or a {@link isWeakPoint} key, is false. */
 export function ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
   if (publicKey.length !== CURVE_KEY_BYTES || signature.length !== SIGNATURE_BYTES) return false
+  if (isWeakPoint(publicKey)) return false
   return verify(null, message, publicKeyObject('Ed25519', publicKey), signature)
 }
 
-/** @param secret - 32 bytes. @returns the 32-byte public key. */
-export function x25519PublicKey(secret: Uint8Array): Uint8Array {
-  return publicBytes(privateKey('X25519', secret))
+/** The y coordinates of the points whose order divides 8, in hexadecimal, little-endian. */
+const SMALL_ORDER_Y = new Set([
+  '0000000000000000000000000000000000000000000000000000000000000000',
+  '0100000000000000000000000000000000000000000000000000000000000000',
+  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a'
+])
+/** y from p = 2^255 - 19 on: a second encoding of a point, which RFC 8032 §5.1.3 refuses and OpenSSL takes. */
+const NOT_CANONICAL_Y = /^(?:ed|ee|ef|f.)(?:ff){30}7f$/
+
+/** Whether a key is of small order, so that one signature fits many messages, or in a second encoding. */
+function isWeakPoint(publicKey: Uint8Array): boolean {
+  const y = publicKey.slice()
+  y[31]! &= 0x7f // the top bit is the sign of x
+  const text = hex(y)
+  return SMALL_ORDER_Y.has(text) || NOT_CANONICAL_Y.test(text)
 }
 
+/** @param secret - 32 bytes. @returns the 32-byte public key. */
+export const x25519PublicKey = (secret: Uint8Array): Uint8Array => publicBytes(privateKey('X25519', secret))
+
+/** {@link x25519Exchange} for a caller that knows its own public key. @returns 32 bytes; the caller wipes them. */
+export const x25519 = (secret: Uint8Array, publicKey: Uint8Array): Uint8Array =>
+  x25519Exchange(secret, publicKey).sharedSecret
+
 /**
- * X25519 (RFC 7748 §5).
+ * X25519 (RFC 7748 §5), and the public key of `secret`, since both come from one costly reading of it.
  *
+ * @param secret - 32 bytes. Not kept.
  * @param publicKey - 32 bytes, possibly from outside.
- * @returns the 32-byte shared secret; the caller wipes it.
+ * @returns 32 bytes each; the caller wipes `sharedSecret`.
  * @throws CofferError `COFFER_KEY_UNWRAP` when the result is all zeros, that is for a public key of small order.
  */
-export function x25519(secret: Uint8Array, publicKey: Uint8Array): Uint8Array {
+export function x25519Exchange(
+  secret: Uint8Array,
+  publicKey: Uint8Array
+): { sharedSecret: Uint8Array; ownPublicKey: Uint8Array } {
   checkSize('X25519 public key', publicKey, CURVE_KEY_BYTES)
+  const own = privateKey('X25519', secret)
+  let sharedSecret: Uint8Array
   try {
-    return plain(
-      diffieHellman({
-        privateKey: privateKey('X25519', secret),
-        publicKey: publicKeyObject('X25519', publicKey)
-      })
-    )
-  } catch (cause) {
-    if (cause instanceof RangeError) throw cause
+    sharedSecret = plain(diffieHellman({ privateKey: own, publicKey: publicKeyObject('X25519', publicKey) }))
+  } catch {
     throw new CofferError(
       'COFFER_KEY_UNWRAP',
       'Cannot agree on a key: the other public key is of small order.'
     )
   }
+  return { sharedSecret, ownPublicKey: publicBytes(own) }
 }
 
 type Curve = 'Ed25519' | 'X25519'
