@@ -1,0 +1,292 @@
+/** The pictures: the floor with its bars and messages, and the pages that only show something. */
+import { itemKind, monsterKind, type MonsterKind } from './catalogue.js'
+import { FLOOR_NAMES } from './level.js'
+import {
+  COLD_BRAZIER,
+  HEARTH,
+  HEIGHT,
+  LAST_FLOOR,
+  LIT_BRAZIER,
+  MOST_WAX,
+  OPEN_DOOR,
+  CLOSED_DOOR,
+  STAIRS,
+  WALL,
+  WIDTH,
+  cell,
+  columnOf,
+  lightRadius,
+  rowOf,
+  score,
+  type Game,
+  type Tile,
+  type Tone
+} from './model.js'
+import type { Result } from './saves.js'
+import type { Colour, Screen } from './screen.js'
+
+const PAPER: Colour = [200, 195, 180]
+const QUIET: Colour = [128, 128, 128]
+const FLAME: Colour = [255, 175, 75]
+const TONES: Record<Tone, Colour> = { plain: PAPER, good: [170, 220, 120], bad: [255, 120, 95] }
+const REMEMBERED: Colour = [68, 68, 78]
+const HERO_COLOUR: Colour = [255, 255, 255]
+const DARKEST = 0.35
+
+const STONE: Colour = [190, 140, 90]
+const TILE_COLOURS: Partial<Record<Tile, Colour>> = {
+  [WALL]: [215, 165, 110],
+  [CLOSED_DOOR]: [200, 120, 50],
+  [OPEN_DOOR]: [200, 120, 50],
+  [STAIRS]: [255, 255, 255],
+  [COLD_BRAZIER]: [150, 150, 160],
+  [LIT_BRAZIER]: FLAME,
+  [HEARTH]: [255, 95, 55]
+}
+
+/** Lines around the map: one above, one for the bars, and messages below. */
+const TOP_LINES = 1
+const LEAST_MESSAGES = 3
+const MOST_MESSAGES = 8
+const LEAST_COLUMNS = 40
+const LEAST_ROWS = 12
+const SIDE_COLUMNS = 26
+
+export function drawGame(screen: Screen, game: Game): void {
+  screen.clear()
+  if (screen.columns < LEAST_COLUMNS || screen.rows < LEAST_ROWS) {
+    screen.put(0, 0, 'Wick needs a larger window.')
+    return screen.show()
+  }
+  const messageLines = Math.min(MOST_MESSAGES, Math.max(LEAST_MESSAGES, screen.rows - TOP_LINES - HEIGHT - 1))
+  const mapRows = Math.min(HEIGHT, screen.rows - TOP_LINES - 1 - messageLines)
+  const hasSide = screen.columns >= WIDTH + SIDE_COLUMNS
+  const mapColumns = Math.min(WIDTH, screen.columns)
+  const left = Math.floor((screen.columns - mapColumns - (hasSide ? SIDE_COLUMNS : 0)) / 2)
+  drawTop(screen, game, left, mapColumns)
+  drawMap(screen, game, left, mapColumns, mapRows)
+  drawBars(screen, game, left, TOP_LINES + mapRows)
+  drawMessages(screen, game, left, TOP_LINES + mapRows + 1, messageLines)
+  if (hasSide) drawSide(screen, game, left + WIDTH + 2)
+  screen.show()
+}
+
+function drawTop(screen: Screen, game: Game, left: number, width: number): void {
+  const { floor } = game.level
+  screen.put(left, 0, `${FLOOR_NAMES[floor - 1]!.replace(/^t/, 'T')}, floor ${floor} of ${LAST_FLOOR}`, FLAME)
+  const right = `turn ${game.turn}  score ${score(game)}`
+  screen.put(left + width - right.length, 0, right, QUIET)
+}
+
+/** The part of the floor that fits, with the hero in its middle where the floor is larger. */
+function drawMap(screen: Screen, { hero, level }: Game, left: number, columns: number, rows: number): void {
+  const firstColumn = scroll(columnOf(hero.at), columns, WIDTH)
+  const firstRow = scroll(rowOf(hero.at), rows, HEIGHT)
+  const place = (at: number): [number, number] => [
+    left + columnOf(at) - firstColumn,
+    TOP_LINES + rowOf(at) - firstRow
+  ]
+  const isShown = (at: number) =>
+    columnOf(at) >= firstColumn &&
+    columnOf(at) < firstColumn + columns &&
+    rowOf(at) >= firstRow &&
+    rowOf(at) < firstRow + rows
+  const radius = lightRadius(hero)
+  for (let row = firstRow; row < firstRow + rows; row++) {
+    for (let column = firstColumn; column < firstColumn + columns; column++) {
+      const at = cell(column, row)
+      if (!level.seen[at]) continue
+      const tile = level.tiles[at]!
+      const colour = level.visible[at]
+        ? shade(TILE_COLOURS[tile] ?? STONE, level.lit[at] ? 1 : brightness(hero.at, at, radius))
+        : tile === STAIRS || tile === LIT_BRAZIER || tile === HEARTH
+          ? QUIET
+          : REMEMBERED
+      screen.put(...place(at), tile, colour)
+    }
+  }
+  for (const { kind, at } of level.items) {
+    if (!level.seen[at] || !isShown(at)) continue
+    const { glyph, colour } = itemKind(kind)
+    screen.put(...place(at), glyph, level.visible[at] ? parseColour(colour) : QUIET)
+  }
+  for (const { kind, at } of level.monsters) {
+    if (!level.visible[at] || !isShown(at)) continue
+    const { glyph, colour } = monsterKind(kind)
+    screen.put(...place(at), glyph, parseColour(colour))
+  }
+  screen.put(...place(hero.at), '@', HERO_COLOUR)
+}
+
+const scroll = (centre: number, shown: number, whole: number): number =>
+  Math.max(0, Math.min(whole - shown, centre - Math.floor(shown / 2)))
+
+/** 1 beside the flame, falling to DARKEST at the rim of its circle. */
+function brightness(from: number, at: number, radius: number): number {
+  const dx = columnOf(at) - columnOf(from)
+  const dy = rowOf(at) - rowOf(from)
+  const share = Math.min(1, (dx * dx + dy * dy) / (radius * radius + radius))
+  return 1 - (1 - DARKEST) * share
+}
+
+const shade = ([red, green, blue]: Colour, light: number): Colour => [
+  Math.round(red * light),
+  Math.round(green * light),
+  Math.round(blue * light)
+]
+
+const parseColour = (text: string): Colour => {
+  const value = Number.parseInt(text.slice(1), 16)
+  return [value >> 16, (value >> 8) & 255, value & 255]
+}
+
+const BAR_CELLS = 12
+
+function drawBars(screen: Screen, { hero }: Game, left: number, row: number): void {
+  const bar = (column: number, label: string, value: number, most: number, told: string, colour: Colour) => {
+    const filled = value === 0 ? 0 : Math.max(1, Math.round((BAR_CELLS * value) / most))
+    screen.put(left + column, row, label, QUIET)
+    const start = left + column + label.length + 1
+    screen.put(start, row, '='.repeat(filled), colour)
+    screen.put(start + filled, row, '-'.repeat(BAR_CELLS - filled), REMEMBERED)
+    screen.put(start + BAR_CELLS + 1, row, told, colour)
+  }
+  const hurt = hero.health * 3 <= hero.mostHealth
+  bar(
+    0,
+    'Health',
+    hero.health,
+    hero.mostHealth,
+    `${hero.health}/${hero.mostHealth}`,
+    hurt ? TONES.bad : TONES.good
+  )
+  bar(28, 'Candle', hero.wax, MOST_WAX, `${hero.wax}`, hero.wax <= 40 ? TONES.bad : FLAME)
+  const worn = [hero.weapon, hero.armour].filter(id => id !== null).map(bareName)
+  screen.put(left + 53, row, [`Rank ${hero.rank}`, ...worn].join(', '), QUIET)
+}
+
+/** 'knife' of 'a bone knife'. */
+const bareName = (id: string): string => itemKind(id).name.split(' ').at(-1)!
+
+function drawMessages(
+  screen: Screen,
+  { messages, turn }: Game,
+  left: number,
+  row: number,
+  lines: number
+): void {
+  const latest = messages.slice(-lines)
+  latest.forEach(({ text, tone, turn: said }, index) => {
+    screen.put(left, row + index, text, said >= turn - 1 ? TONES[tone] : QUIET)
+  })
+}
+
+/** What is in sight, for who has a wide window. */
+function drawSide(screen: Screen, { level }: Game, left: number): void {
+  let row = TOP_LINES
+  const line = (glyph: string, colour: string, text: string) => {
+    screen.put(left, row, glyph, parseColour(colour))
+    screen.put(left + 2, row++, text, PAPER)
+  }
+  for (const monster of level.monsters.filter(({ at }) => level.visible[at])) {
+    const kind = monsterKind(monster.kind)
+    line(kind.glyph, kind.colour, `${kind.name}, ${condition(kind, monster.health, monster.awake)}`)
+  }
+  for (const { kind } of level.items.filter(({ at }) => level.visible[at])) {
+    const { glyph, colour, name } = itemKind(kind)
+    line(glyph, colour, name)
+  }
+}
+
+function condition({ health: whole }: MonsterKind, health: number, awake: boolean): string {
+  if (!awake) return 'unaware'
+  if (health === whole) return 'unhurt'
+  return health * 3 > whole ? 'hurt' : 'failing'
+}
+
+/** A page of text, as wide as it needs to be, in the middle of the window. */
+function drawPage(screen: Screen, heading: string, lines: readonly (readonly [string, Colour?])[]): void {
+  screen.clear()
+  const width = Math.max(heading.length, ...lines.map(([text]) => text.length))
+  const left = Math.max(0, Math.floor((screen.columns - width) / 2))
+  const top = Math.max(0, Math.floor((screen.rows - lines.length - 2) / 2))
+  screen.put(left, top, heading, FLAME)
+  lines.forEach(([text, colour], index) => screen.put(left, top + 2 + index, text, colour ?? PAPER))
+  screen.show()
+}
+
+const HELP = `
+  y k u  7 8 9     arrows, or w a s d      walk; walk into something to strike it,
+  h . l  4 5 6                             or to light what can be lit
+  b j n  1 2 3     . or space              wait a turn
+
+  o                explore until something happens
+  f or tab         go for the nearest thing in sight and strike it
+  r                rest until well, or until something happens
+  > or enter       go to the stairs, then down
+  i                your pack: look, and use something
+  m                what was said so far
+  q                save and leave
+
+  Your candle is your time. The taller it is, the farther you see, and the
+  farther you are seen. In the dark you waste away. A brazier (o) takes some
+  of your wax, makes you whole, and lights its surroundings for good. Some
+  things that live down here keep out of strong light.
+
+  Find the Hearth (H) on floor six, and light it.`.split('\n')
+
+export const drawHelp = (screen: Screen): void =>
+  drawPage(screen, 'How to play', [...HELP.slice(1).map(text => [text] as const), ...anyKey()])
+
+const anyKey = (): (readonly [string, Colour?])[] => [[''], ['Any key goes back.', QUIET]]
+
+export function drawPack(screen: Screen, { hero }: Game): void {
+  const carried = hero.pack.map(
+    (id, place) => [`${String.fromCharCode(97 + place)}  ${itemKind(id).name}`] as const
+  )
+  drawPage(screen, `Your pack, with ${hero.coins} coins`, [
+    ...(carried.length > 0 ? carried : [['There is nothing in it.'] as const]),
+    [''],
+    ['A letter uses an item; any other key goes back.', QUIET]
+  ])
+}
+
+export function drawMessagePage(screen: Screen, { messages }: Game): void {
+  const { rows } = (screen.clear(), screen)
+  const lines = messages.slice(-Math.max(1, rows - 6))
+  drawPage(screen, 'What was said', [
+    ...lines.map(({ text, tone }) => [text, TONES[tone]] as const),
+    ...anyKey()
+  ])
+}
+
+export const drawTitle = (screen: Screen, art: string, resumed: boolean): void =>
+  drawPage(screen, '', [
+    ...art
+      .trimEnd()
+      .split('\n')
+      .map(text => [text, FLAME] as const),
+    [''],
+    [resumed ? ' Any key takes up your game where you left it.' : ' Any key begins.', QUIET]
+  ])
+
+export function drawEnd(screen: Screen, game: Game, best: readonly Result[]): void {
+  const { won, cause } = game.ending!
+  drawPage(screen, won ? 'The Hearth burns.' : 'Your flame is out.', [
+    [
+      won
+        ? 'Far above, one window after another turns gold.'
+        : `You were ${cause}, on floor ${game.level.floor}.`
+    ],
+    [`Score ${score(game)}, after ${game.turn} turns.`],
+    [''],
+    ['The best so far:', QUIET],
+    ...best.map(
+      result =>
+        [
+          `${String(result.score).padStart(6)}  ${result.cause}, floor ${result.floor}, turn ${result.turn}`
+        ] as const
+    ),
+    ...anyKey()
+  ])
+}
