@@ -53,7 +53,8 @@ await build({
   sourcemap: 'inline',
   sourcesContent: false
 })
-sweep(new Set(sources.map(path => path.replace(/\.ts$/, '.js'))))
+// The SDK's script is made by the engine's step.
+sweep(new Set([...sources.map(path => path.replace(/\.ts$/, '.js')), 'sandbox/guest-sdk.js']))
 
 /** Steps that live in the compiled tree; each keeps its own result while its inputs stay the same. */
 for (const step of ['build/scripts/engine.js', 'build/scripts/bundle.js']) {

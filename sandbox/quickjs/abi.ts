@@ -1,0 +1,121 @@
+/**
+ * The C interface of the engine, as its metered wasm exports and imports it. scripts/engine.ts gives the released
+ * wasm these names; nothing else in the project knows the minified ones.
+ *
+ * Pointers are byte offsets into the memory. A `JSValue` is 8 bytes, NaN-boxed: low half payload, high half tag.
+ * Functions named QTS_* take and give pointers to a JSValue; what they give is the caller's, to free with
+ * QTS_FreeValuePointer.
+ */
+
+export type Pointer = number
+
+export interface EngineExports {
+  /** Static constructors; called once, before anything else, when an image is made. */
+  readonly initialize: () => void
+  readonly malloc: (sizeBytes: number) => Pointer
+  readonly free: (pointer: Pointer) => void
+  /** Top of the C stack, which grows down. */
+  readonly stackPointer: () => Pointer
+  readonly QTS_NewRuntime: () => Pointer
+  readonly QTS_NewContext: (runtime: Pointer, intrinsics: number) => Pointer
+  readonly QTS_RuntimeSetMaxStackSize: (runtime: Pointer, sizeBytes: number) => void
+  readonly QTS_RuntimeEnableInterruptHandler: (runtime: Pointer) => void
+  readonly QTS_RuntimeEnableModuleLoader: (runtime: Pointer, customNormalize: number) => void
+  readonly QTS_GetUndefined: () => Pointer
+  readonly QTS_FreeValuePointer: (context: Pointer, value: Pointer) => void
+  readonly QTS_NewFunction: (
+    context: Pointer,
+    name: Pointer,
+    argumentCount: number,
+    isConstructor: number,
+    id: number
+  ) => Pointer
+  /** The bytes at `buffer`, from malloc, become the ArrayBuffer's own. */
+  readonly QTS_NewArrayBuffer: (context: Pointer, buffer: Pointer, lengthBytes: number) => Pointer
+  readonly QTS_NewString: (context: Pointer, text: Pointer) => Pointer
+  readonly QTS_GetString: (context: Pointer, value: Pointer) => Pointer
+  readonly QTS_FreeCString: (context: Pointer, text: Pointer) => void
+  readonly QTS_Eval: (
+    context: Pointer,
+    source: Pointer,
+    lengthBytes: number,
+    name: Pointer,
+    detectModule: number,
+    flags: number
+  ) => Pointer
+  readonly QTS_Call: (
+    context: Pointer,
+    callee: Pointer,
+    self: Pointer,
+    argumentCount: number,
+    argumentPointers: Pointer
+  ) => Pointer
+  readonly QTS_Throw: (context: Pointer, error: Pointer) => Pointer
+  /** The pending exception, when `value` stands for one; else 0. */
+  readonly QTS_ResolveException: (context: Pointer, value: Pointer) => Pointer
+  readonly QTS_ExecutePendingJob: (runtime: Pointer, maxJobs: number, contextOut: Pointer) => Pointer
+  readonly QTS_IsJobPending: (runtime: Pointer) => number
+}
+
+/** What the wasm calls. Whatever these throw unwinds through it, after which its memory is never believed again. */
+export interface EngineImports {
+  /** A guest called the function made with this id. @returns a JSValue from malloc, or 0 for undefined. */
+  readonly callFunction: (
+    context: Pointer,
+    self: Pointer,
+    argumentCount: number,
+    args: Pointer,
+    id: number
+  ) => Pointer
+  /** Asked by the interpreter every 10,000 calls and jumps. @returns 0 to go on. */
+  readonly interrupt: (runtime: Pointer) => number
+  /** Asked by native loops and block copies. @returns fuel for the next stretch. */
+  readonly outOfFuel: () => number
+  /** @returns the module's source from malloc, ending in a zero byte; 0 after QTS_Throw. */
+  readonly loadModule: (runtime: Pointer, context: Pointer, name: Pointer) => Pointer
+  readonly freeHostRef: (runtime: Pointer, id: number) => void
+  /** @returns 1 when the memory now holds `sizeBytes`. */
+  readonly grow: (sizeBytes: number) => number
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  readonly localTime: (seconds: bigint, tm: Pointer) => void
+  readonly timeZone: (
+    offset: Pointer,
+    daylight: Pointer,
+    standardName: Pointer,
+    daylightName: Pointer
+  ) => void
+  readonly abort: () => void
+  readonly assertFailed: (condition: Pointer, file: Pointer, line: number, fn: Pointer) => void
+}
+
+/** High halves of a JSValue, as unsigned. */
+export const TAG_OBJECT = 0xffffffff
+export const TAG_EXCEPTION = 6
+export const TAG_UNDEFINED = 3
+
+export const EVAL_SCRIPT = 0
+export const EVAL_MODULE = 1
+
+/** Fuel between two polls: one unit is one turn of a native loop or 16 bytes of a block copy, so about 1 ms. */
+export const FUEL = 200_000
+
+export const PAGE_BYTES = 65536
+/** The engine addresses its memory with signed offsets in places: 2 GiB is its own bound. */
+export const MAX_PAGES = 32768
+
+/** What the driver inside the guest (boot.ts) does when called with one of these and a value. */
+export const DRIVE = {
+  /** Hand an ArrayBuffer to the SDK. */
+  receive: 0,
+  /** Open the way from linked modules to their exports. */
+  link: 1,
+  /** Tell the SDK that evaluation began, with its promise or the namespace. */
+  started: 2,
+  /** The same, with what the program threw. */
+  failed: 3,
+  /** Make an error for an import by this name. */
+  refuse: 4,
+  /** Make "line column message" of a SyntaxError. */
+  describe: 5
+} as const

@@ -1,0 +1,145 @@
+/**
+ * Make the image that every guest starts from: a runtime, a context, the driver below and the SDK, all run once. Part
+ * of the build and of tests; nothing of it ships.
+ */
+import { DRIVE, EVAL_SCRIPT, MAX_PAGES, PAGE_BYTES, type Pointer } from './abi.js'
+import { encodeImage } from './image.js'
+import { Instance } from './instance.js'
+
+/**
+ * What the host calls inside the guest, by number; keeps the SDK's object out of the guest's reach. It uses only
+ * what it captured before any guest code ran.
+ *
+ * While a program links, `globalThis[HIDDEN]` is the way by which the modules made for it reach their exports; the
+ * last of them removes it, before the first statement of the program runs.
+ */
+const DRIVER = `(function (call, boot) {
+  'use strict'
+  const Bytes = Uint8Array, Failure = TypeError, Later = Promise, hide = Object.defineProperty, text = String
+  let namespace
+  const guest = boot(Object.freeze({
+    __proto__: null,
+    send(message) {
+      const answer = call(message)
+      return answer === undefined ? undefined : new Bytes(answer)
+    }
+  }))
+  const hidden = { modules: guest.modules, begin(value) { namespace = value; delete globalThis.__coffer; call() } }
+  const settled = new Later(done => done())
+  return function (operation, value) {
+    switch (operation) {
+      case ${DRIVE.receive}: guest.receive(new Bytes(value)); return
+      case ${DRIVE.link}: hide(globalThis, '__coffer', { __proto__: null, value: hidden, configurable: true }); return
+      case ${DRIVE.started}: guest.setNamespace(namespace, value === namespace ? settled : value); return
+      case ${DRIVE.failed}: guest.setNamespace(namespace, new Later((_, fail) => fail(value))); return
+      case ${DRIVE.refuse}: return new Failure("Cannot import '" + value + "': it was not granted")
+      case ${DRIVE.describe}: return text(value.lineNumber) + ' ' + text(value.columnNumber) + ' ' + text(value.message)
+    }
+  }
+})`
+
+/** Enough for the C stack, which the engine places below its heap, and the heap's first allocations. */
+const BOOT_PAGES = 96
+/** More of the C stack than starting the SDK can have touched. */
+const STACK_SWEEP_BYTES = 1024 * 1024
+
+/**
+ * @param bootWasm - The metered wasm with its data, as meterEngine() makes it.
+ * @param wasmHash - SHA-256 of the wasm that will run the image.
+ * @param sdk - One classic script whose completion value is the SDK's boot function.
+ * @returns The image; the same bytes for the same input.
+ * @throws Error when the script throws.
+ */
+export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: string): Uint8Array {
+  const module = new WebAssembly.Module(bootWasm as Uint8Array<ArrayBuffer>)
+  const instance = new Instance(module, BOOT_PAGES, MAX_PAGES, {
+    poll() {},
+    call: () => {
+      throw new Error('the SDK sent a message while it started')
+    },
+    load: () => undefined,
+    // Whatever depends on the clock would make every build differ.
+    now: () => 0
+  })
+  const { engine } = instance
+  const stackTop = engine.stackPointer()
+  engine.initialize()
+  const undefinedPointer = (instance.undefinedPointer = engine.QTS_GetUndefined())
+  const runtime = engine.QTS_NewRuntime()
+  const context = engine.QTS_NewContext(runtime, 0)
+  engine.QTS_RuntimeEnableInterruptHandler(runtime)
+  engine.QTS_RuntimeEnableModuleLoader(runtime, 0)
+  const scratch = instance.allocate(64)
+
+  const run = (source: string, name: string): Pointer => {
+    const text = instance.newText(source)
+    const label = instance.newText(name)
+    const length = instance.bytes.indexOf(0, text) - text
+    const value = unwrap(engine.QTS_Eval(context, text, length, label, 0, EVAL_SCRIPT))
+    instance.bytes.fill(0, text, text + length)
+    engine.free(text)
+    engine.free(label)
+    return value
+  }
+  const unwrap = (value: Pointer): Pointer => {
+    if (!instance.isException(value)) return value
+    const error = engine.QTS_ResolveException(context, value)
+    throw new Error(`the SDK does not start: ${instance.text(engine.QTS_GetString(context, error))}`)
+  }
+  const apply = (callee: Pointer, ...args: Pointer[]): Pointer => {
+    args.forEach((pointer, i) => instance.view.setUint32(scratch + 4 * i, pointer, true))
+    return unwrap(engine.QTS_Call(context, callee, undefinedPointer, args.length, scratch))
+  }
+
+  const name = instance.newText('')
+  const call = engine.QTS_NewFunction(context, name, 1, 0, 0)
+  const driver = apply(run(DRIVER, 'coffer:driver'), call, run(sdk, 'coffer:sdk'))
+
+  const randomState = findRandomState(instance, context, () => {
+    engine.QTS_FreeValuePointer(context, run('Math.random()', 'coffer:boot'))
+  })
+  const sample = instance.newArrayBuffer(context, new Uint8Array([1, 2, 3]))
+  const array = apply(run('buffer => new Uint8Array(buffer)', 'coffer:boot'), sample)
+  const typedArrayClass = instance.objectClass(array)
+  if (instance.typedArray(array, typedArrayClass).join() !== '1,2,3') {
+    throw new Error('the engine lays out typed arrays in another way')
+  }
+
+  // Leftovers of finished calls.
+  instance.bytes.fill(0, stackTop - STACK_SWEEP_BYTES, stackTop)
+  return encodeImage(
+    instance.bytes,
+    {
+      pages: instance.bytes.length / PAGE_BYTES,
+      runtime,
+      context,
+      driver,
+      undefinedPointer,
+      randomState,
+      typedArrayClass,
+      scratch
+    },
+    wasmHash
+  )
+}
+
+/**
+ * Find the 8 bytes of state of Math.random in the context: the word that moves as the engine's generator (xorshift64*)
+ * moves when it is asked once.
+ */
+function findRandomState(instance: Instance, context: Pointer, ask: () => void): Pointer {
+  const CONTEXT_BYTES = 512
+  const words = () =>
+    Array.from({ length: CONTEXT_BYTES / 8 }, (_, i) => instance.view.getBigUint64(context + 8 * i, true))
+  const before = words()
+  ask()
+  const after = words()
+  const moved = before.flatMap((word, i) => {
+    let next = word ^ (word >> 12n)
+    next ^= BigInt.asUintN(64, next << 25n)
+    next ^= next >> 27n
+    return word !== 0n && next === after[i] ? [context + 8 * i] : []
+  })
+  if (moved.length !== 1) throw new Error('the engine keeps the state of Math.random elsewhere')
+  return moved[0]!
+}

@@ -1,0 +1,182 @@
+/**
+ * One instance of the metered engine: its memory, its functions, and the few imports it needs. No Emscripten glue,
+ * no files, no environment. What a call means stands in machine.ts; here are only bytes and pointers.
+ */
+import { CofferError } from '../../formats/errors.js'
+import {
+  FUEL,
+  PAGE_BYTES,
+  TAG_EXCEPTION,
+  TAG_OBJECT,
+  type EngineExports,
+  type EngineImports,
+  type Pointer
+} from './abi.js'
+
+/** What an instance asks of its owner. Whatever these throw ends the instance. */
+export interface Hooks {
+  /** Guest code runs: may throw to end it. */
+  poll(): void
+  /** The guest's side called. @returns a JSValue from malloc, or 0 for undefined. */
+  call(id: number, argument: Pointer): Pointer
+  /** @returns source text of a module; undefined after {@link Instance.refuse}. */
+  load(name: string): string | undefined
+  /** Milliseconds since 1970, for the guest's Date. */
+  now(): number
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+/** Where a typed array keeps its class, its first byte and its length; checked against the engine by every boot. */
+const OBJECT_CLASS = 6
+const ARRAY_POINTER = 36
+const ARRAY_LENGTH = 40
+
+export class Instance {
+  readonly memory: WebAssembly.Memory
+  readonly engine: EngineExports
+  /** Views of the memory; renewed whenever it grows, so never kept by anyone else. */
+  bytes: Uint8Array
+  view: DataView
+
+  /**
+   * @param module - The metered wasm, compiled.
+   * @param pages - Memory to start with, in pages of 64 KiB.
+   * @param maxPages - Memory may not grow past this: COFFER_LIMIT_MEMORY.
+   */
+  constructor(module: WebAssembly.Module, pages: number, maxPages: number, hooks: Hooks) {
+    this.memory = new WebAssembly.Memory({ initial: pages, maximum: maxPages })
+    this.bytes = new Uint8Array(this.memory.buffer)
+    this.view = new DataView(this.memory.buffer)
+    const host: EngineImports & { memory: WebAssembly.Memory } = {
+      memory: this.memory,
+      callFunction: (_context, _self, argumentCount, args, id) =>
+        hooks.call(id, argumentCount > 0 ? args : this.undefinedPointer),
+      interrupt: () => {
+        hooks.poll()
+        return 0
+      },
+      outOfFuel: () => {
+        hooks.poll()
+        return FUEL
+      },
+      loadModule: (_runtime, _context, name) => {
+        const source = hooks.load(this.text(name))
+        return source === undefined ? 0 : this.newText(source)
+      },
+      freeHostRef: () => {},
+      grow: sizeBytes => this.grow(sizeBytes, maxPages),
+      now: () => hooks.now(),
+      // All zeros: the guest's clock runs in UTC.
+      localTime: (_seconds, tm) => this.bytes.fill(0, tm, tm + 44),
+      timeZone: (offset, daylight) => {
+        this.view.setUint32(offset, 0, true)
+        this.view.setUint32(daylight, 0, true)
+      },
+      abort: () => {
+        throw engineFailed('it aborted')
+      },
+      assertFailed: (_condition, _file, line) => {
+        throw engineFailed(`an assertion failed at line ${line}`)
+      }
+    }
+    const instance = new WebAssembly.Instance(module, { host: { ...host } })
+    this.engine = instance.exports as unknown as EngineExports
+    this.undefinedPointer = 0
+  }
+
+  /** Address of the constant undefined; set by the owner, since asking for it needs a ready memory. */
+  undefinedPointer: Pointer
+
+  /**
+   * The engine's heap asks for memory. Refusing it would leave C code with null pointers and the guest with an error
+   * it may swallow and try again, so the guest ends here and now.
+   */
+  private grow(sizeBytes: number, maxPages: number): number {
+    const needed = Math.ceil((sizeBytes >>> 0) / PAGE_BYTES)
+    const current = this.memory.buffer.byteLength / PAGE_BYTES
+    if (needed > maxPages) throw outOfMemory()
+    // An eighth more than asked, so that a heap that grows by small steps is not remapped at each.
+    const target = Math.min(maxPages, needed + (needed >>> 3))
+    try {
+      this.memory.grow(target - current)
+    } catch (cause) {
+      throw outOfMemory(cause)
+    }
+    this.bytes = new Uint8Array(this.memory.buffer)
+    this.view = new DataView(this.memory.buffer)
+    return 1
+  }
+
+  /** Memory from the engine's heap. The caller frees it or hands it to the engine. */
+  allocate(lengthBytes: number): Pointer {
+    const pointer = this.engine.malloc(lengthBytes)
+    // malloc answers 0 without asking for memory when a size overflows.
+    if (pointer === 0) throw outOfMemory()
+    return pointer
+  }
+
+  /** Text that ends in a zero byte, on the engine's heap. */
+  newText(text: string): Pointer {
+    const encoded = encoder.encode(text)
+    const pointer = this.allocate(encoded.length + 1)
+    this.bytes.set(encoded, pointer)
+    this.bytes[pointer + encoded.length] = 0
+    return pointer
+  }
+
+  text(pointer: Pointer): string {
+    return decoder.decode(this.bytes.subarray(pointer, this.bytes.indexOf(0, pointer)))
+  }
+
+  /** A fresh ArrayBuffer of the guest with these bytes, as a JSValue of the caller. */
+  newArrayBuffer(context: Pointer, content: Uint8Array): Pointer {
+    const length = content.length
+    // One byte at least: a zero-sized block may have no address, and no address means a detached buffer.
+    const pointer = this.allocate(length === 0 ? 1 : length)
+    this.bytes.set(content, pointer)
+    return this.engine.QTS_NewArrayBuffer(context, pointer, length)
+  }
+
+  tag(value: Pointer): number {
+    return this.view.getUint32(value + 4, true)
+  }
+
+  isException(value: Pointer): boolean {
+    return this.tag(value) === TAG_EXCEPTION
+  }
+
+  /**
+   * The bytes of a guest's Uint8Array, where they are: valid until the guest runs again.
+   *
+   * @throws CofferError COFFER_ENGINE_FAILED when the value is anything else.
+   */
+  typedArray(value: Pointer, typedArrayClass: number): Uint8Array {
+    const object = this.view.getUint32(value, true)
+    if (this.tag(value) !== TAG_OBJECT || this.objectClass(value) !== typedArrayClass) {
+      throw engineFailed('the SDK sent something other than a Uint8Array')
+    }
+    const start = this.view.getUint32(object + ARRAY_POINTER, true)
+    const length = this.view.getUint32(object + ARRAY_LENGTH, true)
+    if (start + length > this.bytes.length) throw engineFailed('a typed array reaches past the memory')
+    return this.bytes.subarray(start, start + length)
+  }
+
+  /** Number of the class of a guest's object, as the engine counts them. */
+  objectClass(value: Pointer): number {
+    return this.view.getUint16(this.view.getUint32(value, true) + OBJECT_CLASS, true)
+  }
+}
+
+const outOfMemory = (cause?: unknown): CofferError =>
+  new CofferError('COFFER_LIMIT_MEMORY', 'The guest was ended: it needed more memory than its limit.', {
+    hint: 'Give it a higher memory limit if you trust it to need that much.',
+    cause
+  })
+
+export const engineFailed = (what: string, cause?: unknown): CofferError =>
+  new CofferError('COFFER_ENGINE_FAILED', `The QuickJS engine failed: ${what}.`, {
+    hint: 'The guest was ended and its memory dropped; start it again.',
+    cause
+  })

@@ -1,0 +1,17 @@
+/** The part of the WebAssembly interface that is used here; TypeScript has it only with the whole of the DOM. */
+declare namespace WebAssembly {
+  class Module {
+    constructor(bytes: Uint8Array<ArrayBuffer>)
+  }
+  class Memory {
+    constructor(descriptor: { initial: number; maximum: number })
+    readonly buffer: ArrayBuffer
+    grow(pages: number): number
+  }
+  class Instance {
+    constructor(module: Module, imports: Record<string, Record<string, unknown>>)
+    readonly exports: Record<string, unknown>
+  }
+  class RuntimeError extends Error {}
+  function validate(bytes: Uint8Array<ArrayBuffer>): boolean
+}

@@ -1,0 +1,144 @@
+/**
+ * Build step: the engine's own files, beside the compiled tree and beside the bundles.
+ *
+ *   quickjs.wasm    the released engine, metered (scripts/meter.ts)
+ *   quickjs.image   its memory after the SDK has started, bound to exactly that wasm
+ *   guest-sdk.js    the SDK as one script, for the other engine
+ *
+ * Metering takes seconds, so each result is kept until one of its inputs changes. The same inputs give the same bytes.
+ */
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+process.chdir(root)
+
+const KEEP = 'build/engine'
+const TARGETS = ['build/sandbox', 'dist']
+const SDK = 'sandbox/guest/sdk.ts'
+
+const require = createRequire(import.meta.url)
+const engineRequire = createRequire(require.resolve('quickjs-emscripten'))
+const wasmPath = engineRequire.resolve('@jitl/quickjs-wasmfile-release-sync/wasm')
+const gluePath = engineRequire.resolve('@jitl/quickjs-wasmfile-release-sync/emscripten-module')
+
+const sha256 = (...parts: readonly (Uint8Array | string)[]) => {
+  const hash = createHash('sha256')
+  for (const part of parts) hash.update(`${part.length}:`).update(part)
+  return hash.digest()
+}
+
+function* filesUnder(folder: string): Generator<string> {
+  for (const entry of readdirSync(folder, { withFileTypes: true }).sort((a, b) =>
+    a.name < b.name ? -1 : 1
+  )) {
+    const path = `${folder}/${entry.name}`
+    if (entry.isDirectory()) yield* filesUnder(path)
+    else if (path.endsWith('.ts')) yield path
+  }
+}
+
+const hashFiles = (paths: readonly string[]) =>
+  sha256(...paths.flatMap(path => [path, readFileSync(path)])).toString('hex')
+
+/** In one step, so that a test or build that runs meanwhile never sees half a file. */
+function write(path: string, content: Uint8Array | string): void {
+  mkdirSync(dirname(path), { recursive: true })
+  const partial = `${path}.${process.pid}`
+  writeFileSync(partial, content)
+  renameSync(partial, path)
+}
+
+/** Do the work unless its result is there, made of the same inputs. */
+async function keep(
+  name: string,
+  inputs: string,
+  results: readonly string[],
+  work: () => Promise<void>
+): Promise<void> {
+  const stamp = `${KEEP}/${name}.stamp`
+  const fresh =
+    existsSync(stamp) && readFileSync(stamp, 'utf8') === inputs && results.every(path => existsSync(path))
+  if (fresh) return
+  await work()
+  write(stamp, inputs)
+}
+
+const METERED = `${KEEP}/quickjs.wasm`
+const BOOT = `${KEEP}/boot.wasm`
+
+await keep(
+  'meter',
+  hashFiles([
+    wasmPath,
+    gluePath,
+    'scripts/meter.ts',
+    'sandbox/quickjs/abi.ts',
+    require.resolve('binaryen/package.json')
+  ]),
+  [METERED, BOOT],
+  async () => {
+    const { meterEngine } = await import('./meter.js')
+    const metered = meterEngine(readFileSync(wasmPath), readFileSync(gluePath, 'utf8'))
+    write(METERED, metered.wasm)
+    write(BOOT, metered.bootWasm)
+    console.log(`engine: metered ${metered.loops - metered.unmeteredLoops} of ${metered.loops} loops`)
+  }
+)
+
+const outputs = ['quickjs.wasm', 'quickjs.image', 'guest-sdk.js']
+if (existsSync(SDK)) {
+  await keep(
+    'image',
+    hashFiles([
+      METERED,
+      BOOT,
+      'scripts/engine.ts',
+      ...filesUnder('sandbox'),
+      ...filesUnder('formats'),
+      'tsconfig.json'
+    ]),
+    TARGETS.flatMap(target => outputs.map(name => `${target}/${name}`)),
+    async () => {
+      const { makeImage } = await import('../sandbox/quickjs/boot.js')
+      const wasm = readFileSync(METERED)
+      const sdk = await bundleSdk()
+      const image = makeImage(readFileSync(BOOT), sha256Of(wasm), sdk)
+      for (const target of TARGETS) {
+        write(`${target}/quickjs.wasm`, wasm)
+        write(`${target}/quickjs.image`, image)
+        write(`${target}/guest-sdk.js`, sdk)
+      }
+      const kb = (bytes: number) => `${Math.round(bytes / 1024)} KB`
+      console.log(`engine: wasm ${kb(wasm.length)}, image ${kb(image.length)}, SDK ${kb(sdk.length)}`)
+    }
+  )
+}
+
+/** The SDK as one classic script, whose completion value is its boot function. */
+async function bundleSdk(): Promise<string> {
+  const { build } = await import('esbuild')
+  const { outputFiles } = await build({
+    entryPoints: [SDK],
+    bundle: true,
+    write: false,
+    format: 'iife',
+    globalName: 'sdk',
+    minify: true,
+    target: 'es2023',
+    platform: 'neutral',
+    charset: 'ascii',
+    legalComments: 'none',
+    logLevel: 'warning',
+    banner: { js: '(()=>{"use strict";' },
+    footer: { js: 'return sdk.default})()' }
+  })
+  return outputFiles[0]!.text
+}
+
+function sha256Of(bytes: Uint8Array): Uint8Array {
+  return createHash('sha256').update(bytes).digest()
+}
