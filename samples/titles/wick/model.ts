@@ -71,6 +71,8 @@ export interface Message {
   readonly turn: number
   readonly text: string
   readonly tone: Tone
+  /** How often it was said in a row. */
+  readonly times: number
 }
 
 export interface Game {
@@ -124,7 +126,10 @@ const MESSAGES_KEPT = 60
 
 /** Say something to the player. Whatever is said also ends exploring, resting and travelling. */
 export function say(game: Game, text: string, tone: Tone = 'plain'): void {
-  game.messages.push({ turn: game.turn, text, tone })
+  const last = game.messages.at(-1)
+  const isRepeated = last?.text === text
+  if (isRepeated) game.messages.pop()
+  game.messages.push({ turn: game.turn, text, tone, times: isRepeated ? last.times + 1 : 1 })
   if (game.messages.length > MESSAGES_KEPT) game.messages = game.messages.slice(-MESSAGES_KEPT)
 }
 

@@ -19,6 +19,7 @@ import {
   rowOf,
   score,
   type Game,
+  type Message,
   type Tile,
   type Tone
 } from './model.js'
@@ -140,29 +141,30 @@ const parseColour = (text: string): Colour => {
   return [value >> 16, (value >> 8) & 255, value & 255]
 }
 
-const BAR_CELLS = 12
-
 function drawBars(screen: Screen, { hero }: Game, left: number, row: number): void {
-  const bar = (column: number, label: string, value: number, most: number, told: string, colour: Colour) => {
-    const filled = value === 0 ? 0 : Math.max(1, Math.round((BAR_CELLS * value) / most))
-    screen.put(left + column, row, label, QUIET)
-    const start = left + column + label.length + 1
-    screen.put(start, row, '='.repeat(filled), colour)
-    screen.put(start + filled, row, '-'.repeat(BAR_CELLS - filled), REMEMBERED)
-    screen.put(start + BAR_CELLS + 1, row, told, colour)
+  const cells = screen.columns < WIDTH ? 5 : 12
+  let column = left
+  const bar = (label: string, value: number, most: number, told: string, colour: Colour) => {
+    const filled = value === 0 ? 0 : Math.max(1, Math.round((cells * value) / most))
+    screen.put(column, row, label, QUIET)
+    column += label.length + 1
+    screen.put(column, row, '='.repeat(filled), colour)
+    screen.put(column + filled, row, '-'.repeat(cells - filled), REMEMBERED)
+    column += cells + 1
+    screen.put(column, row, told, colour)
+    column += Math.max(told.length, 5) + 2
   }
-  const hurt = hero.health * 3 <= hero.mostHealth
+  const isHurt = hero.health * 3 <= hero.mostHealth
   bar(
-    0,
     'Health',
     hero.health,
     hero.mostHealth,
     `${hero.health}/${hero.mostHealth}`,
-    hurt ? TONES.bad : TONES.good
+    isHurt ? TONES.bad : TONES.good
   )
-  bar(28, 'Candle', hero.wax, MOST_WAX, `${hero.wax}`, hero.wax <= 40 ? TONES.bad : FLAME)
+  bar('Candle', hero.wax, MOST_WAX, `${hero.wax}`, hero.wax <= 40 ? TONES.bad : FLAME)
   const worn = [hero.weapon, hero.armour].filter(id => id !== null).map(bareName)
-  screen.put(left + 53, row, [`Rank ${hero.rank}`, ...worn].join(', '), QUIET)
+  screen.put(column, row, [`Rank ${hero.rank}`, ...worn].join(', '), QUIET)
 }
 
 /** 'knife' of 'a bone knife'. */
@@ -176,10 +178,12 @@ function drawMessages(
   lines: number
 ): void {
   const latest = messages.slice(-lines)
-  latest.forEach(({ text, tone, turn: said }, index) => {
-    screen.put(left, row + index, text, said >= turn - 1 ? TONES[tone] : QUIET)
+  latest.forEach((message, index) => {
+    screen.put(left, row + index, inFull(message), message.turn >= turn - 1 ? TONES[message.tone] : QUIET)
   })
 }
+
+const inFull = ({ text, times }: Message): string => (times > 1 ? `${text} (${times} times)` : text)
 
 /** What is in sight, for who has a wide window. */
 function drawSide(screen: Screen, { level }: Game, left: number): void {
@@ -216,10 +220,11 @@ function drawPage(screen: Screen, heading: string, lines: readonly (readonly [st
 }
 
 const HELP = `
-  y k u  7 8 9     arrows, or w a s d      walk; walk into something to strike it,
-  h . l  4 5 6                             or to light what can be lit
-  b j n  1 2 3     . or space              wait a turn
+  y k u   7 8 9    or arrows, or w a s d: walk. Walk into something to
+  h   l   4   6    strike it, or to light what can be lit.
+  b j n   1 2 3
 
+  . or space       wait a turn
   o                explore until something happens
   f or tab         go for the nearest thing in sight and strike it
   r                rest until well, or until something happens
