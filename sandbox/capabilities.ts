@@ -1,0 +1,116 @@
+/**
+ * What the host grants, as the one table in which a guest's wishes are looked up. Arguments come from the guest and
+ * may be anything.
+ */
+import {
+  type AssetSource,
+  type Capabilities,
+  type HostFunction,
+  type SaveStore,
+  type TerminalHost,
+  type Value,
+  isSync
+} from './guest.js'
+import type { ExportGrant, ModuleGrant } from './protocol.js'
+
+export type Grant =
+  /** Answered at once. */
+  | { readonly kind: 'ask'; run(args: readonly any[]): unknown }
+  /** Answered by a promise. */
+  | { readonly kind: 'request'; run(args: readonly any[]): unknown }
+  | { readonly kind: 'constant'; readonly value: Value }
+
+export interface CapabilityTable {
+  /** For the guest: names and kinds. */
+  readonly modules: readonly ModuleGrant[]
+  find(module: string, name: string): Grant | undefined
+}
+
+/** Takes what the terminal is to write: counts it, and passes it on by `write` if that is within the limit. */
+export type TerminalOutput = (text: string, write: () => void) => void
+
+/** @throws TypeError for a host function whose name no program could import. */
+export function grantTable(capabilities: Capabilities, output: TerminalOutput): CapabilityTable {
+  const { terminal, assets, save, host } = capabilities
+  const table = new Map<string, Map<string, Grant>>()
+  const add = (module: string, grants: Readonly<Record<string, Grant>>) => {
+    table.set(module, new Map(Object.entries(grants)))
+  }
+  if (terminal !== undefined) add('terminal', terminalGrants(terminal, output))
+  if (assets !== undefined) add('assets', assetGrants(assets))
+  if (save !== undefined) add('save', saveGrants(save))
+  if (host !== undefined) add('host', hostGrants(host))
+  return {
+    modules: [...table].map(([module, grants]) => [module, [...grants].map(forGuest)]),
+    find: (module, name) => table.get(module)?.get(name)
+  }
+}
+
+const forGuest = ([name, grant]: [string, Grant]): ExportGrant =>
+  grant.kind === 'constant' ? [name, 'constant', grant.value] : [name, grant.kind]
+
+function terminalGrants(terminal: TerminalHost, output: TerminalOutput): Record<string, Grant> {
+  return {
+    interactive: { kind: 'constant', value: terminal.interactive },
+    size: { kind: 'ask', run: () => terminal.size() },
+    write: {
+      kind: 'ask',
+      run([text]) {
+        const written = String(text)
+        output(written, () => terminal.write(written))
+      }
+    },
+    readKey: { kind: 'request', run: () => terminal.readKey() }
+  }
+}
+
+function assetGrants(assets: AssetSource): Record<string, Grant> {
+  return {
+    list: { kind: 'ask', run: () => assets.list().map(({ path, sizeBytes }) => ({ path, sizeBytes })) },
+    read: {
+      kind: 'request',
+      run([path]) {
+        if (typeof path !== 'string') throw new TypeError('Cannot read an asset: its path must be text')
+        return assets.read(path)
+      }
+    }
+  }
+}
+
+function saveGrants(save: SaveStore): Record<string, Grant> {
+  return {
+    list: { kind: 'request', run: async () => [...(await save.list())] },
+    read: { kind: 'request', run: async ([slot]) => (await save.read(checkSlot(slot))) ?? null },
+    write: {
+      kind: 'request',
+      async run([slot, bytes]) {
+        if (!(bytes instanceof Uint8Array))
+          throw new TypeError('Cannot save: the data must be text or a Uint8Array')
+        await save.write(checkSlot(slot), bytes)
+      }
+    },
+    remove: {
+      kind: 'request',
+      async run([slot]) {
+        await save.remove(checkSlot(slot))
+      }
+    }
+  }
+}
+
+function checkSlot(slot: unknown): string {
+  if (typeof slot === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(slot)) return slot
+  throw new TypeError('Cannot name a save so: 1 to 64 of A-Z a-z 0-9 . _ - are allowed')
+}
+
+function hostGrants(host: Readonly<Record<string, HostFunction>>): Record<string, Grant> {
+  return Object.fromEntries(
+    Object.entries(host).map(([name, fn]): [string, Grant] => {
+      if (!/^[A-Za-z_$][\w$]*$/.test(name))
+        throw new TypeError(`Cannot grant "${name}": it is no name to import`)
+      if (typeof fn !== 'function') throw new TypeError(`Cannot grant "${name}": it is not a function`)
+      const run = (args: readonly any[]) => (fn as (...args: readonly any[]) => unknown)(...args)
+      return [name, { kind: isSync(fn) ? 'ask' : 'request', run }]
+    })
+  )
+}

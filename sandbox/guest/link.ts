@@ -1,0 +1,161 @@
+/** The guest's end of the wire: the one place that sends. Nothing here can be reached by the program. */
+import {
+  ErrorOf,
+  StringOf,
+  construct,
+  defineProperty,
+  getOwnPropertyDescriptor,
+  getPrototypeOf,
+  hasOwn,
+  mapGet,
+  uncurry,
+  weakSetAdd,
+  weakSetHas
+} from '../primordials.js'
+import { type FlatError, readError, writeError } from '../protocol.js'
+import { Reader, UnsupportedValue, type WireHost, Writer } from '../wire.js'
+
+/** What an engine gives the SDK. */
+export interface Native {
+  /** Hand the host a message, read during the call; its answer, if any, belongs to the SDK. */
+  send(message: Uint8Array): Uint8Array | undefined
+  /** UTF-8 of well-formed text and back, where the engine can do it faster than its own code. */
+  encodeText?(text: string): Uint8Array
+  decodeText?(bytes: Uint8Array): string
+  /** The realm has no clock and no Math.random of its own (SES). */
+  readonly tamed?: boolean
+}
+
+export interface Link {
+  /** A message to fill and {@link send}. One at a time: nothing that fills one runs code of the program's. */
+  begin(opcode: number): Writer
+  send(): Uint8Array | undefined
+  reader(message: Uint8Array): Reader
+}
+
+export function makeLink(native: Native): Link {
+  const host: WireHost = { encodeText: native.encodeText, decodeText: native.decodeText, isProxy }
+  const writer = new Writer(host)
+  return {
+    begin: opcode => writer.begin(opcode),
+    send: () => native.send(writer.message),
+    reader: message => new Reader(message, host)
+  }
+}
+
+const proxies = new WeakSet<object>()
+export const isProxy = (value: object): boolean => weakSetHas(proxies, value)
+
+/**
+ * Keep book of proxies: JavaScript cannot tell one from its target, and every look at one runs its traps. The
+ * constructor that the program sees is the engine's own but for this note.
+ */
+export function installProxy(): void {
+  const NativeProxy = Proxy
+  const noted = <T extends object>(proxy: T): T => {
+    weakSetAdd(proxies, proxy)
+    return proxy
+  }
+  // A bound function is a constructor without `prototype`, as Proxy is.
+  const shell = function () {}.bind(undefined)
+  const define = (key: string, value: unknown) =>
+    defineProperty(shell, key, {
+      __proto__: null,
+      value,
+      writable: key === 'revocable',
+      configurable: true
+    } as never)
+  define('name', 'Proxy')
+  define('length', 2)
+  const { revocable } = NativeProxy
+  define(
+    'revocable',
+    {
+      revocable(target: object, handler: ProxyHandler<object>) {
+        const pair = revocable(target, handler)
+        noted(pair.proxy)
+        return pair
+      }
+    }.revocable
+  )
+  const Noting = new NativeProxy(shell, {
+    __proto__: null,
+    apply() {
+      throw new TypeError("Class constructor Proxy cannot be invoked without 'new'")
+    },
+    construct: (_shell: unknown, args: [object, ProxyHandler<object>]) => noted(construct(NativeProxy, args))
+  } as never)
+  defineProperty(globalThis, 'Proxy', {
+    __proto__: null,
+    value: Noting,
+    writable: true,
+    configurable: true
+  } as never)
+}
+
+/** Name, message and stack of whatever was thrown, without running any code of the program's. */
+export function flatten(thrown: unknown): FlatError {
+  if (typeof thrown !== 'object' || thrown === null) {
+    const message = typeof thrown === 'function' ? 'a function' : StringOf(thrown)
+    return { name: 'Error', message, stack: '' }
+  }
+  if (thrown instanceof UnsupportedValue)
+    return { name: 'TypeError', message: readText(thrown, 'message'), stack: '' }
+  return {
+    name: readText(thrown, 'name') || 'Error',
+    message: readText(thrown, 'message'),
+    stack: readText(thrown, 'stack')
+  }
+}
+
+/** A text property of the object or its prototypes that is plain data; '' otherwise. */
+function readText(object: object, key: string): string {
+  let owner: object | null = object
+  for (let steps = 0; owner !== null && steps < 16 && !isProxy(owner); steps++) {
+    const property = getOwnPropertyDescriptor(owner, key)
+    if (property !== undefined) {
+      if (hasOwn(property, 'value')) return typeof property.value === 'string' ? property.value : ''
+      // V8 keeps `stack` behind an accessor of its own.
+      return nativeStack !== undefined && property.get === nativeStack ? readNativeStack(object) : ''
+    }
+    owner = getPrototypeOf(owner) as object | null
+  }
+  return ''
+}
+
+const nativeStack = getOwnPropertyDescriptor(new ErrorOf(), 'stack')?.get
+const callNativeStack = nativeStack && uncurry(nativeStack)
+const readNativeStack = (error: object): string => {
+  const stack = callNativeStack?.(error)
+  return typeof stack === 'string' ? stack : ''
+}
+
+const ERRORS = new Map<string, ErrorConstructor>()
+for (const kind of [Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError]) {
+  ERRORS.set(kind.name, kind)
+}
+
+/** An error of the host's, made anew in the guest. */
+export function revive(reader: Reader): Error {
+  const { name, message } = readError(reader)
+  const args = [message]
+  const known = mapGet(ERRORS, name)
+  const error = construct(known ?? ErrorOf, args) as Error
+  if (known === undefined) {
+    defineProperty(error, 'name', {
+      __proto__: null,
+      value: name,
+      writable: true,
+      configurable: true
+    } as never)
+  }
+  return error
+}
+
+export function sendError(link: Link, opcode: number, id: number | undefined, thrown: unknown): void {
+  const error = flatten(thrown)
+  const writer = link.begin(opcode)
+  if (id !== undefined) writer.value(id)
+  writeError(writer, error)
+  link.send()
+}

@@ -1,0 +1,167 @@
+/**
+ * The half of the sandbox that lives inside the guest, on both engines: the web's globals, the `coffer:` modules and
+ * the guest's end of the protocol. Bundled to one classic script, `guest-sdk.js`, whose completion value is
+ * {@link boot}.
+ *
+ * @see docs/spec.md §7
+ */
+import {
+  apply,
+  bareList,
+  hasOwn,
+  keys,
+  mapDelete,
+  mapForEach,
+  mapSet,
+  mapSize,
+  promiseThen,
+  typedArrayKind
+} from '../primordials.js'
+import { TO_GUEST, TO_HOST } from '../protocol.js'
+import { UnsupportedValue, type Reader } from '../wire.js'
+import { installClock, installCrypto } from './clock.js'
+import { installConsole } from './console.js'
+import { installGlobals } from './globals.js'
+import { type Native, installProxy, isProxy, makeLink, sendError } from './link.js'
+import { makeModules } from './modules.js'
+import { installTimers } from './timers.js'
+import { installWeb } from './web.js'
+
+/** The hidden half: what the engine keeps out of the program's reach. */
+export interface Hidden {
+  /** Deliver a message of the host's. */
+  receive(message: Uint8Array): void
+  /** The program's namespace, and the promise of its evaluation (top-level await). */
+  setNamespace(namespace: object, evaluation: Promise<unknown>): void
+  /** Exports of the granted `coffer:` modules, by the name behind the colon; there once `begin` was received. */
+  readonly modules: Record<string, Record<string, unknown>>
+  /** The engine's rejection tracker: a promise was rejected without a handler, or got one after all. */
+  rejection(promise: object, reason: unknown, handled: boolean): void
+}
+
+/** Install the globals and return the hidden half. Asks the host for nothing: its result is kept as an image. */
+export function boot(native: Native): Hidden {
+  installProxy()
+  const link = makeLink(native)
+  const uncaught = (thrown: unknown) => sendError(link, TO_HOST.uncaught, undefined, thrown)
+  const clock = installClock(link, native.tamed === true)
+  const timers = installTimers(link, clock, uncaught)
+  const modules = makeModules(link)
+  installCrypto(link)
+  installConsole(link, clock)
+  installWeb()
+  installGlobals({
+    self: globalThis,
+    navigator: { userAgent: 'coffer' },
+    reportError: (error: unknown) => uncaught(error)
+  })
+
+  /** Rejected promises that nobody handles so far, with their reasons. */
+  const rejected = new Map<object, unknown>()
+  let exports: Record<string, unknown> = {}
+
+  const call = (reader: Reader) => {
+    const id = reader.count()
+    const name = reader.text()
+    const args = reader.list()
+    const run = hasOwn(exports, name) ? exports[name] : undefined
+    if (typeof run !== 'function') {
+      link.begin(TO_HOST.missing).value(id)
+      link.send()
+      return
+    }
+    let result: unknown
+    try {
+      result = apply(run, undefined, args)
+    } catch (thrown) {
+      return sendError(link, TO_HOST.threw, id, thrown)
+    }
+    afterPromise(
+      result,
+      value => {
+        try {
+          link.begin(TO_HOST.result).value(id).value(value)
+        } catch (refusal) {
+          if (!(refusal instanceof UnsupportedValue)) return sendError(link, TO_HOST.threw, id, refusal)
+          link.begin(TO_HOST.unsupported).value(id).value(refusal.message)
+        }
+        link.send()
+      },
+      thrown => sendError(link, TO_HOST.threw, id, thrown)
+    )
+  }
+
+  const begin = (reader: Reader) => {
+    const seeded = reader.boolean()
+    timers.limit = reader.count()
+    modules.begin(reader.list())
+    clock.begin(seeded)
+  }
+
+  const reportRejected = () => {
+    const reasons = bareList<unknown>()
+    mapForEach(rejected, (reason: unknown, promise: object) => {
+      mapDelete(rejected, promise)
+      reasons[reasons.length] = reason
+    })
+    for (let i = 0; i < reasons.length; i++) uncaught(reasons[i])
+  }
+
+  return {
+    modules: modules.exports,
+    receive(message) {
+      const reader = link.reader(message)
+      switch (reader.byte()) {
+        case TO_GUEST.call:
+          return call(reader)
+        case TO_GUEST.settle:
+          return modules.settle(reader)
+        case TO_GUEST.wake:
+          return timers.wake()
+        case TO_GUEST.settled:
+          return reportRejected()
+        case TO_GUEST.begin:
+          return begin(reader)
+      }
+    },
+    setNamespace(namespace, evaluation) {
+      exports = namespace as Record<string, unknown>
+      afterPromise(
+        evaluation,
+        () => {
+          link.begin(TO_HOST.ready).value(keys(namespace))
+          link.send()
+        },
+        thrown => sendError(link, TO_HOST.failed, undefined, thrown)
+      )
+    },
+    rejection(promise, reason, handled) {
+      if (handled) return void mapDelete(rejected, promise)
+      if (mapSize(rejected) === 0) {
+        link.begin(TO_HOST.rejected)
+        link.send()
+      }
+      mapSet(rejected, promise, reason)
+    }
+  }
+}
+
+/** Go on with the value, or with what the promise settles to when it is one of the engine's own promises. */
+function afterPromise(
+  value: unknown,
+  done: (value: unknown) => void,
+  failed: (reason: unknown) => void
+): void {
+  if (typeof value === 'object' && value !== null && !isProxy(value) && typedArrayKind(value) === undefined) {
+    try {
+      // Throws at once for anything but a promise. A thenable of the program's own making is none.
+      promiseThen(value, done, failed)
+      return
+    } catch {
+      // Not a promise: a value.
+    }
+  }
+  done(value)
+}
+
+export default boot

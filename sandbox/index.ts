@@ -1,0 +1,46 @@
+/**
+ * `coffer/sandbox`: run code that is not trusted, without licenses.
+ *
+ * @see docs/spec.md §7
+ */
+import type { Guest, LaunchOptions } from './guest.js'
+
+export {
+  type AssetSource,
+  type Capabilities,
+  DEFAULT_LIMITS,
+  type Engine,
+  type Guest,
+  GuestError,
+  type HostFunction,
+  type Isolation,
+  type Key,
+  type LaunchOptions,
+  type Limits,
+  type SaveStore,
+  type TerminalHost,
+  type Usage,
+  type Value,
+  sync
+} from './guest.js'
+export { CofferError } from '../formats/errors.js'
+
+/**
+ * Start a program in a sandbox of its own. Each way to run one is loaded when it is first asked for.
+ *
+ * @param source - UTF-8 of one ES module, whose only imports are granted `coffer:` modules. The caller keeps the
+ *   bytes, and wipes them if they are secret: the QuickJS engine keeps none, SES keeps the text as long as it runs.
+ * @returns Once the program has started: its top-level code has run, awaited promises included.
+ * @throws CofferError COFFER_PROGRAM_INVALID, COFFER_LIMIT_*, COFFER_INTERRUPTED, COFFER_ENGINE_FAILED; GuestError for
+ *   what the program throws while it starts.
+ */
+export async function launch(source: Uint8Array, options: LaunchOptions = {}): Promise<Guest> {
+  const { engine = 'quickjs', isolation = 'inline' } = options
+  if (engine === 'ses') return (await import('./ses/launch.js')).launchSes(source, options)
+  if (isolation === 'thread') return (await import('./thread/launch.js')).launchThread(source, options)
+  const [{ startSession }, { quickjs }] = await Promise.all([
+    import('./session.js'),
+    import('./quickjs/node.js')
+  ])
+  return startSession('quickjs', quickjs(), source, options)
+}

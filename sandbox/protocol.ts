@@ -1,0 +1,93 @@
+/**
+ * The messages between a guest's SDK (sandbox/guest) and its host (sandbox/session.ts): one byte that says which,
+ * then fields in the encoding of wire.ts. The host treats every message as hostile: guest code can reach the SDK's
+ * side of the wall if it breaks the engine, so an odd message ends the guest and nothing else.
+ *
+ * A call is numbered by who makes it, and answered under that number.
+ *
+ * @see docs/spec.md §7.3
+ */
+import type { Value } from './guest.js'
+import type { Reader, Writer } from './wire.js'
+
+/** From the host. */
+export const TO_GUEST = {
+  /** seeded: boolean, pending timers allowed: count, modules: a list of {@link ModuleGrant}. Once, before the program */
+  begin: 1,
+  /** id, export, arguments: list */
+  call: 2,
+  /** id, true, value | id, false, error: answers a `request` */
+  settle: 3,
+  /** The time asked for has come: run one timer */
+  wake: 4,
+  /** Jobs have run: say which rejections nobody handled */
+  settled: 5
+} as const
+
+/** From the guest. */
+export const TO_HOST = {
+  /** exports: list of text. The program has started */
+  ready: 1,
+  /** error: the program threw while it started */
+  failed: 2,
+  /** id, value: the call's result */
+  result: 3,
+  /** id, error: what the call threw */
+  threw: 4,
+  /** id, reason: text. The result cannot cross */
+  unsupported: 5,
+  /** id: no such export, or not a function */
+  missing: 6,
+  /** module, function, arguments: list; answered at once with true, value | false, error */
+  ask: 7,
+  /** id, module, function, arguments: list; answered by `settle` */
+  request: 8,
+  /** milliseconds from now: number; negative when no timer waits. Replaces the wish before */
+  wake: 9,
+  /** stream: 1 or 2, text */
+  print: 10,
+  /** count; answered with that many bytes as they are */
+  random: 11,
+  /** answered with milliseconds since 1970, milliseconds since the start: numbers */
+  clock: 12,
+  /** error: nobody caught it */
+  uncaught: 13,
+  /** Asks for `settled` once all jobs have run */
+  rejected: 14,
+  /** More timers wait than are allowed */
+  flooded: 15
+} as const
+
+/**
+ * A `coffer:` module for the guest: its name, and its exports. `ask` and `request` are functions of the host,
+ * answered at once or by a promise.
+ */
+export type ModuleGrant = readonly [name: string, exports: readonly ExportGrant[]]
+export type ExportGrant =
+  readonly [name: string, kind: 'ask' | 'request'] | readonly [name: string, kind: 'constant', value: Value]
+
+/** What the SDK makes of a module's granted exports by itself (sandbox/guest/modules.ts). */
+export const DERIVED_EXPORTS: Readonly<Record<string, readonly string[]>> = {
+  terminal: ['readLine'],
+  assets: ['readText'],
+  save: ['readText']
+}
+
+/** An error on the wire: name, message, stack, texts all. */
+export interface FlatError {
+  readonly name: string
+  readonly message: string
+  readonly stack: string
+}
+
+export const writeError = (writer: Writer, error: FlatError): Writer =>
+  writer.value(error.name).value(error.message).value(error.stack)
+
+export const readError = (reader: Reader): FlatError => ({
+  name: reader.text(),
+  message: reader.text(),
+  stack: reader.text()
+})
+
+/** The most that one call of crypto.getRandomValues may ask for (Web Crypto). */
+export const MAX_RANDOM_BYTES = 65_536

@@ -1,0 +1,640 @@
+/**
+ * The host's side of one guest: calls and their results, timers, console, capabilities and limits, over whatever
+ * engine it is given. Runs in the thread of its machine, and treats every message from there as hostile.
+ *
+ * @see docs/spec.md §7
+ */
+import { CofferError, type ErrorCode } from '../formats/errors.js'
+import { type CapabilityTable, grantTable } from './capabilities.js'
+import {
+  DEFAULT_LIMITS,
+  type Engine,
+  type Guest,
+  GuestError,
+  type LaunchOptions,
+  type Limits,
+  type Usage,
+  type Value
+} from './guest.js'
+import type { Machine, MachineFactory } from './machine.js'
+import {
+  DERIVED_EXPORTS,
+  type FlatError,
+  MAX_RANDOM_BYTES,
+  TO_GUEST,
+  TO_HOST,
+  readError,
+  writeError
+} from './protocol.js'
+import { xoshiro128 } from './random.js'
+import { MalformedMessage, Reader, UnsupportedValue, type WireHost, Writer } from './wire.js'
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+/** The host's converters. */
+export const WIRE: WireHost = {
+  encodeText: text => encoder.encode(text),
+  decodeText: bytes => decoder.decode(bytes)
+}
+
+/** What `run` answers when the program waits for what can no longer happen; Node's number for it. */
+const EXIT_STUCK = 13
+const MAX_EXIT_CODE = 63
+
+/** How many due timers run before the host's own event loop gets a turn. */
+const TURN_MS = 10
+
+interface PendingCall {
+  readonly resolve: (value: Value) => void
+  readonly reject: (error: Error) => void
+  /** Account at its start: what it may use is counted from here. */
+  readonly cpuMs: number
+  readonly startedMs: number
+  /** A program, which an uncaught error ends. */
+  readonly program: boolean
+}
+
+/**
+ * Start a guest in this thread.
+ *
+ * @param source - UTF-8 of one ES module. Copied; the caller wipes its own.
+ * @throws CofferError COFFER_PROGRAM_INVALID, COFFER_LIMIT_*, COFFER_INTERRUPTED; GuestError for what the program
+ *   throws while it starts.
+ */
+export async function startSession(
+  engine: Engine,
+  makeMachine: MachineFactory,
+  source: Uint8Array,
+  options: LaunchOptions
+): Promise<Guest> {
+  const session = new Session(engine, options)
+  try {
+    await session.start(makeMachine, source)
+  } catch (error) {
+    await session.dispose()
+    throw error
+  }
+  return session
+}
+
+export const withDefaults = (limits: Partial<Limits> | undefined): Limits => ({
+  ...DEFAULT_LIMITS,
+  ...limits
+})
+
+class Session implements Guest {
+  readonly engine: Engine
+  exports: readonly string[] = []
+
+  readonly #options: LaunchOptions
+  readonly #limits: Limits
+  readonly #grants: CapabilityTable
+  readonly #writer = new Writer(WIRE)
+  readonly #startedMs = performance.now()
+  #machine: Machine | undefined
+
+  /** Why the guest has ended; undefined while it lives. */
+  #ended: CofferError | undefined
+  readonly #calls = new Map<number, PendingCall>()
+  #lastCall = 0
+  #callCount = 0
+  /** Requests of the guest's that the host has not answered yet. */
+  #requests = 0
+
+  /** The guest computes now; messages for it wait here. */
+  #running = false
+  readonly #inbox: Uint8Array[] = []
+  #rejectionsToReport = false
+
+  #cpuMs = 0
+  /** When the present stretch of computing began; undefined while the guest rests or the host works for it. */
+  #sliceMs: number | undefined
+  /** Account and clock at the start of what no call is waiting for, such as a timer that outlives its call. */
+  #background = { cpuMs: 0, startedMs: 0 }
+  #outputBytes = 0
+  #memoryBytes = 0
+
+  /** When the guest wants to be woken, on performance.now(); undefined when no timer waits. */
+  #wakeMs: number | undefined
+  #wakeTimer: Timer | undefined
+  #wallTimer: Timer | undefined
+  #seededBytes: (() => number) | undefined
+  readonly #onAbort = () => this.#end(interrupted())
+
+  constructor(engine: Engine, options: LaunchOptions) {
+    this.engine = engine
+    this.#options = options
+    this.#limits = withDefaults(options.limits)
+    this.#grants = grantTable(options.capabilities ?? {}, (text, write) => {
+      this.#count(encoder.encode(text).length)
+      write()
+    })
+    if (options.seed !== undefined) this.#seededBytes = seededGenerator(options.seed)
+  }
+
+  async start(makeMachine: MachineFactory, source: Uint8Array): Promise<void> {
+    const { signal, name = 'title.js', seed } = this.#options
+    if (signal?.aborted) throw interrupted()
+    signal?.addEventListener('abort', this.#onAbort, { once: true })
+    const grants = this.#grants.modules
+    const links = new Map(
+      grants.map(([module, exports]) => [
+        `coffer:${module}`,
+        [...exports.map(([name]) => name), ...(DERIVED_EXPORTS[module] ?? [])]
+      ])
+    )
+    await new Promise<Value>((resolve, reject) => {
+      this.#open(START, resolve, reject, false)
+      this.#enter(() => {
+        this.#machine = makeMachine(
+          { receive: message => this.#receive(message), poll: () => this.#poll() },
+          this.#limits
+        )
+        this.#machine.dispatch(
+          this.#writer
+            .begin(TO_GUEST.begin)
+            .value(seed !== undefined)
+            .value(this.#limits.pendingJobs)
+            .value(grants).message
+        )
+        this.#machine.evaluate(source, name, links)
+      })
+    })
+  }
+
+  call(name: string, ...args: readonly Value[]): Promise<Value> {
+    return this.#call(name, args, false)
+  }
+
+  async run(args: readonly string[]): Promise<number> {
+    let result: Value
+    try {
+      result = await this.#call('default', [args], true)
+    } catch (error) {
+      if (!(error instanceof GuestError)) throw error
+      this.#printUncaught({ name: error.name, message: error.message, stack: error.guestStack })
+      return 1
+    }
+    return exitCode(result)
+  }
+
+  usage(): Usage {
+    if (this.#machine !== undefined && this.#ended === undefined)
+      this.#memoryBytes = this.#machine.memoryBytes()
+    return {
+      cpuMs: this.#cpuNow(),
+      wallMs: performance.now() - this.#startedMs,
+      memoryBytes: this.#memoryBytes,
+      outputBytes: this.#outputBytes,
+      calls: this.#callCount
+    }
+  }
+
+  async dispose(): Promise<void> {
+    this.#end(new CofferError('COFFER_GUEST_GONE', 'Cannot go on with this call: the guest was disposed.'))
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose()
+  }
+
+  // Calls
+
+  #call(name: string, args: readonly unknown[], program: boolean): Promise<Value> {
+    return new Promise((resolve, reject) => {
+      if (this.#ended !== undefined) {
+        throw new CofferError('COFFER_GUEST_GONE', `Cannot call "${name}": the guest has ended.`, {
+          hint: 'Launch the title again.',
+          cause: this.#ended
+        })
+      }
+      const id = (this.#lastCall = (this.#lastCall % 0x7fffffff) + 1)
+      let message: Uint8Array
+      try {
+        message = this.#writer.begin(TO_GUEST.call).value(id).value(name).value(args).message
+      } catch (error) {
+        throw translateUnsupported(error, 'an argument')
+      }
+      this.#callCount++
+      this.#open(id, resolve, reject, program)
+      this.#deliver(message)
+    })
+  }
+
+  #open(id: number, resolve: PendingCall['resolve'], reject: PendingCall['reject'], program: boolean): void {
+    this.#calls.set(id, { resolve, reject, cpuMs: this.#cpuMs, startedMs: performance.now(), program })
+    if (this.#calls.size === 1) this.#arm()
+  }
+
+  /** Settle a call of ours under the number that the guest named; undefined for one it made up. */
+  #close(id: number): PendingCall | undefined {
+    const call = this.#calls.get(id)
+    this.#calls.delete(id)
+    this.#arm()
+    return call
+  }
+
+  // Running the guest
+
+  /** Hand the guest a message, at once or after what it computes now. The message may be a view on the writer. */
+  #deliver(message: Uint8Array): void {
+    if (this.#running) this.#inbox.push(message.slice())
+    else this.#enter(() => this.#machine!.dispatch(message))
+  }
+
+  /** Let the guest compute, then do what became due meanwhile. */
+  #enter(compute: () => void): void {
+    if (this.#ended !== undefined) return
+    this.#running = true
+    this.#background = { cpuMs: this.#cpuMs, startedMs: performance.now() }
+    try {
+      this.#charge(compute)
+      while (this.#ended === undefined) {
+        const next = this.#inbox.shift()
+        if (next !== undefined) this.#charge(() => this.#machine!.dispatch(next))
+        else if (this.#rejectionsToReport) {
+          this.#rejectionsToReport = false
+          this.#charge(() => this.#machine!.dispatch(new Uint8Array([TO_GUEST.settled])))
+        } else break
+      }
+    } catch (error) {
+      this.#end(error instanceof CofferError ? error : engineFailed(error))
+    }
+    this.#running = false
+    if (this.#ended !== undefined) return this.#destroy()
+    this.#arm()
+    this.#checkStuck()
+  }
+
+  /** Count the time as the guest's. */
+  #charge(compute: () => void): void {
+    this.#sliceMs = performance.now()
+    try {
+      compute()
+    } finally {
+      this.#pause()
+    }
+    // What the poll could not see, for example a last native call, counts all the same.
+    if (this.#ended === undefined) this.#poll()
+  }
+
+  #pause(): void {
+    this.#cpuMs = this.#cpuNow()
+    this.#sliceMs = undefined
+  }
+
+  /** Run the host's own code inside a message of the guest's, on the host's account. */
+  #asHost<T>(work: () => T): T {
+    this.#pause()
+    try {
+      return work()
+    } finally {
+      this.#sliceMs = performance.now()
+    }
+  }
+
+  #cpuNow(): number {
+    return this.#cpuMs + (this.#sliceMs === undefined ? 0 : performance.now() - this.#sliceMs)
+  }
+
+  #poll(): void {
+    if (this.#ended !== undefined) throw this.#ended
+    if (this.#options.signal?.aborted) throw interrupted()
+    // Calls stand in the order of their start, so the first is the first to run out.
+    const account = this.#firstCall() ?? this.#background
+    const { cpuMs, wallMs } = this.#limits
+    if (this.#cpuNow() - account.cpuMs > cpuMs)
+      throw limitReached('COFFER_LIMIT_CPU', `${cpuMs} ms of computing`)
+    if (performance.now() - account.startedMs > wallMs)
+      throw limitReached('COFFER_LIMIT_WALL', `${wallMs} ms`)
+  }
+
+  #firstCall(): PendingCall | undefined {
+    for (const call of this.#calls.values()) return call
+    return undefined
+  }
+
+  /** End the guest: everything pending fails with this error. Memory goes once nothing runs in it any more. */
+  #end(reason: CofferError): void {
+    if (this.#ended === undefined) {
+      this.#ended = reason
+      this.#options.signal?.removeEventListener('abort', this.#onAbort)
+      for (const call of this.#calls.values()) call.reject(reason)
+      this.#calls.clear()
+      this.#inbox.length = 0
+      clearTimeout(this.#wakeTimer)
+      clearTimeout(this.#wallTimer)
+    }
+    if (!this.#running) this.#destroy()
+  }
+
+  #destroy(): void {
+    if (this.#machine === undefined) return
+    this.#memoryBytes = this.#machine.memoryBytes()
+    this.#machine.destroy()
+    this.#machine = undefined
+    this.#writer.wipe()
+  }
+
+  // Time
+
+  /** Set the host's two timers by what is pending. They keep the process alive only while somebody waits. */
+  #arm(): void {
+    clearTimeout(this.#wakeTimer)
+    clearTimeout(this.#wallTimer)
+    if (this.#ended !== undefined || this.#running) return
+    const first = this.#firstCall()
+    if (first !== undefined && this.#limits.wallMs !== Infinity) {
+      const { wallMs } = this.#limits
+      const expire = () => this.#end(limitReached('COFFER_LIMIT_WALL', `${wallMs} ms`))
+      this.#wallTimer = setTimeout(expire, boundedDelay(first.startedMs + wallMs - performance.now()))
+    }
+    if (this.#wakeMs !== undefined) {
+      // A seeded guest's time passes without waiting, unless it waits for the host.
+      const delay =
+        this.#seededBytes !== undefined && this.#requests === 0 ? 0 : this.#wakeMs - performance.now()
+      this.#wakeTimer = setTimeout(() => this.#wake(), boundedDelay(delay))
+      if (first === undefined) this.#wakeTimer.unref?.()
+    }
+  }
+
+  #wake(): void {
+    const turnEndsMs = performance.now() + TURN_MS
+    do {
+      this.#wakeMs = undefined
+      this.#enter(() => this.#machine!.dispatch(new Uint8Array([TO_GUEST.wake])))
+    } while (this.#isDue() && performance.now() < turnEndsMs)
+  }
+
+  #isDue(): boolean {
+    if (this.#ended !== undefined || this.#wakeMs === undefined) return false
+    return this.#wakeMs <= performance.now() || (this.#seededBytes !== undefined && this.#requests === 0)
+  }
+
+  /** A program that waits while no timer and no request is left waits for ever. */
+  #checkStuck(): void {
+    if (this.#wakeMs !== undefined || this.#requests > 0) return
+    const [id, call] = this.#calls.entries().next().value ?? []
+    if (this.#calls.size !== 1 || (id !== START && !call!.program)) return
+    const message = 'The program waits for a promise that nothing can settle any more.'
+    if (id === START) return this.#close(START)!.reject(new GuestError('Error', message, ''))
+    this.#print(STDERR, `${message}\n`)
+    this.#close(id!)!.resolve(EXIT_STUCK)
+  }
+
+  // Messages from the guest
+
+  #receive(message: Uint8Array): Uint8Array | undefined {
+    if (this.#ended !== undefined) throw this.#ended
+    try {
+      return this.#handle(new Reader(message, WIRE))
+    } catch (error) {
+      if (!(error instanceof MalformedMessage)) throw error
+      throw new CofferError('COFFER_ENGINE_FAILED', `Cannot read what the guest sent: ${error.message}.`, {
+        hint: 'The guest has broken its own runtime; launch the title again.'
+      })
+    }
+  }
+
+  #handle(reader: Reader): Uint8Array | undefined {
+    switch (reader.byte()) {
+      case TO_HOST.ready:
+        this.exports = reader.list().filter(name => typeof name === 'string')
+        this.#close(START)?.resolve(undefined)
+        return
+      case TO_HOST.failed:
+        this.#close(START)?.reject(this.#guestError(readError(reader)))
+        return
+      case TO_HOST.result: {
+        const call = this.#close(reader.count())
+        call?.resolve(reader.value())
+        return
+      }
+      case TO_HOST.threw:
+        this.#close(reader.count())?.reject(this.#guestError(readError(reader)))
+        return
+      case TO_HOST.unsupported:
+        this.#close(reader.count())?.reject(unsupported('the result', reader.text()))
+        return
+      case TO_HOST.missing:
+        this.#close(reader.count())?.reject(
+          new CofferError(
+            'COFFER_EXPORT_MISSING',
+            'Cannot call the title: it has no export of this name that is a function.',
+            {
+              hint: `It exports: ${this.exports.join(', ') || 'nothing'}.`
+            }
+          )
+        )
+        return
+      case TO_HOST.ask:
+        return this.#ask(reader.text(), reader.text(), reader.list())
+      case TO_HOST.request:
+        this.#request(reader.count(), reader.text(), reader.text(), reader.list())
+        return
+      case TO_HOST.wake: {
+        const delay = reader.number()
+        this.#wakeMs = delay < 0 ? undefined : performance.now() + delay
+        return
+      }
+      case TO_HOST.print:
+        this.#print(reader.count(), reader.text())
+        return
+      case TO_HOST.random:
+        return this.#random(reader.count())
+      case TO_HOST.clock: {
+        // A tenth of a millisecond: enough for programs, little for timing attacks.
+        const round = (ms: number) => Math.round(ms * 10) / 10
+        const elapsedMs = round(performance.now() - this.#startedMs)
+        return this.#writer.begin(0).value(Date.now()).value(elapsedMs).message.subarray(1)
+      }
+      case TO_HOST.uncaught:
+        this.#uncaught(readError(reader))
+        return
+      case TO_HOST.rejected:
+        this.#rejectionsToReport = true
+        return
+      case TO_HOST.flooded:
+        throw limitReached('COFFER_LIMIT_JOBS', `${this.#limits.pendingJobs} waiting timers`)
+      default:
+        throw new MalformedMessage('unknown message')
+    }
+  }
+
+  /** A synchronous function of the host's. @returns true and its value, or false and what it threw. */
+  #ask(module: string, name: string, args: Value[]): Uint8Array {
+    const grant = this.#grants.find(module, name)
+    if (grant?.kind !== 'ask') throw new MalformedMessage('a function that was not granted')
+    return this.#asHost(() => {
+      try {
+        return this.#writer.begin(0).value(true).value(grant.run(args)).message.subarray(1)
+      } catch (error) {
+        if (this.#ended !== undefined) throw this.#ended
+        if (error instanceof CofferError && error.code.startsWith('COFFER_LIMIT_')) throw error
+        return writeError(this.#writer.begin(0).value(false), flattenHostError(error)).message.subarray(1)
+      }
+    })
+  }
+
+  #request(id: number, module: string, name: string, args: Value[]): void {
+    const grant = this.#grants.find(module, name)
+    if (grant?.kind !== 'request') throw new MalformedMessage('a function that was not granted')
+    if (this.#requests >= this.#limits.pendingJobs) {
+      throw limitReached('COFFER_LIMIT_JOBS', `${this.#limits.pendingJobs} requests waiting for the host`)
+    }
+    this.#requests++
+    const settle = (write: (writer: Writer) => Writer) => {
+      this.#requests--
+      if (this.#ended !== undefined) return
+      const writer = this.#writer.begin(TO_GUEST.settle).value(id)
+      this.#deliver(write(writer).message)
+      this.#writer.wipe()
+    }
+    const fail = (error: unknown) =>
+      settle(writer => writeError(writer.value(false), flattenHostError(error)))
+    const succeed = (value: unknown) => {
+      try {
+        // Encoded once to see whether it can be, since a message must not be left half written.
+        this.#writer.begin(0).value(value)
+      } catch (error) {
+        return fail(error)
+      }
+      settle(writer => writer.value(true).value(value))
+      // Assets arrive as fresh bytes: what was decrypted goes as soon as the guest has its copy.
+      if (module === 'assets' && value instanceof Uint8Array) value.fill(0)
+    }
+    void this.#asHost(async () => grant.run(args)).then(succeed, fail)
+  }
+
+  #uncaught(error: FlatError): void {
+    this.#printUncaught(error)
+    for (const [id, call] of this.#calls) {
+      if (!call.program) continue
+      this.#close(id)
+      call.resolve(1)
+      throw new CofferError(
+        'COFFER_GUEST_GONE',
+        'Cannot go on: the program ended with an error that nobody caught.'
+      )
+    }
+  }
+
+  #printUncaught(error: FlatError): void {
+    const { name, message, guestStack } = this.#guestError(error)
+    this.#print(STDERR, `Uncaught ${name}${message === '' ? '' : `: ${message}`}\n${guestStack}`)
+  }
+
+  #guestError({ name, message, stack }: FlatError): GuestError {
+    const frames = guestFrames(stack, this.#options.name ?? 'title.js')
+    return new GuestError(name.slice(0, 100), message.slice(0, 10_000), frames)
+  }
+
+  #print(stream: number, text: string): void {
+    const bytes = encoder.encode(text)
+    this.#count(bytes.length)
+    const write = stream === STDERR ? this.#options.stderr : this.#options.stdout
+    if (write === undefined) return
+    if (this.#sliceMs === undefined) write(bytes)
+    else this.#asHost(() => write(bytes))
+  }
+
+  #count(bytes: number): void {
+    this.#outputBytes += bytes
+    const { outputBytes } = this.#limits
+    if (this.#outputBytes > outputBytes)
+      throw limitReached('COFFER_LIMIT_OUTPUT', `${outputBytes} bytes of output`)
+  }
+
+  #random(count: number): Uint8Array {
+    if (count > MAX_RANDOM_BYTES) throw new MalformedMessage('too many random bytes')
+    const bytes = new Uint8Array(count)
+    if (this.#seededBytes === undefined) return crypto.getRandomValues(bytes)
+    for (let i = 0; i < count; i++) bytes[i] = this.#seededBytes() >>> 24
+    return bytes
+  }
+}
+
+/** The call number of the program's start. */
+const START = 0
+const STDERR = 2
+
+interface Timer {
+  unref?(): unknown
+}
+declare function setTimeout(run: () => void, ms: number): Timer
+declare function clearTimeout(timer: Timer | undefined): void
+
+/** setTimeout takes 31 bits; a later time is found on waking. */
+const boundedDelay = (ms: number): number => Math.min(Math.max(Math.ceil(ms), 0), 0x7fffffff)
+
+/** 0 to 63 as they are; larger ones, and whatever is no exit code, become 63. */
+function exitCode(result: Value): number {
+  if (typeof result !== 'number') return 0
+  return Number.isInteger(result) && result >= 0 && result <= MAX_EXIT_CODE ? result : MAX_EXIT_CODE
+}
+
+/** The guest's own frames: never a source line, nor a frame of the host or the SDK. */
+function guestFrames(stack: string, name: string): string {
+  const frames: string[] = []
+  for (const line of stack.slice(0, 20_000).split('\n')) {
+    const [, fn, line_, column] =
+      new RegExp(`^\\s*at (?:(.{0,200}) )?\\(?${escaped(name)}(?::(\\d+))?(?::(\\d+))?\\)?$`).exec(line) ?? []
+    if (line_ === undefined) continue
+    const place = `${name}:${line_}${column === undefined ? '' : `:${column}`}`
+    frames.push(fn === undefined || fn === '' ? `    at ${place}\n` : `    at ${fn} (${place})\n`)
+    if (frames.length === 50) break
+  }
+  return frames.join('')
+}
+
+const escaped = (text: string): string => text.replace(/[^\w]/g, '\\$&')
+
+function flattenHostError(error: unknown): FlatError {
+  if (!(error instanceof Error)) return { name: 'Error', message: 'The host refused.', stack: '' }
+  if (error instanceof UnsupportedValue) {
+    return {
+      name: 'TypeError',
+      message: `The host answered with ${error.message}, which cannot cross.`,
+      stack: ''
+    }
+  }
+  return { name: String(error.name), message: String(error.message), stack: '' }
+}
+
+function translateUnsupported(error: unknown, what: string): unknown {
+  return error instanceof UnsupportedValue ? unsupported(what, error.message) : error
+}
+
+const unsupported = (what: string, reason: string): CofferError =>
+  new CofferError('COFFER_VALUE_UNSUPPORTED', `Cannot pass ${what}: it holds ${reason}.`, {
+    hint: 'What crosses is JSON, undefined, bigint, and Uint8Array.'
+  })
+
+const limitReached = (code: ErrorCode, limit: string): CofferError =>
+  new CofferError(code, `The title was ended: it used more than ${limit}.`, {
+    hint: 'Allow it more if it is to be trusted with that.'
+  })
+
+const interrupted = (): CofferError =>
+  new CofferError('COFFER_INTERRUPTED', 'The title was ended: it was interrupted.')
+
+const engineFailed = (cause: unknown): CofferError =>
+  new CofferError('COFFER_ENGINE_FAILED', 'The engine failed and was dropped.', {
+    hint: 'Launch the title again.',
+    cause
+  })
+
+/** Bytes from a number: each bit of the seed moves all of the state (splitmix32). */
+function seededGenerator(seed: number): () => number {
+  const halves = new Uint32Array(new Float64Array([seed]).buffer)
+  let state = (halves[0]! ^ Math.imul(halves[1]!, 0x9e3779b1)) >>> 0
+  const mixed = Uint32Array.from({ length: 4 }, () => {
+    state = (state + 0x9e3779b9) >>> 0
+    let word = state ^ (state >>> 16)
+    word = Math.imul(word, 0x21f0aaad)
+    word ^= word >>> 15
+    word = Math.imul(word, 0x735a2d97)
+    return (word ^ (word >>> 15)) >>> 0
+  })
+  return xoshiro128(mixed)
+}
