@@ -23,6 +23,7 @@ export const LABELS = [
   'wrap-medium-key',
   'wrap-master-medium-key',
   'sealed-release-key',
+  'stored-title-key',
   'payload',
   'save',
   'save-name',

@@ -69,3 +69,14 @@ export function findRevocation({ entries }: Revocations, subject: Subject): Revo
       equalBytes(id, ids[kind]) && (kind !== 'title' || release === undefined || release === subject.release)
   )
 }
+
+/** The lists that a medium or master carries, one per center, as one file. */
+const collectionShape = map({ lists: list(bytes(1, MAX_REVOCATIONS_BYTES), 0, 64) })
+export const MAX_COLLECTION_BYTES = 2 * MAX_REVOCATIONS_BYTES
+
+export const encodeCollection = (lists: readonly Uint8Array[]): Uint8Array =>
+  encodeAs('revocation lists', collectionShape, { lists })
+
+/** @throws CofferError COFFER_ENCODING */
+export const decodeCollection = (packed: Uint8Array): readonly Uint8Array[] =>
+  decodeAs('revocation lists', collectionShape, packed).lists

@@ -1,0 +1,241 @@
+/**
+ * An app's source: a folder with a package.json whose `coffer` field is the manifest, or one .ts or .js file
+ * (docs/spec.md §9.1). Read and checked here, before anything is bundled.
+ */
+import { basename, extname, join, relative, sep } from 'node:path'
+import { readdirSync, type Dirent } from 'node:fs'
+import { utf8Decode } from '../../formats/bytes.js'
+import { CofferError } from '../../formats/errors.js'
+import { MAX_NAME_CHARS } from '../../formats/limits.js'
+import { isTitleId } from '../../formats/records/fields.js'
+import { isFolder, readFile, translate } from '../files.js'
+
+/** Modules that a title can ask for. `assets` comes by itself with an assets folder. */
+export const PERMISSIONS = ['terminal', 'save', 'assets', 'host', 'net'] as const
+
+export interface App {
+  readonly id: string
+  readonly name: string
+  readonly release: number
+  readonly version: string
+  readonly engine: 'quickjs' | 'ses'
+  readonly engineRequired: boolean
+  readonly permissions: readonly string[]
+  readonly limits: {
+    readonly memoryMiB?: number
+    readonly cpuMs?: number
+    readonly wallMs?: number
+    readonly outputMiB?: number
+  }
+  /** Path of the module to bundle. */
+  readonly entry: string
+  /** Folder that imports are resolved from. */
+  readonly folder: string
+  readonly assetsFolder: string | undefined
+}
+
+const MAX_PACKAGE_JSON_BYTES = 1024 * 1024
+
+/** @throws CofferError COFFER_FILE_MISSING, COFFER_MANIFEST_INVALID naming the field. */
+export function readApp(path: string): App {
+  return isFolder(path) ? readPackage(path) : readSingleFile(path)
+}
+
+function readSingleFile(path: string): App {
+  const name = basename(path, extname(path))
+  if (readFile(path, Number.MAX_SAFE_INTEGER) === undefined) {
+    throw new CofferError('COFFER_FILE_MISSING', `There is no app at ${path}.`, {
+      expected: 'a folder with a package.json, or one .ts or .js file',
+      found: 'neither',
+      hint: 'Check the path.'
+    })
+  }
+  const id = `local.${name
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/^-+|-+$/g, '')}`
+  return {
+    id: isTitleId(id) ? id : 'local.app',
+    name,
+    release: 1,
+    version: '1.0.0',
+    engine: 'quickjs',
+    engineRequired: false,
+    permissions: [],
+    limits: {},
+    entry: path,
+    folder: join(path, '..'),
+    assetsFolder: undefined
+  }
+}
+
+function readPackage(folder: string): App {
+  const path = join(folder, 'package.json')
+  const bytes = readFile(path, MAX_PACKAGE_JSON_BYTES)
+  if (bytes === undefined) {
+    throw new CofferError('COFFER_FILE_MISSING', `There is no package.json in ${folder}.`, {
+      expected: 'a package.json with a "coffer" field',
+      hint: 'Give the folder of an app, or one .ts or .js file.'
+    })
+  }
+  let json: unknown
+  try {
+    json = JSON.parse(utf8Decode(bytes))
+  } catch (error) {
+    throw new CofferError('COFFER_MANIFEST_INVALID', `${path} is not valid JSON.`, {
+      found: error instanceof SyntaxError ? error.message : 'text that is not UTF-8',
+      hint: 'Correct it and press again.'
+    })
+  }
+  const packageFields = fieldsOf(json, path)
+  const read = new FieldReader(path, fieldsOf(packageFields['coffer'], `${path}: coffer`))
+  const assets = read.optional('assets', isText, 'the name of a folder')
+  const app: App = {
+    id: read.required(
+      'id',
+      value => typeof value === 'string' && isTitleId(value),
+      'groups of a-z and 0-9 joined by "." or "-", 3 to 64 characters'
+    ) as string,
+    name: read.required('name', isText, 'text') as string,
+    release:
+      (read.optional('release', value => isWhole(value, 0xffffffff), 'a whole number from 1') as
+        number | undefined) ?? 1,
+    version:
+      typeof packageFields['version'] === 'string' && /^[\x21-\x7e]{1,64}$/.test(packageFields['version'])
+        ? packageFields['version']
+        : '0.0.0',
+    engine:
+      (read.optional('engine', value => value === 'quickjs' || value === 'ses', '"quickjs" or "ses"') as
+        App['engine'] | undefined) ?? 'quickjs',
+    engineRequired:
+      read.optional('engineRequired', value => typeof value === 'boolean', 'true or false') === true,
+    permissions:
+      (read.optional('permissions', isPermissions, `a list of ${PERMISSIONS.join(', ')}`) as
+        string[] | undefined) ?? [],
+    limits: readLimits(
+      path,
+      read.optional('limits', value => typeof value === 'object' && value !== null, 'an object')
+    ),
+    entry: join(folder, read.required('entry', isText, 'the path of a module') as string),
+    folder,
+    assetsFolder: assets === undefined ? undefined : join(folder, assets as string)
+  }
+  read.refuseOthers()
+  return app
+}
+
+function readLimits(path: string, value: unknown): App['limits'] {
+  const read = new FieldReader(`${path}: coffer.limits`, (value ?? {}) as Record<string, unknown>)
+  const number = (name: string, max: number) =>
+    read.optional(name, given => isWhole(given, max), `a whole number from 1 to ${max}`) as number | undefined
+  const memoryMiB = number('memoryMiB', 4096)
+  const cpuMs = number('cpuMs', 0xffffffff)
+  const wallMs = number('wallMs', 0xffffffff)
+  const outputMiB = number('outputMiB', 4096)
+  read.refuseOthers()
+  return {
+    ...(memoryMiB === undefined ? {} : { memoryMiB }),
+    ...(cpuMs === undefined ? {} : { cpuMs }),
+    ...(wallMs === undefined ? {} : { wallMs }),
+    ...(outputMiB === undefined ? {} : { outputMiB })
+  }
+}
+
+const isText = (value: unknown): boolean =>
+  typeof value === 'string' &&
+  value !== '' &&
+  value.length <= MAX_NAME_CHARS &&
+  !/[\p{Cc}\p{Cf}]/u.test(value)
+const isWhole = (value: unknown, max: number): boolean =>
+  Number.isInteger(value) && (value as number) >= 1 && (value as number) <= max
+const isPermissions = (value: unknown): boolean =>
+  Array.isArray(value) &&
+  value.every(item => (PERMISSIONS as readonly unknown[]).includes(item)) &&
+  new Set(value).size === value.length
+
+function fieldsOf(value: unknown, where: string): Record<string, unknown> {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>
+  throw new CofferError('COFFER_MANIFEST_INVALID', `${where} is not an object.`, {
+    expected: '{ "id": ..., "name": ..., "entry": ... } in the field "coffer" of package.json',
+    hint: 'See samples/titles/hello/package.json for the smallest one.'
+  })
+}
+
+class FieldReader {
+  readonly #where: string
+  readonly #fields: Record<string, unknown>
+  readonly #known = new Set<string>()
+
+  constructor(where: string, fields: Record<string, unknown>) {
+    this.#where = where
+    this.#fields = fields
+  }
+
+  required(name: string, isValid: (value: unknown) => boolean, expected: string): unknown {
+    this.#known.add(name)
+    const value = this.#fields[name]
+    if (isValid(value)) return value
+    throw this.#invalid(name, expected, value === undefined ? 'nothing' : 'something else')
+  }
+
+  optional(name: string, isValid: (value: unknown) => boolean, expected: string): unknown {
+    this.#known.add(name)
+    return this.#fields[name] === undefined ? undefined : this.required(name, isValid, expected)
+  }
+
+  /** A misspelt field would otherwise be silently without effect. */
+  refuseOthers(): void {
+    const other = Object.keys(this.#fields).find(name => !this.#known.has(name))
+    if (other !== undefined)
+      throw this.#invalid(other, `one of ${[...this.#known].join(', ')}`, `an unknown field "${other}"`)
+  }
+
+  #invalid(name: string, expected: string, found: string): CofferError {
+    return new CofferError('COFFER_MANIFEST_INVALID', `${this.#where}: the field "${name}" is not valid.`, {
+      expected,
+      found,
+      hint: 'Correct it and press again.'
+    })
+  }
+}
+
+export interface AssetFile {
+  /** As the title asks for it: relative to the assets folder, with '/'. */
+  readonly name: string
+  readonly bytes: Uint8Array
+}
+
+/** Every file under the assets folder, in a fixed order. Links and other odd files are refused. */
+export function readAssets(app: App): AssetFile[] {
+  const { assetsFolder } = app
+  if (assetsFolder === undefined) return []
+  if (!isFolder(assetsFolder)) {
+    throw new CofferError('COFFER_MANIFEST_INVALID', `There is no assets folder at ${assetsFolder}.`, {
+      hint: 'Make it, or take "assets" out of the package.json.'
+    })
+  }
+  return filesUnder(assetsFolder).map(path => ({
+    name: relative(assetsFolder, path).split(sep).join('/'),
+    bytes: readFile(path, Number.MAX_SAFE_INTEGER)!
+  }))
+}
+
+function filesUnder(folder: string): string[] {
+  let entries: Dirent[]
+  try {
+    entries = readdirSync(folder, { withFileTypes: true })
+  } catch (error) {
+    throw translate(error, 'read', folder)
+  }
+  return entries
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap(entry => {
+      const path = join(folder, entry.name)
+      if (entry.isDirectory()) return filesUnder(path)
+      if (entry.isFile()) return [path]
+      throw new CofferError('COFFER_MANIFEST_INVALID', `${path} is neither a file nor a folder.`, {
+        hint: 'Put a copy of the file in its place: links do not travel.'
+      })
+    })
+}

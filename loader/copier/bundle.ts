@@ -1,0 +1,105 @@
+/**
+ * Make one ES module of an app (docs/spec.md §9.2): esbuild bundles it, the rest is checked here: only `coffer:`
+ * imports may remain, and texts that the SES engine refuses are rewritten so that a title runs on both engines.
+ */
+import type { Message, Metafile } from 'esbuild'
+import { relative } from 'node:path'
+import { originalPositionFor, TraceMap } from '@jridgewell/trace-mapping'
+import { utf8 } from '../../formats/bytes.js'
+import { CofferError } from '../../formats/errors.js'
+import type { App } from './app.js'
+
+export interface Bundle {
+  /** One ES module, UTF-8. The caller wipes it. */
+  readonly source: Uint8Array
+  /** `coffer:` modules that it imports, without the prefix. */
+  readonly modules: readonly string[]
+  /** Where a place in the bundle comes from, as file:line:column. */
+  locate(line: number, column: number): string | undefined
+}
+
+/** @throws CofferError COFFER_PROGRAM_INVALID with file and line. */
+export async function bundleApp(app: App): Promise<Bundle> {
+  const { build } = await import('esbuild')
+  const result = await build({
+    absWorkingDir: process.cwd(),
+    entryPoints: [app.entry],
+    outfile: 'title.js',
+    bundle: true,
+    write: false,
+    format: 'esm',
+    platform: 'neutral',
+    mainFields: ['module', 'main'],
+    conditions: ['import', 'module', 'default'],
+    target: 'es2022',
+    external: ['coffer:*'],
+    define: { 'process.env.NODE_ENV': '"production"' },
+    charset: 'utf8',
+    legalComments: 'none',
+    sourcemap: 'external',
+    metafile: true,
+    logLevel: 'silent',
+    supported: { 'dynamic-import': true }
+  }).catch((error: { errors?: Message[] }) => {
+    throw bundlingFailed(error.errors ?? [], error)
+  })
+  const modules = remainingImports(result.metafile)
+  const map = result.outputFiles.find(file => file.path.endsWith('.map'))!
+  const code = result.outputFiles.find(file => file.path.endsWith('.js'))!
+  const trace = new TraceMap(map.text)
+  const evaded = await evade(code.text)
+  return {
+    source: utf8(evaded.code),
+    modules,
+    // Once rewritten for SES, lines are no longer those of the map.
+    locate: (line, column) => (evaded.rewritten ? undefined : locate(trace, line, column))
+  }
+}
+
+function bundlingFailed(errors: readonly Message[], cause: unknown): CofferError {
+  const [first] = errors
+  if (first === undefined) {
+    return new CofferError('COFFER_PROGRAM_INVALID', 'The app cannot be bundled.', { cause })
+  }
+  const at =
+    first.location === null
+      ? ''
+      : `${first.location.file}:${first.location.line}:${first.location.column + 1}: `
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
+  return new CofferError('COFFER_PROGRAM_INVALID', `${at}${first.text}${more}`, {
+    hint: 'Correct the source and press again.'
+  })
+}
+
+function remainingImports(metafile: Metafile): string[] {
+  const imports = Object.values(metafile.outputs).flatMap(output => output.imports)
+  const foreign = imports.find(({ path }) => !path.startsWith('coffer:'))
+  if (foreign !== undefined) {
+    throw new CofferError(
+      'COFFER_PROGRAM_INVALID',
+      `The app imports "${foreign.path}", which titles cannot have.`,
+      {
+        expected: 'imports that can be bundled, and coffer: modules',
+        found: foreign.path,
+        hint: 'Titles run without Node and without a browser; use a package that needs neither.'
+      }
+    )
+  }
+  return [...new Set(imports.map(({ path }) => path.slice('coffer:'.length)))]
+}
+
+/** Texts that SES refuses anywhere in a program, comments and strings included. */
+const REFUSED_BY_SES = /<!--|-->|\bimport\s*(?:\(|\/[/*])/
+
+async function evade(code: string): Promise<{ code: string; rewritten: boolean }> {
+  if (!REFUSED_BY_SES.test(code)) return { code, rewritten: false }
+  const { evadeCensor } = await import('@endo/evasive-transform')
+  const { code: rewritten } = await evadeCensor(code, { sourceType: 'module' })
+  return { code: rewritten, rewritten: true }
+}
+
+function locate(trace: TraceMap, line: number, column: number): string | undefined {
+  const at = originalPositionFor(trace, { line, column: Math.max(0, column - 1) })
+  if (at.source === null) return undefined
+  return `${relative(process.cwd(), at.source)}:${at.line}:${at.column + 1}`
+}

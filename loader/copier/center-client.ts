@@ -1,0 +1,137 @@
+/**
+ * The buyer's side of the wire to a license center (docs/spec.md §8.2). Records go out and come in as they are; what
+ * comes in is bounded while it is read, and every refusal arrives as the center's own CofferError.
+ */
+import { concat, utf8Decode } from '../../formats/bytes.js'
+import { CofferError, ERROR_CODES, type ErrorCode } from '../../formats/errors.js'
+import { MAX_ANSWER_BYTES, MAX_RECORD_BYTES } from '../../formats/limits.js'
+import { decodeRoots } from '../home.js'
+
+const TIMEOUT_MS = 30_000
+const MAX_PROBLEM_BYTES = 16 * 1024
+const RECORD_TYPE = 'application/vnd.coffer'
+
+export class CenterClient {
+  readonly url: string
+
+  /** @throws CofferError COFFER_USAGE for anything but an http or https URL. */
+  constructor(url: string) {
+    this.url = normalizedUrl(url)
+  }
+
+  /** The center's root records, first to newest. Pinning them is the person's decision. */
+  async roots(): Promise<readonly Uint8Array[]> {
+    return decodeRoots(await this.#exchange('GET', '/v1/roots', undefined, MAX_ANSWER_BYTES))
+  }
+
+  /** @param request - An encoded request. @returns The answer's bytes, not yet verified. */
+  order(request: Uint8Array): Promise<Uint8Array> {
+    return this.#exchange('POST', '/v1/orders', request, MAX_ANSWER_BYTES)
+  }
+
+  /** @param registration - An encoded registration. @returns The release record's bytes, not yet verified. */
+  register(registration: Uint8Array): Promise<Uint8Array> {
+    return this.#exchange('POST', '/v1/releases', registration, MAX_RECORD_BYTES * 2)
+  }
+
+  async #exchange(
+    method: string,
+    path: string,
+    body: Uint8Array | undefined,
+    maxBytes: number
+  ): Promise<Uint8Array> {
+    let response: Response
+    let bytes: Uint8Array
+    try {
+      response = await fetch(this.url + path, {
+        method,
+        ...(body === undefined ? {} : { body, headers: { 'content-type': RECORD_TYPE } }),
+        redirect: 'error',
+        signal: AbortSignal.timeout(TIMEOUT_MS)
+      })
+      bytes = await readBounded(response, response.ok ? maxBytes : MAX_PROBLEM_BYTES)
+    } catch (error) {
+      if (error instanceof CofferError) throw error
+      throw new CofferError(
+        'COFFER_CENTER_UNREACHABLE',
+        `The license center at ${this.url} does not answer.`,
+        {
+          expected: `an answer from ${this.url}`,
+          found: reason(error),
+          hint: 'Check the address and your network and repeat the command: an order that did arrive is not charged twice.',
+          cause: error
+        }
+      )
+    }
+    if (!response.ok) throw problem(response.status, bytes, this.url)
+    return bytes
+  }
+}
+
+function normalizedUrl(text: string): string {
+  try {
+    const url = new URL(text)
+    if (url.protocol === 'http:' || url.protocol === 'https:')
+      return (url.origin + url.pathname).replace(/\/+$/, '')
+  } catch {
+    // Said below, in the same words as for another scheme.
+  }
+  throw new CofferError('COFFER_USAGE', `"${text}" is not the URL of a license center.`, {
+    expected: 'something like https://center.example',
+    hint: 'Ask the seller for the URL of the license center.'
+  })
+}
+
+async function readBounded(response: Response, maxBytes: number): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const part of response.body ?? []) {
+    length += part.length
+    if (length > maxBytes) {
+      throw new CofferError('COFFER_CENTER_FAILED', 'The center answers with more than an answer can be.', {
+        expected: `at most ${maxBytes} bytes`,
+        found: 'more',
+        hint: 'Check that the URL is that of a license center.'
+      })
+    }
+    parts.push(part)
+  }
+  return concat(...parts)
+}
+
+/** A refusal in the center's words; anything else that is no answer in ours. */
+function problem(status: number, body: Uint8Array, url: string): CofferError {
+  try {
+    const { code, detail, hint, expected, found } = JSON.parse(utf8Decode(body)) as Record<string, unknown>
+    if (typeof code === 'string' && Object.hasOwn(ERROR_CODES, code) && typeof detail === 'string') {
+      return new CofferError(code as ErrorCode, shown(detail)!, {
+        hint: shown(hint),
+        expected: shown(expected),
+        found: shown(found)
+      })
+    }
+  } catch {
+    // Not a problem document: said below.
+  }
+  return new CofferError(
+    'COFFER_CENTER_FAILED',
+    `The server at ${url} cannot answer (HTTP status ${status}).`,
+    {
+      expected: 'an answer of a license center',
+      found: `HTTP status ${status}`,
+      hint: 'Check that the URL is that of a license center, and try again later.'
+    }
+  )
+}
+
+/** Text from the network for a person's terminal: bounded, without control characters. */
+const shown = (text: unknown): string | undefined =>
+  typeof text === 'string' ? text.replace(/[\p{Cc}\p{Cf}]/gu, ' ').slice(0, 1000) : undefined
+
+function reason(error: unknown): string {
+  const cause = (error as { cause?: { code?: unknown } }).cause?.code
+  if (typeof cause === 'string') return cause
+  return error instanceof Error && error.name === 'TimeoutError'
+    ? `nothing within ${TIMEOUT_MS / 1000} s`
+    : 'no connection'
+}

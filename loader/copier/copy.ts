@@ -1,0 +1,320 @@
+/**
+ * Copy a title to a medium, the seed's FIG. 2 and FIG. 7 on one screen (docs/spec.md §8): order, install, verify,
+ * transfer. The grant is written, flushed, read back from the medium and rechecked before a byte of the payload moves;
+ * the old grant stays until everything new is in place.
+ */
+import { statfsSync } from 'node:fs'
+import { equalBytes, hex } from '../../formats/bytes.js'
+import { unwrapConversionKey } from '../../formats/derive.js'
+import { CofferError } from '../../formats/errors.js'
+import { MAX_RECORD_BYTES } from '../../formats/limits.js'
+import type { VerifiedAnswer } from '../../formats/records/answer.js'
+import type { Bind } from '../../formats/records/fields.js'
+import { openGrant } from '../../formats/records/grant.js'
+import { encodeCollection, MAX_COLLECTION_BYTES } from '../../formats/records/revocations.js'
+import { verifyPayload } from '../decrypt.js'
+import { PendingFile, readFile, removeFile, writeFile } from '../files.js'
+import type { Home } from '../home.js'
+import { mediumPaths } from '../medium/layout.js'
+import { measureMedium, type MeasuredMedium } from '../medium/measure.js'
+import { POWERS, type Powers } from '../powers.js'
+import { listTitles, openTitleFile, type OpenTitle } from '../read.js'
+import { authenticate, listOf, recheck, type CheckedLicense } from '../recheck.js'
+import { unwrapPayloadKey } from '../unwrap.js'
+import { CenterClient } from './center-client.js'
+import { lockMedium } from './lock.js'
+import { masterRevocations, openOnMaster } from './master.js'
+import { acceptAnswer, makeOrder, type Order } from './order.js'
+import { transferConverted, transferSealed } from './transfer.js'
+
+/** One step of the procedure, named as the seed names it, for whoever shows progress or tells the story. */
+export type CopyEvent =
+  | {
+      readonly step: 'S1' | 'S11'
+      readonly titleId: string
+      readonly release: number
+      readonly mediumId: string
+    }
+  | { readonly step: 'S2' | 'S14'; readonly chargedMinor: number; readonly currency: string }
+  | { readonly step: 'S3' | 'S15'; readonly path: string }
+  | { readonly step: 'S4'; readonly recomputedCertificate: string }
+  | { readonly step: 'S5'; readonly certificate: string; readonly recomputedCertificate: string }
+  | { readonly step: 'S6' }
+  | { readonly step: 'S7' | 'S16' | 'verify'; readonly doneBytes: number; readonly totalBytes: number }
+
+export interface CopyOptions {
+  readonly home: Home
+  /** Where to order; default: where the title's center was pinned from. */
+  readonly centerUrl?: string | undefined
+  readonly release?: number | undefined
+  readonly bind?: Bind | undefined
+  readonly powers?: Powers | undefined
+  readonly onEvent?: ((event: CopyEvent) => void) | undefined
+}
+
+export interface Copied {
+  readonly title: string
+  readonly name: string
+  readonly release: number
+  readonly scheme: 'certificate' | 'conversion'
+  readonly mediumId: string
+  readonly path: string
+  readonly bytes: number
+  readonly chargedMinor: number
+  readonly currency: string
+}
+
+/**
+ * Order a title for a medium over HTTP, and install it.
+ *
+ * @throws CofferError of every step; the medium is as it was then, and an order that was charged is free to repeat.
+ */
+export async function copy(
+  master: string,
+  root: string,
+  titleId: string,
+  options: CopyOptions
+): Promise<Copied> {
+  const { home, powers = POWERS, onEvent = () => {} } = options
+  using source = openOnMaster(master, titleId, options.release)
+  const medium = measureMedium(root)
+  using _lock = lockMedium(mediumPaths(root))
+  checkSpace(root, source)
+  const order = makeOrder(source.manifest, medium, home, powers, options.bind)
+  announceOrder(order, onEvent)
+  const answer = await orderOnline(order, source, home, options.centerUrl)
+  return install(answer, source, masterRevocations(master), medium, home, powers, onEvent)
+}
+
+/**
+ * The same by files, second half: install what a center answered to {@link requestCopy}.
+ *
+ * @throws CofferError as {@link copy}, and COFFER_ANSWER_MISMATCH when the answer is for another medium.
+ */
+export function applyAnswer(
+  answerBytes: Uint8Array,
+  master: string,
+  root: string,
+  { home, powers = POWERS, onEvent = () => {} }: CopyOptions
+): Copied {
+  const { answer } = acceptAnswer(answerBytes, home)
+  const medium = measureMedium(root)
+  const { titleId, release } = grantOf(answer, medium, home)
+  using source = openOnMaster(master, titleId, release)
+  using _lock = lockMedium(mediumPaths(root))
+  checkSpace(root, source)
+  return install(answer, source, masterRevocations(master), medium, home, powers, onEvent)
+}
+
+/** The same by files, first half: the request to carry to the center. */
+export function requestCopy(master: string, root: string, titleId: string, options: CopyOptions): Order {
+  const { home, powers = POWERS, onEvent = () => {} } = options
+  using source = openOnMaster(master, titleId, options.release)
+  const order = makeOrder(source.manifest, measureMedium(root), home, powers, options.bind)
+  announceOrder(order, onEvent)
+  return order
+}
+
+function announceOrder({ request }: Order, onEvent: (event: CopyEvent) => void): void {
+  const { titleId, release, mediumId } = request
+  onEvent({ step: 'S1', titleId, release, mediumId: hex(mediumId) })
+}
+
+async function orderOnline(
+  order: Order,
+  source: OpenTitle,
+  home: Home,
+  url?: string
+): Promise<VerifiedAnswer> {
+  const center = home.requireCenter(source.manifest.centerId)
+  const at = url ?? center.url
+  if (at === undefined) {
+    throw new CofferError('COFFER_USAGE', `It is not known where the center ${center.name} listens.`, {
+      hint: 'Give its address with --center <URL>, or order by files with "coffer order".'
+    })
+  }
+  return acceptAnswer(await new CenterClient(at).order(order.bytes), home, order).answer
+}
+
+/** S3 to S7, S15 to S17: from an answer to a title that runs. The caller holds the medium's lock. */
+function install(
+  answer: VerifiedAnswer,
+  source: OpenTitle,
+  fromMaster: Uint8Array | undefined,
+  medium: MeasuredMedium,
+  home: Home,
+  powers: Powers,
+  onEvent: (event: CopyEvent) => void
+): Copied {
+  const { manifest } = source
+  const { root } = medium
+  const paths = mediumPaths(root)
+  const conversion = manifest.scheme === 'conversion'
+  onEvent({ step: conversion ? 'S14' : 'S2', chargedMinor: answer.chargedMinor, currency: answer.currency })
+
+  installRevocations(root, home, answer.revocations, fromMaster)
+  const grantFile = new PendingFile(paths.grant(manifest.id))
+  const titleFile = new PendingFile(paths.title(manifest.id, manifest.release))
+  try {
+    grantFile.write(answer.grant)
+    grantFile.flush()
+    onEvent({ step: conversion ? 'S15' : 'S3', path: grantFile.path })
+
+    // From here on only what the medium gives back counts.
+    using license = recheckInstalled(grantFile.temporaryPath, source, root, home, powers)
+    announceRecheck(license, onEvent)
+    using key = unwrapPayloadKey(license)
+
+    const progress = (doneBytes: number, totalBytes: number) =>
+      onEvent({ step: conversion ? 'S16' : 'S7', doneBytes, totalBytes })
+    if (license.scheme === 'conversion') {
+      transferConverted(source, masterMediumKey(license, answer), key.key, titleFile, powers, progress)
+    } else {
+      transferSealed(source, titleFile, progress)
+    }
+    titleFile.flush()
+    using written = openTitleFile(titleFile.temporaryPath)
+    verifyPayload(written, key.key, (doneBytes, totalBytes) =>
+      onEvent({ step: 'verify', doneBytes, totalBytes })
+    )
+
+    titleFile.commit()
+    grantFile.commit()
+  } catch (error) {
+    titleFile.discard()
+    grantFile.discard()
+    throw error
+  }
+  removeOtherReleases(root, manifest.id, manifest.release)
+  return {
+    title: manifest.id,
+    name: manifest.name,
+    release: manifest.release,
+    scheme: manifest.scheme,
+    mediumId: hex(medium.mediumId),
+    path: titleFile.path,
+    bytes: titleFile.writtenBytes,
+    chargedMinor: answer.chargedMinor,
+    currency: answer.currency
+  }
+}
+
+/** S4 to S6: the same recheck as before every run, on the grant as the medium gives it back. */
+function recheckInstalled(
+  grantPath: string,
+  source: OpenTitle,
+  root: string,
+  home: Home,
+  powers: Powers
+): CheckedLicense {
+  const grantBytes = readFile(grantPath, MAX_RECORD_BYTES)
+  if (grantBytes === undefined)
+    throw new CofferError('COFFER_IO', 'The grant that was just written is not there.')
+  const revocationsBytes = readFile(mediumPaths(root).revocations, MAX_COLLECTION_BYTES)
+  const signed = authenticate({ titleId: source.manifest.id, grantBytes, revocationsBytes }, home)
+  return recheck(signed, source.manifest, measureMedium(root), home, powers.now())
+}
+
+function announceRecheck(license: CheckedLicense, onEvent: (event: CopyEvent) => void): void {
+  if (license.scheme !== 'certificate') return
+  const certificate = hex(license.certificate)
+  const recomputedCertificate = hex(license.recomputedCertificate)
+  onEvent({ step: 'S4', recomputedCertificate })
+  onEvent({ step: 'S5', certificate, recomputedCertificate })
+  onEvent({ step: 'S6' })
+}
+
+/** Ka out of EMid(Ka). */
+function masterMediumKey(
+  license: CheckedLicense & { scheme: 'conversion' },
+  answer: VerifiedAnswer
+): Uint8Array {
+  if (answer.wrappedMasterMediumKey === undefined) {
+    throw new CofferError('COFFER_ENCODING', 'The answer has no key for the master medium.', {
+      hint: 'The center that made it is faulty; tell the seller.'
+    })
+  }
+  return unwrapConversionKey(license.bindingKey, 'master-medium-key', answer.wrappedMasterMediumKey)
+}
+
+/** What an answer's grant is for, before anything is written. */
+function grantOf(
+  answer: VerifiedAnswer,
+  medium: MeasuredMedium,
+  home: Home
+): { titleId: string; release: number } {
+  const opened = openGrant(answer.grant, home.centers())?.grant
+  if (opened === undefined) {
+    throw new CofferError(
+      'COFFER_CENTER_UNTRUSTED',
+      'The grant in the answer was not signed by a trusted center.',
+      {
+        hint: 'The center that made it is faulty; tell the seller.'
+      }
+    )
+  }
+  if (!equalBytes(opened.mediumId, medium.mediumId)) {
+    throw new CofferError('COFFER_ANSWER_MISMATCH', 'The answer is for another medium than this one.', {
+      expected: `medium ${hex(medium.mediumId).slice(0, 16)}...`,
+      found: `medium ${hex(opened.mediumId).slice(0, 16)}...`,
+      hint: 'Apply it to the medium it was ordered for, or order for this one.'
+    })
+  }
+  return opened
+}
+
+/**
+ * Put the newest revocation lists onto the medium: of those it carries, those of the master, and the answer's. An
+ * older list never replaces a newer one; what no pinned center signed is left out.
+ */
+function installRevocations(
+  root: string,
+  home: Home,
+  answered: Uint8Array,
+  fromMaster: Uint8Array | undefined
+): void {
+  const path = mediumPaths(root).revocations
+  const carried = readFile(path, MAX_COLLECTION_BYTES)
+  const lists = home.centers().flatMap(center => {
+    const candidates = [
+      listOrNone(carried, center),
+      listOrNone(fromMaster, center),
+      listOf(center, encodeCollection([answered]))
+    ]
+    const newest = candidates
+      .filter(candidate => candidate !== undefined)
+      .sort((a, b) => b.revocations.sequence - a.revocations.sequence)[0]
+    return newest === undefined ? [] : [newest.bytes]
+  })
+  const collection = encodeCollection(lists)
+  if (carried === undefined || !equalBytes(carried, collection)) writeFile(path, collection)
+}
+
+/** A damaged collection is replaced by a good one: that is what the copy is for. */
+function listOrNone(collection: Uint8Array | undefined, center: Parameters<typeof listOf>[0]) {
+  try {
+    return listOf(center, collection)
+  } catch (error) {
+    if (error instanceof CofferError) return undefined
+    throw error
+  }
+}
+
+/** Before anything is ordered: the new copy must fit beside the old one. */
+function checkSpace(root: string, { file }: OpenTitle): void {
+  const { bavail, bsize } = statfsSync(root)
+  const needed = file.sizeBytes + 1024 * 1024
+  if (bavail * bsize >= needed) return
+  throw new CofferError('COFFER_DISK_FULL', `There is not enough space on the medium at ${root}.`, {
+    expected: `${needed} bytes`,
+    found: `${bavail * bsize} bytes`,
+    hint: 'Free some space there and repeat the command. Nothing was ordered.'
+  })
+}
+
+function removeOtherReleases(root: string, titleId: string, release: number): void {
+  const onMedium = listTitles(root).find(title => title.titleId === titleId)
+  for (const other of onMedium?.releases ?? []) {
+    if (other !== release) removeFile(mediumPaths(root).title(titleId, other))
+  }
+}

@@ -1,0 +1,8 @@
+/** `coffer/copier`: make media. Press masters, prepare targets, order and copy titles. */
+export { press, type Pressed, type PressEvent, type PressOptions } from './press.js'
+export { prepare, type Prepared } from './prepare.js'
+export { applyAnswer, copy, requestCopy, type Copied, type CopyEvent, type CopyOptions } from './copy.js'
+export { listMaster, type MasterListing, type TitleOnMaster } from './master.js'
+export { BIND_BEARER, BIND_USER } from './order.js'
+export { CenterClient } from './center-client.js'
+export { createKeyFile, Home } from '../home.js'

@@ -1,0 +1,71 @@
+/** One writer at a time on a medium: `.coffer/lock` names the process that has it. */
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { closeSync, openSync, writeSync } from 'node:fs'
+import { utf8Decode } from '../../formats/bytes.js'
+import { CofferError } from '../../formats/errors.js'
+import { leftovers, makeFolder, readFile, removeFile, translate } from '../files.js'
+import type { MediumPaths } from '../medium/layout.js'
+
+/**
+ * Take the medium for writing, and clear away what a writer that was killed left behind.
+ *
+ * @throws CofferError COFFER_BUSY while another program writes to it.
+ */
+export function lockMedium(paths: MediumPaths): Disposable {
+  const path = join(paths.folder, 'lock')
+  makeFolder(paths.grants)
+  makeFolder(paths.titles)
+  for (let attempt = 0; !tryLock(path); attempt++) {
+    const holder = readHolder(path)
+    if (attempt > 0 || (holder?.host === hostname() && isAlive(holder.pid))) {
+      throw new CofferError('COFFER_BUSY', `Another program is writing to the medium at ${paths.folder}.`, {
+        expected: 'no other writer',
+        found: holder === undefined ? 'another writer' : `process ${holder.pid}`,
+        hint: 'Wait until it has finished and repeat the command.'
+      })
+    }
+    removeFile(path)
+  }
+  for (const folder of [paths.folder, paths.grants, paths.titles])
+    for (const file of leftovers(folder)) removeFile(file)
+  return { [Symbol.dispose]: () => removeFile(path) }
+}
+
+function tryLock(path: string): boolean {
+  let descriptor: number
+  try {
+    descriptor = openSync(path, 'wx', 0o644)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw translate(error, 'create', path)
+  }
+  try {
+    writeSync(descriptor, JSON.stringify({ host: hostname(), pid: process.pid }))
+    return true
+  } catch (error) {
+    removeFile(path)
+    throw translate(error, 'write', path)
+  } finally {
+    closeSync(descriptor)
+  }
+}
+
+function readHolder(path: string): { host: string; pid: number } | undefined {
+  try {
+    const { host, pid } = JSON.parse(utf8Decode(readFile(path, 1024)!)) as Record<string, unknown>
+    return typeof host === 'string' && typeof pid === 'number' ? { host, pid } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isAlive(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0) return false
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * Order a copy: from the two identifiers to the center's answer (S1, S2 and S11 to S14 of the seed; docs/spec.md §8).
+ * The request is the same whether it goes by HTTP or as a file.
+ */
+import { equalBytes, wipe } from '../../formats/bytes.js'
+import { CofferError } from '../../formats/errors.js'
+import type { KeyPairs } from '../../formats/keys.js'
+import { openAnswer, type VerifiedAnswer } from '../../formats/records/answer.js'
+import type { Bind } from '../../formats/records/fields.js'
+import { checkManifest, type ParsedManifest } from '../../formats/records/manifest.js'
+import { encodeRequest, openRequest, type VerifiedRequest } from '../../formats/records/request.js'
+import type { Home, PinnedCenter } from '../home.js'
+import type { MeasuredMedium } from '../medium/measure.js'
+import type { Powers } from '../powers.js'
+
+export interface Order {
+  readonly bytes: Uint8Array
+  readonly request: VerifiedRequest
+}
+
+export const BIND_USER: Bind = ['medium', 'user']
+export const BIND_BEARER: Bind = ['medium']
+
+/**
+ * S1, S11: both identifiers, signed by the user.
+ *
+ * @throws CofferError COFFER_CENTER_UNTRUSTED, COFFER_PUBLISHER_UNTRUSTED, COFFER_USER_KEY_MISSING.
+ */
+export function makeOrder(
+  manifest: ParsedManifest,
+  medium: MeasuredMedium,
+  home: Home,
+  powers: Powers,
+  bind: Bind = BIND_USER
+): Order {
+  checkManifest(manifest, home.requireCenter(manifest.centerId))
+  const user: KeyPairs = home.requireUserKeys()
+  try {
+    const bytes = encodeRequest(
+      {
+        bind,
+        centerId: manifest.centerId,
+        created: powers.now(),
+        factors: medium.identity.factors.map(({ name }) => name),
+        kind: 'order',
+        mediumId: medium.mediumId,
+        mediumKind: medium.identity.kind,
+        release: manifest.release,
+        requestId: powers.random(16),
+        sealKey: user.sealKey,
+        signKey: user.signKey,
+        titleId: manifest.id
+      },
+      user.signSeed
+    )
+    return { bytes, request: openRequest(bytes) }
+  } finally {
+    wipe(user.signSeed, user.sealSecret)
+  }
+}
+
+/**
+ * Believe an answer: a pinned center signed it, and it answers this order when the order is known.
+ *
+ * Newer root records that come along are pinned: they follow from those that are.
+ *
+ * @throws CofferError COFFER_RECORD_*, COFFER_CENTER_UNTRUSTED, COFFER_ANSWER_MISMATCH.
+ */
+export function acceptAnswer(
+  bytes: Uint8Array,
+  home: Home,
+  order?: Order
+): { answer: VerifiedAnswer; center: PinnedCenter } {
+  const opened = openAnswer(bytes, home.centers())
+  if (opened === undefined) {
+    throw new CofferError(
+      'COFFER_CENTER_UNTRUSTED',
+      'The answer was not signed by a center that is trusted here.',
+      {
+        expected: 'an answer signed by a pinned center',
+        found: 'one signed by someone else',
+        hint: 'Check the URL of the center; pin another one with "coffer trust" only if you know the seller.'
+      }
+    )
+  }
+  if (order !== undefined && !equalBytes(order.request.requestHash, opened.answer.requestHash)) {
+    throw new CofferError('COFFER_ANSWER_MISMATCH', 'The center answered another request than this one.', {
+      expected: 'an answer to this order',
+      found: 'an answer to another',
+      hint: 'Repeat the command.'
+    })
+  }
+  return { answer: opened.answer, center: home.pin(opened.answer.roots) }
+}

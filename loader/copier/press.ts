@@ -1,0 +1,251 @@
+/**
+ * Press a master: from an app's source to a sealed title (docs/spec.md §9). The publisher registers the release, gets
+ * Kd or Ka for it, and seals what esbuild bundled and the engine compiled.
+ */
+import { join } from 'node:path'
+import { equalBytes, hex, wipe } from '../../formats/bytes.js'
+import { CHUNK_BYTES, SALT_BYTES, sealedSize, StreamSealer } from '../../formats/cobblestone.js'
+import { openReleaseKey, payloadContext } from '../../formats/derive.js'
+import { CofferError } from '../../formats/errors.js'
+import { wipeKeys, type KeyPairs } from '../../formats/keys.js'
+import { encodePackageHead } from '../../formats/package.js'
+import type { Scheme } from '../../formats/records/fields.js'
+import { encodeManifest, LOADER_LEVEL, type Manifest } from '../../formats/records/manifest.js'
+import { encodeRegistration, openRegistration, openRelease } from '../../formats/records/release.js'
+import { encodeTitleHead, titleFileName } from '../../formats/title.js'
+import { checkProgram } from '../../sandbox/index.js'
+import { makeFolder, PendingFile } from '../files.js'
+import { readKeyFile, type Home, type PinnedCenter } from '../home.js'
+import { POWERS, type Powers } from '../powers.js'
+import { readApp, readAssets, type App } from './app.js'
+import { bundleApp, type Bundle } from './bundle.js'
+import { CenterClient } from './center-client.js'
+
+export type PressEvent =
+  | { readonly step: 'bundle'; readonly app: App }
+  | { readonly step: 'compile'; readonly programBytes: number }
+  | { readonly step: 'register'; readonly center: string }
+  | { readonly step: 'seal'; readonly doneBytes: number; readonly totalBytes: number }
+
+export interface PressOptions {
+  readonly home: Home
+  /** Master folder; made when there is none. */
+  readonly out: string
+  readonly publisherKeyFile: string
+  readonly centerUrl: string
+  readonly scheme?: Scheme | undefined
+  readonly powers?: Powers | undefined
+  readonly onEvent?: ((event: PressEvent) => void) | undefined
+}
+
+export interface Pressed {
+  readonly id: string
+  readonly name: string
+  readonly release: number
+  readonly scheme: Scheme
+  readonly path: string
+  readonly bytes: number
+  readonly centerId: string
+}
+
+/**
+ * @param path - An app: its folder, or one .ts or .js file.
+ * @throws CofferError COFFER_MANIFEST_INVALID, COFFER_PROGRAM_INVALID with file and line, COFFER_CENTER_*,
+ *   COFFER_PUBLISHER_UNKNOWN, COFFER_DISK_FULL; no half title is left then.
+ */
+export async function press(path: string, options: PressOptions): Promise<Pressed> {
+  const { home, scheme = 'certificate', powers = POWERS, onEvent = () => {} } = options
+  const publisher = readKeyFile('publisher', options.publisherKeyFile)
+  try {
+    const app = readApp(path)
+    onEvent({ step: 'bundle', app })
+    const { source, contents } = await packageContents(app, onEvent)
+    try {
+      const client = new CenterClient(options.centerUrl)
+      const center = await centerOf(client, home)
+      onEvent({ step: 'register', center: center.name })
+      const ticket = await registerRelease(app, scheme, center, client, publisher, powers)
+      return sealTitle(app, scheme, contents, ticket, publisher, center, options.out, powers, onEvent)
+    } finally {
+      wipe(source)
+    }
+  } finally {
+    wipeKeys(publisher)
+  }
+}
+
+interface Content {
+  readonly name: string
+  readonly role: 'program' | 'asset'
+  readonly bytes: Uint8Array
+}
+
+/** Bundle, compile once with the real engine, collect assets. */
+export async function packageContents(
+  app: App,
+  onEvent: (event: PressEvent) => void
+): Promise<{ source: Uint8Array; contents: readonly Content[] }> {
+  const bundle = await bundleApp(app)
+  onEvent({ step: 'compile', programBytes: bundle.source.length })
+  checkImports(app, bundle)
+  await compile(app, bundle)
+  const assets = readAssets(app).map(({ name, bytes }): Content => ({ name, role: 'asset', bytes }))
+  return {
+    source: bundle.source,
+    contents: [{ name: 'program.js', role: 'program', bytes: bundle.source }, ...assets]
+  }
+}
+
+function checkImports(app: App, { modules }: Bundle): void {
+  const available = new Set([...app.permissions, ...(app.assetsFolder === undefined ? [] : ['assets'])])
+  const missing = modules.find(name => !available.has(name))
+  if (missing === undefined) return
+  throw new CofferError(
+    'COFFER_PROGRAM_INVALID',
+    `The app imports "coffer:${missing}" without asking for it.`,
+    {
+      expected:
+        missing === 'assets'
+          ? '"assets": "<folder>" in its package.json'
+          : `"${missing}" among its permissions`,
+      found: app.permissions.length === 0 ? 'no permissions' : app.permissions.join(', '),
+      hint: `Add it to the "coffer" field of ${app.folder}/package.json and press again.`
+    }
+  )
+}
+
+/** What does not compile is found by the publisher, not by his buyers. */
+async function compile(app: App, bundle: Bundle): Promise<void> {
+  try {
+    await checkProgram(bundle.source, `${app.id}.js`)
+  } catch (error) {
+    if (!(error instanceof CofferError) || error.code !== 'COFFER_PROGRAM_INVALID') throw error
+    const [, line, column] = /:(\d+):(\d+)/.exec(`${error.found ?? ''} ${error.message}`) ?? []
+    const at = line === undefined ? undefined : bundle.locate(Number(line), Number(column))
+    throw new CofferError(
+      'COFFER_PROGRAM_INVALID',
+      at === undefined ? error.message : `${at}: ${error.message}`,
+      {
+        expected: 'a program that QuickJS compiles',
+        found: at ?? error.found,
+        hint: 'Write it in another way, or set a package that can do without; then press again.'
+      }
+    )
+  }
+}
+
+/** The center that the URL leads to must be one that is pinned: a publisher must not seal for a stranger. */
+async function centerOf(client: CenterClient, home: Home): Promise<PinnedCenter> {
+  const roots = await client.roots()
+  const { openRoots } = await import('../../formats/records/root.js')
+  return home.requireCenter(openRoots(roots).centerId)
+}
+
+interface Ticket {
+  readonly releaseKey: Uint8Array
+  readonly publisherCertificate: Uint8Array
+}
+
+async function registerRelease(
+  app: App,
+  scheme: Scheme,
+  center: PinnedCenter,
+  client: CenterClient,
+  publisher: KeyPairs,
+  powers: Powers
+): Promise<Ticket> {
+  const { centerId } = center
+  const registration = encodeRegistration(
+    {
+      centerId,
+      created: powers.now(),
+      name: app.name,
+      release: app.release,
+      requestId: powers.random(16),
+      scheme,
+      signKey: publisher.signKey,
+      titleId: app.id
+    },
+    publisher.signSeed
+  )
+  const release = openRelease(await client.register(registration), center)
+  if (release === undefined || !equalBytes(release.requestHash, openRegistration(registration).requestHash)) {
+    throw new CofferError(
+      'COFFER_ANSWER_MISMATCH',
+      'The center answered another registration than this one.',
+      {
+        hint: 'Repeat the command.'
+      }
+    )
+  }
+  const name = { centerId, titleId: app.id, release: app.release, scheme }
+  return {
+    releaseKey: openReleaseKey(publisher.sealSecret, name, release.sealedReleaseKey),
+    publisherCertificate: release.publisher
+  }
+}
+
+function sealTitle(
+  app: App,
+  scheme: Scheme,
+  contents: readonly Content[],
+  { releaseKey, publisherCertificate }: Ticket,
+  publisher: KeyPairs,
+  { centerId }: PinnedCenter,
+  out: string,
+  powers: Powers,
+  onEvent: (event: PressEvent) => void
+): Pressed {
+  const { head, indexDigest } = encodePackageHead(contents)
+  const packageBytes = head.length + contents.reduce((total, { bytes }) => total + bytes.length, 0)
+  const manifest: Manifest = {
+    centerId,
+    engine: app.engine,
+    engineRequired: app.engineRequired,
+    id: app.id,
+    indexDigest,
+    limits: app.limits,
+    loaderLevel: LOADER_LEVEL,
+    name: app.name,
+    payloadBytes: sealedSize(packageBytes),
+    permissions: app.permissions,
+    pressed: powers.now(),
+    release: app.release,
+    scheme,
+    version: app.version
+  }
+  makeFolder(out)
+  const path = join(out, titleFileName(manifest))
+  const file = new PendingFile(path)
+  const sealer = new StreamSealer(releaseKey, payloadContext(app.id, app.release), powers.random(SALT_BYTES))
+  try {
+    file.write(encodeTitleHead(encodeManifest(manifest, publisherCertificate, publisher.signSeed)))
+    file.write(sealer.header)
+    let doneBytes = 0
+    for (const part of [head, ...contents.map(({ bytes }) => bytes)]) {
+      for (let at = 0; at < part.length; at += 64 * CHUNK_BYTES) {
+        const block = part.subarray(at, at + 64 * CHUNK_BYTES)
+        file.write(sealer.push(block))
+        doneBytes += block.length
+        onEvent({ step: 'seal', doneBytes, totalBytes: packageBytes })
+      }
+    }
+    file.write(sealer.end())
+    file.commit()
+  } catch (error) {
+    file.discard()
+    throw error
+  } finally {
+    sealer.wipe()
+    wipe(releaseKey)
+  }
+  return {
+    id: app.id,
+    name: app.name,
+    release: app.release,
+    scheme,
+    path,
+    bytes: file.writtenBytes,
+    centerId: hex(centerId)
+  }
+}

@@ -1,0 +1,72 @@
+/** Move a payload from the master to a new file on the medium: S7 as it is, or S16 and S17 under another key. */
+import { wipe } from '../../formats/bytes.js'
+import { HEADER_BYTES, SALT_BYTES, StreamSealer } from '../../formats/cobblestone.js'
+import { payloadContext } from '../../formats/derive.js'
+import { PackageChecker } from '../../formats/package.js'
+import { encodeTitleHead } from '../../formats/title.js'
+import { passPayload, type Progress } from '../decrypt.js'
+import type { PendingFile } from '../files.js'
+import type { Powers } from '../powers.js'
+import type { OpenTitle } from '../read.js'
+
+/** 256 KiB, in WebAssembly's pages of 64 KiB. */
+const COPY_BLOCK_PAGES = { initial: 4, maximum: 4 }
+
+/** Embodiment 1, S7: the sealed title as it is. */
+export function transferSealed({ file }: OpenTitle, target: PendingFile, progress: Progress): void {
+  const block = alignedBlock()
+  for (let at = 0; at < file.sizeBytes;) {
+    const part = block.subarray(0, Math.min(block.length, file.sizeBytes - at))
+    file.readInto(part, at)
+    target.write(part)
+    at += part.length
+    progress(at, file.sizeBytes)
+  }
+}
+
+/**
+ * A block that begins on a page: the kernel copies into and out of it at full speed, where 16 bytes past a page, as
+ * allocators give it, costs most of it. WebAssembly's memory is the one page-aligned buffer that JavaScript has.
+ */
+const alignedBlock = (): Uint8Array => new Uint8Array(new WebAssembly.Memory(COPY_BLOCK_PAGES).buffer)
+
+/**
+ * Embodiment 2, S16 and S17: out of Ka into Ku in one pass, a block at a time, plaintext only in memory, checked
+ * against the manifest as it passes.
+ *
+ * @throws CofferError COFFER_PAYLOAD_FORGED, COFFER_PAYLOAD_TRUNCATED, COFFER_PACKAGE_DAMAGED; the target is unfinished then.
+ */
+export function transferConverted(
+  title: OpenTitle,
+  masterMediumKey: Uint8Array,
+  mediumKey: Uint8Array,
+  target: PendingFile,
+  powers: Powers,
+  progress: Progress
+): void {
+  const { manifest } = title
+  const checker = new PackageChecker(manifest.indexDigest)
+  const sealer = new StreamSealer(
+    mediumKey,
+    payloadContext(manifest.id, manifest.release),
+    powers.random(SALT_BYTES)
+  )
+  try {
+    target.write(encodeTitleHead(manifest.frame.bytes))
+    target.write(sealer.header.subarray(0, HEADER_BYTES))
+    passPayload(
+      title,
+      masterMediumKey,
+      plaintext => {
+        checker.push(plaintext)
+        target.write(sealer.push(plaintext))
+      },
+      progress
+    )
+    checker.end()
+    target.write(sealer.end())
+  } finally {
+    sealer.wipe()
+    wipe(masterMediumKey)
+  }
+}

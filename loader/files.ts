@@ -1,0 +1,314 @@
+/**
+ * The buyer's site's one door to the file system. Reads are bounded before anything is allocated; writes are
+ * crash-safe: a new file, its data, fsync, rename, fsync of the folder. What the system says is translated here.
+ */
+import {
+  closeSync,
+  fchmodSync,
+  fstatSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+  constants,
+  type BigIntStats
+} from 'node:fs'
+import { dirname } from 'node:path'
+import { CofferError, type ErrorCode } from '../formats/errors.js'
+
+const TEMPORARY = '.tmp-'
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException | undefined)?.code ?? ''
+
+/** What a failed system call means to a person. */
+export function translate(error: unknown, doing: string, path: string): CofferError {
+  if (error instanceof CofferError) return error
+  const system = codeOf(error)
+  const make = (code: ErrorCode, what: string, hint: string) =>
+    new CofferError(code, `Cannot ${doing} ${path}: ${what}.`, {
+      found: system || 'an unknown failure',
+      hint,
+      cause: error
+    })
+  switch (system) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return make('COFFER_FILE_MISSING', 'there is no such file or folder', 'Check the path.')
+    case 'EEXIST':
+      return make('COFFER_EXISTS', 'it exists already', 'Choose another name, or remove it first.')
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return make(
+        'COFFER_DISK_FULL',
+        'there is no space left',
+        'Free some space there and repeat the command.'
+      )
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return make(
+        'COFFER_CANNOT_CREATE',
+        'it is not allowed',
+        'Check its permissions, and whether it is write-protected.'
+      )
+    case 'EBUSY':
+    case 'ETXTBSY':
+      return make('COFFER_BUSY', 'it is in use', 'Close what uses it and repeat the command.')
+    default:
+      return make(
+        'COFFER_IO',
+        'the system reports a failure',
+        'Check that the medium is still connected and undamaged.'
+      )
+  }
+}
+
+function attempt<T>(doing: string, path: string, action: () => T): T {
+  try {
+    return action()
+  } catch (error) {
+    throw translate(error, doing, path)
+  }
+}
+
+/**
+ * A whole small file.
+ *
+ * @returns Fresh bytes; undefined when there is no such file.
+ * @throws CofferError COFFER_RECORD_DAMAGED beyond `maxBytes`, COFFER_IO and the like.
+ */
+export function readFile(path: string, maxBytes: number): Uint8Array | undefined {
+  const file = RandomFile.open(path)
+  if (file === undefined) return undefined
+  try {
+    if (file.sizeBytes > maxBytes) {
+      throw new CofferError('COFFER_RECORD_DAMAGED', `Cannot read ${path}: it is too large.`, {
+        expected: `at most ${maxBytes} bytes`,
+        found: `${file.sizeBytes} bytes`,
+        hint: 'The file is damaged; get it again from where it came from.'
+      })
+    }
+    return file.read(0, file.sizeBytes)
+  } finally {
+    file.close()
+  }
+}
+
+/** A file open for reading at any place. The descriptor stays on the same file even if its name is given to another. */
+export class RandomFile {
+  readonly path: string
+  readonly sizeBytes: number
+  #descriptor: number | undefined
+
+  private constructor(path: string, descriptor: number, sizeBytes: number) {
+    this.path = path
+    this.#descriptor = descriptor
+    this.sizeBytes = sizeBytes
+  }
+
+  /** @returns undefined when there is no such file. @throws CofferError */
+  static open(path: string): RandomFile | undefined {
+    let descriptor: number
+    try {
+      // Without O_NONBLOCK a named pipe in a file's place would hang the program.
+      descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
+      throw translate(error, 'read', path)
+    }
+    try {
+      const stats = fstatSync(descriptor)
+      if (!stats.isFile()) {
+        throw new CofferError('COFFER_RECORD_DAMAGED', `Cannot read ${path}: it is not a file.`, {
+          hint: 'Check the path.'
+        })
+      }
+      return new RandomFile(path, descriptor, stats.size)
+    } catch (error) {
+      closeSync(descriptor)
+      throw translate(error, 'read', path)
+    }
+  }
+
+  /** @returns Fresh bytes. @throws CofferError COFFER_RECORD_DAMAGED when the file ends early. */
+  read(offset: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length)
+    this.readInto(bytes, offset)
+    return bytes
+  }
+
+  /** Fill `target` from `offset`. @throws CofferError COFFER_RECORD_DAMAGED when the file ends early. */
+  readInto(target: Uint8Array, offset: number): void {
+    const descriptor = this.#descriptor
+    if (descriptor === undefined) throw new Error('internal: read of a closed file')
+    let filled = 0
+    while (filled < target.length) {
+      const got = attempt('read', this.path, () =>
+        readSync(descriptor, target, filled, target.length - filled, offset + filled)
+      )
+      if (got === 0) {
+        throw new CofferError('COFFER_RECORD_DAMAGED', `Cannot read ${this.path}: it ends early.`, {
+          expected: `${target.length} bytes at offset ${offset}`,
+          found: `${filled} bytes`,
+          hint: 'The file is incomplete; copy it again.'
+        })
+      }
+      filled += got
+    }
+  }
+
+  close(): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor)
+    this.#descriptor = undefined
+  }
+}
+
+/**
+ * A file on its way: written under a temporary name beside its target, flushed, then renamed into place in one step.
+ * Until {@link commit} the target is untouched; {@link discard} leaves nothing behind.
+ */
+export class PendingFile {
+  readonly path: string
+  readonly temporaryPath: string
+  #descriptor: number
+  #open = true
+  #written = 0
+
+  /** @param mode - Permission bits of the finished file. */
+  constructor(path: string, mode = 0o644) {
+    this.path = path
+    const slash = Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1
+    this.temporaryPath = `${path.slice(0, slash)}${TEMPORARY}${process.pid}-${path.slice(slash)}`
+    this.#descriptor = attempt('create', path, () => {
+      rmSync(this.temporaryPath, { force: true })
+      return openSync(this.temporaryPath, 'wx+', mode)
+    })
+  }
+
+  get writtenBytes(): number {
+    return this.#written
+  }
+
+  /** Facts of the file itself; they stay when it is renamed. */
+  stats(): BigIntStats {
+    return attempt('inspect', this.path, () => fstatSync(this.#descriptor, { bigint: true }))
+  }
+
+  setMode(mode: number): void {
+    attempt('protect', this.path, () => fchmodSync(this.#descriptor, mode))
+  }
+
+  write(bytes: Uint8Array): void {
+    let done = 0
+    while (done < bytes.length) {
+      done += attempt('write', this.path, () => writeSync(this.#descriptor, bytes, done, bytes.length - done))
+    }
+    this.#written += bytes.length
+  }
+
+  /** Force what was written onto the medium. */
+  flush(): void {
+    attempt('write', this.path, () => fsyncSync(this.#descriptor))
+  }
+
+  commit(): void {
+    this.flush()
+    this.#close()
+    attempt('write', this.path, () => renameSync(this.temporaryPath, this.path))
+    syncFolder(dirname(this.path))
+  }
+
+  discard(): void {
+    this.#close()
+    rmSync(this.temporaryPath, { force: true })
+  }
+
+  #close(): void {
+    if (this.#open) closeSync(this.#descriptor)
+    this.#open = false
+  }
+}
+
+/** Write a whole file durably: afterwards it is there, whole, even if the plug is pulled. */
+export function writeFile(path: string, bytes: Uint8Array, mode = 0o644): void {
+  const file = new PendingFile(path, mode)
+  try {
+    file.write(bytes)
+    file.commit()
+  } catch (error) {
+    file.discard()
+    throw error
+  }
+}
+
+/** Make a rename or removal in a folder durable. Not every system can open a folder; those that cannot need not. */
+export function syncFolder(path: string): void {
+  let descriptor: number | undefined
+  try {
+    descriptor = openSync(path, 'r')
+    fsyncSync(descriptor)
+  } catch (error) {
+    if (!['EISDIR', 'EPERM', 'EINVAL', 'ENOTSUP', 'EACCES'].includes(codeOf(error)))
+      throw translate(error, 'write', path)
+  } finally {
+    if (descriptor !== undefined) closeSync(descriptor)
+  }
+}
+
+export function makeFolder(path: string, mode = 0o755): void {
+  attempt('create', path, () => mkdirSync(path, { recursive: true, mode }))
+}
+
+/** Remove a file durably; no matter if it is not there. */
+export function removeFile(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return
+    throw translate(error, 'remove', path)
+  }
+  syncFolder(dirname(path))
+}
+
+/** Facts of a file or folder, links not followed; undefined when there is none. */
+export function inspectFile(path: string): BigIntStats | undefined {
+  try {
+    return lstatSync(path, { bigint: true })
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
+    throw translate(error, 'inspect', path)
+  }
+}
+
+export const isFolder = (path: string): boolean =>
+  statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+
+/** Names in a folder in a fixed order, leftovers of interrupted writes left out; none when there is no folder. */
+export function listFolder(path: string): string[] {
+  try {
+    return readdirSync(path)
+      .filter(name => !name.startsWith(TEMPORARY))
+      .sort()
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return []
+    throw translate(error, 'list', path)
+  }
+}
+
+/** Files that an interrupted write left behind, by their full paths. */
+export function leftovers(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+      .filter(name => name.startsWith(TEMPORARY))
+      .map(name => `${folder}/${name}`)
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * The person's own side: user key, pinned centers, newest revocation lists seen, permissions given. One folder,
+ * `$COFFER_HOME` or the platform's config folder (docs/spec.md §6.3).
+ *
+ *     user.key                     the seed of the user's key pairs, mode 0600
+ *     centers/<centerId>/roots     the center's root records, first to newest
+ *     centers/<centerId>/url       where it listens
+ *     centers/<centerId>/revocations   newest list seen anywhere
+ *     permissions.json             what the person allowed, by title and release
+ */
+import envPaths from 'env-paths'
+import { join } from 'node:path'
+import { equalBytes, hex, utf8, utf8Decode, wipe } from '../formats/bytes.js'
+import { CofferError } from '../formats/errors.js'
+import {
+  deriveKeys,
+  formatPublicKeys,
+  formatSecretKey,
+  parseSecretKey,
+  type KeyOwner,
+  type KeyPairs
+} from '../formats/keys.js'
+import { MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_REVOCATIONS_BYTES } from '../formats/limits.js'
+import { encode } from '../formats/msgpack.js'
+import { openRevocations, type Revocations } from '../formats/records/revocations.js'
+import { openRoots, type Center } from '../formats/records/root.js'
+import { bytes, decodeAs, list, map } from '../formats/shape.js'
+import { inspectFile, listFolder, makeFolder, readFile, writeFile } from './files.js'
+import type { Powers } from './powers.js'
+
+export interface PinnedCenter extends Center {
+  readonly url: string | undefined
+}
+
+const rootsShape = map({ roots: list(bytes(1, MAX_RECORD_BYTES), 1, 64) })
+
+/** Root records as they travel and as they are stored. @throws CofferError COFFER_ENCODING */
+export const decodeRoots = (packed: Uint8Array): readonly Uint8Array[] =>
+  decodeAs('root records', rootsShape, packed).roots
+export const encodeRoots = (roots: readonly Uint8Array[]): Uint8Array => encode({ roots })
+
+export const homeFolder = (given?: string): string =>
+  given ?? process.env['COFFER_HOME'] ?? envPaths('coffer', { suffix: '' }).config
+
+export class Home {
+  readonly folder: string
+  #centers: readonly PinnedCenter[] | undefined
+
+  /** Nothing is read or created until it is needed. */
+  constructor(folder?: string) {
+    this.folder = homeFolder(folder)
+  }
+
+  get userKeyFile(): string {
+    return join(this.folder, 'user.key')
+  }
+
+  /** The user's key pairs; the caller wipes them. undefined when there is no key yet. */
+  userKeys(): KeyPairs | undefined {
+    return inspectFile(this.userKeyFile) === undefined ? undefined : readKeyFile('user', this.userKeyFile)
+  }
+
+  /** @throws CofferError COFFER_USER_KEY_MISSING */
+  requireUserKeys(): KeyPairs {
+    const keys = this.userKeys()
+    if (keys !== undefined) return keys
+    throw new CofferError('COFFER_USER_KEY_MISSING', 'There is no user key here.', {
+      expected: this.userKeyFile,
+      found: 'no such file',
+      hint: 'Make one with "coffer keygen", or point COFFER_HOME at the folder that has yours.'
+    })
+  }
+
+  centers(): readonly PinnedCenter[] {
+    this.#centers ??= listFolder(join(this.folder, 'centers')).flatMap(name => {
+      const packed = readFile(this.#centerFile(name, 'roots'), MAX_ANSWER_BYTES)
+      if (packed === undefined) return []
+      const center = openRoots(decodeRoots(packed))
+      if (hex(center.centerId) !== name) throw damagedPin(this.#centerFile(name, 'roots'))
+      const url = readFile(this.#centerFile(name, 'url'), 2048)
+      return [{ ...center, url: url === undefined ? undefined : utf8Decode(url).trim() }]
+    })
+    return this.#centers
+  }
+
+  center(centerId: Uint8Array): PinnedCenter | undefined {
+    return this.centers().find(center => equalBytes(center.centerId, centerId))
+  }
+
+  /** @throws CofferError COFFER_CENTER_UNTRUSTED */
+  requireCenter(centerId: Uint8Array): PinnedCenter {
+    const center = this.center(centerId)
+    if (center !== undefined) return center
+    throw new CofferError(
+      'COFFER_CENTER_UNTRUSTED',
+      'This belongs to a license center that is not trusted here.',
+      {
+        expected: 'a center pinned with "coffer trust"',
+        found: `center ${hex(centerId)}`,
+        hint: 'If you know the seller, pin the center with "coffer trust <center URL>" and compare the fingerprint.'
+      }
+    )
+  }
+
+  /** Pin a center, or take newer root records of one that is pinned. An older chain never replaces a newer one. */
+  pin(roots: readonly Uint8Array[], url?: string): PinnedCenter {
+    const center = openRoots(roots)
+    const name = hex(center.centerId)
+    const known = this.center(center.centerId)
+    makeFolder(join(this.folder, 'centers', name), 0o700)
+    if (known === undefined || center.sequence > known.sequence) {
+      writeFile(this.#centerFile(name, 'roots'), encodeRoots(roots), 0o600)
+    }
+    if (url !== undefined) writeFile(this.#centerFile(name, 'url'), utf8(`${url}\n`), 0o600)
+    this.#centers = undefined
+    return this.center(center.centerId)!
+  }
+
+  /** The newest revocation list of a center that this person's programs ever saw. */
+  revocations(center: Center): { revocations: Revocations; bytes: Uint8Array } | undefined {
+    const bytes = readFile(this.#centerFile(hex(center.centerId), 'revocations'), MAX_REVOCATIONS_BYTES)
+    if (bytes === undefined) return undefined
+    const opened = openRevocations(bytes, [center])
+    return opened && { revocations: opened.revocations, bytes }
+  }
+
+  /** Remember a list if it is newer than the one remembered. Failing to is no reason not to go on. */
+  rememberRevocations(center: Center, sequence: number, bytes: Uint8Array, knownSequence: number): void {
+    if (sequence <= knownSequence) return
+    try {
+      writeFile(this.#centerFile(hex(center.centerId), 'revocations'), bytes, 0o600)
+    } catch (error) {
+      // A home on a read-only disk still runs titles.
+      if (!(error instanceof CofferError)) throw error
+    }
+  }
+
+  permissions(titleId: string, release: number): readonly string[] {
+    const all = this.#readPermissions()
+    return all[`${titleId}@${release}`] ?? []
+  }
+
+  rememberPermissions(titleId: string, release: number, permissions: readonly string[]): void {
+    makeFolder(this.folder, 0o700)
+    const all = { ...this.#readPermissions(), [`${titleId}@${release}`]: [...permissions].sort() }
+    writeFile(join(this.folder, 'permissions.json'), utf8(`${JSON.stringify(all, undefined, 2)}\n`), 0o600)
+  }
+
+  #readPermissions(): Record<string, string[]> {
+    const bytes = readFile(join(this.folder, 'permissions.json'), 1 << 20)
+    if (bytes === undefined) return {}
+    try {
+      const all: unknown = JSON.parse(utf8Decode(bytes))
+      return Object.fromEntries(
+        Object.entries(all as Record<string, unknown>).filter(
+          (entry): entry is [string, string[]] =>
+            Array.isArray(entry[1]) && entry[1].every(permission => typeof permission === 'string')
+        )
+      )
+    } catch {
+      // What cannot be read allows nothing: the person is asked again.
+      return {}
+    }
+  }
+
+  #centerFile(name: string, file: string): string {
+    return join(this.folder, 'centers', name, file)
+  }
+}
+
+/** @returns Key pairs that the caller wipes. @throws CofferError COFFER_FILE_MISSING, COFFER_ENCODING. */
+export function readKeyFile(owner: KeyOwner, path: string): KeyPairs {
+  const bytes = readFile(path, 1024)
+  if (bytes === undefined) {
+    throw new CofferError('COFFER_FILE_MISSING', `There is no ${owner}'s key at ${path}.`, {
+      hint:
+        owner === 'publisher'
+          ? `Make one with "coffer keygen --publisher ${path}".`
+          : 'Make one with "coffer keygen".'
+    })
+  }
+  let seed: Uint8Array | undefined
+  try {
+    seed = parseSecretKey(owner, new TextDecoder('latin1').decode(bytes))
+    return deriveKeys(owner, seed)
+  } finally {
+    wipe(bytes, seed)
+  }
+}
+
+/**
+ * Make a key file that only its owner can read.
+ *
+ * @returns The public half, one word.
+ * @throws CofferError COFFER_EXISTS: a key is never overwritten, since what is bound to it would be lost.
+ */
+export function createKeyFile(owner: KeyOwner, path: string, powers: Powers): string {
+  if (inspectFile(path) !== undefined) {
+    throw new CofferError('COFFER_EXISTS', `There is a key at ${path} already, and it was left as it is.`, {
+      hint: 'Titles bought with it need it. To start anew, move it to a safe place first.'
+    })
+  }
+  const seed = powers.random(32)
+  const text = utf8(formatSecretKey(owner, seed))
+  try {
+    writeFile(path, text, 0o600)
+    const keys = deriveKeys(owner, seed)
+    wipe(keys.signSeed, keys.sealSecret)
+    return formatPublicKeys(owner, keys)
+  } finally {
+    wipe(seed, text)
+  }
+}
+
+const damagedPin = (path: string) =>
+  new CofferError('COFFER_RECORD_FORGED', `The pinned center at ${path} is not the one it is filed as.`, {
+    hint: 'Remove that folder and pin the center again with "coffer trust".'
+  })

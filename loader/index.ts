@@ -1,0 +1,14 @@
+/** `coffer`: open a medium and run what is licensed on it. */
+export { openMedium, type Medium, type OpenMediumOptions, type TitleInfo, type TypedGuest } from './open.js'
+export type { TitleOptions } from './launch.js'
+export type { TitleReport } from './verify.js'
+export { CofferError, ERROR_CODES, type ErrorCode } from '../formats/errors.js'
+export {
+  GuestError,
+  sync,
+  type Capabilities,
+  type Guest,
+  type Limits,
+  type Usage,
+  type Value
+} from '../sandbox/guest.js'

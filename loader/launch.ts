@@ -1,0 +1,112 @@
+/** Step 6 of the path: start a decrypted program in a sandbox, with what was granted and nothing else (§6.7). */
+import { CofferError } from '../formats/errors.js'
+import type { ParsedManifest } from '../formats/records/manifest.js'
+import type { Capabilities, Guest, LaunchOptions, Limits } from '../sandbox/guest.js'
+import { launch as launchGuest } from '../sandbox/index.js'
+import type { Program } from './decrypt.js'
+import { mediumPaths } from './medium/layout.js'
+import type { Powers } from './powers.js'
+import type { OpenTitle } from './read.js'
+import { MediumSaves } from './saves.js'
+import type { PayloadKey } from './unwrap.js'
+
+export interface TitleOptions extends Omit<LaunchOptions, 'capabilities' | 'name'> {
+  /**
+   * What the title may reach. `save: true` gives it the medium's own sealed saves; assets are the title's own and
+   * always there. Everything that the manifest asks for must be granted.
+   */
+  readonly capabilities?: Omit<Capabilities, 'save' | 'assets'> & {
+    readonly save?: boolean | Capabilities['save']
+  }
+}
+
+/** A title opened on its medium. */
+export interface OpenedTitle {
+  readonly root: string
+  readonly title: OpenTitle
+  readonly program: Program
+  readonly key: PayloadKey
+}
+
+/**
+ * @param opened - Key and source are wiped by the caller once this resolves; file and assets stay with the guest.
+ * @throws CofferError COFFER_PERMISSION_NEEDED, COFFER_ENGINE_UNSUITABLE, COFFER_SAVE_DAMAGED, and what starting throws.
+ */
+export async function launch(
+  { root, title, program, key }: OpenedTitle,
+  options: TitleOptions,
+  powers: Powers
+): Promise<Guest> {
+  const { manifest } = title
+  const { save: saveGrant, ...granted } = options.capabilities ?? {}
+  const saves = saveGrant === true ? new MediumSaves(mediumPaths(root), manifest.id, key, powers) : undefined
+  const release = () => {
+    saves?.[Symbol.dispose]()
+    program.assets[Symbol.dispose]()
+    title[Symbol.dispose]()
+  }
+  try {
+    checkPermissions(manifest, options.capabilities ?? {})
+    const engine = chooseEngine(manifest, options.engine)
+    saves?.verify()
+    const save = saves ?? (typeof saveGrant === 'object' ? saveGrant : undefined)
+    const guest = await launchGuest(program.source, {
+      ...options,
+      engine,
+      name: `${manifest.id}.js`,
+      limits: { ...manifestLimits(manifest), ...options.limits },
+      capabilities: { ...granted, assets: program.assets, ...(save === undefined ? {} : { save }) }
+    })
+    return endingWith(guest, release)
+  } catch (error) {
+    release()
+    throw error
+  }
+}
+
+/** Limits that the title's manifest asks for; the host's own come on top. */
+export function manifestLimits({ limits }: Pick<ParsedManifest, 'limits'>): Partial<Limits> {
+  return {
+    ...(limits.memoryMiB === undefined ? {} : { memoryBytes: limits.memoryMiB * 1024 * 1024 }),
+    ...(limits.cpuMs === undefined ? {} : { cpuMs: limits.cpuMs }),
+    ...(limits.wallMs === undefined ? {} : { wallMs: limits.wallMs }),
+    ...(limits.outputMiB === undefined ? {} : { outputBytes: limits.outputMiB * 1024 * 1024 })
+  }
+}
+
+function checkPermissions(manifest: ParsedManifest, capabilities: object): void {
+  const missing = manifest.permissions.filter(
+    permission => permission !== 'assets' && !(capabilities as Record<string, unknown>)[permission]
+  )
+  if (missing.length === 0) return
+  throw new CofferError('COFFER_PERMISSION_NEEDED', `"${manifest.name}" asks for: ${missing.join(', ')}.`, {
+    expected: `permission for ${manifest.permissions.join(', ')}`,
+    found: `none for ${missing.join(', ')}`,
+    hint: `If you trust it with that, add ${missing.map(name => `--allow ${name}`).join(' ')} (in a host app: capabilities).`
+  })
+}
+
+function chooseEngine(manifest: ParsedManifest, asked: TitleOptions['engine']): 'quickjs' | 'ses' {
+  if (asked === undefined || asked === manifest.engine) return manifest.engine
+  if (!manifest.engineRequired) return asked
+  throw new CofferError('COFFER_ENGINE_UNSUITABLE', `"${manifest.name}" runs on ${manifest.engine} only.`, {
+    expected: manifest.engine,
+    found: asked,
+    hint: `Leave out --engine, or give --engine ${manifest.engine}.`
+  })
+}
+
+/** The same guest, with something to let go of when it ends. */
+function endingWith(guest: Guest, release: () => void): Guest {
+  let ended: Promise<void> | undefined
+  const dispose = () => (ended ??= guest.dispose().finally(release))
+  return {
+    engine: guest.engine,
+    exports: guest.exports,
+    call: (name, ...args) => guest.call(name, ...args),
+    run: args => guest.run(args),
+    usage: () => guest.usage(),
+    dispose,
+    [Symbol.asyncDispose]: dispose
+  }
+}

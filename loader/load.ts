@@ -1,0 +1,41 @@
+/**
+ * The path, on one screen (docs/spec.md §6; FIG. 6 and FIG. 10 of the seed): read the medium, recheck, recover the
+ * key, decrypt in memory only, run in a sandbox. Each step needs what only the step before it makes, so that leaving
+ * one out does not compile.
+ */
+import type { Guest } from '../sandbox/guest.js'
+import { openProgram } from './decrypt.js'
+import type { Home } from './home.js'
+import { launch, type TitleOptions } from './launch.js'
+import { measureMedium } from './medium/measure.js'
+import type { Powers } from './powers.js'
+import { readLicense, readTitle } from './read.js'
+import { authenticate, recheck } from './recheck.js'
+import { unwrapPayloadKey } from './unwrap.js'
+
+/**
+ * Read, recheck, decrypt and start one title of a medium.
+ *
+ * @param root - The medium's folder.
+ * @throws CofferError of every step; nothing of the title has run then.
+ */
+export async function launchTitle(
+  root: string,
+  titleId: string,
+  home: Home,
+  powers: Powers,
+  options: TitleOptions = {}
+): Promise<Guest> {
+  const medium = measureMedium(root) // IDk, Mid: region 42, and the medium itself
+  const signed = authenticate(readLicense(root, titleId), home) // region 41: whose grant is it?
+  const title = readTitle(root, signed)
+  try {
+    using license = recheck(signed, title.manifest, medium, home, powers.now()) // CS against CS'
+    using key = unwrapPayloadKey(license) // Kd, or Ku out of EMid(Ku)
+    using program = openProgram(title, key) // memory only
+    return await launch({ root, title, program, key }, options, powers)
+  } catch (error) {
+    title[Symbol.dispose]()
+    throw error
+  }
+}

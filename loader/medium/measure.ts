@@ -1,0 +1,90 @@
+/**
+ * Measure a medium: its identity, checked, and its factors as they are now (docs/spec.md §6.2). Nothing of the factors
+ * is believed from a file; the short hashes in the identity only serve to say which one changed.
+ */
+import { equalBytes } from '../../formats/bytes.js'
+import { CofferError } from '../../formats/errors.js'
+import { MAX_RECORD_BYTES } from '../../formats/limits.js'
+import { factorHint, mediumId, openIdentity, type Identity } from '../../formats/records/identity.js'
+import type { MediumKind } from '../../formats/records/fields.js'
+import { inspectFile, isFolder, readFile } from '../files.js'
+import { driveKind } from './drive.js'
+import { folderKind } from './folder.js'
+import type { KindOfMedium, MeasureContext } from './kind.js'
+import { mediumPaths } from './layout.js'
+import { SYSTEM } from './system.js'
+
+export const KINDS: Readonly<Record<MediumKind, KindOfMedium>> = {
+  folder: folderKind(SYSTEM),
+  drive: driveKind(SYSTEM)
+}
+
+declare const measured: unique symbol
+/** A medium as it was just measured. Only {@link measureMedium} makes one. */
+export interface MeasuredMedium {
+  readonly [measured]: true
+  readonly root: string
+  readonly identity: Identity
+  readonly mediumId: Uint8Array
+  readonly factors: readonly { readonly name: string; readonly unchanged: boolean }[]
+}
+
+/** @throws CofferError COFFER_MEDIUM_MISSING, COFFER_RECORD_*, COFFER_ENCODING. */
+export function measureMedium(root: string): MeasuredMedium {
+  const path = mediumPaths(root).identity
+  const bytes = readFile(path, MAX_RECORD_BYTES)
+  const stats = inspectFile(path)
+  if (bytes === undefined || stats === undefined) throw noMedium(root)
+  const identity = openIdentityOnce(bytes)
+  const context: MeasureContext = {
+    root,
+    identityFile: { inode: stats.ino, birthTimeNs: stats.birthtimeNs, device: stats.dev }
+  }
+  const factors = identity.factors.map(({ name }) => ({
+    name,
+    value: KINDS[identity.kind].measure(name, context)
+  }))
+  return {
+    root,
+    identity,
+    mediumId: mediumId(identity, factors),
+    factors: factors.map((factor, index) => ({
+      name: factor.name,
+      unchanged: equalBytes(factorHint(identity.nonce, factor), identity.factors[index]!.hint)
+    }))
+  } as unknown as MeasuredMedium
+}
+
+/** The last identity that was verified: while its bytes stay the same, so does what they prove. */
+let verified: { readonly bytes: Uint8Array; readonly identity: Identity } | undefined
+
+function openIdentityOnce(bytes: Uint8Array): Identity {
+  if (verified === undefined || !equalBytes(verified.bytes, bytes))
+    verified = { bytes, identity: openIdentity(bytes) }
+  return verified.identity
+}
+
+/** What to say when a medium turns out to be another: which of its facts are not as they were. */
+export function describeChange({ identity, factors }: MeasuredMedium): string {
+  const changed = factors.filter(({ unchanged }) => !unchanged).map(({ name }) => FACTOR_NAMES[name] ?? name)
+  if (changed.length === 0) return `another medium of kind ${identity.kind}`
+  return `a ${identity.kind} whose ${changed.join(', ')} ${changed.length === 1 ? 'is' : 'are'} not the same`
+}
+
+const FACTOR_NAMES: Readonly<Record<string, string>> = {
+  machine: 'machine',
+  volume: 'volume',
+  'birth-time': 'birth time',
+  inode: 'place on the volume',
+  serial: 'hardware serial number'
+}
+
+function noMedium(root: string): CofferError {
+  return new CofferError('COFFER_MEDIUM_MISSING', `There is no coffer medium at ${root}.`, {
+    expected: `${root}/.coffer/identity`,
+    found: isFolder(root) ? 'a folder that was never prepared' : 'no such folder',
+    hint: isFolder(root)
+      ? `Prepare it with "coffer prepare ${root}", or give the path of a prepared medium.`
+      : 'Check the path, and that the medium is connected.'
+  })
+}

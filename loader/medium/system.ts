@@ -1,0 +1,123 @@
+/**
+ * Facts of the machine and of a file's volume, from files of the system, without a shell. Each is '' where the system
+ * does not tell.
+ */
+import { readFileSync, readdirSync, readlinkSync, realpathSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+
+/** Where the system's own files are; tests hand over recorded ones. */
+export interface SystemFiles {
+  readonly platform: NodeJS.Platform
+  read(path: string): string | undefined
+  realPath(path: string): string | undefined
+  list(path: string): readonly string[]
+  link(path: string): string | undefined
+  /** Run one of the system's own tools with fixed arguments; undefined when it fails or takes over two seconds. */
+  run(tool: string, args: readonly string[]): string | undefined
+}
+
+const quietly = <T>(action: () => T): T | undefined => {
+  try {
+    return action()
+  } catch {
+    return undefined
+  }
+}
+
+export const SYSTEM: SystemFiles = {
+  platform: process.platform,
+  read: path => quietly(() => readFileSync(path, 'utf8')),
+  realPath: path => quietly(() => realpathSync(path)),
+  list: path => quietly(() => readdirSync(path)) ?? [],
+  link: path => quietly(() => readlinkSync(path)),
+  run: (tool, args) =>
+    quietly(() =>
+      execFileSync(tool, args, {
+        encoding: 'utf8',
+        timeout: 2000,
+        stdio: ['ignore', 'pipe', 'ignore'],
+        maxBuffer: 1 << 20
+      })
+    )
+}
+
+/** An id of this installation of the operating system. */
+export function machineId(system: SystemFiles): string {
+  switch (system.platform) {
+    case 'linux':
+      return (system.read('/etc/machine-id') ?? system.read('/var/lib/dbus/machine-id') ?? '').trim()
+    case 'darwin':
+      return (
+        /"IOPlatformUUID" = "([^"]+)"/.exec(
+          system.run('/usr/sbin/ioreg', ['-rd1', '-c', 'IOPlatformExpertDevice']) ?? ''
+        )?.[1] ?? ''
+      )
+    case 'win32':
+      return (
+        /MachineGuid\s+REG_SZ\s+(\S+)/.exec(
+          system.run('reg.exe', [
+            'query',
+            'HKLM\\SOFTWARE\\Microsoft\\Cryptography',
+            '/v',
+            'MachineGuid',
+            '/reg:64'
+          ]) ?? ''
+        )?.[1] ?? ''
+      )
+    default:
+      return ''
+  }
+}
+
+/** Linux: "major:minor" of a device number as stat gives it. */
+export function deviceNumbers(device: bigint): string {
+  const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & ~0xfffn)
+  const minor = (device & 0xffn) | ((device >> 12n) & ~0xffn)
+  return `${major}:${minor}`
+}
+
+/** UUID of the volume that a file is on. */
+export function volumeUuid(system: SystemFiles, device: bigint): string {
+  if (system.platform !== 'linux') return ''
+  const numbers = deviceNumbers(device)
+  const fromUdev = /^E:ID_FS_UUID=(.+)$/m.exec(system.read(`/run/udev/data/b${numbers}`) ?? '')?.[1]
+  if (fromUdev !== undefined) return fromUdev
+  const name = system.realPath(`/sys/dev/block/${numbers}`)?.split('/').at(-1)
+  if (name === undefined) return ''
+  const folder = '/dev/disk/by-uuid'
+  return system.list(folder).find(uuid => system.link(`${folder}/${uuid}`)?.split('/').at(-1) === name) ?? ''
+}
+
+/** The hardware serial number of the drive that a file is on, and whether the drive is removable. */
+export function driveSerial(
+  system: SystemFiles,
+  device: bigint
+): { serial: string; removable: boolean } | undefined {
+  if (system.platform !== 'linux') return undefined
+  const numbers = deviceNumbers(device)
+  const block = system.realPath(`/sys/dev/block/${numbers}`)
+  if (block === undefined) return undefined
+  // A partition's folder lies in its disk's folder.
+  const disk =
+    system.read(`${block}/partition`) === undefined ? block : block.slice(0, block.lastIndexOf('/'))
+  const removable = system.read(`${disk}/removable`)?.trim() === '1' || /\/usb\d+\//.test(disk)
+  const candidates = [`${disk}/serial`, `${disk}/device/serial`, `${disk}/device/cid`]
+  // A USB stick's serial is a file of its USB device, some folders above its disk.
+  for (
+    let folder = disk;
+    folder.startsWith('/sys/devices/');
+    folder = folder.slice(0, folder.lastIndexOf('/'))
+  ) {
+    if (system.read(`${folder}/idVendor`) !== undefined) {
+      candidates.push(`${folder}/serial`)
+      break
+    }
+  }
+  for (const path of candidates) {
+    const serial = system.read(path)?.trim()
+    if (serial !== undefined && serial !== '') return { serial, removable }
+  }
+  const diskNumbers = system.read(`${disk}/dev`)?.trim()
+  const fromUdev = /^E:ID_SERIAL_SHORT=(.+)$/m.exec(system.read(`/run/udev/data/b${diskNumbers}`) ?? '')?.[1]
+  return { serial: fromUdev ?? '', removable }
+}

@@ -1,0 +1,110 @@
+/** The library's view of a target medium: `openMedium(path)` (docs/spec.md §8). */
+import { hex } from '../formats/bytes.js'
+import { CofferError } from '../formats/errors.js'
+import type { Guest, Value } from '../sandbox/guest.js'
+import { Home } from './home.js'
+import type { TitleOptions } from './launch.js'
+import { launchTitle } from './load.js'
+import { measureMedium } from './medium/measure.js'
+import { mediumPaths } from './medium/layout.js'
+import { POWERS, type Powers } from './powers.js'
+import { listTitles, openTitleFile } from './read.js'
+import { verifyTitle, type TitleReport } from './verify.js'
+
+export interface OpenMediumOptions {
+  /** Folder of user key and pinned centers. Default: COFFER_HOME, else the platform's config folder. */
+  readonly home?: string
+  /** Clock and randomness, for tests. */
+  readonly powers?: Powers
+}
+
+/** What a title on a medium says of itself. Listing checks nothing but that each file is whole at its head. */
+export interface TitleInfo {
+  readonly id: string
+  readonly name: string
+  readonly release: number
+  readonly version: string
+  readonly scheme: 'certificate' | 'conversion'
+  readonly engine: 'quickjs' | 'ses'
+  readonly permissions: readonly string[]
+  readonly payloadBytes: number
+  readonly granted: boolean
+}
+
+/** A guest whose exports can be called by name: `guest.api.render('# hi')`. */
+export type TypedGuest<Api> = Guest & {
+  readonly api: {
+    readonly [K in keyof Api]: Api[K] extends (...args: infer A) => infer R
+      ? (...args: A) => Promise<Awaited<R>>
+      : never
+  }
+}
+
+export interface Medium {
+  readonly path: string
+  readonly kind: 'folder' | 'drive'
+  /** Hexadecimal, as measured when the medium was opened. */
+  readonly mediumId: string
+  titles(): Promise<TitleInfo[]>
+  /** Read, recheck, decrypt in memory, start. @throws CofferError of whichever step refuses. */
+  launch<Api = Record<string, (...args: Value[]) => Value>>(
+    titleId: string,
+    options?: TitleOptions
+  ): Promise<TypedGuest<Api>>
+  /** Go the whole path without starting anything. */
+  verify(titleId: string): Promise<TitleReport>
+}
+
+/**
+ * Open a target medium.
+ *
+ * @param path - Its folder, which holds `.coffer/`.
+ * @throws CofferError COFFER_MEDIUM_MISSING, COFFER_RECORD_*.
+ */
+export async function openMedium(path: string, options: OpenMediumOptions = {}): Promise<Medium> {
+  const home = new Home(options.home)
+  const powers = options.powers ?? POWERS
+  const { identity, mediumId } = measureMedium(path)
+  return {
+    path,
+    kind: identity.kind,
+    mediumId: hex(mediumId),
+    titles: async () => titlesOf(path),
+    launch: async (titleId, titleOptions) =>
+      typed(await launchTitle(path, titleId, home, powers, titleOptions)),
+    verify: async titleId => verifyTitle(path, titleId, home, powers)
+  }
+}
+
+/** @throws CofferError when a sealed title's head is damaged. */
+export function titlesOf(root: string): TitleInfo[] {
+  return listTitles(root).flatMap(({ titleId, hasGrant, releases }) =>
+    releases.map(release => {
+      using title = openTitleFile(mediumPaths(root).title(titleId, release))
+      const { id, name, version, scheme, engine, permissions, payloadBytes } = title.manifest
+      if (id !== titleId || title.manifest.release !== release) {
+        throw new CofferError(
+          'COFFER_TITLE_MISMATCH',
+          `The file of ${titleId} release ${release} holds another title.`,
+          {
+            expected: `${titleId} release ${release}`,
+            found: `${id} release ${title.manifest.release}`,
+            hint: 'Copy the title to the medium again with "coffer copy".'
+          }
+        )
+      }
+      return { id, name, release, version, scheme, engine, permissions, payloadBytes, granted: hasGrant }
+    })
+  )
+}
+
+function typed<Api>(guest: Guest): TypedGuest<Api> {
+  const api = new Proxy(Object.create(null) as object, {
+    get: (_, name) =>
+      // A proxy that had a `then` would be taken for a promise.
+      typeof name === 'string' && name !== 'then'
+        ? (...args: Value[]) => guest.call(name, ...args)
+        : undefined
+  })
+  return Object.assign(guest, { api }) as TypedGuest<Api>
+}

@@ -1,0 +1,357 @@
+/**
+ * Steps 2 and 3 of the path: is this license good, here and now? (docs/spec.md §6.4; FIG. 6 and FIG. 10 of the seed)
+ *
+ * `authenticate` believes only a pinned center's signature. `recheck` then compares what was certified with what is
+ * here: title, medium, user, time, revocations, and CS with CS'. The comparisons give good messages; what protects is
+ * that the medium as measured and CS' as recomputed enter the key (unwrap.ts). With every `if` of this file taken out
+ * a foreign medium still does not open.
+ */
+import { equalBytes, hex, wipe } from '../formats/bytes.js'
+import {
+  computeCertificate,
+  deriveBindingKey,
+  openBindingSecret,
+  openCertificationKey,
+  type Binding
+} from '../formats/derive.js'
+import { CofferError } from '../formats/errors.js'
+import { userIdOf, type KeyPairs } from '../formats/keys.js'
+import { isBearer } from '../formats/records/fields.js'
+import { openGrant, type VerifiedGrant } from '../formats/records/grant.js'
+import { LOADER_LEVEL, type ParsedManifest } from '../formats/records/manifest.js'
+import {
+  decodeCollection,
+  findRevocation,
+  openRevocations,
+  type Revocations
+} from '../formats/records/revocations.js'
+import type { Center } from '../formats/records/root.js'
+import type { Home } from './home.js'
+import { describeChange, type MeasuredMedium } from './medium/measure.js'
+import type { ClaimedLicense } from './read.js'
+
+/** Clocks of buyers may be this much behind the center's, in seconds. */
+const CLOCK_TOLERANCE = 24 * 60 * 60
+
+declare const signed: unique symbol
+/** A grant that a pinned center signed. Only {@link authenticate} makes one. */
+export interface SignedLicense {
+  readonly [signed]: true
+  readonly grant: VerifiedGrant
+  readonly center: Center
+  readonly revocations: Revocations
+}
+
+declare const checked: unique symbol
+/** A license that holds for this medium, user and moment. Only {@link recheck} makes one. It carries a secret: dispose it. */
+export type CheckedLicense = {
+  readonly [checked]: true
+  readonly grant: VerifiedGrant
+  readonly manifest: ParsedManifest
+  readonly binding: Binding
+} & Disposable &
+  (
+    | {
+        readonly scheme: 'certificate'
+        readonly certificationKey: Uint8Array
+        readonly certificate: Uint8Array
+        readonly recomputedCertificate: Uint8Array
+        readonly wrappedTitleKey: Uint8Array
+      }
+    | {
+        readonly scheme: 'conversion'
+        readonly bindingKey: Uint8Array
+        readonly wrappedMediumKey: Uint8Array
+      }
+  )
+
+/**
+ * Signature and trust: who says so?
+ *
+ * @throws CofferError COFFER_RECORD_*, COFFER_ENCODING, COFFER_CENTER_UNTRUSTED, COFFER_TITLE_MISMATCH,
+ *   COFFER_REVOCATIONS_MISSING.
+ */
+export function authenticate(claimed: ClaimedLicense, home: Home): SignedLicense {
+  const opened = openGrant(claimed.grantBytes, home.centers())
+  if (opened === undefined) {
+    throw new CofferError(
+      'COFFER_CENTER_UNTRUSTED',
+      `The grant for ${claimed.titleId} is from a center not trusted here.`,
+      {
+        expected: 'a grant signed by a center pinned with "coffer trust"',
+        found: 'a grant signed by someone else',
+        hint: 'If you know the seller, pin the center with "coffer trust <center URL>"; otherwise do not use this medium.'
+      }
+    )
+  }
+  const { grant, center } = opened
+  if (grant.titleId !== claimed.titleId) {
+    throw new CofferError(
+      'COFFER_TITLE_MISMATCH',
+      `The grant filed for ${claimed.titleId} is for another title.`,
+      {
+        expected: claimed.titleId,
+        found: grant.titleId,
+        hint: `Order ${claimed.titleId} for this medium with "coffer copy".`
+      }
+    )
+  }
+  return { grant, center, revocations: newestRevocations(claimed, grant, center, home) } as SignedLicense
+}
+
+/** The newest list of those on the medium and at home. The medium must carry one as new as its grant. */
+function newestRevocations(
+  claimed: ClaimedLicense,
+  grant: VerifiedGrant,
+  center: Center,
+  home: Home
+): Revocations {
+  const carried = listOf(center, claimed.revocationsBytes)
+  if (carried === undefined) throw missingRevocations(grant, 'none of its center')
+  if (carried.revocations.sequence < grant.revocations) {
+    throw missingRevocations(grant, `number ${carried.revocations.sequence}`)
+  }
+  const atHome = home.revocations(center)?.revocations
+  home.rememberRevocations(center, carried.revocations.sequence, carried.bytes, atHome?.sequence ?? 0)
+  return atHome !== undefined && atHome.sequence > carried.revocations.sequence ? atHome : carried.revocations
+}
+
+/** One center's list among those that a medium or master carries; lists of other centers are not ours to judge. */
+export function listOf(
+  center: Center,
+  collection: Uint8Array | undefined
+): { revocations: Revocations; bytes: Uint8Array } | undefined {
+  if (collection === undefined) return undefined
+  for (const bytes of decodeCollection(collection)) {
+    const opened = openRevocations(bytes, [center])
+    if (opened !== undefined) return { revocations: opened.revocations, bytes }
+  }
+  return undefined
+}
+
+const missingRevocations = (grant: VerifiedGrant, found: string) =>
+  new CofferError(
+    'COFFER_REVOCATIONS_MISSING',
+    'The revocation list that belongs to the grant is not on this medium.',
+    {
+      expected: `revocation list number ${grant.revocations} or newer`,
+      found,
+      hint: 'Order the title for this medium again with "coffer copy"; a title bought before costs nothing again.'
+    }
+  )
+
+/** CS as certified and CS' as computed here: the two sides of the comparator 18 of the seed. */
+export interface Certificates {
+  readonly certificationKey: Uint8Array
+  readonly certificate: Uint8Array
+  readonly recomputedCertificate: Uint8Array
+}
+
+/**
+ * Open KEYc out of EKU(KEYc) and compute CS' from the medium as measured.
+ *
+ * @throws CofferError COFFER_KEY_UNWRAP when the user key does not fit.
+ */
+export function recomputeCertificate(
+  grant: VerifiedGrant & { scheme: 'certificate' },
+  medium: MeasuredMedium,
+  user: KeyPairs
+): Certificates {
+  const { certificate, sealedCertificationKey } = grant.license
+  // KEYc was sealed for the medium that the grant names; CS' is made for the one that is here.
+  const certificationKey = openCertificationKey(user.sealSecret, grant, certificate, sealedCertificationKey)
+  const recomputedCertificate = computeCertificate(certificationKey, { ...grant, mediumId: medium.mediumId })
+  return { certificationKey, certificate, recomputedCertificate }
+}
+
+/**
+ * Compare what was certified with what is here.
+ *
+ * @param now - Seconds since 1970.
+ * @throws CofferError COFFER_TITLE_MISMATCH, COFFER_PUBLISHER_UNTRUSTED, COFFER_LOADER_TOO_OLD, COFFER_REVOKED,
+ *   COFFER_EXPIRED, COFFER_NOT_YET_VALID, COFFER_USER_KEY_MISSING, COFFER_USER_MISMATCH, COFFER_CERTIFICATE_MISMATCH,
+ *   COFFER_MEDIUM_MISMATCH, COFFER_KEY_UNWRAP.
+ */
+export function recheck(
+  license: SignedLicense,
+  manifest: ParsedManifest,
+  medium: MeasuredMedium,
+  home: Home,
+  now: number
+): CheckedLicense {
+  const { grant } = license
+  checkTitle(grant, manifest)
+  checkRevocations(license)
+  checkTime(grant, now)
+  const binding: Binding = { ...pick(grant), mediumId: medium.mediumId }
+  const common = { grant, manifest, binding }
+
+  const user = isBearer(grant.bind) ? undefined : home.requireUserKeys()
+  try {
+    if (user !== undefined) checkUser(grant, user)
+    if (grant.scheme === 'certificate') {
+      if (user === undefined) throw bearerCertificate()
+      const certificates = recomputeCertificate(grant, medium, user)
+      checkCertificate(certificates, medium) // CS against CS'
+      return {
+        ...common,
+        ...certificates,
+        scheme: 'certificate',
+        wrappedTitleKey: grant.license.wrappedTitleKey,
+        [Symbol.dispose]: () => wipe(certificates.certificationKey)
+      } as CheckedLicense
+    }
+    checkMedium(grant, medium)
+    const bindingKey = openBindingKey(grant, binding, user)
+    return {
+      ...common,
+      scheme: 'conversion',
+      bindingKey,
+      wrappedMediumKey: grant.license.wrappedMediumKey,
+      [Symbol.dispose]: () => wipe(bindingKey)
+    } as CheckedLicense
+  } finally {
+    if (user !== undefined) wipe(user.signSeed, user.sealSecret)
+  }
+}
+
+const pick = ({ centerId, titleId, mediumId, grantHash }: VerifiedGrant): Binding => ({
+  centerId,
+  titleId,
+  mediumId,
+  grantHash
+})
+
+/** The key under which EMid(Ku) and EMid(Ka) are wrapped. @throws CofferError COFFER_KEY_UNWRAP */
+export function openBindingKey(
+  grant: VerifiedGrant & { scheme: 'conversion' },
+  binding: Binding,
+  user: KeyPairs | undefined
+): Uint8Array {
+  const sealed = grant.license.sealedBindingSecret
+  if (sealed === undefined || user === undefined) return deriveBindingKey(binding, new Uint8Array(0))
+  const secret = openBindingSecret(user.sealSecret, binding, sealed)
+  try {
+    return deriveBindingKey(binding, secret)
+  } finally {
+    wipe(secret)
+  }
+}
+
+function checkTitle(grant: VerifiedGrant, manifest: ParsedManifest): void {
+  const expected = `${grant.titleId} release ${grant.release}, scheme ${grant.scheme}`
+  const found = `${manifest.id} release ${manifest.release}, scheme ${manifest.scheme}`
+  if (expected !== found || !equalBytes(grant.centerId, manifest.centerId)) {
+    throw new CofferError(
+      'COFFER_TITLE_MISMATCH',
+      'The sealed title on the medium is not the one that was granted.',
+      {
+        expected,
+        found,
+        hint: 'Copy the title to the medium again with "coffer copy".'
+      }
+    )
+  }
+  // The center signed the publisher's key into the grant, so the grant certifies the manifest's signer.
+  if (!equalBytes(grant.publisher, manifest.frame.signer)) {
+    throw new CofferError(
+      'COFFER_PUBLISHER_UNTRUSTED',
+      'The sealed title is not signed by the publisher who sells it.',
+      {
+        expected: hex(grant.publisher),
+        found: hex(manifest.frame.signer),
+        hint: 'Copy the title again, from the master of its publisher.'
+      }
+    )
+  }
+  if (manifest.loaderLevel > LOADER_LEVEL) {
+    throw new CofferError('COFFER_LOADER_TOO_OLD', `"${manifest.name}" needs a newer coffer.`, {
+      expected: `loader level ${LOADER_LEVEL} or lower`,
+      found: `loader level ${manifest.loaderLevel}`,
+      hint: 'Install the newest coffer and start the title again.'
+    })
+  }
+}
+
+function checkRevocations({ grant, revocations }: SignedLicense): void {
+  const entry = findRevocation(revocations, grant)
+  if (entry === undefined) return
+  throw new CofferError(
+    'COFFER_REVOKED',
+    `The center has taken this grant back (its ${entry.kind} is revoked).`,
+    {
+      expected: `no entry for it in revocation list ${revocations.sequence}`,
+      found: `an entry for its ${entry.kind}`,
+      hint: 'Ask the seller; if it is a mistake, order the title again afterwards.'
+    }
+  )
+}
+
+function checkTime({ expires, issued }: VerifiedGrant, now: number): void {
+  if (expires === undefined) return
+  if (now >= expires) {
+    throw new CofferError('COFFER_EXPIRED', `The grant for this title ended on ${day(expires)}.`, {
+      expected: `a date before ${day(expires)}`,
+      found: day(now),
+      hint: 'Order the title again with "coffer copy".'
+    })
+  }
+  if (now < issued - CLOCK_TOLERANCE) {
+    throw new CofferError(
+      'COFFER_NOT_YET_VALID',
+      "This machine's clock is before the day on which the grant was made.",
+      {
+        expected: `${day(issued)} or later`,
+        found: day(now),
+        hint: 'Set the clock right and start the title again.'
+      }
+    )
+  }
+}
+
+const day = (seconds: number): string =>
+  new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' ') + ' UTC'
+
+function checkUser(grant: VerifiedGrant, user: KeyPairs): void {
+  const userId = userIdOf(user)
+  if (equalBytes(userId, grant.userId)) return
+  throw new CofferError('COFFER_USER_MISMATCH', 'This title was bought with another user key.', {
+    expected: `user ${hex(grant.userId).slice(0, 16)}...`,
+    found: `user ${hex(userId).slice(0, 16)}...`,
+    hint: 'Use the COFFER_HOME with the key it was bought with, or order the title with yours.'
+  })
+}
+
+function checkCertificate(
+  { certificate, recomputedCertificate }: Certificates,
+  medium: MeasuredMedium
+): void {
+  if (equalBytes(certificate, recomputedCertificate)) return
+  throw new CofferError(
+    'COFFER_CERTIFICATE_MISMATCH',
+    `The certificate was made for another medium: this is ${describeChange(medium)}.`,
+    {
+      expected: `CS  ${hex(certificate)}`,
+      found: `CS' ${hex(recomputedCertificate)}`,
+      hint: 'Run it from the medium it was copied to, or order the title for this one with "coffer copy".'
+    }
+  )
+}
+
+function checkMedium(grant: VerifiedGrant, medium: MeasuredMedium): void {
+  if (equalBytes(grant.mediumId, medium.mediumId)) return
+  throw new CofferError(
+    'COFFER_MEDIUM_MISMATCH',
+    `The title was copied to another medium: this is ${describeChange(medium)}.`,
+    {
+      expected: `medium ${hex(grant.mediumId).slice(0, 16)}...`,
+      found: `medium ${hex(medium.mediumId).slice(0, 16)}...`,
+      hint: 'Run it from the medium it was copied to, or order the title for this one with "coffer copy".'
+    }
+  )
+}
+
+const bearerCertificate = () =>
+  new CofferError('COFFER_ENCODING', 'The grant is of the scheme certificate but bound to no user.', {
+    hint: 'The center that made it is faulty; tell the seller.'
+  })

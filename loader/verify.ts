@@ -1,0 +1,128 @@
+/** What `coffer verify` and `coffer inspect` tell: the path without its last step, each finding kept. */
+import { hex, wipe } from '../formats/bytes.js'
+import { CofferError } from '../formats/errors.js'
+import { isBearer } from '../formats/records/fields.js'
+import type { VerifiedGrant } from '../formats/records/grant.js'
+import type { ParsedManifest } from '../formats/records/manifest.js'
+import { verifyPayload, type Progress } from './decrypt.js'
+import type { Home } from './home.js'
+import { measureMedium, type MeasuredMedium } from './medium/measure.js'
+import type { Powers } from './powers.js'
+import { readLicense, readTitle, type OpenTitle } from './read.js'
+import { authenticate, recheck, recomputeCertificate } from './recheck.js'
+import { unwrapPayloadKey } from './unwrap.js'
+
+/** The findings on one title; a field is null when the path did not get that far. */
+export interface TitleReport {
+  readonly title: string
+  readonly name: string | null
+  readonly release: number | null
+  readonly scheme: 'certificate' | 'conversion' | null
+  /** As measured. */
+  readonly mediumId: string
+  readonly centerId: string | null
+  readonly center: string | null
+  readonly kind: string | null
+  readonly bound: readonly string[] | null
+  /** CS, scheme certificate. */
+  readonly certificate?: string | null
+  /** CS', scheme certificate; null when EKU(KEYc) does not open with this user's key. */
+  readonly recomputedCertificate?: string | null
+  readonly match?: boolean
+  /** Whether Ku came out of EMid(Ku), scheme conversion. */
+  readonly unwrapped?: boolean
+  /** ISO 8601, or null: never. */
+  readonly expires: string | null
+  /** 'ok', or the code of the first thing that is wrong. */
+  readonly verdict: string
+  readonly error?: CofferError
+}
+
+type Findings = { -readonly [K in keyof TitleReport]: TitleReport[K] }
+
+/** Go the whole path for one title, payload included, and say what was found. Throws only what is no finding. */
+export function verifyTitle(
+  root: string,
+  titleId: string,
+  home: Home,
+  powers: Powers,
+  progress?: Progress
+): TitleReport {
+  const medium = measureMedium(root)
+  const findings: Findings = {
+    title: titleId,
+    name: null,
+    release: null,
+    scheme: null,
+    mediumId: hex(medium.mediumId),
+    centerId: null,
+    center: null,
+    kind: null,
+    bound: null,
+    expires: null,
+    verdict: 'ok'
+  }
+  let title: OpenTitle | undefined
+  try {
+    const signed = authenticate(readLicense(root, titleId), home)
+    noteGrant(findings, signed.grant, signed.center.name)
+    noteCertificates(findings, signed.grant, medium, home)
+    title = readTitle(root, signed)
+    findings.name = title.manifest.name
+    using license = recheck(signed, title.manifest, medium, home, powers.now())
+    using key = unwrapPayloadKey(license)
+    if (license.scheme === 'conversion') findings.unwrapped = true
+    verifyPayload(title, key.key, progress)
+  } catch (error) {
+    if (!(error instanceof CofferError)) throw error
+    findings.verdict = error.code
+    findings.error = error
+  } finally {
+    title?.[Symbol.dispose]()
+  }
+  return findings
+}
+
+function noteGrant(findings: Findings, grant: VerifiedGrant, center: string): void {
+  findings.release = grant.release
+  findings.scheme = grant.scheme
+  findings.centerId = hex(grant.centerId)
+  findings.center = center
+  findings.kind = grant.kind
+  findings.bound = grant.bind
+  findings.expires = grant.expires === undefined ? null : new Date(grant.expires * 1000).toISOString()
+}
+
+/** CS and CS' side by side, also where they differ: that is what a person wants to see then. */
+function noteCertificates(
+  findings: Findings,
+  grant: VerifiedGrant,
+  medium: MeasuredMedium,
+  home: Home
+): void {
+  if (grant.scheme === 'conversion') {
+    findings.unwrapped = false
+    return
+  }
+  findings.certificate = hex(grant.license.certificate)
+  findings.recomputedCertificate = null
+  findings.match = false
+  const user = isBearer(grant.bind) ? undefined : home.userKeys()
+  if (user === undefined) return
+  try {
+    const { certificationKey, recomputedCertificate } = recomputeCertificate(grant, medium, user)
+    findings.recomputedCertificate = hex(recomputedCertificate)
+    findings.match = findings.recomputedCertificate === findings.certificate
+    wipe(certificationKey)
+  } catch (error) {
+    // Another user's key: recheck says so in better words.
+    if (!(error instanceof CofferError)) throw error
+  } finally {
+    wipe(user.signSeed, user.sealSecret)
+  }
+}
+
+export type ManifestSummary = Pick<
+  ParsedManifest,
+  'id' | 'name' | 'release' | 'version' | 'scheme' | 'engine' | 'permissions' | 'payloadBytes'
+>
