@@ -1,0 +1,178 @@
+/**
+ * A license center is a folder:
+ *
+ *     center.roots     who it is: what "coffer trust" takes when there is no network; public
+ *     vault/           its keys (center/vault.ts)
+ *     center.db        its books (center/store.ts)
+ */
+import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
+import { equalBytes, hex } from '../formats/bytes.js'
+import { CofferError } from '../formats/errors.js'
+import { MAX_NAME_CHARS } from '../formats/limits.js'
+import { encode } from '../formats/msgpack.js'
+import { encodeRoot, openRoots, rootHash } from '../formats/records/root.js'
+import { openDesk, type Desk } from './desk.js'
+import { fileError, flushFolder, writeWholeFile } from './files.js'
+import { issue } from './issue.js'
+import { SYSTEM_POWERS, type Powers } from './powers.js'
+import { register } from './register.js'
+import { firstList } from './revoke.js'
+import { centerRow, rootRecords, type Site } from './site.js'
+import { openStore, type Store } from './store.js'
+import { createVault, openVault } from './vault.js'
+
+const FIRST_EPOCH = 1
+const VAULT = 'vault'
+const DATABASE = 'center.db'
+const ROOTS = 'center.roots'
+
+/** Records in, records out; {@link serve} puts HTTP around it. */
+export interface LicenseCenter {
+  /** Hexadecimal: the fingerprint that buyers compare. */
+  readonly centerId: string
+  readonly name: string
+  /** What the seller asks and decides. */
+  readonly desk: Desk
+  /** @returns The answer to an order, the same bytes whenever the same order comes. @throws CofferError. */
+  issue(request: Uint8Array): Promise<Uint8Array>
+  /** @returns The release ticket for a publisher's registration. @throws CofferError. */
+  register(registration: Uint8Array): Promise<Uint8Array>
+  /** `{ roots: [record, ...] }`, first to newest, in the MessagePack profile of formats/msgpack.ts. */
+  roots(): Promise<Uint8Array>
+  /** The newest revocation list, a record. */
+  revocations(): Promise<Uint8Array>
+  close(): Promise<void>
+}
+
+export interface CreateOptions {
+  /** What buyers see; the folder's name otherwise. */
+  readonly name?: string | undefined
+}
+
+/**
+ * Make the keys, books and root record of a new center, and open it.
+ *
+ * @param folder - Must not exist yet, or be empty.
+ * @throws CofferError COFFER_EXISTS, COFFER_USAGE, COFFER_CANNOT_CREATE, COFFER_DISK_FULL, COFFER_IO.
+ */
+export async function createCenter(
+  folder: string,
+  options: CreateOptions = {},
+  powers: Powers = SYSTEM_POWERS
+): Promise<LicenseCenter> {
+  const name = checkedName(options.name ?? basename(resolve(folder)))
+  await makeEmptyFolder(folder)
+  try {
+    const vault = await createVault(join(folder, VAULT), powers.random)
+    const created = powers.now()
+    const root = vault.sign(encodeRoot, {
+      created,
+      epoch: FIRST_EPOCH,
+      keys: [vault.signKey],
+      name,
+      sequence: 0
+    })
+    const centerId = rootHash(root)
+
+    await (await open(join(folder, DATABASE), 'wx', 0o600)).close()
+    const store = await openStore(join(folder, DATABASE))
+    await store.transaction(async books => {
+      await books.insertInto('roots').values({ sequence: 0, record: root }).execute()
+      await books
+        .insertInto('center')
+        .values({
+          centerId: hex(centerId),
+          name,
+          enrolmentOpen: 1,
+          epoch: FIRST_EPOCH,
+          revocationSequence: 1,
+          revocationList: firstList({ vault, centerId }, created)
+        })
+        .execute()
+    })
+    await store.close()
+    vault.close()
+    await writeWholeFile(join(folder, ROOTS), encode({ roots: [root] }))
+    await flushFolder(folder)
+  } catch (cause) {
+    // Nobody has seen the new keys, so nothing is lost; what was half made would only be in the way.
+    for (const made of await readdir(folder)) await rm(join(folder, made), { recursive: true, force: true })
+    throw fileError(folder, cause)
+  }
+  return openCenter(folder, powers)
+}
+
+/**
+ * @throws CofferError COFFER_FILE_MISSING, COFFER_HOST_UNSAFE, COFFER_CENTER_UNTRUSTED when vault and database do not
+ *   belong together, COFFER_BUSY, COFFER_IO.
+ */
+export async function openCenter(folder: string, powers: Powers = SYSTEM_POWERS): Promise<LicenseCenter> {
+  const database = join(folder, DATABASE)
+  // Asked first: opening a database that is not there would make one.
+  await stat(database).catch((cause: unknown) => {
+    throw new CofferError('COFFER_FILE_MISSING', `There is no license center in ${folder}.`, {
+      hint: `Make one with "coffer-center init ${folder}", or check the path.`,
+      cause
+    })
+  })
+  const vault = await openVault(join(folder, VAULT))
+  let store: Store | undefined
+  try {
+    store = await openStore(database)
+    const { centerId, name, keys } = openRoots(await rootRecords(store.books))
+    if (!keys.some(key => equalBytes(key, vault.signKey))) throw strangers(folder)
+    return openedCenter({ centerId, vault, store, powers }, name)
+  } catch (cause) {
+    await store?.close()
+    vault.close()
+    throw cause
+  }
+}
+
+function openedCenter(site: Site, name: string): LicenseCenter {
+  const { store, vault } = site
+  return {
+    centerId: hex(site.centerId),
+    name,
+    desk: openDesk(site),
+    issue: request => issue(site, request),
+    register: registration => register(site, registration),
+    roots: async () => encode({ roots: await rootRecords(store.books) }),
+    revocations: async () => (await centerRow(store.books)).revocationList,
+    async close() {
+      await store.close()
+      vault.close()
+    }
+  }
+}
+
+async function makeEmptyFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    if ((await readdir(folder)).length === 0) return
+  } catch (cause) {
+    throw fileError(folder, cause)
+  }
+  throw new CofferError('COFFER_EXISTS', `${folder} is there already and not empty.`, {
+    expected: 'a new or empty folder',
+    found: 'a folder with something in it',
+    hint: 'Name another folder. A center that is there already needs no init.'
+  })
+}
+
+function checkedName(name: string): string {
+  if (name.length > 0 && name.length <= MAX_NAME_CHARS && !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(name))
+    return name
+  throw new CofferError('COFFER_USAGE', 'This name cannot be shown to buyers.', {
+    expected: `1 to ${MAX_NAME_CHARS} characters, none of them invisible`,
+    hint: 'Give the center another name with --name.'
+  })
+}
+
+const strangers = (folder: string) =>
+  new CofferError('COFFER_CENTER_UNTRUSTED', `Vault and database in ${folder} do not belong together.`, {
+    expected: "a vault with the key of the center's newest root record",
+    found: 'another key',
+    hint: "Restore the center's folder, vault and database together, from a backup."
+  })

@@ -1,0 +1,292 @@
+/** The `coffer-center` command: how it is typed, and how it ends. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { realpathSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { CofferError } from '../formats/errors.js'
+import * as commands from './commands.js'
+import type { Gift, TermsChange } from './desk.js'
+import { REVOCATION_KINDS } from './revoke.js'
+import { paint, type Result } from './screen.js'
+
+const EXAMPLES = `
+Examples:
+  coffer-center init shop                                   keys, database, root record
+  coffer-center publisher add shop <public key>             who may press titles
+  coffer-center serve shop --port 8787                      take orders over HTTP
+  coffer-center issue shop order.request --out order.answer the same by files
+  coffer-center title shop set org.example.hello --price 900 --copies 3
+  coffer-center grant shop give org.example.hello <user>    a gift
+  coffer-center revoke shop user <user>
+  coffer-center ledger shop verify
+
+Ids may be cut short, from 6 digits on. Without an action, a list is shown.`
+
+/** Groups whose folder is typed before the action, and the action that is meant when there is none. */
+const GROUPS: Readonly<Record<string, { readonly actions: readonly string[]; readonly otherwise: string }>> =
+  {
+    publisher: { actions: ['add', 'list'], otherwise: 'list' },
+    title: { actions: ['list', 'set'], otherwise: 'list' },
+    user: { actions: ['list', 'show', 'add', 'block', 'unblock', 'enrolment'], otherwise: 'list' },
+    grant: { actions: ['list', 'show', 'give'], otherwise: 'list' },
+    revoke: { actions: ['list', ...REVOCATION_KINDS], otherwise: 'list' },
+    ledger: { actions: ['show', 'verify'], otherwise: 'show' }
+  }
+
+/** @returns The exit code. @param argv - Without node and script. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const json = argv.includes('--json')
+  try {
+    await program(json).parseAsync(actionFirst(argv), { from: 'user' })
+    return 0
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0 // --help, --version
+    return fail(asCofferError(error), json)
+  }
+}
+
+/** `title shop set ...` as `title set shop ...`, which is how commander has subcommands. */
+function actionFirst(argv: readonly string[]): string[] {
+  const [name, first, second] = argv
+  const group = name === undefined ? undefined : GROUPS[name]
+  if (group === undefined || first === undefined || first.startsWith('-')) return [...argv]
+  const isAction = (word: string | undefined) => word !== undefined && group.actions.includes(word)
+  if (isAction(second)) return [name!, second!, first, ...argv.slice(3)]
+  if (isAction(first)) return [...argv]
+  if (second === undefined || second.startsWith('-')) return [name!, group.otherwise, ...argv.slice(1)]
+  throw new CofferError('COFFER_USAGE', `${name} has no action "${second}".`, {
+    expected: `one of ${group.actions.join(', ')}`,
+    found: second,
+    hint: `See "coffer-center ${name} --help".`
+  })
+}
+
+function program(json: boolean): Command {
+  const root = quiet(new Command('coffer-center'))
+    .description('The license center: who may press, what is sold, to whom it was granted.')
+    .addHelpText('after', EXAMPLES)
+  /** A command of its own, or an action of a group. */
+  const command = (under: Command, usage: string, description: string) =>
+    quiet(under.command(usage)).description(description).option('--json', 'one JSON object on stdout')
+  const group = (name: string, description: string, examples: string) =>
+    quiet(root.command(name))
+      .description(description)
+      .usage('<folder> [action] ...')
+      .addHelpText('after', `\nExamples:\n${examples}`)
+  const show = async (result: Promise<Result>) => print(await result, json)
+
+  command(root, 'init <folder>', 'make a license center: keys, database, root record')
+    .option('--name <name>', 'what buyers see (default: the name of the folder)')
+    .addHelpText('after', '\nExample:\n  coffer-center init shop --name "Example Shop"')
+    .action((folder, { name }) => show(commands.init(folder, name)))
+
+  command(root, 'serve <folder>', 'take orders and registrations over HTTP')
+    .option('--port <n>', 'port to listen on; 0 takes any free one', integer(0, 65_535), 8787)
+    .option('--host <address>', 'address to listen on', '127.0.0.1')
+    .option('--verbose', 'one line per request on stderr')
+    .addHelpText(
+      'after',
+      '\nExample:\n  coffer-center serve shop --port 8787\n\nEnds with SIGTERM or Ctrl-C.'
+    )
+    .action((folder, { port, host, verbose = false }) =>
+      commands.serveUntilSignal(folder, { port, host, verbose, json })
+    )
+
+  command(root, 'issue <folder> <request-file>', 'answer an order by files')
+    .requiredOption('--out <file>', 'where the answer goes')
+    .option('--force', 'replace that file')
+    .addHelpText('after', '\nExample:\n  coffer-center issue shop order.request --out order.answer')
+    .action((folder, requestFile, { out, force = false }) =>
+      show(commands.issueFile(folder, requestFile, out, force))
+    )
+
+  const publisher = group(
+    'publisher',
+    'who may press titles',
+    '  coffer-center publisher add shop <public key> --name "Example Press"\n  coffer-center publisher list shop'
+  )
+  command(
+    publisher,
+    'add <folder> <public-key>',
+    'let a publisher press; the key is what "coffer keygen" printed'
+  )
+    .option('--name <name>', 'what buyers see')
+    .action((folder, key, { name }) => show(commands.addPublisher(folder, key, name)))
+  command(publisher, 'list <folder>', 'the publishers').action(folder =>
+    show(commands.listPublishers(folder))
+  )
+
+  const title = group(
+    'title',
+    'what is sold, and on which terms',
+    '  coffer-center title shop\n  coffer-center title shop set org.example.hello --price 900 --currency EUR --copies 3'
+  )
+  command(title, 'list <folder>', 'the titles and their terms').action(folder =>
+    show(commands.listTitles(folder))
+  )
+  command(title, 'set <folder> <title>', 'change the terms of future sales')
+    .option('--price <minor>', 'price of a copy in minor units (cents)', integer(0, 2 ** 48))
+    .option('--currency <code>', 'three letters', currencyCode)
+    .option('--copies <n>', 'media per user, or "unlimited"', integerOr('unlimited', 0, 0xffffffff))
+    .option('--expires-days <n>', 'how long a copy is bought for, or "never"', integerOr('never', 1, 10_000))
+    .addOption(new Option('--bearer <choice>', 'may be bound to the medium alone').choices(['yes', 'no']))
+    .action((folder, titleId, { price, currency, copies, expiresDays, bearer }) => {
+      const change: TermsChange = {
+        ...(price !== undefined && { priceMinor: price }),
+        ...(currency !== undefined && { currency }),
+        ...(copies !== undefined && { copies }),
+        ...(expiresDays !== undefined && { expiresDays }),
+        ...(bearer !== undefined && { bearerAllowed: bearer === 'yes' })
+      }
+      return show(commands.setTerms(folder, titleId, change))
+    })
+
+  const user = group(
+    'user',
+    'who orders',
+    '  coffer-center user shop\n  coffer-center user shop show 4f1d9a\n  coffer-center user shop enrolment closed'
+  )
+  command(user, 'list <folder>', 'the users').action(folder => show(commands.listUsers(folder)))
+  command(user, 'show <folder> <user>', 'one user: copies, what is owed').action((folder, id) =>
+    show(commands.showUser(folder, id))
+  )
+  command(user, 'add <folder> <public-key>', 'add a user by hand, where enrolment is closed')
+    .option('--name <name>', 'how you call this user')
+    .action((folder, key, { name }) => show(commands.addUser(folder, key, name)))
+  command(user, 'block <folder> <user>', 'no new grants').action((folder, id) =>
+    show(commands.blockUser(folder, id, true))
+  )
+  command(user, 'unblock <folder> <user>', 'grants again').action((folder, id) =>
+    show(commands.blockUser(folder, id, false))
+  )
+  command(
+    user,
+    'enrolment <folder> [choice]',
+    '"open": a first order makes a user; "closed": only "user add" does'
+  ).action((folder, choice) => show(commands.enrolment(folder, enrolmentChoice(choice))))
+
+  const grant = group(
+    'grant',
+    'who holds which copy',
+    '  coffer-center grant shop list --user 4f1d9a\n  coffer-center grant shop give org.example.hello 4f1d9a --copies 2'
+  )
+  command(grant, 'list <folder>', 'the copies')
+    .option('--user <user>', "one user's")
+    .action((folder, { user: id }) => show(commands.listGrants(folder, id)))
+  command(grant, 'show <folder> <grant>', 'one copy').action((folder, id) =>
+    show(commands.showGrant(folder, id))
+  )
+  command(grant, 'give <folder> <title> <user>', 'terms of their own for one user: id, or public key')
+    .option('--price <minor>', 'price of a copy in minor units (cents)', integer(0, 2 ** 48), 0)
+    .option('--copies <n>', 'how many media (default: as for everyone)', integer(0, 0xffffffff))
+    .option('--expires-days <n>', 'for how long (default: as for everyone)', integer(1, 10_000))
+    .action((folder, titleId, id, { price, copies, expiresDays }) => {
+      const gift: Gift = { priceMinor: price, copies: copies ?? null, expiresDays: expiresDays ?? null }
+      return show(commands.giveTitle(folder, titleId, id, gift))
+    })
+
+  const revoke = group(
+    'revoke',
+    'take back what was granted; raises the number of the revocation list',
+    '  coffer-center revoke shop user 4f1d9a\n  coffer-center revoke shop title org.example.hello --release 1'
+  )
+  command(revoke, 'list <folder>', 'what is revoked').action(folder => show(commands.listRevocations(folder)))
+  for (const kind of REVOCATION_KINDS) {
+    const one = command(revoke, `${kind} <folder> <id>`, `take back a ${kind}`)
+    if (kind === 'title') one.option('--release <n>', 'this release alone', integer(1, 0xffffffff))
+    one.action((folder, id, { release }) => show(commands.revokeOne(folder, kind, id, release ?? null)))
+  }
+
+  const ledger = group(
+    'ledger',
+    'what was charged',
+    '  coffer-center ledger shop\n  coffer-center ledger shop verify'
+  )
+  command(ledger, 'show <folder>', 'the balances').action(folder => show(commands.showLedger(folder)))
+  command(ledger, 'verify <folder>', 'hold the ledger against the grants and the signed answers').action(
+    folder => show(commands.verifyLedger(folder))
+  )
+  return root
+}
+
+/** Errors are ours to say; help goes to stdout. */
+const quiet = (command: Command): Command =>
+  command
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} })
+    .showSuggestionAfterError(true)
+
+function integer(min: number, max: number) {
+  return (typed: string): number => {
+    const value = Number(typed)
+    if (/^\d{1,15}$/.test(typed) && value >= min && value <= max) return value
+    throw new InvalidArgumentError(`Expected a whole number from ${min} to ${max}.`)
+  }
+}
+
+function integerOr(word: string, min: number, max: number) {
+  const parse = integer(min, max)
+  return (typed: string): number | null => (typed === word ? null : parse(typed))
+}
+
+function currencyCode(typed: string): string {
+  if (/^[A-Z]{3}$/.test(typed)) return typed
+  throw new InvalidArgumentError('Expected three capital letters, such as EUR.')
+}
+
+function enrolmentChoice(typed: string | undefined): 'open' | 'closed' | undefined {
+  if (typed === undefined || typed === 'open' || typed === 'closed') return typed
+  throw new CofferError('COFFER_USAGE', 'Enrolment is either open or closed.', {
+    expected: 'open or closed',
+    found: typed,
+    hint: 'See "coffer-center user enrolment --help".'
+  })
+}
+
+function print({ json: object, text, note }: Result, json: boolean): void {
+  if (json) {
+    process.stdout.write(`${JSON.stringify(object)}\n`)
+    return
+  }
+  process.stdout.write(`${text}\n`)
+  if (note !== undefined) process.stderr.write(`${note}\n`)
+}
+
+function asCofferError(error: unknown): CofferError {
+  if (error instanceof CofferError) return error
+  if (error instanceof CommanderError) {
+    const message = error.message.replace(/^error: /, '')
+    return new CofferError('COFFER_USAGE', message === '(outputHelp)' ? 'Which command?' : message, {
+      hint: 'See "coffer-center --help".'
+    })
+  }
+  return new CofferError('COFFER_INTERNAL', `coffer-center failed: ${(error as Error)?.message ?? error}`, {
+    hint: 'Run it again with COFFER_DEBUG=1 and report what it prints.',
+    cause: error
+  })
+}
+
+function fail(error: CofferError, json: boolean): number {
+  const { code, message, hint, exitCode } = error
+  if (json) process.stdout.write(`${JSON.stringify({ error: { code, message, hint } })}\n`)
+  else {
+    process.stderr.write(`${paint('red', 'error', process.stderr)} ${code}: ${message}\n`)
+    if (hint !== undefined) process.stderr.write(`${hint}\n`)
+  }
+  if (process.env['COFFER_DEBUG'] === '1') console.error(error)
+  return exitCode
+}
+
+/** Whether this file is what node was started with, also through a link that npm made. */
+function isStarted(): boolean {
+  const started = process.argv[1]
+  return started !== undefined && realpathSync(started) === fileURLToPath(import.meta.url)
+}
+
+if (isStarted()) {
+  // Whoever reads our output may stop reading, as `head` does.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+  // Set, not exit(): what was written to a pipe is still on its way.
+  process.exitCode = await main(process.argv.slice(2))
+}

@@ -1,0 +1,362 @@
+/** What each command of `coffer-center` does, apart from how it is typed (center/cli.ts). */
+import { CofferError } from '../formats/errors.js'
+import { parsePublicKeys, type PublicKeys } from '../formats/keys.js'
+import { MAX_NAME_CHARS, MAX_RECORD_BYTES } from '../formats/limits.js'
+import { isTitleId } from '../formats/records/fields.js'
+import { createCenter, openCenter, type LicenseCenter } from './center.js'
+import type { Desk, Gift, GrantSummary, TermsChange, TitleSummary } from './desk.js'
+import { readSmallFile, writeWholeFile } from './files.js'
+import { serve } from './http.js'
+import type { RevocationKind } from './revoke.js'
+import { moneyText, shortId, table, timeText, type Result } from './screen.js'
+import { existsSync } from 'node:fs'
+
+/** Open the center, do one thing at its desk, close it. */
+async function atDesk<T>(
+  folder: string,
+  work: (desk: Desk, center: LicenseCenter) => Promise<T>
+): Promise<T> {
+  const center = await openCenter(folder)
+  try {
+    return await work(center.desk, center)
+  } finally {
+    await center.close()
+  }
+}
+
+export async function init(folder: string, name: string | undefined): Promise<Result> {
+  const center = await createCenter(folder, { name })
+  const { centerId } = center
+  await center.close()
+  return {
+    json: { centerId, name: center.name, folder },
+    text: centerId,
+    note: `Made the license center "${center.name}" in ${folder}. Above is its fingerprint, which buyers compare.
+Back up the whole folder, and keep ${folder}/vault secret.`
+  }
+}
+
+/** Runs until SIGTERM or SIGINT, then lets running requests finish. Prints its one line itself, once it listens. */
+export async function serveUntilSignal(
+  folder: string,
+  options: { port: number; host: string; verbose: boolean; json: boolean }
+): Promise<void> {
+  const { port, host, verbose, json } = options
+  const say = (line: string) => process.stderr.write(`${new Date().toISOString()} ${line}\n`)
+  const center = await openCenter(folder)
+  try {
+    const serving = await serve(center, {
+      port,
+      host,
+      ...(verbose && { log: say }),
+      onFault: (requestId, cause) =>
+        say(`failed ${requestId} ${cause instanceof Error ? cause.stack : cause}`)
+    })
+    const signalled = untilSignal()
+    process.stdout.write(
+      `${json ? JSON.stringify({ url: serving.url, centerId: center.centerId }) : serving.url}\n`
+    )
+    await signalled
+    await serving.close()
+  } finally {
+    await center.close()
+  }
+}
+
+/** The second signal ends the process at once, as it would have without us. */
+function untilSignal(): Promise<void> {
+  return new Promise(resolve => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
+  })
+}
+
+/** By files: the same as an order over HTTP. */
+export async function issueFile(
+  folder: string,
+  requestFile: string,
+  answerFile: string,
+  replace: boolean
+): Promise<Result> {
+  const request = await readSmallFile(requestFile, MAX_RECORD_BYTES)
+  if (!replace && existsSync(answerFile)) {
+    // Before anything is charged.
+    throw new CofferError('COFFER_EXISTS', `${answerFile} is there already.`, {
+      hint: 'Name another file with --out, or replace it with --force.'
+    })
+  }
+  const answer = await atDesk(folder, (_desk, center) => center.issue(request))
+  await writeWholeFile(answerFile, answer, replace)
+  return {
+    json: { out: answerFile, bytes: answer.length },
+    text: answerFile,
+    note: 'Give this file to the buyer, who runs "coffer apply" with it.'
+  }
+}
+
+export const addPublisher = (folder: string, word: string, name: string | undefined): Promise<Result> =>
+  atDesk(folder, async desk => {
+    const keys = parsePublicKeys('publisher', word)
+    const publisher = await desk.addPublisher(keys, checkedName(name ?? `publisher ${word.slice(-6)}`))
+    return { json: { publisher }, text: publisher, note: 'This publisher may press titles now.' }
+  })
+
+export const listPublishers = (folder: string): Promise<Result> =>
+  atDesk(folder, async desk => {
+    const publishers = await desk.publishers()
+    return {
+      json: {
+        publishers: publishers.map(({ signKey, name, added }) => ({ publisher: signKey, name, added }))
+      },
+      text: table(
+        ['PUBLISHER', 'NAME', 'ADDED'],
+        publishers.map(({ signKey, name, added }) => [shortId(signKey), name, timeText(added)]),
+        'No publishers. Add one with "coffer-center publisher add <folder> <public key>".'
+      )
+    }
+  })
+
+export const listTitles = (folder: string): Promise<Result> =>
+  atDesk(folder, async desk => {
+    const titles = await desk.titles()
+    return {
+      json: { titles },
+      text: table(
+        ['TITLE', 'NAME', 'RELEASES', 'PRICE', 'COPIES', 'EXPIRES', 'BEARER'],
+        titles.map(titleRow),
+        'No titles. One appears when it is pressed with "coffer press".'
+      )
+    }
+  })
+
+const titleRow = (title: TitleSummary): string[] => [
+  title.titleId,
+  title.name,
+  title.releases.map(({ release, scheme }) => `${release} ${scheme}`).join(', '),
+  moneyText(title.priceMinor, title.currency),
+  title.copies === null ? 'unlimited' : String(title.copies),
+  title.expiresDays === null ? 'never' : `${title.expiresDays} days`,
+  title.bearerAllowed ? 'yes' : 'no'
+]
+
+export const setTerms = (folder: string, titleId: string, change: TermsChange): Promise<Result> =>
+  atDesk(folder, async desk => {
+    const title = await desk.setTerms(titleId, change)
+    return { json: { title }, text: titleRow(title).join('  ') }
+  })
+
+export const listUsers = (folder: string): Promise<Result> =>
+  atDesk(folder, async desk => {
+    const users = await desk.users()
+    return {
+      json: { users },
+      text: table(
+        ['USER', 'NAME', 'ENROLLED', 'BLOCKED'],
+        users.map(({ userId, name, enrolled, blocked }) => [
+          shortId(userId),
+          name ?? '',
+          timeText(enrolled),
+          blocked ? 'yes' : 'no'
+        ]),
+        'No users. A first order enrols one.'
+      )
+    }
+  })
+
+export const showUser = (folder: string, typed: string): Promise<Result> =>
+  atDesk(folder, async desk => {
+    const userId = await findUser(desk, typed)
+    const user = (await desk.users()).find(user => user.userId === userId)
+    if (user === undefined) throw new CofferError('COFFER_USAGE', `There is no user ${typed}.`)
+    const grants = await desk.grants({ userId })
+    const owed = (await desk.balances()).filter(({ account }) => account === `receivable/${userId}`)
+    const balances = owed.map(({ currency, balanceMinor }) => ({ currency, balanceMinor }))
+    return {
+      json: { user, grants, balances },
+      text: `user      ${userId}
+name      ${user.name ?? ''}
+enrolled  ${timeText(user.enrolled)}
+blocked   ${user.blocked ? 'yes' : 'no'}
+owes      ${balances.map(({ currency, balanceMinor }) => moneyText(balanceMinor, currency)).join(', ') || 'nothing'}
+
+${grantTable(grants)}`
+    }
+  })
+
+export const addUser = (folder: string, word: string, name: string | undefined): Promise<Result> =>
+  atDesk(folder, async desk => {
+    const keys = parsePublicKeys('user', word)
+    const userId = await desk.addUser(keys, name === undefined ? null : checkedName(name))
+    return { json: { userId }, text: userId }
+  })
+
+export const blockUser = (folder: string, typed: string, blocked: boolean): Promise<Result> =>
+  atDesk(folder, async desk => {
+    const userId = await findUser(desk, typed)
+    await desk.setBlocked(userId, blocked)
+    return {
+      json: { userId, blocked },
+      text: userId,
+      note: blocked
+        ? 'Blocked: no new grants. Those this user has keep working; "revoke" takes them back.'
+        : 'No longer blocked.'
+    }
+  })
+
+/** @param choice - undefined: only say how it is. */
+export const enrolment = (folder: string, choice: 'open' | 'closed' | undefined): Promise<Result> =>
+  atDesk(folder, async desk => {
+    if (choice !== undefined) await desk.setEnrolment(choice === 'open')
+    const state = (await desk.enrolmentOpen()) ? 'open' : 'closed'
+    return { json: { enrolment: state }, text: state }
+  })
+
+export const listGrants = (folder: string, typedUser: string | undefined): Promise<Result> =>
+  atDesk(folder, async desk => {
+    const grants = await desk.grants(
+      typedUser === undefined ? {} : { userId: await findUser(desk, typedUser) }
+    )
+    return { json: { grants }, text: grantTable(grants) }
+  })
+
+export const showGrant = (folder: string, typed: string): Promise<Result> =>
+  atDesk(folder, async desk => {
+    const [grant] = await desk.grants({ grantId: await desk.find('grant', typed) })
+    const { grantId, userId, mediumId, titleId, release, bearer, bought, issued, expires, revoked } = grant!
+    return {
+      json: { grant },
+      text: `grant     ${grantId}
+title     ${titleId} release ${release}
+user      ${userId}${bearer ? ' (bearer)' : ''}
+medium    ${mediumId}
+bought    ${timeText(bought)}
+issued    ${timeText(issued)}
+expires   ${timeText(expires)}
+revoked   ${revoked ? 'yes' : 'no'}`
+    }
+  })
+
+const grantTable = (grants: readonly GrantSummary[]): string =>
+  table(
+    ['GRANT', 'TITLE', 'RELEASE', 'USER', 'MEDIUM', 'BOUGHT', 'EXPIRES', 'REVOKED'],
+    grants.map(grant => [
+      shortId(grant.grantId),
+      grant.titleId,
+      String(grant.release),
+      shortId(grant.userId),
+      shortId(grant.mediumId),
+      timeText(grant.bought),
+      timeText(grant.expires),
+      grant.revoked ? 'yes' : 'no'
+    ]),
+    'No grants.'
+  )
+
+/** @param typedUser - Id, or public key: who has not ordered yet is added. */
+export const giveTitle = (folder: string, titleId: string, typedUser: string, gift: Gift): Promise<Result> =>
+  atDesk(folder, async desk => {
+    const keys = userKeys(typedUser)
+    const userId = keys === undefined ? await desk.find('user', typedUser) : await desk.addUser(keys, null)
+    const terms = await desk.give(titleId, userId, gift)
+    return {
+      json: { userId, titleId, terms },
+      text: userId,
+      note: `This user gets ${titleId} for ${moneyText(terms.priceMinor, terms.currency)}, on ${
+        terms.copies === null ? 'any number of media' : `${terms.copies} media`
+      }, ${terms.expiresDays === null ? 'for good' : `for ${terms.expiresDays} days`}. The next order is on these terms.`
+    }
+  })
+
+export const revokeOne = (
+  folder: string,
+  kind: RevocationKind,
+  typed: string,
+  release: number | null
+): Promise<Result> =>
+  atDesk(folder, async desk => {
+    const id = await findRevocable(desk, kind, typed)
+    const sequence = await desk.revoke(kind, id, release)
+    return {
+      json: { kind, id, ...(release !== null && { release }), sequence },
+      text: `${kind} ${id} is revoked in list ${sequence}`,
+      note: 'Media learn of it with the next order, renewal or master that reaches them.'
+    }
+  })
+
+function findRevocable(desk: Desk, kind: RevocationKind, typed: string): Promise<string> {
+  switch (kind) {
+    case 'title':
+      if (isTitleId(typed)) return Promise.resolve(typed)
+      throw new CofferError('COFFER_USAGE', `${typed} is not the id of a title.`)
+    case 'user':
+      return findUser(desk, typed)
+    default:
+      return desk.find(kind, typed)
+  }
+}
+
+export const listRevocations = (folder: string): Promise<Result> =>
+  atDesk(folder, async desk => {
+    const revocations = await desk.revocations()
+    return {
+      json: { revocations },
+      text: table(
+        ['LIST', 'KIND', 'ID', 'RELEASE', 'REVOKED'],
+        revocations.map(({ sequence, kind, id, release, revoked }) => [
+          String(sequence),
+          kind,
+          id,
+          release === null ? '' : String(release),
+          timeText(revoked)
+        ]),
+        'Nothing is revoked.'
+      )
+    }
+  })
+
+export const showLedger = (folder: string): Promise<Result> =>
+  atDesk(folder, async desk => {
+    const accounts = await desk.balances()
+    return {
+      json: { accounts },
+      text: table(
+        ['ACCOUNT', 'BALANCE'],
+        accounts.map(({ account, currency, balanceMinor }) => [account, moneyText(balanceMinor, currency)]),
+        'Nothing was charged yet.'
+      )
+    }
+  })
+
+export const verifyLedger = (folder: string): Promise<Result> =>
+  atDesk(folder, async desk => {
+    const check = await desk.verifyLedger()
+    const { orders, copies, postings, problems } = check
+    if (problems.length > 0) {
+      throw new CofferError('COFFER_RECORD_DAMAGED', `The books do not agree: ${problems[0]}`, {
+        expected: 'ledger, grants and answers that agree',
+        found: `${problems.length} disagreements`,
+        hint: 'Somebody changed the database by hand; restore it from a backup and find out who.'
+      })
+    }
+    return {
+      json: { orders, copies, postings },
+      text: `${orders} orders, ${copies} copies, ${postings} postings: they agree`
+    }
+  })
+
+const userKeys = (typed: string): PublicKeys | undefined =>
+  typed.startsWith('coffer-user-') ? parsePublicKeys('user', typed) : undefined
+
+async function findUser(desk: Desk, typed: string): Promise<string> {
+  const keys = userKeys(typed)
+  // Adding is what names a user by his key; one who is there already stays as he is.
+  return keys === undefined ? desk.find('user', typed) : desk.addUser(keys, null)
+}
+
+function checkedName(name: string): string {
+  if (name.length > 0 && name.length <= MAX_NAME_CHARS && !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(name))
+    return name
+  throw new CofferError('COFFER_USAGE', 'This name cannot be shown to people.', {
+    expected: `1 to ${MAX_NAME_CHARS} characters, none of them invisible`,
+    hint: 'Give another one with --name.'
+  })
+}

@@ -1,0 +1,331 @@
+/** The seller's desk: everything that he asks of the center and decides in it, as the command line offers it. */
+import { sql, type Selectable } from 'kysely'
+import { equalBytes, hex } from '../formats/bytes.js'
+import { CofferError } from '../formats/errors.js'
+import type { PublicKeys } from '../formats/keys.js'
+import { openAnswer } from '../formats/records/answer.js'
+import type { Scheme } from '../formats/records/fields.js'
+import { openRequest } from '../formats/records/request.js'
+import { openRoots } from '../formats/records/root.js'
+import { balances, type Balance } from './ledger.js'
+import { revoke, type RevocationKind } from './revoke.js'
+import { rootRecords, type Site } from './site.js'
+import type { Books, Tables } from './store.js'
+import { termsFor, type Terms } from './terms.js'
+import { addUser } from './users.js'
+
+export interface TitleSummary extends Terms {
+  readonly titleId: string
+  readonly name: string
+  readonly publisher: string
+  readonly bearerAllowed: boolean
+  readonly releases: readonly { readonly release: number; readonly scheme: Scheme }[]
+}
+
+export interface UserSummary {
+  readonly userId: string
+  readonly name: string | null
+  readonly enrolled: number
+  readonly blocked: boolean
+}
+
+export interface GrantSummary {
+  readonly grantId: string
+  readonly userId: string
+  readonly titleId: string
+  readonly release: number
+  readonly mediumId: string
+  readonly bearer: boolean
+  readonly bought: number
+  readonly issued: number
+  /** null: never. */
+  readonly expires: number | null
+  readonly revoked: boolean
+}
+
+export interface RevocationSummary {
+  readonly sequence: number
+  readonly kind: RevocationKind
+  readonly id: string
+  readonly release: number | null
+  readonly revoked: number
+}
+
+/** What is not named stays as it is; null: no bound, no end. */
+export interface TermsChange {
+  readonly priceMinor?: number
+  /** Three capital letters. */
+  readonly currency?: string
+  readonly copies?: number | null
+  readonly expiresDays?: number | null
+  readonly bearerAllowed?: boolean
+}
+
+/** What a user gets that others do not; what is not named is as for everyone. */
+export interface Gift {
+  readonly priceMinor: number
+  readonly copies?: number | null
+  readonly expiresDays?: number | null
+}
+
+export interface LedgerCheck {
+  /** Orders that were answered, copies they granted, and postings that charged them. */
+  readonly orders: number
+  readonly copies: number
+  readonly postings: number
+  /** One sentence each; none: ledger, grants and answers agree. */
+  readonly problems: readonly string[]
+}
+
+/** What an id that was typed can stand for. */
+export type Named = 'user' | 'publisher' | 'grant' | 'medium'
+
+export interface Desk {
+  /** @returns Hexadecimal sign key. Adding one again changes only the name. */
+  addPublisher(keys: PublicKeys, name: string): Promise<string>
+  publishers(): Promise<Tables['publishers'][]>
+  titles(): Promise<TitleSummary[]>
+  /** @throws CofferError COFFER_TITLE_MISSING. */
+  setTerms(titleId: string, change: TermsChange): Promise<TitleSummary>
+  users(): Promise<UserSummary[]>
+  /** @returns userId. */
+  addUser(keys: PublicKeys, name: string | null): Promise<string>
+  setBlocked(userId: string, blocked: boolean): Promise<void>
+  enrolmentOpen(): Promise<boolean>
+  setEnrolment(open: boolean): Promise<void>
+  grants(filter?: { userId?: string; grantId?: string }): Promise<GrantSummary[]>
+  /** Give a user terms of his own for a title. @throws CofferError COFFER_TITLE_MISSING. */
+  give(titleId: string, userId: string, gift: Gift): Promise<Terms>
+  /** @returns Number of the list that has it. */
+  revoke(kind: RevocationKind, id: string, release?: number | null): Promise<number>
+  revocations(): Promise<RevocationSummary[]>
+  balances(): Promise<Balance[]>
+  verifyLedger(): Promise<LedgerCheck>
+  /**
+   * The full id that begins like this.
+   *
+   * @param typed - At least 6 hexadecimal digits. A full medium or user id need not be known.
+   * @throws CofferError COFFER_USAGE when none or several begin so.
+   */
+  find(kind: Named, typed: string): Promise<string>
+}
+
+export function openDesk(site: Site): Desk {
+  const { books, transaction } = site.store
+  return {
+    addPublisher: (keys, name) => addPublisher(books, keys, name, site.powers.now()),
+    publishers: () => books.selectFrom('publishers').selectAll().orderBy('added').execute(),
+    titles: () => titles(books),
+    setTerms: (titleId, change) => transaction(inside => setTerms(inside, titleId, change)),
+    users: () => users(books),
+    addUser: (keys, name) => addUser(books, keys, name, site.powers.now()),
+    async setBlocked(userId, blocked) {
+      await books
+        .updateTable('users')
+        .set({ blocked: blocked ? 1 : 0 })
+        .where('userId', '=', userId)
+        .execute()
+    },
+    async enrolmentOpen() {
+      const row = await books.selectFrom('center').select('enrolmentOpen').executeTakeFirstOrThrow()
+      return row.enrolmentOpen === 1
+    },
+    async setEnrolment(open) {
+      await books
+        .updateTable('center')
+        .set({ enrolmentOpen: open ? 1 : 0 })
+        .execute()
+    },
+    grants: filter => grants(books, filter),
+    give: (titleId, userId, gift) => transaction(inside => give(inside, titleId, userId, gift)),
+    revoke: (kind, id, release) => revoke(site, kind, id, release),
+    revocations: () => books.selectFrom('revocations').selectAll().orderBy('sequence').execute(),
+    balances: () => balances(books),
+    verifyLedger: () => transaction(verifyLedger),
+    find: (kind, typed) => find(books, kind, typed)
+  }
+}
+
+async function addPublisher(books: Books, keys: PublicKeys, name: string, added: number): Promise<string> {
+  const signKey = hex(keys.signKey)
+  await books
+    .insertInto('publishers')
+    .values({ signKey, sealKey: hex(keys.sealKey), name, added })
+    .onConflict(conflict => conflict.column('signKey').doUpdateSet({ name }))
+    .execute()
+  return signKey
+}
+
+async function titles(books: Books): Promise<TitleSummary[]> {
+  const rows = await books.selectFrom('titles').selectAll().orderBy('titleId').execute()
+  const releases = await books
+    .selectFrom('releases')
+    .select(['titleId', 'release', 'scheme'])
+    .orderBy('release')
+    .execute()
+  return rows.map(({ registered: _registered, bearerAllowed, ...title }) => ({
+    ...title,
+    bearerAllowed: bearerAllowed === 1,
+    releases: releases
+      .filter(({ titleId }) => titleId === title.titleId)
+      .map(({ release, scheme }) => ({ release, scheme }))
+  }))
+}
+
+async function setTerms(
+  books: Books,
+  titleId: string,
+  { bearerAllowed, ...change }: TermsChange
+): Promise<TitleSummary> {
+  const set = { ...change, ...(bearerAllowed !== undefined && { bearerAllowed: bearerAllowed ? 1 : 0 }) }
+  if (Object.keys(set).length > 0) {
+    await books.updateTable('titles').set(set).where('titleId', '=', titleId).execute()
+  }
+  const title = (await titles(books)).find(title => title.titleId === titleId)
+  if (title === undefined) throw titleMissing(titleId)
+  return title
+}
+
+async function users(books: Books): Promise<UserSummary[]> {
+  const rows = await books
+    .selectFrom('users')
+    .select(['userId', 'name', 'enrolled', 'blocked'])
+    .orderBy('enrolled')
+    .orderBy('userId')
+    .execute()
+  return rows.map(row => ({ ...row, blocked: row.blocked === 1 }))
+}
+
+async function grants(
+  books: Books,
+  { userId, grantId }: { userId?: string; grantId?: string } = {}
+): Promise<GrantSummary[]> {
+  let query = books.selectFrom('grants').selectAll()
+  if (userId !== undefined) query = query.where('userId', '=', userId)
+  if (grantId !== undefined) query = query.where('grantId', '=', grantId)
+  const rows = await query.orderBy('bought').orderBy('grantId').execute()
+  return rows.map(row => ({ ...row, bearer: row.bearer === 1, revoked: row.revoked === 1 }))
+}
+
+async function give(
+  books: Books,
+  titleId: string,
+  userId: string,
+  { priceMinor, copies = null, expiresDays = null }: Gift
+): Promise<Terms> {
+  const title = await books.selectFrom('titles').selectAll().where('titleId', '=', titleId).executeTakeFirst()
+  if (title === undefined) throw titleMissing(titleId)
+  const terms = { priceMinor, copies, expiresDays }
+  await books
+    .insertInto('personalTerms')
+    .values({ userId, titleId, ...terms })
+    .onConflict(conflict => conflict.columns(['userId', 'titleId']).doUpdateSet(terms))
+    .execute()
+  return termsFor(books, title, userId)
+}
+
+/**
+ * Hold the ledger against what was signed: each answer is opened as a buyer would, and each charge must be one that an
+ * answer names.
+ */
+async function verifyLedger(books: Books): Promise<LedgerCheck> {
+  const problems: string[] = []
+  const postings = new Map<string, Selectable<Tables['ledger']>[]>()
+  for (const entry of await books.selectFrom('ledger').selectAll().execute()) {
+    postings.set(entry.posting, [...(postings.get(entry.posting) ?? []), entry])
+  }
+  const charged = postings.size
+  const pinned = [openRoots(await rootRecords(books))]
+  const copies = new Set<string>()
+  let orders = 0
+  for await (const { requestId, record, answer: bytes } of answeredOrders(books)) {
+    orders++
+    const request = openRequest(record)
+    const answer = openAnswer(bytes, pinned)?.answer
+    if (answer === undefined || !equalBytes(answer.requestHash, request.requestHash)) {
+      problems.push(`The answer to request ${requestId} is not one that this center signed.`)
+      continue
+    }
+    copies.add(`${hex(request.userId)} ${request.titleId} ${hex(request.mediumId)}`)
+    const entries = postings.get(requestId) ?? []
+    postings.delete(requestId)
+    const balanceMinor = entries.reduce((sum, { amountMinor }) => sum + amountMinor, 0)
+    const receivable = entries.find(({ account }) => account === `receivable/${hex(request.userId)}`)
+    if (balanceMinor !== 0) problems.push(`The posting of request ${requestId} does not add up to 0.`)
+    if (
+      (receivable?.amountMinor ?? 0) !== answer.chargedMinor ||
+      entries.some(({ currency }) => currency !== answer.currency)
+    ) {
+      problems.push(`The posting of request ${requestId} is not what its answer says was charged.`)
+    }
+  }
+  for (const posting of postings.keys())
+    problems.push(`The posting ${posting} belongs to no answered request.`)
+  const held = await books.selectFrom('grants').select(['grantId', 'userId', 'titleId', 'mediumId']).execute()
+  const granted = new Set(held.map(({ userId, titleId, mediumId }) => `${userId} ${titleId} ${mediumId}`))
+  for (const copy of copies) if (!granted.has(copy)) problems.push(`No grant is kept for the copy ${copy}.`)
+  for (const { grantId, userId, titleId, mediumId } of held) {
+    if (!copies.has(`${userId} ${titleId} ${mediumId}`)) {
+      problems.push(`Grant ${grantId} belongs to no answered request.`)
+    }
+  }
+  return { orders, copies: copies.size, postings: charged, problems }
+}
+
+/** A page at a time: each answer carries a revocation list. */
+async function* answeredOrders(books: Books) {
+  const PAGE = 100
+  let after = ''
+  for (;;) {
+    const page = await books
+      .selectFrom('requests')
+      .select(['requestId', 'record', 'answer'])
+      .where('kind', '=', 'order')
+      .where('requestId', '>', after)
+      .orderBy('requestId')
+      .limit(PAGE)
+      .execute()
+    yield* page
+    if (page.length < PAGE) return
+    after = page.at(-1)!.requestId
+  }
+}
+
+async function find(books: Books, kind: Named, typed: string): Promise<string> {
+  const fullChars = kind === 'grant' ? 32 : 64
+  const isHex = /^[0-9a-f]{6,64}$/.test(typed) && typed.length <= fullChars
+  const found = isHex ? await idsLike(books, kind, typed) : []
+  if (found.length === 1) return found[0]!
+  // One may be refused before it ever orders.
+  if (isHex && typed.length === fullChars && (kind === 'medium' || kind === 'user')) return typed
+  throw new CofferError(
+    'COFFER_USAGE',
+    found.length === 0 ? `There is no ${kind} ${typed}.` : `Several ${kind}s begin with ${typed}.`,
+    {
+      expected: `at least 6 of the ${fullChars} hexadecimal digits of one ${kind}`,
+      hint: `List them with "coffer-center ${kind === 'medium' ? 'grant' : kind} <folder> list".`
+    }
+  )
+}
+
+/** Where the ids of a kind stand. Users and publishers are listed once, media as often as they have copies. */
+const COLUMN_OF = {
+  user: ['users', 'userId'],
+  publisher: ['publishers', 'signKey'],
+  grant: ['grants', 'grantId'],
+  medium: ['grants', 'mediumId']
+} as const
+
+async function idsLike(books: Books, kind: Named, typed: string): Promise<string[]> {
+  const [table, column] = COLUMN_OF[kind]
+  const id = sql.ref(column)
+  const { rows } = await sql<{ id: string }>`
+    select distinct ${id} as id from ${sql.table(table)} where ${id} like ${`${typed}%`} limit 2
+  `.execute(books)
+  return rows.map(row => row.id)
+}
+
+const titleMissing = (titleId: string) =>
+  new CofferError('COFFER_TITLE_MISSING', `The center has no title ${titleId}.`, {
+    hint: 'List its titles with "coffer-center title <folder> list"; a title appears when it is pressed.'
+  })

@@ -1,0 +1,253 @@
+/**
+ * The issue of a copy: the central site's half of FIG. 4 (scheme certificate) and FIG. 8 (scheme conversion).
+ * Request in, answer out, all of it in one transaction (docs/spec.md §6).
+ */
+import { fromHex, hex, wipe } from '../formats/bytes.js'
+import {
+  computeCertificate,
+  deriveBindingKey,
+  sealBindingSecret,
+  sealCertificationKey,
+  wrapConversionKey,
+  wrapTitleKey,
+  type Binding
+} from '../formats/derive.js'
+import { CofferError } from '../formats/errors.js'
+import { encodeAnswer } from '../formats/records/answer.js'
+import { isBearer } from '../formats/records/fields.js'
+import {
+  encodeGrant,
+  encodeGrantBody,
+  grantHash,
+  type CertificateLicense,
+  type ConversionLicense
+} from '../formats/records/grant.js'
+import { openRequest, type VerifiedRequest } from '../formats/records/request.js'
+import { postCharge } from './ledger.js'
+import { answerOnce } from './requests.js'
+import { refuseRevoked } from './revoke.js'
+import { centerRow, currentEpoch, refuseOtherCenter, rootRecords, type Site } from './site.js'
+import type { Books, Tables } from './store.js'
+import { decideSale, type Sale } from './terms.js'
+import { enrol } from './users.js'
+import type { Epoch } from './vault.js'
+
+/**
+ * @param record - A request record as received: what S1 and S11 sent.
+ * @returns The answer record. The same bytes for the same request, whenever it comes again.
+ * @throws CofferError COFFER_RECORD_*, COFFER_ENCODING, and every refusal of the center.
+ */
+export async function issue(site: Site, record: Uint8Array): Promise<Uint8Array> {
+  const request = openRequest(record)
+  refuseOtherCenter(site, request.centerId)
+  const incoming = { ...request, kind: 'order' as const, signer: hex(request.userId), record }
+  return answerOnce(site, incoming, async (books, now) => {
+    const center = await centerRow(books)
+    const { title, release } = await registeredRelease(books, request) // S12: FIG. 8, 32 to 34
+    await refuseRevoked(books, request, title.publisher)
+    refuseBinding(request, title, release)
+    await enrol(books, request, center, now) // FIG. 4, 13: the user profile database
+    const sale = await decideSale(books, title, request, now)
+    const grantId = await keepGrant(site, books, request, sale, now)
+
+    const epoch = currentEpoch(site, center)
+    const body = encodeGrantBody({
+      bind: request.bind,
+      centerId: site.centerId,
+      epoch: epoch.epoch,
+      ...(sale.expires !== null && { expires: sale.expires }),
+      features: [],
+      grantId,
+      issued: now,
+      kind: sale.expires === null ? 'perpetual' : 'expiring',
+      mediumId: request.mediumId,
+      publisher: fromHex(title.publisher),
+      release: request.release,
+      revocations: center.revocationSequence,
+      scheme: release.scheme,
+      titleId: request.titleId,
+      userId: request.userId
+    })
+    const binding: Binding = {
+      centerId: site.centerId,
+      titleId: request.titleId,
+      mediumId: request.mediumId,
+      grantHash: grantHash(body)
+    }
+    const made =
+      release.scheme === 'certificate'
+        ? makeCertificate(site, epoch, request, binding, release) // S2: FIG. 4, 14 and 15
+        : makeConversionKeys(site, epoch, request, binding, release) // S13 and S14: FIG. 8, 31, 35 and 36
+
+    const { chargedMinor, currency } = sale
+    await postCharge(books, { ...request, amountMinor: chargedMinor, currency }, now) // FIG. 8, 37: billing
+    return site.vault.sign(
+      encodeAnswer,
+      {
+        centerId: site.centerId,
+        chargedMinor,
+        currency,
+        requestHash: request.requestHash,
+        requestId: request.requestId
+      },
+      {
+        grant: site.vault.sign(encodeGrant, body, made.license),
+        revocations: center.revocationList,
+        roots: await rootRecords(books),
+        ...(made.wrappedMasterMediumKey && { wrappedMasterMediumKey: made.wrappedMasterMediumKey })
+      }
+    )
+  })
+}
+
+interface Made {
+  readonly license: CertificateLicense | ConversionLicense
+  /** EMid(Ka). */
+  readonly wrappedMasterMediumKey?: Uint8Array
+}
+
+/** CS over SIDi and IDk under KEYc, and EKU(KEYc); beside them Kd, under a key that CS' enters. */
+function makeCertificate(
+  { vault, powers }: Site,
+  epoch: Epoch,
+  request: VerifiedRequest,
+  binding: Binding,
+  { titleId, release, storedTitleKey }: Tables['releases']
+): Made {
+  const certificationKey = vault.certificationKey(epoch, request.userId, request.mediumId)
+  const titleKey = vault.unwrapStoredTitleKey(titleId, release, storedTitleKey!)
+  const ephemeralSecret = powers.random(32)
+  try {
+    const certificate = computeCertificate(certificationKey, binding)
+    return {
+      license: {
+        certificate,
+        sealedCertificationKey: sealCertificationKey(
+          request.sealKey,
+          binding,
+          certificate,
+          certificationKey,
+          ephemeralSecret
+        ),
+        wrappedTitleKey: wrapTitleKey(certificationKey, binding, certificate, titleKey)
+      }
+    }
+  } finally {
+    wipe(certificationKey, titleKey, ephemeralSecret)
+  }
+}
+
+/** Ku from Mid and Ka from DID under KM (S13), then EMid(Ku) and EMid(Ka) (S14). */
+function makeConversionKeys(
+  { vault, powers }: Site,
+  epoch: Epoch,
+  request: VerifiedRequest,
+  binding: Binding,
+  release: Tables['releases']
+): Made {
+  const mediumKey = vault.mediumKey(epoch, request.mediumId)
+  const masterMediumKey = vault.masterMediumKey(
+    { centerId: epoch.centerId, epoch: release.epoch },
+    release.titleId,
+    release.release
+  )
+  // A bearer grant has no secret: whoever can read the medium has all that opens it, and its buyer chose so.
+  const bindingSecret = isBearer(request.bind) ? new Uint8Array(0) : powers.random(32)
+  const bindingKey = deriveBindingKey(binding, bindingSecret)
+  const ephemeralSecret = powers.random(32)
+  try {
+    return {
+      license: {
+        ...(!isBearer(request.bind) && {
+          sealedBindingSecret: sealBindingSecret(request.sealKey, binding, bindingSecret, ephemeralSecret)
+        }),
+        wrappedMediumKey: wrapConversionKey(bindingKey, 'medium-key', mediumKey)
+      },
+      wrappedMasterMediumKey: wrapConversionKey(bindingKey, 'master-medium-key', masterMediumKey)
+    }
+  } finally {
+    wipe(mediumKey, masterMediumKey, bindingSecret, bindingKey, ephemeralSecret)
+  }
+}
+
+/** S12: is what the request names in the contents identifier file? @throws CofferError COFFER_TITLE_UNKNOWN. */
+async function registeredRelease(books: Books, request: VerifiedRequest) {
+  const { titleId } = request
+  const title = await books.selectFrom('titles').selectAll().where('titleId', '=', titleId).executeTakeFirst()
+  const release = await books
+    .selectFrom('releases')
+    .selectAll()
+    .where('titleId', '=', titleId)
+    .where('release', '=', request.release)
+    .executeTakeFirst()
+  if (title !== undefined && release !== undefined) return { title, release }
+  throw new CofferError(
+    'COFFER_TITLE_UNKNOWN',
+    `The center does not sell ${titleId} release ${request.release}.`,
+    {
+      expected: 'a title and release that a publisher registered',
+      found: title === undefined ? 'no such title' : 'no such release of this title',
+      hint: 'Get the master from its seller again, or ask which center sells it.'
+    }
+  )
+}
+
+/** @throws CofferError COFFER_REQUEST_REFUSED for a binding that the seller or the scheme does not allow. */
+function refuseBinding(
+  { bind }: VerifiedRequest,
+  title: Tables['titles'],
+  release: Tables['releases']
+): void {
+  const refused = (found: string, hint: string) =>
+    new CofferError('COFFER_REQUEST_REFUSED', `${title.titleId} is not issued bound like this.`, {
+      expected: 'a grant bound to the medium and the user',
+      found,
+      hint
+    })
+  const hint = 'Order it bound to your user key.'
+  if (!bind.includes('medium')) throw refused('a grant bound to no medium', hint)
+  if (!isBearer(bind)) return
+  if (release.scheme === 'certificate') {
+    throw refused('a bearer grant of a title whose scheme seals its key to the user', hint)
+  }
+  if (title.bearerAllowed !== 1) {
+    throw refused('a bearer grant', `${hint} The seller can allow bearer grants of a title.`)
+  }
+}
+
+/** Write down the copy. Issued again, it keeps its id, so that revoking that id revokes every issue of it. */
+async function keepGrant(
+  { powers }: Site,
+  books: Books,
+  request: VerifiedRequest,
+  { held, expires }: Sale,
+  now: number
+): Promise<Uint8Array> {
+  const bearer = isBearer(request.bind) ? 1 : 0
+  const { titleId, release } = request
+  if (held !== undefined) {
+    await books
+      .updateTable('grants')
+      .set({ release, bearer, issued: now, expires })
+      .where('grantId', '=', held.grantId)
+      .execute()
+    return fromHex(held.grantId)
+  }
+  const grantId = powers.random(16)
+  await books
+    .insertInto('grants')
+    .values({
+      grantId: hex(grantId),
+      userId: hex(request.userId),
+      titleId,
+      mediumId: hex(request.mediumId),
+      release,
+      bearer,
+      bought: now,
+      issued: now,
+      expires,
+      revoked: 0
+    })
+    .execute()
+  return grantId
+}

@@ -1,0 +1,47 @@
+/**
+ * The ledger: double entry in whole minor units, written once and never changed. Two kinds of account:
+ *
+ *     receivable/<userId>     what a user owes: charges are positive
+ *     sales/<titleId>         what a title earned: the same amounts, negative
+ *
+ * A charge is invoiced, not collected: how the seller collects it is another posting on the receivable.
+ */
+import { hex } from '../formats/bytes.js'
+import type { Books } from './store.js'
+
+export interface Charge {
+  readonly requestId: Uint8Array
+  readonly userId: Uint8Array
+  readonly titleId: string
+  readonly amountMinor: number
+  readonly currency: string
+}
+
+/** Post a charge; one of nothing leaves no trace. */
+export async function postCharge(books: Books, charge: Charge, posted: number): Promise<void> {
+  const { amountMinor, currency } = charge
+  if (amountMinor === 0) return
+  const posting = hex(charge.requestId)
+  await books
+    .insertInto('ledger')
+    .values([
+      { posting, account: `receivable/${hex(charge.userId)}`, amountMinor, currency, posted },
+      { posting, account: `sales/${charge.titleId}`, amountMinor: -amountMinor, currency, posted }
+    ])
+    .execute()
+}
+
+export interface Balance {
+  readonly account: string
+  readonly currency: string
+  readonly balanceMinor: number
+}
+
+export const balances = (books: Books): Promise<Balance[]> =>
+  books
+    .selectFrom('ledger')
+    .select(({ fn }) => ['account', 'currency', fn.sum<number>('amountMinor').as('balanceMinor')])
+    .groupBy(['account', 'currency'])
+    .orderBy('account')
+    .orderBy('currency')
+    .execute()

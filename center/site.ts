@@ -1,0 +1,39 @@
+/** What every procedure of the center works with: who it is, its keys, its books, clock and randomness. */
+import { equalBytes, hex } from '../formats/bytes.js'
+import { CofferError } from '../formats/errors.js'
+import type { Powers } from './powers.js'
+import type { Books, Store, Tables } from './store.js'
+import type { Epoch, Vault } from './vault.js'
+
+export interface Site {
+  readonly centerId: Uint8Array
+  readonly vault: Vault
+  readonly store: Store
+  readonly powers: Powers
+}
+
+/** The center's own row. Read it in every transaction: another process may have changed it. */
+export const centerRow = (books: Books): Promise<Tables['center']> =>
+  books.selectFrom('center').selectAll().executeTakeFirstOrThrow()
+
+/** The epoch that new keys are derived in. */
+export const currentEpoch = (site: Site, { epoch }: Tables['center']): Epoch => ({
+  centerId: site.centerId,
+  epoch
+})
+
+/** Every root record, first to newest. */
+export async function rootRecords(books: Books): Promise<Uint8Array[]> {
+  const rows = await books.selectFrom('roots').select('record').orderBy('sequence').execute()
+  return rows.map(({ record }) => record)
+}
+
+/** @throws CofferError COFFER_REQUEST_REFUSED for a request or registration that was made for another center. */
+export function refuseOtherCenter(site: Site, claimed: Uint8Array): void {
+  if (equalBytes(site.centerId, claimed)) return
+  throw new CofferError('COFFER_REQUEST_REFUSED', 'This was made for another center.', {
+    expected: `center ${hex(site.centerId)}`,
+    found: `center ${hex(claimed)}`,
+    hint: 'Send it to the center it names, or get the title from a master of this center.'
+  })
+}

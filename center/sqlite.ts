@@ -1,0 +1,116 @@
+/**
+ * Kysely on the embedded database: an adapter of one connection, durable at every commit, with failures in our
+ * words. Several processes may have the file open; writers take turns.
+ */
+import { DatabaseSync } from '@photostructure/sqlite'
+import {
+  CompiledQuery,
+  SqliteAdapter,
+  SqliteDialect,
+  SqliteDriver,
+  type DatabaseConnection,
+  type Dialect,
+  type SqliteDatabase
+} from 'kysely'
+import { CofferError } from '../formats/errors.js'
+
+/** How long a writer waits for another process's transaction, each of which takes milliseconds. */
+const BUSY_TIMEOUT_MS = 10_000
+
+/** @param path - Created when it is not there. */
+export function sqliteDialect(path: string): Dialect {
+  const database = openDatabase(path)
+  const dialect = new SqliteDialect({ database })
+  return {
+    createAdapter: () => new TransactionalAdapter(),
+    createDriver: () => new ImmediateDriver({ database }),
+    createIntrospector: db => dialect.createIntrospector(db),
+    createQueryCompiler: () => dialect.createQueryCompiler()
+  }
+}
+
+/** SQLite does run DDL in transactions; with this the migrator uses one, which keeps two processes from migrating at once. */
+class TransactionalAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true
+  }
+}
+
+/**
+ * A transaction takes the write lock when it begins. One that read first and wanted to write later would be refused
+ * without waiting whenever another process had written in between.
+ */
+class ImmediateDriver extends SqliteDriver {
+  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('begin immediate'))
+  }
+}
+
+function openDatabase(path: string): SqliteDatabase {
+  const database = translating(() => new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS }))
+  translating(() => {
+    database.exec('pragma journal_mode = wal')
+    database.exec('pragma synchronous = full') // one fsync per commit: an answer that went out is on the disk
+    database.exec('pragma foreign_keys = on')
+    database.exec('pragma trusted_schema = off')
+  })
+  return {
+    close: () => database.close(),
+    prepare(sql) {
+      const statement = translating(() => database.prepare(sql))
+      return {
+        reader: statement.columns().length > 0,
+        all: parameters => translating(() => statement.all(...parameters)),
+        run: parameters => translating(() => statement.run(...parameters)),
+        iterate: parameters => statement.iterate(...parameters)
+      }
+    }
+  }
+}
+
+const SQLITE_BUSY = 5
+const SQLITE_LOCKED = 6
+const SQLITE_READONLY = 8
+const SQLITE_IOERR = 10
+const SQLITE_CORRUPT = 11
+const SQLITE_FULL = 13
+const SQLITE_CANTOPEN = 14
+const SQLITE_NOTADB = 26
+
+/** Constraint failures and wrong SQL are bugs of ours, and stay as they are. */
+function translating<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (cause) {
+    // The low byte is the kind; the rest says more than anyone can act on.
+    const kind = Number((cause as { errcode?: number }).errcode) & 0xff
+    switch (kind) {
+      case SQLITE_BUSY:
+      case SQLITE_LOCKED:
+        throw new CofferError('COFFER_BUSY', "The center's database is in use by another program.", {
+          hint: 'Try again in a moment.',
+          cause
+        })
+      case SQLITE_FULL:
+        throw new CofferError('COFFER_DISK_FULL', "There is no room for the center's database.", {
+          hint: 'Make room and try again; nothing was charged.',
+          cause
+        })
+      case SQLITE_READONLY:
+      case SQLITE_IOERR:
+      case SQLITE_CANTOPEN:
+        throw new CofferError('COFFER_IO', "The center's database cannot be read or written.", {
+          hint: "Check the disk and the owner and mode of the center's folder.",
+          cause
+        })
+      case SQLITE_CORRUPT:
+      case SQLITE_NOTADB:
+        throw new CofferError('COFFER_IO', "The center's database is damaged.", {
+          hint: "Restore the center's folder, vault and database together, from a backup.",
+          cause
+        })
+      default:
+        throw cause
+    }
+  }
+}

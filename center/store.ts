@@ -1,0 +1,145 @@
+/**
+ * The center's books: contents identifier file (FIG. 8, 33), user profile database (FIG. 4, 13; FIG. 8, 37), what was
+ * granted, and the ledger. Public names, and key material only as wrapped by the vault.
+ *
+ * Identifiers and keys are hexadecimal text, so that they can be read, compared and typed; records are bytes.
+ * Times are seconds since 1970, money is whole minor units (cents).
+ */
+import { Kysely, Migrator, type Generated, type Transaction } from 'kysely'
+import type { Scheme } from '../formats/records/fields.js'
+import type { Revocation } from '../formats/records/revocations.js'
+import { MIGRATIONS } from './migrations.js'
+import { sqliteDialect } from './sqlite.js'
+
+export interface Tables {
+  /** One row. */
+  center: {
+    centerId: string
+    name: string
+    /** Whether a first order makes its signer a user, 1 or 0. */
+    enrolmentOpen: number
+    /** Epoch of the vault's masters in use. */
+    epoch: number
+    /** Number of the newest revocation list, and that list as signed. */
+    revocationSequence: number
+    revocationList: Uint8Array
+  }
+  roots: { sequence: number; record: Uint8Array }
+  publishers: { signKey: string; sealKey: string; name: string; added: number }
+  /** What is sold, by whom, on which terms. */
+  titles: {
+    titleId: string
+    name: string
+    /** `signKey` of its publisher. */
+    publisher: string
+    registered: number
+    priceMinor: number
+    currency: string
+    /** How many media one user may hold it on; null: as many as he pays for. */
+    copies: number | null
+    /** For how long a copy is bought; null: for good. */
+    expiresDays: number | null
+    /** Whether it may be bound to the medium alone, 1 or 0. */
+    bearerAllowed: number
+  }
+  releases: {
+    titleId: string
+    release: number
+    scheme: Scheme
+    registered: number
+    /** Epoch that Ka was derived in: a later one would give another key than the one it was pressed with. */
+    epoch: number
+    /** Kd as wrapped by the vault; null for the scheme `conversion`, whose Ka is derived. */
+    storedTitleKey: Uint8Array | null
+  }
+  users: {
+    userId: string
+    signKey: string
+    sealKey: string
+    /** As the seller calls him; orders carry no name. */
+    name: string | null
+    enrolled: number
+    /** 1: no new grants. Those he has keep working unless they are revoked. */
+    blocked: number
+  }
+  /** Terms of one user for one title; null: as everyone's. */
+  personalTerms: {
+    userId: string
+    titleId: string
+    priceMinor: number | null
+    copies: number | null
+    expiresDays: number | null
+  }
+  /** Every request that was answered, with the answer's bytes, so that a repeated one gets the same. */
+  requests: {
+    requestId: string
+    kind: 'order' | 'registration'
+    requestHash: string
+    /** userId, or the publisher's `signKey`. */
+    signer: string
+    record: Uint8Array
+    answer: Uint8Array
+    answered: number
+  }
+  /** A copy that a user holds: one title on one medium, however often it was issued anew. */
+  grants: {
+    grantId: string
+    userId: string
+    titleId: string
+    mediumId: string
+    release: number
+    bearer: number
+    bought: number
+    issued: number
+    expires: number | null
+    revoked: number
+  }
+  /** Double entry: the rows of one posting add up to 0 (center/ledger.ts). */
+  ledger: {
+    entry: Generated<number>
+    /** `requestId` of the order that was charged. */
+    posting: string
+    account: string
+    amountMinor: number
+    currency: string
+    posted: number
+  }
+  revocations: {
+    /** Number of the first list that has it. */
+    sequence: number
+    kind: Revocation['kind']
+    /** Text of a title, hexadecimal of all else. */
+    id: string
+    release: number | null
+    revoked: number
+  }
+}
+
+/** The books as everyone sees them, or inside of one transaction. */
+export type Books = Kysely<Tables>
+
+export interface Store {
+  readonly books: Books
+  /**
+   * All of it or nothing, one at a time: what `work` reads stays true until it is done. The embedded database takes
+   * its one write lock first; a database with many writers needs serializable isolation and a retry here.
+   */
+  transaction<T>(work: (books: Transaction<Tables>) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+/** Open the database file, made or brought up to date as needed. @throws CofferError COFFER_IO, COFFER_BUSY. */
+export async function openStore(path: string): Promise<Store> {
+  const books: Books = new Kysely<Tables>({ dialect: sqliteDialect(path) })
+  const migrator = new Migrator({ db: books, provider: { getMigrations: async () => MIGRATIONS } })
+  const { error } = await migrator.migrateToLatest()
+  if (error !== undefined) {
+    await books.destroy()
+    throw error
+  }
+  return {
+    books,
+    transaction: work => books.transaction().execute(work),
+    close: () => books.destroy()
+  }
+}
