@@ -13,7 +13,7 @@ import type { Scheme } from '../../formats/records/fields.js'
 import { encodeManifest, LOADER_LEVEL, type Manifest } from '../../formats/records/manifest.js'
 import { encodeRegistration, openRegistration, openRelease } from '../../formats/records/release.js'
 import { encodeTitleHead, titleFileName } from '../../formats/title.js'
-import { checkProgram } from '../../sandbox/index.js'
+import { checkProgram } from '../../sandbox/check.js'
 import { makeFolder, PendingFile } from '../files.js'
 import { readKeyFile, type Home, type PinnedCenter } from '../home.js'
 import { POWERS, type Powers } from '../powers.js'
@@ -88,7 +88,7 @@ export async function packageContents(
   const bundle = await bundleApp(app)
   onEvent({ step: 'compile', programBytes: bundle.source.length })
   checkImports(app, bundle)
-  await compile(app, bundle)
+  compile(app, bundle)
   const assets = readAssets(app).map(({ name, bytes }): Content => ({ name, role: 'asset', bytes }))
   return {
     source: bundle.source,
@@ -115,9 +115,10 @@ function checkImports(app: App, { modules }: Bundle): void {
 }
 
 /** What does not compile is found by the publisher, not by his buyers. */
-async function compile(app: App, bundle: Bundle): Promise<void> {
+function compile(app: App, bundle: Bundle): void {
   try {
-    await checkProgram(bundle.source, `${app.id}.js`)
+    const modules = bundle.modules.map(name => `coffer:${name}`)
+    checkProgram(bundle.source, `${app.id}.js`, modules)
   } catch (error) {
     if (!(error instanceof CofferError) || error.code !== 'COFFER_PROGRAM_INVALID') throw error
     const [, line, column] = /:(\d+):(\d+)/.exec(`${error.found ?? ''} ${error.message}`) ?? []

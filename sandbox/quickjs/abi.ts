@@ -96,6 +96,7 @@ export const TAG_UNDEFINED = 3
 
 export const EVAL_SCRIPT = 0
 export const EVAL_MODULE = 1
+export const EVAL_COMPILE_ONLY = 1 << 5
 
 /** Fuel between two polls: one unit is one turn of a native loop or 16 bytes of a block copy, so about 1 ms. */
 export const FUEL = 200_000

@@ -9,8 +9,8 @@
  */
 import { CofferError } from '../../formats/errors.js'
 import type { Limits } from '../guest.js'
-import type { Machine, MachineFactory, MachinePort } from '../machine.js'
-import { DRIVE, EVAL_MODULE, MAX_PAGES, PAGE_BYTES, type Pointer } from './abi.js'
+import type { Machine, MachinePort } from '../machine.js'
+import { DRIVE, EVAL_COMPILE_ONLY, EVAL_MODULE, MAX_PAGES, PAGE_BYTES, type Pointer } from './abi.js'
 import { decodeImage, type Image } from './image.js'
 import { engineFailed, Instance } from './instance.js'
 
@@ -25,12 +25,25 @@ export interface QuickjsSource {
   readonly now: () => number
 }
 
+/** A machine that can also compile a program without running it: for those who press titles. */
+export interface CompilingMachine extends Machine {
+  /**
+   * Compile an ES module and resolve its imports; nothing of it runs. The machine is spent afterwards.
+   *
+   * @param modules - Names of the modules that it may import.
+   * @throws CofferError COFFER_PROGRAM_INVALID with line and column.
+   */
+  compile(source: Uint8Array, name: string, modules: ReadonlyMap<string, readonly string[]>): void
+}
+
+export type QuickjsFactory = (port: MachinePort, limits: Limits) => CompilingMachine
+
 /**
  * Compile the engine, once per process.
  *
  * @throws CofferError COFFER_ENGINE_FAILED when its files are damaged.
  */
-export function loadQuickjs(source: QuickjsSource): MachineFactory {
+export function loadQuickjs(source: QuickjsSource): QuickjsFactory {
   const image = decodeImage(source.image)
   let module: WebAssembly.Module
   try {
@@ -44,7 +57,7 @@ export function loadQuickjs(source: QuickjsSource): MachineFactory {
 /** Imported at the end of every program, so it runs before it; the guest cannot name it. */
 const BEGIN = 'coffer:begin'
 
-class QuickjsMachine implements Machine {
+class QuickjsMachine implements CompilingMachine {
   private readonly image: Image
   private readonly port: MachinePort
   private instance: Instance | undefined
@@ -115,6 +128,22 @@ class QuickjsMachine implements Machine {
       }
       instance.engine.QTS_FreeValuePointer(context, value)
       this.runJobs(instance)
+    })
+  }
+
+  compile(source: Uint8Array, name: string, modules: ReadonlyMap<string, readonly string[]>): void {
+    this.granted = modules
+    this.name = name
+    this.run(instance => {
+      const { context } = this.image.fields
+      this.sourceLength = source.length
+      this.sourceStart = instance.allocate(source.length + 1)
+      instance.bytes.set(source, this.sourceStart)
+      instance.bytes[this.sourceStart + source.length] = 0
+      const label = instance.newText(name)
+      const flags = EVAL_MODULE | EVAL_COMPILE_ONLY
+      const value = instance.engine.QTS_Eval(context, this.sourceStart, source.length, label, 0, flags)
+      if (instance.isException(value)) throw this.invalidProgram(instance.engine.QTS_ResolveException(context, value))
     })
   }
 

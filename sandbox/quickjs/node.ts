@@ -2,19 +2,18 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { CofferError } from '../../formats/errors.js'
-import type { MachineFactory } from '../machine.js'
 import { resource } from '../resources.js'
 import { imageWasmHash } from './image.js'
-import { loadQuickjs } from './machine.js'
+import { loadQuickjs, type QuickjsFactory } from './machine.js'
 
-let loaded: MachineFactory | undefined
+let loaded: QuickjsFactory | undefined
 
 /**
  * The factory of QuickJS machines, made at the first call: 5 to 10 ms, most of it compiling.
  *
  * @throws CofferError COFFER_ENGINE_FAILED when the engine's files are missing or do not belong together.
  */
-export function quickjs(): MachineFactory {
+export function quickjs(): QuickjsFactory {
   if (loaded !== undefined) return loaded
   const wasm = read('quickjs.wasm')
   const image = read('quickjs.image')
