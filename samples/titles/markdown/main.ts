@@ -37,8 +37,8 @@ const OPTION_TYPES: Record<keyof RenderOptions, 'boolean' | 'string'> = {
 /**
  * Render CommonMark with tables and strikethrough.
  *
- * Raw HTML in the text is shown, not passed through, and links to scripts stay text: the result is safe to place in a
- * page whoever wrote the Markdown.
+ * Raw HTML in the text is shown, not passed through, and links to scripts stay text: no script gets into the
+ * page, whoever wrote the Markdown.
  *
  * @throws TypeError for a text that is none, or an option that does not exist or has the wrong type.
  */
@@ -56,15 +56,13 @@ export function toc(markdown: string): Heading[] {
   return run(markdown, { highlight: false }).headings
 }
 
+/** One for all calls: making one compiles large expressions, which takes longer than rendering most documents. */
+let parser: MarkdownIt | undefined
+
 function run(markdown: string, options: RenderOptions): { headings: Heading[]; html: string } {
   const { highlight: wantsColours = true, linkify = true, typographer = false, breaks = false } = options
-  const parser = new MarkdownIt({
-    html: false,
-    linkify,
-    typographer,
-    breaks,
-    ...(wantsColours && { highlight })
-  })
+  parser ??= new MarkdownIt({ html: false })
+  parser.set({ linkify, typographer, breaks, highlight: wantsColours ? highlight : null })
   const tokens = parser.parse(markdown, {})
   const headings = collectHeadings(tokens)
   return { headings, html: parser.renderer.render(tokens, parser.options, {}) }
