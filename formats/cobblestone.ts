@@ -378,21 +378,19 @@ export function readRange(
   const range = new Uint8Array(length)
   const chunk = new Uint8Array(CHUNK_BYTES)
   try {
-    for (let index = Math.floor(offset / CHUNK_BYTES); index * CHUNK_BYTES < end; index++) {
+    for (let at = offset; at < end;) {
+      const index = Math.floor(at / CHUNK_BYTES)
       const start = index * CHUNK_BYTES
       const chunkBytes = Math.min(CHUNK_BYTES, plaintextBytes - start)
       const sealed = readSealed(HEADER_BYTES + index * SEALED_CHUNK_BYTES, chunkBytes + TAG_BYTES)
       if (sealed.length !== chunkBytes + TAG_BYTES) throw truncated(`chunk ${index} is incomplete`)
-      const whole = offset <= start && start + chunkBytes <= end
-      if (whole) {
-        opener.openChunk(index, sealed, range, start - offset)
+      if (at === start && start + chunkBytes <= end) {
+        opener.openChunk(index, sealed, range, at - offset)
       } else {
         opener.openChunk(index, sealed, chunk, 0)
-        range.set(
-          chunk.subarray(Math.max(0, offset - start), Math.min(chunkBytes, end - start)),
-          Math.max(0, start - offset)
-        )
+        range.set(chunk.subarray(at - start, Math.min(chunkBytes, end - start)), at - offset)
       }
+      at = start + chunkBytes
     }
     return range
   } catch (error) {
