@@ -14,8 +14,8 @@ import {
 import type { ExportGrant, ModuleGrant } from './protocol.js'
 
 export type Grant =
-  /** Answered at once. */
-  | { readonly kind: 'ask'; run(args: readonly any[]): unknown }
+  /** Answered at once; what is told has no answer, so nobody waits where host and guest are apart. */
+  | { readonly kind: 'ask' | 'tell'; run(args: readonly any[]): unknown }
   /** Answered by a promise. */
   | { readonly kind: 'request'; run(args: readonly any[]): unknown }
   | { readonly kind: 'constant'; readonly value: Value }
@@ -26,17 +26,14 @@ export interface CapabilityTable {
   find(module: string, name: string): Grant | undefined
 }
 
-/** Takes what the terminal is to write: counts it, and passes it on by `write` if that is within the limit. */
-export type TerminalOutput = (text: string, write: () => void) => void
-
 /** @throws TypeError for a host function whose name no program could import. */
-export function grantTable(capabilities: Capabilities, output: TerminalOutput): CapabilityTable {
+export function grantTable(capabilities: Capabilities): CapabilityTable {
   const { terminal, assets, save, host } = capabilities
   const table = new Map<string, Map<string, Grant>>()
   const add = (module: string, grants: Readonly<Record<string, Grant>>) => {
     table.set(module, new Map(Object.entries(grants)))
   }
-  if (terminal !== undefined) add('terminal', terminalGrants(terminal, output))
+  if (terminal !== undefined) add('terminal', terminalGrants(terminal))
   if (assets !== undefined) add('assets', assetGrants(assets))
   if (save !== undefined) add('save', saveGrants(save))
   if (host !== undefined) add('host', hostGrants(host))
@@ -49,17 +46,11 @@ export function grantTable(capabilities: Capabilities, output: TerminalOutput): 
 const forGuest = ([name, grant]: [string, Grant]): ExportGrant =>
   grant.kind === 'constant' ? [name, 'constant', grant.value] : [name, grant.kind]
 
-function terminalGrants(terminal: TerminalHost, output: TerminalOutput): Record<string, Grant> {
+function terminalGrants(terminal: TerminalHost): Record<string, Grant> {
   return {
     interactive: { kind: 'constant', value: terminal.interactive },
     size: { kind: 'ask', run: () => terminal.size() },
-    write: {
-      kind: 'ask',
-      run([text]) {
-        const written = String(text)
-        output(written, () => terminal.write(written))
-      }
-    },
+    write: { kind: 'tell', run: ([text]) => terminal.write(text) },
     readKey: { kind: 'request', run: () => terminal.readKey() }
   }
 }

@@ -60,11 +60,12 @@ export const TO_HOST = {
 
 /**
  * A `coffer:` module for the guest: its name, and its exports. `ask` and `request` are functions of the host,
- * answered at once or by a promise.
+ * answered at once or by a promise; `tell` is an `ask` whose answer is empty.
  */
 export type ModuleGrant = readonly [name: string, exports: readonly ExportGrant[]]
 export type ExportGrant =
-  readonly [name: string, kind: 'ask' | 'request'] | readonly [name: string, kind: 'constant', value: Value]
+  | readonly [name: string, kind: 'ask' | 'tell' | 'request']
+  | readonly [name: string, kind: 'constant', value: Value]
 
 /** What the SDK makes of a module's granted exports by itself (sandbox/guest/modules.ts). */
 export const DERIVED_EXPORTS: Readonly<Record<string, readonly string[]>> = {

@@ -4,8 +4,9 @@
  *
  * @see docs/spec.md §7
  */
-import { CofferError, type ErrorCode } from '../formats/errors.js'
+import { CofferError } from '../formats/errors.js'
 import { type CapabilityTable, grantTable } from './capabilities.js'
+import { disposed, engineFailed, gone, interrupted, limitReached, unsupported } from './failures.js'
 import {
   DEFAULT_LIMITS,
   type Engine,
@@ -54,6 +55,17 @@ interface PendingCall {
   readonly program: boolean
 }
 
+/** What a session is given where host and guest are apart. */
+export interface SessionPowers {
+  /** Instead of the options' capabilities. */
+  readonly grants: CapabilityTable
+  /**
+   * Told whenever the guest starts to compute, with the milliseconds after which its time is up and the limit that
+   * ends it then, and with nothing when it stops: for an engine that cannot be asked to poll.
+   */
+  readonly watch?: (timeLeftMs?: number, limit?: 'COFFER_LIMIT_CPU' | 'COFFER_LIMIT_WALL') => void
+}
+
 /**
  * Start a guest in this thread.
  *
@@ -65,9 +77,10 @@ export async function startSession(
   engine: Engine,
   makeMachine: MachineFactory,
   source: Uint8Array,
-  options: LaunchOptions
+  options: LaunchOptions,
+  powers: SessionPowers = { grants: grantTable(options.capabilities ?? {}) }
 ): Promise<Guest> {
-  const session = new Session(engine, options)
+  const session = new Session(engine, options, powers)
   try {
     await session.start(makeMachine, source)
   } catch (error) {
@@ -89,6 +102,7 @@ class Session implements Guest {
   readonly #options: LaunchOptions
   readonly #limits: Limits
   readonly #grants: CapabilityTable
+  readonly #watch: SessionPowers['watch']
   readonly #writer = new Writer(WIRE)
   readonly #startedMs = performance.now()
   #machine: Machine | undefined
@@ -121,14 +135,12 @@ class Session implements Guest {
   #seededBytes: (() => number) | undefined
   readonly #onAbort = () => this.#end(interrupted())
 
-  constructor(engine: Engine, options: LaunchOptions) {
+  constructor(engine: Engine, options: LaunchOptions, powers: SessionPowers) {
     this.engine = engine
     this.#options = options
     this.#limits = withDefaults(options.limits)
-    this.#grants = grantTable(options.capabilities ?? {}, (text, write) => {
-      this.#count(encoder.encode(text).length)
-      write()
-    })
+    this.#grants = powers.grants
+    this.#watch = powers.watch
     if (options.seed !== undefined) this.#seededBytes = seededGenerator(options.seed)
   }
 
@@ -191,7 +203,7 @@ class Session implements Guest {
   }
 
   async dispose(): Promise<void> {
-    this.#end(new CofferError('COFFER_GUEST_GONE', 'Cannot go on with this call: the guest was disposed.'))
+    this.#end(disposed())
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -203,10 +215,7 @@ class Session implements Guest {
   #call(name: string, args: readonly unknown[], program: boolean): Promise<Value> {
     return new Promise((resolve, reject) => {
       if (this.#ended !== undefined) {
-        throw new CofferError('COFFER_GUEST_GONE', `Cannot call "${name}": the guest has ended.`, {
-          hint: 'Launch the title again.',
-          cause: this.#ended
-        })
+        throw gone(this.#ended)
       }
       const id = (this.#lastCall = (this.#lastCall % 0x7fffffff) + 1)
       let message: Uint8Array
@@ -258,7 +267,7 @@ class Session implements Guest {
         } else break
       }
     } catch (error) {
-      this.#end(error instanceof CofferError ? error : engineFailed(error))
+      this.#end(error instanceof CofferError ? error : engineFailed('it threw', error))
     }
     this.#running = false
     if (this.#ended !== undefined) return this.#destroy()
@@ -268,7 +277,7 @@ class Session implements Guest {
 
   /** Count the time as the guest's. */
   #charge(compute: () => void): void {
-    this.#sliceMs = performance.now()
+    this.#resume()
     try {
       compute()
     } finally {
@@ -278,9 +287,20 @@ class Session implements Guest {
     if (this.#ended === undefined) this.#poll()
   }
 
+  #resume(): void {
+    this.#sliceMs = performance.now()
+    if (this.#watch === undefined) return
+    const account = this.#firstCall() ?? this.#background
+    const cpuLeftMs = this.#limits.cpuMs - (this.#cpuMs - account.cpuMs)
+    const wallLeftMs = this.#limits.wallMs - (this.#sliceMs - account.startedMs)
+    if (cpuLeftMs <= wallLeftMs) this.#watch(cpuLeftMs, 'COFFER_LIMIT_CPU')
+    else this.#watch(wallLeftMs, 'COFFER_LIMIT_WALL')
+  }
+
   #pause(): void {
     this.#cpuMs = this.#cpuNow()
     this.#sliceMs = undefined
+    this.#watch?.()
   }
 
   /** Run the host's own code inside a message of the guest's, on the host's account. */
@@ -289,7 +309,7 @@ class Session implements Guest {
     try {
       return work()
     } finally {
-      this.#sliceMs = performance.now()
+      this.#resume()
     }
   }
 
@@ -303,10 +323,8 @@ class Session implements Guest {
     // Calls stand in the order of their start, so the first is the first to run out.
     const account = this.#firstCall() ?? this.#background
     const { cpuMs, wallMs } = this.#limits
-    if (this.#cpuNow() - account.cpuMs > cpuMs)
-      throw limitReached('COFFER_LIMIT_CPU', `${cpuMs} ms of computing`)
-    if (performance.now() - account.startedMs > wallMs)
-      throw limitReached('COFFER_LIMIT_WALL', `${wallMs} ms`)
+    if (this.#cpuNow() - account.cpuMs > cpuMs) throw limitReached('COFFER_LIMIT_CPU', this.#limits)
+    if (performance.now() - account.startedMs > wallMs) throw limitReached('COFFER_LIMIT_WALL', this.#limits)
   }
 
   #firstCall(): PendingCall | undefined {
@@ -346,7 +364,7 @@ class Session implements Guest {
     const first = this.#firstCall()
     if (first !== undefined && this.#limits.wallMs !== Infinity) {
       const { wallMs } = this.#limits
-      const expire = () => this.#end(limitReached('COFFER_LIMIT_WALL', `${wallMs} ms`))
+      const expire = () => this.#end(limitReached('COFFER_LIMIT_WALL', this.#limits))
       this.#wallTimer = setTimeout(expire, boundedDelay(first.startedMs + wallMs - performance.now()))
     }
     if (this.#wakeMs !== undefined) {
@@ -390,9 +408,7 @@ class Session implements Guest {
       return this.#handle(new Reader(message, WIRE))
     } catch (error) {
       if (!(error instanceof MalformedMessage)) throw error
-      throw new CofferError('COFFER_ENGINE_FAILED', `Cannot read what the guest sent: ${error.message}.`, {
-        hint: 'The guest has broken its own runtime; launch the title again.'
-      })
+      throw engineFailed(`the guest sent what its runtime never sends, ${error.message}`)
     }
   }
 
@@ -455,7 +471,7 @@ class Session implements Guest {
         this.#rejectionsToReport = true
         return
       case TO_HOST.flooded:
-        throw limitReached('COFFER_LIMIT_JOBS', `${this.#limits.pendingJobs} waiting timers`)
+        throw limitReached('COFFER_LIMIT_JOBS', this.#limits)
       default:
         throw new MalformedMessage('unknown message')
     }
@@ -464,10 +480,14 @@ class Session implements Guest {
   /** A synchronous function of the host's. @returns true and its value, or false and what it threw. */
   #ask(module: string, name: string, args: Value[]): Uint8Array {
     const grant = this.#grants.find(module, name)
-    if (grant?.kind !== 'ask') throw new MalformedMessage('a function that was not granted')
+    if (grant?.kind !== 'ask' && grant?.kind !== 'tell')
+      throw new MalformedMessage('a function that was not granted')
+    if (grant.kind === 'tell') this.#count(encoder.encode(String(args[0])).length)
     return this.#asHost(() => {
       try {
-        return this.#writer.begin(0).value(true).value(grant.run(args)).message.subarray(1)
+        // First, since the function may call the guest, which writes a message of its own.
+        const value = grant.run(args)
+        return this.#writer.begin(0).value(true).value(value).message.subarray(1)
       } catch (error) {
         if (this.#ended !== undefined) throw this.#ended
         if (error instanceof CofferError && error.code.startsWith('COFFER_LIMIT_')) throw error
@@ -480,7 +500,7 @@ class Session implements Guest {
     const grant = this.#grants.find(module, name)
     if (grant?.kind !== 'request') throw new MalformedMessage('a function that was not granted')
     if (this.#requests >= this.#limits.pendingJobs) {
-      throw limitReached('COFFER_LIMIT_JOBS', `${this.#limits.pendingJobs} requests waiting for the host`)
+      throw limitReached('COFFER_LIMIT_JOBS', this.#limits)
     }
     this.#requests++
     const settle = (write: (writer: Writer) => Writer) => {
@@ -541,8 +561,7 @@ class Session implements Guest {
   #count(bytes: number): void {
     this.#outputBytes += bytes
     const { outputBytes } = this.#limits
-    if (this.#outputBytes > outputBytes)
-      throw limitReached('COFFER_LIMIT_OUTPUT', `${outputBytes} bytes of output`)
+    if (this.#outputBytes > outputBytes) throw limitReached('COFFER_LIMIT_OUTPUT', this.#limits)
   }
 
   #random(count: number): Uint8Array {
@@ -589,7 +608,7 @@ function guestFrames(stack: string, name: string): string {
 
 const escaped = (text: string): string => text.replace(/[^\w]/g, '\\$&')
 
-function flattenHostError(error: unknown): FlatError {
+export function flattenHostError(error: unknown): FlatError {
   if (!(error instanceof Error)) return { name: 'Error', message: 'The host refused.', stack: '' }
   if (error instanceof UnsupportedValue) {
     return {
@@ -604,25 +623,6 @@ function flattenHostError(error: unknown): FlatError {
 function translateUnsupported(error: unknown, what: string): unknown {
   return error instanceof UnsupportedValue ? unsupported(what, error.message) : error
 }
-
-const unsupported = (what: string, reason: string): CofferError =>
-  new CofferError('COFFER_VALUE_UNSUPPORTED', `Cannot pass ${what}: it holds ${reason}.`, {
-    hint: 'What crosses is JSON, undefined, bigint, and Uint8Array.'
-  })
-
-const limitReached = (code: ErrorCode, limit: string): CofferError =>
-  new CofferError(code, `The title was ended: it used more than ${limit}.`, {
-    hint: 'Allow it more if it is to be trusted with that.'
-  })
-
-const interrupted = (): CofferError =>
-  new CofferError('COFFER_INTERRUPTED', 'The title was ended: it was interrupted.')
-
-const engineFailed = (cause: unknown): CofferError =>
-  new CofferError('COFFER_ENGINE_FAILED', 'The engine failed and was dropped.', {
-    hint: 'Launch the title again.',
-    cause
-  })
 
 /** Bytes from a number: each bit of the seed moves all of the state (splitmix32). */
 function seededGenerator(seed: number): () => number {

@@ -45,7 +45,7 @@ export function installConsole(link: Link, clock: Clock): void {
       trace(...args: unknown[]) {
         const frames = (new Error().stack ?? '')
           .split('\n')
-          .filter(line => /^\s*at /.test(line) && !/guest-sdk/.test(line))
+          .filter(line => /^\s*at /.test(line) && !/\(coffer:|\(native|ses-child/.test(line))
         const head = args.length > 0 ? `Trace: ${format(args)}` : 'Trace'
         print(STDERR, [head, ...frames.map(frame => `    ${frame.trim()}`)].join('\n'))
       },

@@ -167,6 +167,8 @@ interface Shape {
   /** Own keys that `entries` shows already, or that are no news. */
   readonly hidden?: (key: PropertyKey) => boolean
   readonly entries?: (state: State) => string[]
+  /** How many entries there are, shown or not. */
+  readonly size?: number
 }
 
 function showObject(value: object, state: State): string {
@@ -176,8 +178,10 @@ function showObject(value: object, state: State): string {
   }
   const shape = shapeOf(value, state)
   const depth = state.path.length
-  if (depth > state.maxDepth && shape.brief !== '') return `[${shape.brief}]`
-  state.innermost = depth
+  if (shape.size || visibleKeys(value, shape).length > 0) {
+    if (depth > state.maxDepth && shape.brief !== '') return `[${shape.brief}]`
+    state.innermost = depth
+  }
   state.path.push(value)
   const own = [...(shape.entries?.(state) ?? []), ...fieldsOf(value, shape, state)]
   state.path.pop()
@@ -206,12 +210,18 @@ function inner(state: State, show: () => string): string {
   return text
 }
 
+function visibleKeys(value: object, shape: Shape): (string | symbol)[] {
+  return Reflect.ownKeys(value).filter(key => {
+    if (shape.hidden?.(key)) return false
+    const shown = Object.getOwnPropertyDescriptor(value, key)?.enumerable
+    return shown || (key === 'cause' && value instanceof Error)
+  })
+}
+
 function fieldsOf(value: object, shape: Shape, state: State): string[] {
   const fields: string[] = []
-  for (const key of Reflect.ownKeys(value)) {
-    const property = Object.getOwnPropertyDescriptor(value, key)
-    if (property === undefined || shape.hidden?.(key)) continue
-    if (!property.enumerable && !(key === 'cause' && value instanceof Error)) continue
+  for (const key of visibleKeys(value, shape)) {
+    const property = Object.getOwnPropertyDescriptor(value, key)!
     const bare =
       typeof key === 'symbol' ? `[${String(key)}]` : /^[A-Za-z_$][\w$]*$/.test(key) ? key : quote(key)
     const name = property.enumerable ? bare : `[${bare}]`
@@ -262,6 +272,7 @@ function shapeOf(value: object, state: State): Shape {
       brief: name === '' ? 'Array' : name,
       columns: true,
       hidden: isIndex,
+      size: value.length,
       entries
     }
   }
@@ -272,7 +283,16 @@ function shapeOf(value: object, state: State): Shape {
       const shown = Array.prototype.slice.call(list, 0, MAX_ITEMS).map(item => show(item, state))
       return more(shown, list.length)
     }
-    return { base: '', open, close: ']', brief: name, columns: true, hidden: isIndex, entries }
+    return {
+      base: '',
+      open,
+      close: ']',
+      brief: name,
+      columns: true,
+      hidden: isIndex,
+      size: list.length,
+      entries
+    }
   }
   if (value instanceof Map) {
     const entries = (inside: State) => {
@@ -283,7 +303,14 @@ function shapeOf(value: object, state: State): Shape {
       }
       return more(shown, value.size)
     }
-    return { base: '', open: `${prefix('Map', value.size)}{`, close: '}', brief: name, entries }
+    return {
+      base: '',
+      open: `${prefix('Map', value.size)}{`,
+      close: '}',
+      brief: name,
+      size: value.size,
+      entries
+    }
   }
   if (value instanceof Set) {
     const entries = (inside: State) => {
@@ -294,7 +321,14 @@ function shapeOf(value: object, state: State): Shape {
       }
       return more(shown, value.size)
     }
-    return { base: '', open: `${prefix('Set', value.size)}{`, close: '}', brief: name, entries }
+    return {
+      base: '',
+      open: `${prefix('Set', value.size)}{`,
+      close: '}',
+      brief: name,
+      size: value.size,
+      entries
+    }
   }
   const braces = { open: '{', close: '}', brief: '' }
   if (typeof value === 'function') return { ...braces, base: functionText(value, name, tag) }
@@ -352,7 +386,9 @@ function errorText(error: Error, state: State): string {
   const head = message === '' ? name : `${name}: ${message}`
   const stack = typeof error.stack === 'string' ? error.stack : ''
   // V8 begins the stack with the head, QuickJS does not; frames of the sandbox itself are no news to anyone.
-  const frames = stack.split('\n').filter(line => /^\s*at /.test(line) && !/guest-sdk|\(native\)/.test(line))
+  const frames = stack
+    .split('\n')
+    .filter(line => /^\s*at /.test(line) && !/\(coffer:|\(native|ses-child/.test(line))
   if (frames.length === 0) return `[${head}]`
   const text = [head, ...frames.map(frame => `    ${frame.trim()}`)].join('\n')
   return text.replaceAll('\n', `\n${' '.repeat(state.indentation)}`)
@@ -392,7 +428,7 @@ function inColumns(entries: string[], value: object, state: State): string[] {
   const total = widths.reduce((sum, width) => sum + width + 2, 0)
   if (widest * 3 + state.indentation >= WIDTH || (total / widest <= 5 && widest > 8)) return entries
   // A character is about two and a half times as high as wide; uneven widths waste room, which the bias gives back.
-  const biased = Math.max(widest - 3 - Math.sqrt(widest - total / entries.length) + 1, 1)
+  const biased = Math.max(widest - 3 - Math.sqrt(widest - total / entries.length), 1)
   const columns = Math.min(
     Math.round(Math.sqrt(2.5 * biased * last) / biased),
     Math.floor((WIDTH - state.indentation) / widest),

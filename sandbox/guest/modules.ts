@@ -56,7 +56,7 @@ export function makeModules(link: Link): Modules {
           define(
             made,
             name,
-            kind === 'constant' ? grant[2] : (kind === 'ask' ? ask : request)(module, name),
+            kind === 'constant' ? grant[2] : (kind === 'request' ? request : ask)(module, name),
             true
           )
         }
@@ -76,7 +76,8 @@ export function makeModules(link: Link): Modules {
 /** What the SDK adds to a granted module; listed for linking in protocol.ts. */
 const DERIVE: Record<string, (exports: ModuleExports) => void> = {
   terminal(exports) {
-    const { interactive, write, readKey } = exports
+    const { interactive, write: tell, readKey } = exports
+    const write = (exports['write'] = (text: unknown) => tell(`${text}`))
     exports['readLine'] = async (prompt?: string): Promise<string | null> => {
       if (prompt !== undefined) write(`${prompt}`)
       const echo = (text: string) => interactive && write(text)

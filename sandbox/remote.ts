@@ -1,0 +1,527 @@
+/**
+ * A guest on the other side of a thread or process boundary. The whole session runs over there, beside its engine;
+ * what crosses are frames: one byte that says which, then fields in the encoding of wire.ts. The far side serves
+ * exactly one guest.
+ *
+ * The far side of a SES guest shares its process with it, so its frames are as hostile as the guest itself.
+ *
+ * @see docs/spec.md §7.4
+ */
+import { CofferError, ERROR_CODES, type ErrorCode } from '../formats/errors.js'
+import { type CapabilityTable, type Grant, grantTable } from './capabilities.js'
+import { disposed, engineFailed, gone, interrupted, limitReached, unsupported } from './failures.js'
+import {
+  type Engine,
+  type Guest,
+  GuestError,
+  type LaunchOptions,
+  type Limits,
+  type Usage,
+  type Value
+} from './guest.js'
+import type { MachineFactory } from './machine.js'
+import { type ModuleGrant, readError, writeError } from './protocol.js'
+import { type SessionPowers, WIRE, flattenHostError, startSession, withDefaults } from './session.js'
+import { MalformedMessage, Reader, UnsupportedValue, Writer } from './wire.js'
+
+/** Frames to the far side. */
+const TO_FAR = {
+  /** source: bytes, name: text, seed: number | undefined, limits: list, modules: list of ModuleGrant */
+  start: 1,
+  /** id, program: boolean, export, arguments: list */
+  call: 2,
+  /** id, true, value | id, false, error: answers a request */
+  settle: 3,
+  /** End in good order */
+  dispose: 4
+} as const
+
+/** Frames from the far side. */
+const FROM_FAR = {
+  /** exports: list of text */
+  ready: 1,
+  /** id, value */
+  result: 2,
+  /** id, failure */
+  failed: 3,
+  /** stream, bytes */
+  output: 4,
+  /** module, function, arguments: answered on the channel's own way with true, value | false, error */
+  ask: 5,
+  /** module, function, arguments: not answered */
+  tell: 6,
+  /** id, module, function, arguments: answered by settle */
+  request: 7,
+  /** cpuMs, memoryBytes, outputBytes */
+  usage: 8,
+  /** failure: the guest is no more, nor is the far side soon */
+  ended: 9
+} as const
+
+/** The number of the start among the calls. */
+const START = 0
+/** How much longer than its own limits the far side may take to say that they were reached. */
+const GRACE_MS = 200
+
+// The near side
+
+/** The way to a far side. */
+export interface NearChannel {
+  post(frame: Uint8Array): void
+  /** Answer the far side's `ask`, which waits. */
+  answer(frame: Uint8Array): void
+  /** Keep this process alive for the far side, or do not. */
+  hold(held: boolean): void
+  /** End the far side at once, whatever it does. */
+  kill(): void
+}
+
+export interface NearEvents {
+  /** @param frame - Valid during the call only. */
+  frame(frame: Uint8Array): void
+  /** The far side is no more. @param reason - If it is known. */
+  closed(reason?: CofferError): void
+}
+
+interface PendingCall {
+  readonly resolve: (value: Value) => void
+  readonly reject: (error: Error) => void
+  readonly startedMs: number
+}
+
+/**
+ * Start a guest on the far side of a channel.
+ *
+ * @param open - Makes the channel, whose events arrive later, never during this call.
+ * @throws As `launch` does.
+ */
+export async function startRemote(
+  engine: Engine,
+  source: Uint8Array,
+  options: LaunchOptions,
+  open: (events: NearEvents, limits: Limits) => NearChannel
+): Promise<Guest> {
+  if (options.signal?.aborted) throw interrupted()
+  const guest = new RemoteGuest(engine, options, open)
+  try {
+    await guest.start(source)
+  } catch (error) {
+    await guest.dispose()
+    throw error
+  }
+  return guest
+}
+
+class RemoteGuest implements Guest {
+  readonly engine: Engine
+  exports: readonly string[] = []
+
+  readonly #options: LaunchOptions
+  readonly #limits: Limits
+  readonly #grants: CapabilityTable
+  readonly #channel: NearChannel
+  readonly #writer = new Writer(WIRE)
+  readonly #startedMs = performance.now()
+  readonly #calls = new Map<number, PendingCall>()
+  #lastCall = START
+  #callCount = 0
+  #requests = 0
+  #ended: CofferError | undefined
+  /** Why the far side was asked to end. */
+  #leaving: CofferError | undefined
+  /** The far side is no more. */
+  readonly #closed: Promise<void>
+  #usage = { cpuMs: 0, memoryBytes: 0, outputBytes: 0 }
+  #wallTimer: ReturnType<typeof setTimeout> | undefined
+  readonly #onAbort = () => this.#end(interrupted())
+
+  constructor(
+    engine: Engine,
+    options: LaunchOptions,
+    open: (events: NearEvents, limits: Limits) => NearChannel
+  ) {
+    this.engine = engine
+    this.#options = options
+    this.#limits = withDefaults(options.limits)
+    this.#grants = grantTable(options.capabilities ?? {})
+    let closed: () => void
+    this.#closed = new Promise(resolve => (closed = resolve))
+    this.#channel = open(
+      {
+        frame: frame => this.#receive(frame),
+        closed: reason => {
+          closed()
+          this.#end(reason ?? this.#leaving ?? engineFailed('it ended by itself'))
+        }
+      },
+      this.#limits
+    )
+    options.signal?.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  async start(source: Uint8Array): Promise<void> {
+    const { name = 'title.js', seed } = this.#options
+    await new Promise<Value>((resolve, reject) => {
+      this.#open(START, resolve, reject)
+      const limits = LIMIT_NAMES.map(key => this.#limits[key])
+      const frame = this.#writer.begin(TO_FAR.start).value(source).value(name).value(seed)
+      this.#channel.post(frame.value(limits).value(this.#grants.modules).message)
+      this.#writer.wipe()
+    })
+  }
+
+  call(name: string, ...args: readonly Value[]): Promise<Value> {
+    return this.#call(false, name, args)
+  }
+
+  async run(args: readonly string[]): Promise<number> {
+    return (await this.#call(true, 'default', [...args])) as number
+  }
+
+  usage(): Usage {
+    return { ...this.#usage, wallMs: performance.now() - this.#startedMs, calls: this.#callCount }
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#ended === undefined && this.#calls.size === 0) {
+      this.#leaving = disposed()
+      // In good order, so that it can overwrite its memory; at once where it is busy.
+      this.#channel.post(new Uint8Array([TO_FAR.dispose]))
+      this.#channel.hold(true)
+      const timer = setTimeout(() => this.#channel.kill(), GRACE_MS)
+      await this.#closed
+      clearTimeout(timer)
+    }
+    this.#end(disposed())
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose()
+  }
+
+  #call(program: boolean, name: string, args: readonly Value[]): Promise<Value> {
+    return new Promise((resolve, reject) => {
+      if (this.#ended !== undefined) throw gone(this.#ended)
+      const id = (this.#lastCall = (this.#lastCall % 0x7fffffff) + 1)
+      try {
+        this.#writer.begin(TO_FAR.call).value(id).value(program).value(name).value(args)
+      } catch (error) {
+        throw error instanceof UnsupportedValue ? unsupported('an argument', error.message) : error
+      }
+      this.#callCount++
+      this.#open(id, resolve, reject)
+      this.#channel.post(this.#writer.message)
+    })
+  }
+
+  #open(id: number, resolve: PendingCall['resolve'], reject: PendingCall['reject']): void {
+    this.#calls.set(id, { resolve, reject, startedMs: performance.now() })
+    this.#arm()
+  }
+
+  #close(id: number): PendingCall | undefined {
+    const call = this.#calls.get(id)
+    this.#calls.delete(id)
+    this.#arm()
+    return call
+  }
+
+  /** The second line behind the far side's own clock, for a far side that does not answer any more. */
+  #arm(): void {
+    clearTimeout(this.#wallTimer)
+    if (this.#ended !== undefined) return
+    this.#channel.hold(this.#calls.size > 0)
+    const { wallMs } = this.#limits
+    const [first] = this.#calls.values()
+    if (first === undefined || wallMs === Infinity) return
+    const delay = first.startedMs + wallMs + GRACE_MS - performance.now()
+    this.#wallTimer = setTimeout(
+      () => this.#end(limitReached('COFFER_LIMIT_WALL', this.#limits)),
+      Math.min(Math.max(delay, 0), 0x7fffffff)
+    )
+  }
+
+  #end(reason: CofferError): void {
+    if (this.#ended !== undefined) return
+    this.#ended = reason
+    clearTimeout(this.#wallTimer)
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#channel.kill()
+    this.#channel.hold(false)
+    for (const call of this.#calls.values()) call.reject(reason)
+    this.#calls.clear()
+    this.#writer.wipe()
+  }
+
+  #receive(frame: Uint8Array): void {
+    if (this.#ended !== undefined) return
+    try {
+      this.#handle(new Reader(frame, WIRE))
+    } catch (error) {
+      if (error instanceof MalformedMessage)
+        this.#end(engineFailed(`it sent what it never sends, ${error.message}`))
+      else
+        this.#end(
+          error instanceof CofferError ? error : engineFailed('its message could not be served', error)
+        )
+    }
+  }
+
+  #handle(reader: Reader): void {
+    switch (reader.byte()) {
+      case FROM_FAR.ready:
+        this.exports = reader.list().filter(name => typeof name === 'string')
+        this.#close(START)?.resolve(undefined)
+        return
+      case FROM_FAR.result:
+        this.#close(reader.count())?.resolve(reader.value())
+        return
+      case FROM_FAR.failed:
+        this.#close(reader.count())?.reject(readFailure(reader))
+        return
+      case FROM_FAR.output:
+        this.#output(reader.count(), reader.value())
+        return
+      case FROM_FAR.ask:
+        return this.#channel.answer(this.#answer(reader.text(), reader.text(), reader.list()))
+      case FROM_FAR.tell:
+        this.#answer(reader.text(), reader.text(), reader.list())
+        return
+      case FROM_FAR.request:
+        void this.#request(reader.count(), reader.text(), reader.text(), reader.list())
+        return
+      case FROM_FAR.usage:
+        this.#usage = { cpuMs: reader.number(), memoryBytes: reader.number(), outputBytes: reader.number() }
+        return
+      case FROM_FAR.ended: {
+        const failure = readFailure(reader)
+        return this.#end(failure instanceof CofferError ? failure : engineFailed('it ended by itself'))
+      }
+      default:
+        throw new MalformedMessage('unknown frame')
+    }
+  }
+
+  #output(stream: number, bytes: Value): void {
+    if (!(bytes instanceof Uint8Array)) throw new MalformedMessage('bytes expected')
+    const write = stream === 1 ? this.#options.stdout : this.#options.stderr
+    write?.(bytes)
+  }
+
+  #answer(module: string, name: string, args: Value[]): Uint8Array {
+    const grant = this.#grants.find(module, name)
+    if (grant?.kind !== 'ask' && grant?.kind !== 'tell')
+      throw new MalformedMessage('a function that was not granted')
+    try {
+      const value = grant.run(args)
+      return this.#writer.begin(0).value(true).value(value).message.subarray(1)
+    } catch (error) {
+      return writeError(this.#writer.begin(0).value(false), flattenHostError(error)).message
+    }
+  }
+
+  async #request(id: number, module: string, name: string, args: Value[]): Promise<void> {
+    const grant = this.#grants.find(module, name)
+    // The far side counts too, and reports it kindly; this holds against one that does not.
+    if (grant?.kind !== 'request' || this.#requests >= this.#limits.pendingJobs) {
+      return this.#end(engineFailed('it asked for what it may not'))
+    }
+    this.#requests++
+    let frame: Uint8Array
+    try {
+      const value = await grant.run(args)
+      frame = this.#writer.begin(TO_FAR.settle).value(id).value(true).value(value).message
+      if (module === 'assets' && value instanceof Uint8Array) value.fill(0)
+    } catch (error) {
+      frame = writeError(
+        this.#writer.begin(TO_FAR.settle).value(id).value(false),
+        flattenHostError(error)
+      ).message
+    }
+    this.#requests--
+    if (this.#ended === undefined) this.#channel.post(frame)
+    this.#writer.wipe()
+  }
+}
+
+const LIMIT_NAMES = ['memoryBytes', 'cpuMs', 'wallMs', 'stackBytes', 'outputBytes', 'pendingJobs'] as const
+
+// The far side
+
+export interface FarChannel {
+  post(frame: Uint8Array): void
+  /** Post a frame and wait for its answer, doing nothing else. */
+  ask(frame: Uint8Array): Uint8Array
+  /** End this side. */
+  close(): void
+}
+
+/** What the far side's owner sets up for its one guest. */
+export interface FarEngine {
+  readonly engine: Engine
+  /** The factory, when the limits are known; may take its time. */
+  prepare(limits: Limits): Promise<MachineFactory> | MachineFactory
+  readonly watch?: SessionPowers['watch']
+}
+
+/**
+ * Serve one guest.
+ *
+ * @returns The receiver for the frames that arrive.
+ */
+export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8Array) => void {
+  const writer = new Writer(WIRE)
+  const waiting = new Map<number, { resolve(value: unknown): void; reject(reason: Error): void }>()
+  let lastRequest = 0
+  let guest: Guest | undefined
+
+  const reportUsage = () => {
+    if (guest === undefined) return
+    const { cpuMs, memoryBytes, outputBytes } = guest.usage()
+    channel.post(writer.begin(FROM_FAR.usage).value(cpuMs).value(memoryBytes).value(outputBytes).message)
+  }
+  const fail = (id: number, error: unknown) => {
+    reportUsage()
+    channel.post(writeFailure(writer.begin(FROM_FAR.failed).value(id), error).message)
+  }
+
+  /** A granted function, served by the near side. */
+  const proxy = (module: string, name: string, kind: Grant['kind']): Grant | undefined => {
+    const call = (opcode: number, args: readonly Value[]) =>
+      writer.begin(opcode).value(module).value(name).value(args)
+    switch (kind) {
+      case 'ask':
+        return {
+          kind,
+          run(args) {
+            const reader = new Reader(channel.ask(call(FROM_FAR.ask, args).message), WIRE)
+            if (reader.boolean()) return reader.value()
+            throw reviveHostError(reader)
+          }
+        }
+      case 'tell':
+        return { kind, run: args => channel.post(call(FROM_FAR.tell, args).message) }
+      case 'request':
+        return {
+          kind,
+          run: args =>
+            new Promise((resolve, reject) => {
+              const id = (lastRequest = (lastRequest + 1) & 0x7fffffff)
+              waiting.set(id, { resolve, reject })
+              const frame = writer.begin(FROM_FAR.request).value(id).value(module).value(name).value(args)
+              channel.post(frame.message)
+            })
+        }
+      default:
+        return undefined
+    }
+  }
+
+  const start = async (reader: Reader) => {
+    const source = reader.value() as Uint8Array
+    const name = reader.text()
+    const seed = reader.value() as number | undefined
+    const values = reader.list() as number[]
+    const limits = Object.fromEntries(LIMIT_NAMES.map((key, i) => [key, values[i]])) as unknown as Limits
+    const modules = reader.list() as unknown as ModuleGrant[]
+    const kinds = new Map(
+      modules.flatMap(([module, exports]) =>
+        exports.map(([name, kind]) => [`${module}.${name}`, kind] as const)
+      )
+    )
+    const output = (stream: number) => (bytes: Uint8Array) => {
+      channel.post(writer.begin(FROM_FAR.output).value(stream).value(bytes).message)
+    }
+    try {
+      const factory = await far.prepare(limits)
+      guest = await startSession(
+        far.engine,
+        factory,
+        source,
+        { name, limits, stdout: output(1), stderr: output(2), ...(seed === undefined ? {} : { seed }) },
+        {
+          grants: {
+            modules,
+            find: (module, name) => proxy(module, name, kinds.get(`${module}.${name}`) ?? 'constant')
+          },
+          ...(far.watch === undefined ? {} : { watch: far.watch })
+        }
+      )
+    } catch (error) {
+      return fail(START, error)
+    } finally {
+      source.fill(0)
+    }
+    reportUsage()
+    channel.post(writer.begin(FROM_FAR.ready).value(guest.exports).message)
+  }
+
+  const call = async (reader: Reader) => {
+    const id = reader.count()
+    const program = reader.boolean()
+    const name = reader.text()
+    const args = reader.list()
+    try {
+      const value = program ? await guest!.run(args as string[]) : await guest!.call(name, ...args)
+      reportUsage()
+      channel.post(writer.begin(FROM_FAR.result).value(id).value(value).message)
+    } catch (error) {
+      fail(id, error)
+    }
+  }
+
+  return frame => {
+    const reader = new Reader(frame, WIRE)
+    switch (reader.byte()) {
+      case TO_FAR.start:
+        return void start(reader)
+      case TO_FAR.call:
+        return void call(reader)
+      case TO_FAR.settle: {
+        const id = reader.count()
+        const request = waiting.get(id)
+        waiting.delete(id)
+        if (reader.boolean()) request?.resolve(reader.value())
+        else request?.reject(reviveHostError(reader))
+        return
+      }
+      case TO_FAR.dispose:
+        return void guest?.dispose().then(() => channel.close())
+    }
+  }
+}
+
+/** The last frame of a far side that ends itself. */
+export const endedFrame = (error: unknown): Uint8Array =>
+  writeFailure(new Writer(WIRE).begin(FROM_FAR.ended), error).message
+
+// Errors as fields: code, or '' for what the guest threw; then name, message, and stack or hint.
+
+function writeFailure(writer: Writer, error: unknown): Writer {
+  if (error instanceof GuestError) {
+    return writer.value('').value(error.name).value(error.message).value(error.guestStack)
+  }
+  const failure = error instanceof CofferError ? error : engineFailed('its far side threw', error)
+  return writer
+    .value(failure.code)
+    .value('')
+    .value(failure.message)
+    .value(failure.hint ?? '')
+}
+
+function readFailure(reader: Reader): CofferError | GuestError {
+  const code = reader.text()
+  const name = reader.text()
+  const message = reader.text()
+  const rest = reader.text()
+  if (code === '') return new GuestError(name, message, rest)
+  if (!Object.hasOwn(ERROR_CODES, code)) throw new MalformedMessage('unknown error code')
+  return new CofferError(code as ErrorCode, message, rest === '' ? {} : { hint: rest })
+}
+
+function reviveHostError(reader: Reader): Error {
+  const { name, message } = readError(reader)
+  const error = new Error(message)
+  error.name = name
+  return error
+}
