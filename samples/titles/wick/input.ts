@@ -1,6 +1,6 @@
 /** Keys, from a terminal or a script, and what they ask for. */
 import { readKey, type Key } from 'coffer:terminal'
-import { STEPS } from './model.js'
+import { EAST, NORTH, NORTHEAST, NORTHWEST, SOUTH, SOUTHEAST, SOUTHWEST, WEST } from './model.js'
 import type { Command } from './turn.js'
 
 export type { Key }
@@ -28,20 +28,15 @@ export function scriptedKeys(script: string): Keys {
 /** What a key asks for outside the screens that only show something. */
 export type Wish = Command | 'pack' | 'messages' | 'help' | 'leave'
 
-const [up, right, down, left, upRight, downRight, downLeft, upLeft] = STEPS as [Step, ...Step[]] & {
-  length: 8
-}
-type Step = (typeof STEPS)[number]
-
 const WISHES = new Map<string, Wish>([
-  ...wishes({ do: 'step', step: up! }, ['up', 'k', 'w', '8']),
-  ...wishes({ do: 'step', step: down! }, ['down', 'j', 's', '2']),
-  ...wishes({ do: 'step', step: left! }, ['left', 'h', 'a', '4']),
-  ...wishes({ do: 'step', step: right! }, ['right', 'l', 'd', '6']),
-  ...wishes({ do: 'step', step: upLeft! }, ['home', 'y', '7']),
-  ...wishes({ do: 'step', step: upRight! }, ['pageup', 'u', '9']),
-  ...wishes({ do: 'step', step: downLeft! }, ['end', 'b', '1']),
-  ...wishes({ do: 'step', step: downRight! }, ['pagedown', 'n', '3']),
+  ...wishes({ do: 'step', step: NORTH }, ['up', 'k', 'w', '8']),
+  ...wishes({ do: 'step', step: SOUTH }, ['down', 'j', 's', '2']),
+  ...wishes({ do: 'step', step: WEST }, ['left', 'h', 'a', '4']),
+  ...wishes({ do: 'step', step: EAST }, ['right', 'l', 'd', '6']),
+  ...wishes({ do: 'step', step: NORTHWEST }, ['home', 'y', '7']),
+  ...wishes({ do: 'step', step: NORTHEAST }, ['pageup', 'u', '9']),
+  ...wishes({ do: 'step', step: SOUTHWEST }, ['end', 'b', '1']),
+  ...wishes({ do: 'step', step: SOUTHEAST }, ['pagedown', 'n', '3']),
   ...wishes({ do: 'wait' }, ['.', 'space', '5']),
   ...wishes({ do: 'rest' }, ['r']),
   ...wishes({ do: 'fight' }, ['f', 'tab']),

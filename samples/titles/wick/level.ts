@@ -52,7 +52,7 @@ export function makeLevel(floor: number): { level: Level; start: number } {
   for (let at = 0; at < CELLS; at++) {
     if (level.tiles[at] === FLOOR && RNG.getPercentage() <= 3) level.tiles[at] = RUBBLE
   }
-  const start = anyCell(level, () => true)
+  const start = anyCell(level)
   // The way on lies far from the start: as far as a random choice among the farther half puts it.
   const steps = distances(level, [start])
   const farthest = steps.reduce((most, count) => Math.max(most, count), 0)
@@ -94,11 +94,15 @@ function dig(floor: number): Tile[] {
   return tiles
 }
 
-/** A random open cell that fits; any open one when none does. */
-function anyCell(level: Level, fits: (at: number) => boolean): number {
+/** A random cell of open floor: of those that fulfil the first wish that any of them fulfils; else any at all. */
+function anyCell(level: Level, ...wishes: readonly ((at: number) => boolean)[]): number {
   const open: number[] = []
   for (let at = 0; at < CELLS; at++) if (level.tiles[at] === FLOOR) open.push(at)
-  return RNG.getItem(open.filter(fits)) ?? RNG.getItem(open)!
+  for (const wish of wishes) {
+    const at = RNG.getItem(open.filter(wish))
+    if (at !== null) return at
+  }
+  return RNG.getItem(open)!
 }
 
 /** Open ground on all sides: what stands there cannot close a way. */
@@ -110,7 +114,7 @@ const isRoomy = (level: Level) => (at: number) =>
 
 function furnishHearth(level: Level, far: (at: number) => boolean): void {
   const roomy = isRoomy(level)
-  const hearth = anyCell(level, at => far(at) && roomy(at))
+  const hearth = anyCell(level, at => far(at) && roomy(at), roomy)
   level.tiles[hearth] = HEARTH
   level.monsters.push(
     newMonster(

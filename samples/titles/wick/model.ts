@@ -86,24 +86,26 @@ export interface Game {
   ending: { readonly won: boolean; readonly cause: string } | null
 }
 
-/** The eight steps, straight ones first, so that of two equal ways the straight one is taken. */
-export const STEPS: readonly (readonly [dx: number, dy: number])[] = [
-  [0, -1],
-  [1, 0],
-  [0, 1],
-  [-1, 0],
-  [1, -1],
-  [1, 1],
-  [-1, 1],
-  [-1, -1]
-]
+export type Step = readonly [dx: number, dy: number]
+
+export const NORTH: Step = [0, -1]
+export const EAST: Step = [1, 0]
+export const SOUTH: Step = [0, 1]
+export const WEST: Step = [-1, 0]
+export const NORTHEAST: Step = [1, -1]
+export const SOUTHEAST: Step = [1, 1]
+export const SOUTHWEST: Step = [-1, 1]
+export const NORTHWEST: Step = [-1, -1]
+
+/** Straight ones first, so that of two equal ways the straight one is taken. */
+export const STEPS: readonly Step[] = [NORTH, EAST, SOUTH, WEST, NORTHEAST, SOUTHEAST, SOUTHWEST, NORTHWEST]
 
 export const cell = (x: number, y: number): number => y * WIDTH + x
 export const columnOf = (at: number): number => at % WIDTH
 export const rowOf = (at: number): number => Math.floor(at / WIDTH)
 
 /** The cell one step away. The outermost cells are always wall, so nobody who stands can step off the floor. */
-export const neighbour = (at: number, [dx, dy]: readonly [number, number]): number => at + dx + dy * WIDTH
+export const neighbour = (at: number, [dx, dy]: Step): number => at + dx + dy * WIDTH
 
 /** Steps between two cells on open ground. */
 export const distance = (a: number, b: number): number =>

@@ -1,5 +1,5 @@
 /** Ways over a floor. One flood answers everything: chasing, fleeing, exploring, travelling. */
-import { CELLS, STEPS, canStand, neighbour, type Level } from './model.js'
+import { CELLS, STEPS, canStand, neighbour, type Level, type Step } from './model.js'
 
 /**
  * Steps from every cell to the nearest goal, -1 where there is no way. Goals count even where nobody can stand, so
@@ -27,8 +27,8 @@ export function stepDown(
   steps: Int16Array,
   at: number,
   free: (to: number) => boolean = () => true
-): readonly [number, number] | null {
-  let best: readonly [number, number] | null = null
+): Step | null {
+  let best: Step | null = null
   let bestCount = steps[at]! < 0 ? Infinity : steps[at]!
   for (const step of STEPS) {
     const to = neighbour(at, step)

@@ -16,14 +16,15 @@ import {
   neighbour,
   say,
   type Game,
-  type Level
+  type Level,
+  type Step
 } from './model.js'
 import { monstersAct } from './monsters.js'
 import { distances, frontier, stepDown } from './paths.js'
 import { kindle, look } from './sight.js'
 
 export type Command =
-  | { readonly do: 'step'; readonly step: readonly [number, number] }
+  | { readonly do: 'step'; readonly step: Step }
   | { readonly do: 'wait' | 'rest' | 'explore' | 'descend' | 'fight' }
   | { readonly do: 'use'; readonly place: number }
 
@@ -102,7 +103,7 @@ function refuse(game: Game, why: string): false {
 const isCalm = (game: Game): boolean =>
   !enemyInSight(game.level) || refuse(game, 'Not with something so close.')
 
-function stepOrStrike(game: Game, step: readonly [number, number]): boolean {
+function stepOrStrike(game: Game, step: Step): boolean {
   const { hero, level } = game
   const to = neighbour(hero.at, step)
   const monster = monsterAt(level, to)
