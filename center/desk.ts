@@ -3,10 +3,10 @@ import { sql, type Selectable } from 'kysely'
 import { equalBytes, hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import type { PublicKeys } from '../formats/keys.js'
-import { openAnswer } from '../formats/records/answer.js'
+import { openAnswer, type VerifiedAnswer } from '../formats/records/answer.js'
 import type { Scheme } from '../formats/records/fields.js'
 import { openRequest } from '../formats/records/request.js'
-import { openRoots } from '../formats/records/root.js'
+import { openRoots, type Center } from '../formats/records/root.js'
 import { balances, type Balance } from './ledger.js'
 import { revoke, type RevocationKind } from './revoke.js'
 import { rootRecords, type Site } from './site.js'
@@ -241,7 +241,7 @@ async function verifyLedger(books: Books): Promise<LedgerCheck> {
   for await (const { requestId, record, answer: bytes } of answeredOrders(books)) {
     orders++
     const request = openRequest(record)
-    const answer = openAnswer(bytes, pinned)?.answer
+    const answer = openedAnswer(bytes, pinned)
     if (answer === undefined || !equalBytes(answer.requestHash, request.requestHash)) {
       problems.push(`The answer to request ${requestId} is not one that this center signed.`)
       continue
@@ -270,6 +270,15 @@ async function verifyLedger(books: Books): Promise<LedgerCheck> {
     }
   }
   return { orders, copies: copies.size, postings: charged, problems }
+}
+
+function openedAnswer(bytes: Uint8Array, pinned: readonly Center[]): VerifiedAnswer | undefined {
+  try {
+    return openAnswer(bytes, pinned)?.answer
+  } catch (error) {
+    if (error instanceof CofferError) return undefined
+    throw error
+  }
 }
 
 /** A page at a time: each answer carries a revocation list. */

@@ -10,12 +10,15 @@ import {
   SqliteDriver,
   type DatabaseConnection,
   type Dialect,
-  type SqliteDatabase
+  type SqliteDatabase,
+  type SqliteStatement
 } from 'kysely'
+import { setTimeout } from 'node:timers/promises'
 import { CofferError } from '../formats/errors.js'
 
-/** How long a writer waits for another process's transaction, each of which takes milliseconds. */
-const BUSY_TIMEOUT_MS = 10_000
+/** How long a writer waits for another's transaction, each of which takes milliseconds. */
+const BUSY_LIMIT_MS = 10_000
+const BUSY_STEP_MS = 5
 
 /** @param path - Created when it is not there. */
 export function sqliteDialect(path: string): Dialect {
@@ -23,48 +26,91 @@ export function sqliteDialect(path: string): Dialect {
   const dialect = new SqliteDialect({ database })
   return {
     createAdapter: () => new TransactionalAdapter(),
-    createDriver: () => new ImmediateDriver({ database }),
+    createDriver: () => new WaitingDriver({ database }),
     createIntrospector: db => dialect.createIntrospector(db),
     createQueryCompiler: () => dialect.createQueryCompiler()
   }
 }
 
-/** SQLite does run DDL in transactions; with this the migrator uses one, which keeps two processes from migrating at once. */
+/** SQLite does run DDL in transactions; so that two processes do not migrate at once, the migrator is to use one. */
 class TransactionalAdapter extends SqliteAdapter {
   override get supportsTransactionalDdl(): boolean {
     return true
   }
 }
 
-/**
- * A transaction takes the write lock when it begins. One that read first and wanted to write later would be refused
- * without waiting whenever another process had written in between.
- */
-class ImmediateDriver extends SqliteDriver {
+class WaitingDriver extends SqliteDriver {
+  override async acquireConnection(): Promise<DatabaseConnection> {
+    const connection = await super.acquireConnection()
+    return {
+      executeQuery: query => retryWhileBusy(() => connection.executeQuery(query)),
+      streamQuery: (query, chunkSize) => connection.streamQuery(query, chunkSize)
+    }
+  }
+
+  /**
+   * A transaction takes the write lock when it begins. One that read first and wanted to write later would be refused
+   * whenever somebody else had written in between, however long it waited.
+   */
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw('begin immediate'))
   }
 }
 
+/**
+ * Wait on the event loop, not inside of SQLite as its own timeout does: a server goes on serving, and two centers in
+ * one process do not stop one another from finishing. A statement that found the database busy has done nothing.
+ */
+async function retryWhileBusy<T>(run: () => Promise<T>): Promise<T> {
+  for (const started = performance.now(); ;) {
+    try {
+      return await run()
+    } catch (error) {
+      const isBusy = error instanceof CofferError && error.code === 'COFFER_BUSY'
+      if (!isBusy || performance.now() - started > BUSY_LIMIT_MS) throw error
+      // Not in step with others who wait.
+      await setTimeout(BUSY_STEP_MS * (1 + Math.random()))
+    }
+  }
+}
+
 function openDatabase(path: string): SqliteDatabase {
-  const database = translating(() => new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS }))
+  const database = translating(() => new DatabaseSync(path, { timeout: BUSY_LIMIT_MS }))
   translating(() => {
     database.exec('pragma journal_mode = wal')
     database.exec('pragma synchronous = full') // one fsync per commit: an answer that went out is on the disk
     database.exec('pragma foreign_keys = on')
     database.exec('pragma trusted_schema = off')
+    database.exec('pragma busy_timeout = 0') // from here on retryWhileBusy waits
   })
+  // Prepared once: the driver frees a statement only when it is collected. There are as many as places that ask.
+  const statements = new Map<string, SqliteStatement>()
   return {
-    close: () => database.close(),
     prepare(sql) {
-      const statement = translating(() => database.prepare(sql))
-      return {
-        reader: statement.columns().length > 0,
-        all: parameters => translating(() => statement.all(...parameters)),
-        run: parameters => translating(() => statement.run(...parameters)),
-        iterate: parameters => statement.iterate(...parameters)
+      let statement = statements.get(sql)
+      if (statement === undefined) {
+        statement = prepare(database, sql)
+        statements.set(sql, statement)
       }
+      return statement
+    },
+    close() {
+      statements.clear()
+      // The driver really closes when the statements are collected; until then nothing is left to write.
+      translating(() => database.exec('pragma wal_checkpoint(truncate)'))
+      database.close()
     }
+  }
+}
+
+function prepare(database: InstanceType<typeof DatabaseSync>, sql: string): SqliteStatement {
+  const statement = translating(() => database.prepare(sql))
+  return {
+    reader: statement.columns().length > 0,
+    // Ordinary objects: the driver's have no prototype, which comparing and cloning trip over.
+    all: parameters => translating(() => statement.all(...parameters)).map(row => ({ ...row })),
+    run: parameters => translating(() => statement.run(...parameters)),
+    iterate: parameters => statement.iterate(...parameters)
   }
 }
 
