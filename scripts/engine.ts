@@ -85,7 +85,9 @@ await keep(
     const metered = meterEngine(readFileSync(wasmPath), readFileSync(gluePath, 'utf8'))
     write(METERED, metered.wasm)
     write(BOOT, metered.bootWasm)
-    console.log(`engine: metered ${metered.loops - metered.unmeteredLoops} of ${metered.loops} loops`)
+    console.log(
+      `engine: metered ${metered.loops - metered.unmeteredLoops} of ${metered.loops} loops, padded ${metered.paddedFrames} frames`
+    )
   }
 )
 

@@ -9,7 +9,7 @@
  * The names come from the glue that the compiler wrote for the same wasm, where they are minified. Files, timers and
  * the environment, which the engine never needs, answer "no such function" (WASI's error 52).
  */
-import type { EngineExports, EngineImports } from '../sandbox/quickjs/abi.js'
+import { REJECTION_TRACKER, type EngineExports, type EngineImports } from '../sandbox/quickjs/abi.js'
 import binaryen from 'binaryen'
 
 export interface MeteredEngine {
@@ -19,10 +19,11 @@ export interface MeteredEngine {
   readonly bootWasm: Uint8Array
   readonly loops: number
   readonly unmeteredLoops: number
+  readonly paddedFrames: number
 }
 
 /** How the glue shows which import is which: the key of the entry that does this. */
-const IMPORTS: Record<Exclude<keyof EngineImports, 'outOfFuel'>, RegExp> = {
+const IMPORTS: Record<Exclude<keyof EngineImports, 'outOfFuel' | 'trackRejection'>, RegExp> = {
   callFunction: /([\w$]+):function\([^)]*\)\{return c\.callbacks\.callFunction/,
   interrupt: /([\w$]+):function\([^)]*\)\{return c\.callbacks\.shouldInterrupt/,
   loadModule: /([\w$]+):function\([^)]*\)\{[^}]*c\.callbacks\.loadModuleSource/,
@@ -83,6 +84,17 @@ const METER = `
   (call $charge (local.get $bytes))
   (memory.fill (local.get $to) (local.get $value) (local.get $bytes)))
 `
+/** What the engine calls by its table when a promise is rejected; values become a pointer to a pair of them. */
+const REJECTIONS = `
+ (func $onRejection (param $context i32) (param $promise i64) (param $reason i64) (param $handled i32) (param i32)
+  (local $pair i32)
+  (global.set $global$0 (local.tee $pair (i32.sub (global.get $global$0) (i32.const 16))))
+  (i64.store (local.get $pair) (local.get $promise))
+  (i64.store offset=8 (local.get $pair) (local.get $reason))
+  (call $trackRejection (local.get $pair) (local.get $handled))
+  (global.set $global$0 (i32.add (local.get $pair) (i32.const 16))))
+ (elem $rejections (i32.const ${REJECTION_TRACKER}) $onRejection)
+`
 const TURN = `
 (global.set $fuel (i32.sub (global.get $fuel) (i32.const 1)))
 (if (i32.lt_s (global.get $fuel) (i32.const 0)) (then (call $refuel)))`
@@ -94,7 +106,7 @@ const TURN = `
  */
 export function meterEngine(wasm: Uint8Array, glue: string): MeteredEngine {
   const released = binaryen.readBinary(wasm)
-  const lines = released.emitText().split('\n')
+  const items = topLevelItems(released.emitText())
   released.dispose()
 
   const importNames = new Map(
@@ -104,66 +116,113 @@ export function meterEngine(wasm: Uint8Array, glue: string): MeteredEngine {
     ([name, pattern]) => [find(glue, name, pattern), name] as const
   )
   const memoryKey = find(glue, 'memory', /([\w$]+):q,r:la/)
+  // By far the longest function: a reader of the text could not miss it.
+  const interpreter = items.reduce((longest, item) => (item.length > longest.length ? item : longest))
 
-  const interpreter = longestFunction(lines)
-  const types: string[] = []
-  const imports: string[] = []
+  // Imports have to stand before what is defined here.
+  const imports = [
+    '(import "host" "outOfFuel" (func $outOfFuel (result i32)))',
+    '(import "host" "trackRejection" (func $trackRejection (param i32 i32)))'
+  ]
+  const definitions: string[] = [METER, REJECTIONS]
   const data: string[] = []
-  const body: string[] = []
   let loops = 0
   let unmeteredLoops = 0
-  let current = ''
-  for (const line of lines) {
-    const imported = /^ \(import "a" "([^"]+)" \((memory|func) ([^\s()]+)(.*)\)\)$/.exec(line)
-    const exported = /^ \(export "([^"]+)" (\(func \S+\))\)$/.exec(line)
+  let paddedFrames = 0
+  for (const item of items) {
+    const imported = /^\(import "a" "([^"]+)" \((memory|func) ([^\s()]+)(.*)\)\)$/.exec(item)
+    const exported = /^\(export "([^"]+)" (\(func \S+\))\)$/.exec(item)
     if (imported !== null) {
-      const [, key, kind, label, rest] = imported as unknown as [string, string, string, string, string]
-      if (key === memoryKey) imports.push(` (import "host" "memory" (memory ${label} 1 32768))`)
+      const [, key, kind, label, signature] = imported as unknown as [string, string, string, string, string]
+      if (key === memoryKey) imports.push(`(import "host" "memory" (memory ${label} 1 32768))`)
       else if (kind === 'func' && importNames.has(key)) {
-        imports.push(` (import "host" "${importNames.get(key)}" (func ${label}${rest}))`)
-      } else
-        body.push(
-          ` (func ${label}${rest} ${rest.includes('(result i32)') ? '(i32.const 52)' : '(unreachable)'})`
-        )
+        imports.push(`(import "host" "${importNames.get(key)}" (func ${label}${signature}))`)
+      } else {
+        const answer = signature.includes('(result i32)') ? '(i32.const 52)' : '(unreachable)'
+        definitions.push(`(func ${label}${signature} ${answer})`)
+      }
     } else if (exported !== null) {
       // One function may serve several names.
       for (const [key, name] of exportNames) {
-        if (key === exported[1]) body.push(` (export "${name}" ${exported[2]})`)
+        if (key === exported[1]) definitions.push(`(export "${name}" ${exported[2]})`)
       }
-    } else if (/^ \((data|start) /.test(line)) data.push(line)
-    else if (/^ \(type /.test(line)) types.push(line)
-    else if (line.startsWith(' ')) {
-      current = /^ \(func (\S+)/.exec(line)?.[1] ?? current
-      const isLoop = /^ *\(loop /.test(line)
-      if (isLoop) loops++
-      if (isLoop && current === interpreter) unmeteredLoops++
-      body.push(
-        line.replace('(memory.copy', '(call $meteredCopy').replace('(memory.fill', '(call $meteredFill') +
-          (isLoop && current !== interpreter ? TURN : '')
-      )
-    }
+    } else if (/^\((data|start) /.test(item)) data.push(item)
+    else if (item.startsWith('(func ')) {
+      const inFunction = item.match(LOOP)?.length ?? 0
+      loops += inFunction
+      if (item === interpreter) unmeteredLoops = inFunction
+      const metered = (item === interpreter ? item : item.replace(LOOP, `$&${TURN}`))
+        .replaceAll('(memory.copy', '(call $meteredCopy')
+        .replaceAll('(memory.fill', '(call $meteredFill')
+      const padded = padFrame(metered)
+      if (padded !== metered) paddedFrames++
+      definitions.push(padded)
+    } else if (item.startsWith('(table ')) {
+      const size = Number(/\d+(?= )/.exec(item.replace(/^\(table \S+ /, ''))?.[0])
+      if (size !== REJECTION_TRACKER) throw new Error(`the engine's table has changed: ${item}`)
+      definitions.push(`(table $0 ${size + 1} funcref)`)
+    } else definitions.push(item)
   }
-  imports.push(' (import "host" "outOfFuel" (func $outOfFuel (result i32)))')
-  const text = (data: readonly string[]) =>
-    ['(module', ...types, ...imports, METER, ...data, ...body, ')'].join('\n')
-  return { wasm: assemble(text([])), bootWasm: assemble(text(data)), loops, unmeteredLoops }
+  const text = (data: readonly string[]) => ['(module', ...imports, ...data, ...definitions, ')'].join('\n')
+  return { wasm: assemble(text([])), bootWasm: assemble(text(data)), loops, unmeteredLoops, paddedFrames }
 }
 
-/** The interpreter is by far the longest function. */
-function longestFunction(lines: readonly string[]): string {
-  let longest = ''
-  let length = 0
-  let start = -1
-  let label = ''
-  lines.forEach((line, at) => {
-    const opened = /^ \(func (\S+)/.exec(line)
-    if (opened === null) return
-    if (at - start > length && start >= 0) [longest, length] = [label, at - start]
-    start = at
-    label = opened[1]!
-  })
-  return longest
+const LOOP = /\(loop .*/g
+
+/** What stands directly inside the module, each with its lines. */
+function topLevelItems(text: string): string[] {
+  const inner = text.slice(text.indexOf('\n') + 1, text.lastIndexOf('\n)'))
+  return inner
+    .split(/^ (?=\()/m)
+    .map(item => item.trimEnd())
+    .filter(item => item !== '')
 }
+
+/**
+ * Widen a function's frame on the C stack to what its call costs on V8's.
+ *
+ * The engine bounds recursion by its C stack, which lies in the memory and holds only variables whose address is
+ * taken. V8's stack holds everything else, and when that one overflows first, nothing is left to do but drop the
+ * guest: `JSON.parse('['.repeat(1e5))` would end a program that should have seen an error. A call costs V8 some
+ * 7 bytes per local; the interpreter's own frame, which is the measure for the rest, has 0.42 byte here per byte there.
+ */
+function padFrame(text: string): string {
+  const asInterpreter = INTERPRETER_PROLOGUE.exec(text)
+  const opened = asInterpreter ?? PROLOGUE.exec(text)
+  if (opened === null) return text
+  const [whole, frame, operation, constant] = opened as unknown as [string, string, string, string]
+  const size = operation === 'sub' ? Number(constant) : -Number(constant)
+  const local = String.raw`\(local\.get \$${frame}\)\s+`
+  const sum = String.raw`(?:add\s+${local}\(i32\.const ${size}|sub\s+${local}\(i32\.const -${size})\)`
+  const epilogue = new RegExp(String.raw`\(global\.set \$global\$0\s+\(i32\.${sum}\s+\)\s+\)`, 'g')
+  const epilogues = text.match(epilogue)?.length ?? 0
+  const touches = text.split('$global$0').length - 1
+  // The prologue has two. What else moves the stack pointer sizes an array at run time; only the interpreter's way of
+  // doing so is known to come out even.
+  if (asInterpreter !== null ? epilogues !== 1 : touches !== 2 + epilogues) return text
+  const locals = text.match(/\((?:param|local) \$\d+ /g)?.length ?? 0
+  const padding =
+    asInterpreter !== null ? INTERPRETER_PADDING : 16 * Math.ceil((FRAME_BYTES + LOCAL_BYTES * locals) / 16)
+  return text
+    .replace(
+      epilogue,
+      () => `(global.set $global$0 (i32.add (local.get $${frame}) (i32.const ${size + padding})))`
+    )
+    .replace(whole, () =>
+      whole.replace(
+        `(i32.const ${constant})`,
+        `(i32.const ${operation === 'sub' ? size + padding : -size - padding})`
+      )
+    )
+}
+
+const PROLOGUE =
+  /\(global\.set \$global\$0\s+\(local\.tee \$(\d+)\s+\(i32\.(sub|add)\s+\(global\.get \$global\$0\)\s+\(i32\.const (-?\d+)\)\s+\)\s+\)\s+\)/
+const INTERPRETER_PROLOGUE =
+  /\(local\.set \$(\d+)\s+\(local\.tee \$\d+\s+\(i32\.(sub)\s+\(global\.get \$global\$0\)\s+\(i32\.const (\d+)\)\s+\)\s+\)\s+\)\s+\(global\.set \$global\$0/
+const INTERPRETER_PADDING = 64
+const FRAME_BYTES = 128
+const LOCAL_BYTES = 12
 
 function assemble(text: string): Uint8Array {
   const module = binaryen.parseText(text)

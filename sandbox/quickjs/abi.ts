@@ -74,6 +74,9 @@ export interface EngineImports {
   /** @returns the module's source from malloc, ending in a zero byte; 0 after QTS_Throw. */
   readonly loadModule: (runtime: Pointer, context: Pointer, name: Pointer) => Pointer
   readonly freeHostRef: (runtime: Pointer, id: number) => void
+  /** A promise was rejected while nobody handled it, or got its first handler after that. `pair` holds two JSValues:
+   * the promise and its reason. Added by scripts/meter.ts: the released interface has no way to hear of it. */
+  readonly trackRejection: (pair: Pointer, handled: number) => void
   /** @returns 1 when the memory now holds `sizeBytes`. */
   readonly grow: (sizeBytes: number) => number
   /** Milliseconds since 1970. */
@@ -96,10 +99,20 @@ export const TAG_UNDEFINED = 3
 
 export const EVAL_SCRIPT = 0
 export const EVAL_MODULE = 1
-export const EVAL_COMPILE_ONLY = 1 << 5
 
-/** Fuel between two polls: one unit is one turn of a native loop or 16 bytes of a block copy, so about 1 ms. */
-export const FUEL = 200_000
+/**
+ * Fuel between two polls: one unit is one turn of a native loop or 16 bytes of a block copy. The slowest turns, which
+ * look up properties, take 0.2 µs, so polls are at most 10 ms apart.
+ */
+export const FUEL = 50_000
+
+/** Index in the engine's function table of the rejection tracker: the first after its own. */
+export const REJECTION_TRACKER = 471
+
+/** The C stack that the wasm was linked with lies below the heap, from `stackPointer()` at rest downwards. */
+export const STACK_BYTES = 5 * 1024 * 1024
+/** The most of it that a guest may use; the rest is for native code between two of the engine's own checks. */
+export const MAX_GUEST_STACK_BYTES = STACK_BYTES - 1024 * 1024
 
 export const PAGE_BYTES = 65536
 /** The engine addresses its memory with signed offsets in places: 2 GiB is its own bound. */
@@ -118,5 +131,9 @@ export const DRIVE = {
   /** Make an error for an import by this name. */
   refuse: 4,
   /** Make "line column message" of a SyntaxError. */
-  describe: 5
+  describe: 5,
+  /** Tell the SDK of an unhandled rejection: promise, reason. */
+  rejected: 6,
+  /** The same promise got a handler after all. */
+  handled: 7
 } as const

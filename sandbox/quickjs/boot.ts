@@ -2,7 +2,7 @@
  * Make the image that every guest starts from: a runtime, a context, the driver below and the SDK, all run once. Part
  * of the build and of tests; nothing of it ships.
  */
-import { DRIVE, EVAL_SCRIPT, MAX_PAGES, PAGE_BYTES, type Pointer } from './abi.js'
+import { DRIVE, EVAL_SCRIPT, MAX_PAGES, PAGE_BYTES, REJECTION_TRACKER, type Pointer } from './abi.js'
 import { encodeImage } from './image.js'
 import { Instance } from './instance.js'
 
@@ -10,13 +10,16 @@ import { Instance } from './instance.js'
  * What the host calls inside the guest, by number; keeps the SDK's object out of the guest's reach. It uses only
  * what it captured before any guest code ran.
  *
- * While a program links, `globalThis[HIDDEN]` is the way by which the modules made for it reach their exports; the
+ * While a program links, `globalThis.__coffer` is the way by which the modules made for it reach their exports; the
  * last of them removes it, before the first statement of the program runs.
+ *
+ * A program that throws at once leaves promises behind that the engine made for it and nobody can handle. They are
+ * known by their reason, and taken back when the failure itself is told.
  */
 const DRIVER = `(function (call, boot) {
   'use strict'
   const Bytes = Uint8Array, Failure = TypeError, Later = Promise, hide = Object.defineProperty, text = String
-  let namespace
+  let namespace, early
   const guest = boot(Object.freeze({
     __proto__: null,
     send(message) {
@@ -26,20 +29,31 @@ const DRIVER = `(function (call, boot) {
   }))
   const hidden = { modules: guest.modules, begin(value) { namespace = value; delete globalThis.__coffer; call() } }
   const settled = new Later(done => done())
-  return function (operation, value) {
+  return function (operation, value, reason) {
     switch (operation) {
       case ${DRIVE.receive}: guest.receive(new Bytes(value)); return
       case ${DRIVE.link}: hide(globalThis, '__coffer', { __proto__: null, value: hidden, configurable: true }); return
-      case ${DRIVE.started}: guest.setNamespace(namespace, value === namespace ? settled : value); return
-      case ${DRIVE.failed}: guest.setNamespace(namespace, new Later((_, fail) => fail(value))); return
+      case ${DRIVE.started}: early = null; guest.setNamespace(namespace, value === namespace ? settled : value); return
+      case ${DRIVE.failed}:
+        for (; early; early = early.next) if (early.reason === value) guest.rejection(early.promise, value, true)
+        early = null
+        guest.setNamespace(namespace, new Later((_, fail) => fail(value)))
+        return
       case ${DRIVE.refuse}: return new Failure("Cannot import '" + value + "': it was not granted")
       case ${DRIVE.describe}: return text(value.lineNumber) + ' ' + text(value.columnNumber) + ' ' + text(value.message)
+      case ${DRIVE.rejected}:
+        if (early !== null) early = { __proto__: null, promise: value, reason, next: early }
+        guest.rejection(value, reason, false)
+        return
+      case ${DRIVE.handled}: guest.rejection(value, undefined, true); return
     }
   }
 })`
 
 /** Enough for the C stack, which the engine places below its heap, and the heap's first allocations. */
 const BOOT_PAGES = 96
+/** More of the engine's JSRuntime than comes before the handlers. */
+const RUNTIME_BYTES = 256
 /** More of the C stack than starting the SDK can have touched. */
 const STACK_SWEEP_BYTES = 1024 * 1024
 
@@ -51,6 +65,7 @@ const STACK_SWEEP_BYTES = 1024 * 1024
  * @throws Error when the script throws.
  */
 export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: string): Uint8Array {
+  let rejections = 0
   const module = new WebAssembly.Module(bootWasm as Uint8Array<ArrayBuffer>)
   const instance = new Instance(module, BOOT_PAGES, MAX_PAGES, {
     poll() {},
@@ -58,16 +73,22 @@ export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: strin
       throw new Error('the SDK sent a message while it started')
     },
     load: () => undefined,
+    rejection: () => rejections++,
     // Whatever depends on the clock would make every build differ.
     now: () => 0
   })
   const { engine } = instance
   const stackTop = engine.stackPointer()
   engine.initialize()
-  const undefinedPointer = (instance.undefinedPointer = engine.QTS_GetUndefined())
+  const undefinedPointer = engine.QTS_GetUndefined()
   const runtime = engine.QTS_NewRuntime()
   const context = engine.QTS_NewContext(runtime, 0)
+  const fields = () => new Uint32Array(instance.memory.buffer.slice(runtime, runtime + RUNTIME_BYTES))
+  const before = fields()
   engine.QTS_RuntimeEnableInterruptHandler(runtime)
+  // Handler and its argument, then the rejection tracker and its argument: so quickjs.h declares them.
+  const handler = fields().findIndex((word, i) => word !== before[i])
+  instance.view.setUint32(runtime + 4 * (handler + 2), REJECTION_TRACKER, true)
   engine.QTS_RuntimeEnableModuleLoader(runtime, 0)
   const scratch = instance.allocate(64)
 
@@ -91,10 +112,9 @@ export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: strin
     return unwrap(engine.QTS_Call(context, callee, undefinedPointer, args.length, scratch))
   }
 
-  const name = instance.newText('')
-  const call = engine.QTS_NewFunction(context, name, 1, 0, 0)
-  const driver = apply(run(DRIVER, 'coffer:driver'), call, run(sdk, 'coffer:sdk'))
-
+  // The rest of the layout that machine.ts counts on, tried out while every global is still the engine's own.
+  engine.QTS_FreeValuePointer(context, run('void Promise.reject()', 'coffer:boot'))
+  if (rejections !== 1) throw new Error('the engine keeps its rejection tracker elsewhere')
   const randomState = findRandomState(instance, context, () => {
     engine.QTS_FreeValuePointer(context, run('Math.random()', 'coffer:boot'))
   })
@@ -104,6 +124,10 @@ export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: strin
   if (instance.typedArray(array, typedArrayClass).join() !== '1,2,3') {
     throw new Error('the engine lays out typed arrays in another way')
   }
+
+  const name = instance.newText('')
+  const call = engine.QTS_NewFunction(context, name, 1, 0, 0)
+  const driver = apply(run(DRIVER, 'coffer:driver'), call, run(sdk, 'coffer:sdk'))
 
   // Leftovers of finished calls.
   instance.bytes.fill(0, stackTop - STACK_SWEEP_BYTES, stackTop)
@@ -117,7 +141,8 @@ export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: strin
       undefinedPointer,
       randomState,
       typedArrayClass,
-      scratch
+      scratch,
+      stackTop
     },
     wasmHash
   )

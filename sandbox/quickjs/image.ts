@@ -26,7 +26,9 @@ const FIELDS = [
   /** Class number of Uint8Array. */
   'typedArrayClass',
   /** 64 bytes for argument lists. */
-  'scratch'
+  'scratch',
+  /** Where the C stack begins, growing down; the heap begins there too, growing up. */
+  'stackTop'
 ] as const
 
 export type ImageFields = Record<(typeof FIELDS)[number], number>

@@ -17,10 +17,12 @@ import {
 export interface Hooks {
   /** Guest code runs: may throw to end it. */
   poll(): void
-  /** The guest's side called. @returns a JSValue from malloc, or 0 for undefined. */
-  call(id: number, argument: Pointer): Pointer
+  /** The driver called, with a value or without. @returns a JSValue from malloc, or 0 for undefined. */
+  call(argument: Pointer | undefined): Pointer
   /** @returns source text of a module; undefined after {@link Instance.refuse}. */
   load(name: string): string | undefined
+  /** A promise and its reason: two JSValues in a row. */
+  rejection(pair: Pointer, handled: boolean): void
   /** Milliseconds since 1970, for the guest's Date. */
   now(): number
 }
@@ -46,13 +48,17 @@ export class Instance {
    * @param maxPages - Memory may not grow past this: COFFER_LIMIT_MEMORY.
    */
   constructor(module: WebAssembly.Module, pages: number, maxPages: number, hooks: Hooks) {
-    this.memory = new WebAssembly.Memory({ initial: pages, maximum: maxPages })
+    try {
+      this.memory = new WebAssembly.Memory({ initial: pages, maximum: maxPages })
+    } catch (cause) {
+      throw engineFailed('the system has no memory for it', cause)
+    }
     this.bytes = new Uint8Array(this.memory.buffer)
     this.view = new DataView(this.memory.buffer)
     const host: EngineImports & { memory: WebAssembly.Memory } = {
       memory: this.memory,
-      callFunction: (_context, _self, argumentCount, args, id) =>
-        hooks.call(id, argumentCount > 0 ? args : this.undefinedPointer),
+      callFunction: (_context, _self, argumentCount, args) =>
+        hooks.call(argumentCount > 0 ? args : undefined),
       interrupt: () => {
         hooks.poll()
         return 0
@@ -66,6 +72,7 @@ export class Instance {
         return source === undefined ? 0 : this.newText(source)
       },
       freeHostRef: () => {},
+      trackRejection: (pair, handled) => hooks.rejection(pair, handled !== 0),
       grow: sizeBytes => this.grow(sizeBytes, maxPages),
       now: () => hooks.now(),
       // All zeros: the guest's clock runs in UTC.
@@ -83,11 +90,7 @@ export class Instance {
     }
     const instance = new WebAssembly.Instance(module, { host: { ...host } })
     this.engine = instance.exports as unknown as EngineExports
-    this.undefinedPointer = 0
   }
-
-  /** Address of the constant undefined; set by the owner, since asking for it needs a ready memory. */
-  undefinedPointer: Pointer
 
   /**
    * The engine's heap asks for memory. Refusing it would leave C code with null pointers and the guest with an error

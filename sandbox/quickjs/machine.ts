@@ -2,15 +2,24 @@
  * The QuickJS machine: one guest in the caller's thread, started from a memory image and bounded by metering.
  *
  * Memory is bounded by the WebAssembly.Memory itself, time by `poll()`, which interpreter and native loops both ask.
- * Whatever unwinds through the engine, a limit, a trap or V8's own stack limit, leaves its C state torn: the
- * machine is dead from then on, and its memory is never read again.
+ * Whatever unwinds through the engine, a limit, a trap or the end of V8's own stack, leaves its C state torn: the
+ * machine is dead from then on, and its memory is never believed again.
  *
- * This file and what it imports touch no file, clock or randomness: they are handed in.
+ * Nothing here touches files, clock or randomness: they are handed in (node.ts).
  */
+import { utf8 } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
 import type { Limits } from '../guest.js'
 import type { Machine, MachinePort } from '../machine.js'
-import { DRIVE, EVAL_COMPILE_ONLY, EVAL_MODULE, MAX_PAGES, PAGE_BYTES, type Pointer } from './abi.js'
+import {
+  DRIVE,
+  EVAL_MODULE,
+  MAX_GUEST_STACK_BYTES,
+  MAX_PAGES,
+  PAGE_BYTES,
+  STACK_BYTES,
+  type Pointer
+} from './abi.js'
 import { decodeImage, type Image } from './image.js'
 import { engineFailed, Instance } from './instance.js'
 
@@ -25,21 +34,22 @@ export interface QuickjsSource {
   readonly now: () => number
 }
 
-/** A machine that can also compile a program without running it: for those who press titles. */
-export interface CompilingMachine extends Machine {
+/** A machine that can also check a program without running it: for those who press titles. */
+export interface CheckingMachine extends Machine {
   /**
-   * Compile an ES module and resolve its imports; nothing of it runs. The machine is spent afterwards.
+   * Compile an ES module and look up its imports; nothing of it runs, and which exports the modules have is not
+   * asked. The machine is spent afterwards.
    *
-   * @param modules - Names of the modules that it may import.
+   * @param modules - The modules that it may import are the keys.
    * @throws CofferError COFFER_PROGRAM_INVALID with line and column.
    */
   compile(source: Uint8Array, name: string, modules: ReadonlyMap<string, readonly string[]>): void
 }
 
-export type QuickjsFactory = (port: MachinePort, limits: Limits) => CompilingMachine
+export type QuickjsFactory = (port: MachinePort, limits: Limits) => CheckingMachine
 
 /**
- * Compile the engine, once per process.
+ * Compile the engine; once per process is enough.
  *
  * @throws CofferError COFFER_ENGINE_FAILED when its files are damaged.
  */
@@ -54,20 +64,14 @@ export function loadQuickjs(source: QuickjsSource): QuickjsFactory {
   return (port, limits) => new QuickjsMachine(module, image, source, port, limits)
 }
 
-/** Imported at the end of every program, so it runs before it; the guest cannot name it. */
-const BEGIN = 'coffer:begin'
-
-class QuickjsMachine implements CompilingMachine {
+class QuickjsMachine implements CheckingMachine {
   private readonly image: Image
   private readonly port: MachinePort
+  private readonly stackBytes: number
+  /** Undefined once the guest has ended, in whatever way. */
   private instance: Instance | undefined
   private busy = false
-  private granted: ReadonlyMap<string, readonly string[]> = new Map()
-  /** Copy of the program in the engine's memory, until it is compiled. */
-  private sourceStart: Pointer = 0
-  private sourceLength = 0
-  private name = ''
-  private refusedImport: string | undefined
+  private program: Program | undefined
 
   constructor(
     module: WebAssembly.Module,
@@ -78,73 +82,64 @@ class QuickjsMachine implements CompilingMachine {
   ) {
     this.image = image
     this.port = port
+    this.stackBytes = Math.min(limits.stackBytes, MAX_GUEST_STACK_BYTES)
     const { fields, parts } = image
+    // The image is the engine's share; what the guest allocates comes on top.
     const maxPages = Math.min(MAX_PAGES, fields.pages + Math.ceil(limits.memoryBytes / PAGE_BYTES))
     const instance = new Instance(module, fields.pages, maxPages, {
-      poll: () => this.poll(),
-      call: (_id, argument) => this.call(argument),
+      poll: () => {
+        port.poll()
+        this.alive()
+      },
+      call: argument => this.answer(argument),
       load: name => this.load(name),
+      rejection: (pair, handled) => this.reject(pair, handled),
       now: source.now
     })
     for (const { offset, bytes } of parts) instance.bytes.set(bytes, offset)
-    // Every guest from one image would roll the same dice. Zero is the one state the generator never leaves.
+    // Every guest from one image would roll the same dice. Zero is the one state that the generator never leaves.
     const random = source.randomBytes(8)
     random[0]! |= 1
     instance.bytes.set(random, fields.randomState)
-    instance.undefinedPointer = fields.undefinedPointer
-    instance.engine.QTS_RuntimeSetMaxStackSize(fields.runtime, limits.stackBytes)
+    instance.engine.QTS_RuntimeSetMaxStackSize(fields.runtime, this.stackBytes)
     this.instance = instance
   }
 
   evaluate(source: Uint8Array, name: string, modules: ReadonlyMap<string, readonly string[]>): void {
-    this.granted = modules
-    this.name = name
     this.run(instance => {
       const { context } = this.image.fields
-      const suffix = encoder.encode(`\nimport ${JSON.stringify(BEGIN)}`)
-      this.sourceLength = source.length
-      this.sourceStart = instance.allocate(source.length + suffix.length + 1)
-      instance.bytes.set(source, this.sourceStart)
-      instance.bytes.set(suffix, this.sourceStart + source.length)
-      instance.bytes[this.sourceStart + source.length + suffix.length] = 0
-      const label = instance.newText(name)
-      this.drive(DRIVE.link, this.image.fields.undefinedPointer)
-      const value = instance.engine.QTS_Eval(
-        context,
-        this.sourceStart,
-        source.length + suffix.length,
-        label,
-        0,
-        EVAL_MODULE
-      )
-      const begun = this.sourceStart === 0
-      instance.engine.free(label)
-      if (!instance.isException(value)) this.drive(DRIVE.started, value)
-      else {
-        const error = instance.engine.QTS_ResolveException(context, value)
-        if (!begun) throw this.invalidProgram(error)
-        this.drive(DRIVE.failed, error)
-        instance.engine.QTS_FreeValuePointer(context, error)
-      }
-      instance.engine.QTS_FreeValuePointer(context, value)
+      const value = this.start(instance, source, new Program(instance, source, name, modules))
+      const error = instance.engine.QTS_ResolveException(context, value)
+      if (error === 0) this.drive(DRIVE.started, value)
+      else this.drive(DRIVE.failed, error)
+      instance.engine.QTS_FreeValuePointer(context, error === 0 ? value : error)
       this.runJobs(instance)
     })
   }
 
   compile(source: Uint8Array, name: string, modules: ReadonlyMap<string, readonly string[]>): void {
-    this.granted = modules
-    this.name = name
-    this.run(instance => {
-      const { context } = this.image.fields
-      this.sourceLength = source.length
-      this.sourceStart = instance.allocate(source.length + 1)
-      instance.bytes.set(source, this.sourceStart)
-      instance.bytes[this.sourceStart + source.length] = 0
-      const label = instance.newText(name)
-      const flags = EVAL_MODULE | EVAL_COMPILE_ONLY
-      const value = instance.engine.QTS_Eval(context, this.sourceStart, source.length, label, 0, flags)
-      if (instance.isException(value)) throw this.invalidProgram(instance.engine.QTS_ResolveException(context, value))
-    })
+    try {
+      this.run(instance => {
+        this.start(instance, source, new Program(instance, source, name, modules, true))
+      })
+    } catch (outcome) {
+      if (outcome !== COMPILED) throw outcome
+    }
+  }
+
+  /** @returns what the program's first run came to, as QTS_Eval tells it. */
+  private start(instance: Instance, source: Uint8Array, program: Program): Pointer {
+    if (this.program !== undefined) throw new Error('internal: a machine takes one program')
+    this.program = program
+    const { context, undefinedPointer } = this.image.fields
+    const { engine } = instance
+    const label = instance.newText(program.name)
+    this.drive(DRIVE.link, undefinedPointer)
+    const value = engine.QTS_Eval(context, program.start, program.lengthBytes, label, 0, EVAL_MODULE)
+    if (!program.begun) throw this.invalid(program, source, engine.QTS_ResolveException(context, value))
+    engine.free(program.start)
+    engine.free(label)
+    return value
   }
 
   dispatch(message: Uint8Array): void {
@@ -157,25 +152,40 @@ class QuickjsMachine implements CompilingMachine {
     })
   }
 
+  /** What the guest's memory has grown by: 0 to the limit, like the limit without the engine's share. */
   memoryBytes(): number {
-    if (this.instance === undefined) return 0
-    return this.instance.memory.buffer.byteLength - this.image.fields.pages * PAGE_BYTES
+    return (this.instance?.bytes.length ?? this.ownShare) - this.ownShare
+  }
+
+  private get ownShare(): number {
+    return this.image.fields.pages * PAGE_BYTES
   }
 
   destroy(): void {
-    this.instance?.bytes.fill(0)
+    const instance = this.instance
     this.instance = undefined
+    if (instance === undefined) return
+    // The C stack is mostly memory that nobody ever touched, and to write there costs a page each: it is wiped as deep
+    // as the guest may have gone, and from there on as long as anything is found.
+    const { stackTop } = this.image.fields
+    const { bytes } = instance
+    bytes.fill(0, stackTop)
+    const bottom = stackTop - STACK_BYTES
+    let end = stackTop - this.stackBytes - PAGE_BYTES
+    bytes.fill(0, end, stackTop)
+    while (end > bottom) {
+      const chunk = bytes.subarray(Math.max(bottom, end - PAGE_BYTES), end)
+      if (chunk.every(byte => byte === 0)) break
+      chunk.fill(0)
+      end -= PAGE_BYTES
+    }
+    bytes.fill(0, 0, bottom)
   }
 
   /** Everything that enters the engine does so through here. */
   private run(work: (instance: Instance) => void): void {
-    const instance = this.instance
-    if (instance === undefined) {
-      throw new CofferError('COFFER_GUEST_GONE', 'The guest has ended: it can be called no more.', {
-        hint: 'Launch it again.'
-      })
-    }
     if (this.busy) throw new Error('internal: the machine was called from inside itself')
+    const instance = this.alive()
     this.busy = true
     try {
       work(instance)
@@ -187,104 +197,203 @@ class QuickjsMachine implements CompilingMachine {
     }
   }
 
-  private poll(): void {
-    this.port.poll()
-    this.checkAlive()
+  /** Asked before each step back into the engine too: the port may have ended the guest meanwhile. */
+  private alive(): Instance {
+    if (this.instance !== undefined) return this.instance
+    throw new CofferError('COFFER_GUEST_GONE', 'The guest has ended: it can be called no more.', {
+      hint: 'Launch it again.'
+    })
   }
 
-  /** The port may have ended the machine while the engine's frames are still on the stack: do not go back to them. */
-  private checkAlive(): Instance {
-    if (this.instance === undefined) {
-      throw new CofferError('COFFER_GUEST_GONE', 'The guest was ended while it ran.')
-    }
-    return this.instance
-  }
-
-  /** Call the driver. What it throws is a fault of the SDK: guest code it runs cannot throw through it. */
-  private drive(operation: number, value: Pointer): Pointer {
-    const instance = this.checkAlive()
+  /**
+   * Call the driver inside the guest (boot.ts) with a number and one or two values.
+   *
+   * @returns its result; 0 when it failed, which takes a guest that is at the end of its stack.
+   */
+  private tryDrive(operation: number, ...values: Pointer[]): Pointer {
+    const instance = this.alive()
+    const { engine, view } = instance
     const { context, driver, undefinedPointer, scratch } = this.image.fields
-    const { view, engine } = instance
-    // An integer's JSValue: its value below, a tag of zero above.
-    view.setUint32(scratch + 8, operation, true)
-    view.setUint32(scratch + 12, 0, true)
-    view.setUint32(scratch, scratch + 8, true)
-    view.setUint32(scratch + 4, value, true)
-    const result = engine.QTS_Call(context, driver, undefinedPointer, 2, scratch)
-    if (!instance.isException(result)) return result
-    throw engineFailed('the SDK threw')
+    // The number as a JSValue: itself below, a tag of zero above. Then the list of pointers.
+    const list = scratch + 8
+    view.setUint32(scratch, operation, true)
+    view.setUint32(scratch + 4, 0, true)
+    view.setUint32(list, scratch, true)
+    values.forEach((value, i) => view.setUint32(list + 4 + 4 * i, value, true))
+    const result = engine.QTS_Call(context, driver, undefinedPointer, 1 + values.length, list)
+    const error = engine.QTS_ResolveException(context, result)
+    if (error === 0) return result
+    engine.QTS_FreeValuePointer(context, error)
+    return 0
   }
 
-  /** The guest's side calls: with a message, or with nothing when a program is about to begin. */
-  private call(argument: Pointer): Pointer {
-    const instance = this.checkAlive()
-    const { context, typedArrayClass, undefinedPointer } = this.image.fields
-    if (argument === undefinedPointer) {
-      instance.bytes.fill(0, this.sourceStart, this.sourceStart + this.sourceLength)
-      this.sourceStart = 0
+  private drive(operation: number, ...values: Pointer[]): Pointer {
+    const result = this.tryDrive(operation, ...values)
+    if (result === 0) throw engineFailed('the SDK threw')
+    return result
+  }
+
+  /** The driver calls: with a message of the SDK's, or with nothing when the program is about to begin. */
+  private answer(argument: Pointer | undefined): Pointer {
+    const instance = this.alive()
+    if (argument === undefined) {
+      this.program?.begin(instance)
       return 0
     }
+    const { context, typedArrayClass } = this.image.fields
     const answer = this.port.receive(instance.typedArray(argument, typedArrayClass))
-    this.checkAlive()
+    this.alive()
     return answer === undefined ? 0 : instance.newArrayBuffer(context, answer)
   }
 
-  /** Source of a module that is being linked. */
+  /** The engine asks for a module that it has not seen. */
   private load(name: string): string | undefined {
-    const exports = this.granted.get(name)
-    if (name === BEGIN && this.sourceStart !== 0) return this.beginModule()
-    if (exports !== undefined && this.sourceStart !== 0) return linkedModule(name, exports)
-    this.refusedImport ??= name
-    const instance = this.checkAlive()
+    const source = this.program?.linked(name)
+    if (source !== undefined) return source
+    const instance = this.alive()
     const { context } = this.image.fields
     const text = instance.newText(name)
     const value = instance.engine.QTS_NewString(context, text)
-    instance.engine.QTS_Throw(context, this.drive(DRIVE.refuse, value))
+    const error = this.tryDrive(DRIVE.refuse, value)
+    instance.engine.QTS_Throw(context, error === 0 ? value : error)
+    instance.engine.QTS_FreeValuePointer(context, value)
+    instance.engine.QTS_FreeValuePointer(context, error)
+    instance.engine.free(text)
     return undefined
   }
 
-  /** Loads every granted module, so that a later `import()` finds them, and then lets the program begin. */
-  private beginModule(): string {
-    const imports = [...this.granted.keys()].map(name => `import ${JSON.stringify(name)};`)
-    return `${imports.join('')}import * as n from ${JSON.stringify(this.name)};__coffer.begin(n)`
+  private reject(pair: Pointer, handled: boolean): void {
+    // At the end of its stack a guest loses this notice; it has an overflow to deal with.
+    this.tryDrive(handled ? DRIVE.handled : DRIVE.rejected, pair, pair + 8)
   }
 
-  /** Run what is due. A job that throws has rejected its own promise already; the SDK hears of that. */
+  /** Run what is due. A job that throws has rejected its own promise already. */
   private runJobs(instance: Instance): void {
     const { runtime, context, scratch } = this.image.fields
     while (instance.engine.QTS_IsJobPending(runtime) !== 0) {
-      this.poll()
+      this.port.poll()
+      this.alive()
       const result = instance.engine.QTS_ExecutePendingJob(runtime, 1, scratch)
       instance.engine.QTS_FreeValuePointer(context, result)
     }
   }
 
-  private invalidProgram(error: Pointer): CofferError {
-    const instance = this.checkAlive()
-    if (this.refusedImport !== undefined) {
+  /** What is wrong with a program that did not begin. `error` is what the engine threw. */
+  private invalid(program: Program, source: Uint8Array, error: Pointer): CofferError {
+    const instance = this.alive()
+    const { refused } = program
+    if (refused !== undefined) {
       return new CofferError(
         'COFFER_PROGRAM_INVALID',
-        `The program imports '${this.refusedImport}', which it may not.`
+        `Cannot link the program: it imports '${refused}', which it was not granted.`,
+        {
+          hint: "Bundle it with the program, or ask for it under the manifest's permissions if it is a coffer: module."
+        }
       )
     }
-    const text = this.drive(DRIVE.describe, error)
-    const pointer = instance.engine.QTS_GetString(this.image.fields.context, text)
-    const [line, column, ...message] = instance.text(pointer).split(' ')
-    return new CofferError('COFFER_PROGRAM_INVALID', `${line} ${column} ${message.join(' ')}`)
+    const description = this.drive(DRIVE.describe, error)
+    const text = instance.text(instance.engine.QTS_GetString(this.image.fields.context, description))
+    const [line, column, message] = /^(\d+|undefined) (\d+|undefined) (.*)$/s.exec(text)?.slice(1) ?? []
+    const told = message === undefined ? 'it is not a module' : withoutNames(message)
+    if (line === undefined || line === 'undefined') {
+      return new CofferError('COFFER_PROGRAM_INVALID', `Cannot link the program: ${told}.`)
+    }
+    const lines = source.reduce((count, byte) => (byte === 10 ? count + 1 : count), 1)
+    return Number(line) > lines
+      ? new CofferError(
+          'COFFER_PROGRAM_INVALID',
+          `Cannot compile the program: it ends too early, in line ${lines}.`
+        )
+      : new CofferError(
+          'COFFER_PROGRAM_INVALID',
+          `Cannot compile the program: line ${line}, column ${column}: ${told}.`
+        )
   }
 }
 
-const encoder = new TextEncoder()
+/**
+ * A program on its way into the guest: its text in the engine's memory until it is compiled, and the modules that it
+ * is linked with.
+ *
+ * One import is added to its end. Imports run before the program, so the module behind it marks the moment at which
+ * all is compiled and linked and nothing of the program has run: what goes wrong before is an invalid program, what
+ * goes wrong after is thrown by it. The added line moves no line or column.
+ */
+class Program {
+  readonly start: Pointer
+  readonly lengthBytes: number
+  begun = false
+  /** The first import that was not granted. */
+  refused: string | undefined
+  readonly name: string
+  private readonly modules: ReadonlyMap<string, readonly string[]>
+  private readonly compileOnly: boolean
+
+  constructor(
+    instance: Instance,
+    source: Uint8Array,
+    name: string,
+    modules: ReadonlyMap<string, readonly string[]>,
+    compileOnly = false
+  ) {
+    this.name = name
+    this.modules = modules
+    this.compileOnly = compileOnly
+    const suffix = utf8(`\nimport ${JSON.stringify(BEGIN)}`)
+    this.lengthBytes = source.length + suffix.length
+    // The compiler reads one byte past the end, and wants a zero there.
+    this.start = instance.allocate(this.lengthBytes + 1)
+    instance.bytes.set(source, this.start)
+    instance.bytes.set(suffix, this.start + source.length)
+    instance.bytes[this.start + this.lengthBytes] = 0
+  }
+
+  /** Compiled and linked: wipe the text. */
+  begin(instance: Instance): void {
+    this.begun = true
+    instance.bytes.fill(0, this.start, this.start + this.lengthBytes)
+  }
+
+  /** Source of a module that the program, or the one behind its last import, is linked with. */
+  linked(name: string): string | undefined {
+    // Later `import()`s find granted modules already there; what still asks is refused.
+    if (this.begun) return undefined
+    if (name === BEGIN) {
+      // Its own import is the last one: all others were found, and linking would be next.
+      if (this.compileOnly) throw COMPILED
+      return this.beginModule()
+    }
+    const exports = this.modules.get(name)
+    if (exports !== undefined) return linkedModule(name, exports)
+    this.refused ??= name
+    return undefined
+  }
+
+  private beginModule(): string {
+    const imports = [...this.modules.keys()].map(name => `import ${JSON.stringify(name)};`).join('')
+    return `${imports}import * as namespace from ${JSON.stringify(this.name)};__coffer.begin(namespace)`
+  }
+}
+
+/** Thrown through the engine to leave it where a program is compiled and not yet linked. */
+const COMPILED = Symbol('compiled')
+
+/** A name that no bundler writes; a program that imports it gains nothing. */
+const BEGIN = 'coffer:begin'
 
 /** A module whose exports are those that the SDK made for it. */
 function linkedModule(name: string, exports: readonly string[]): string {
-  const short = JSON.stringify(name.replace(/^coffer:/, ''))
-  const constants = exports.map((key, i) => `const x${i}=m[${JSON.stringify(key)}];`)
+  const constants = exports.map((key, i) => `const x${i}=made[${JSON.stringify(key)}];`)
   const list = exports.map((key, i) => `x${i} as ${JSON.stringify(key)}`)
-  return `const m=__coffer.modules[${short}];${constants.join('')}export{${list.join()}}`
+  const made = `__coffer.modules[${JSON.stringify(name.replace('coffer:', ''))}]`
+  return `const made=${made};${constants.join('')}export{${list.join()}}`
 }
 
-/** What came out of the engine, as one of our errors. What the port threw, other than those, is the host's own. */
+/** The engine quotes what it stumbles over. Punctuation and missing exports may be told; a title's words stay in it. */
+const withoutNames = (message: string): string =>
+  message.startsWith('Could not find export') ? message : message.replace(/:? '[^']{3,}'?/g, '').trimEnd()
+
+/** What came out of the engine, as an error of ours. What the port threw passes as it is. */
 function translate(error: unknown): unknown {
   if (error instanceof WebAssembly.RuntimeError) return engineFailed('its code trapped', error)
   if (error instanceof RangeError) return engineFailed('the native stack is used up', error)
