@@ -11,8 +11,8 @@ interface Kind {
   readonly id: string
   readonly name: string
   readonly glyph: string
-  /** '#rrggbb' */
-  readonly colour: string
+  /** Of the terminal's 256. */
+  readonly colour: number
   /** First and last floor where it is found. */
   readonly floors: readonly [number, number]
   /** How often it is picked, against the others of its floor; 0: never by chance. */

@@ -4,20 +4,10 @@
  */
 import { size, write } from 'coffer:terminal'
 
-/** Red, green and blue, 0 to 255 each. */
-export type Colour = readonly [number, number, number]
+/** Of the palette of 256: 16 to 231 are a cube of 6 reds by 6 greens by 6 blues, 232 to 255 greys. */
+export type Colour = number
 
 const DEFAULT_INK = -1
-
-/** Nearest of the 256-colour palette's 6 by 6 by 6 cube and its greys. */
-function paletteIndex([red, green, blue]: Colour): number {
-  const most = Math.max(red, green, blue)
-  const least = Math.min(red, green, blue)
-  if (most - least < 12) return most < 8 ? 16 : Math.min(255, 232 + Math.floor((most - 8) / 10))
-  const level = (value: number) =>
-    value < 48 ? 0 : value < 115 ? 1 : Math.min(5, Math.floor((value - 35) / 40))
-  return 16 + 36 * level(red) + 6 * level(green) + level(blue)
-}
 
 export class Screen {
   columns = 0
@@ -60,7 +50,7 @@ export class Screen {
   /** Put text, one cell per character; what does not fit is cut off. */
   put(column: number, row: number, text: string, colour?: Colour): void {
     if (row < 0 || row >= this.rows) return
-    const ink = colour === undefined || !this.#colours ? DEFAULT_INK : paletteIndex(colour)
+    const ink = colour === undefined || !this.#colours ? DEFAULT_INK : colour
     for (const glyph of text) {
       if (column >= 0 && column < this.columns) {
         this.#glyphs[row * this.columns + column] = glyph

@@ -26,23 +26,24 @@ import {
 import type { Result } from './saves.js'
 import type { Colour, Screen } from './screen.js'
 
-const PAPER: Colour = [200, 195, 180]
-const QUIET: Colour = [128, 128, 128]
-const FLAME: Colour = [255, 175, 75]
-const TONES: Record<Tone, Colour> = { plain: PAPER, good: [170, 220, 120], bad: [255, 120, 95] }
-const REMEMBERED: Colour = [68, 68, 78]
-const HERO_COLOUR: Colour = [255, 255, 255]
-const DARKEST = 0.35
+const PAPER: Colour = 187
+const QUIET: Colour = 244
+const FLAME: Colour = 215
+const TONES: Record<Tone, Colour> = { plain: PAPER, good: 150, bad: 209 }
+const REMEMBERED: Colour = 238
+const HERO: Colour = 231
 
-const STONE: Colour = [190, 140, 90]
+/** Stone by candlelight, from beside the flame to the rim of its circle. */
+const CANDLELIGHT: readonly Colour[] = [229, 222, 180, 137, 94]
+
+/** What has a colour of its own in any light. */
 const TILE_COLOURS: Partial<Record<Tile, Colour>> = {
-  [WALL]: [215, 165, 110],
-  [CLOSED_DOOR]: [200, 120, 50],
-  [OPEN_DOOR]: [200, 120, 50],
-  [STAIRS]: [255, 255, 255],
-  [COLD_BRAZIER]: [150, 150, 160],
+  [CLOSED_DOOR]: 172,
+  [OPEN_DOOR]: 172,
+  [STAIRS]: 231,
+  [COLD_BRAZIER]: 146,
   [LIT_BRAZIER]: FLAME,
-  [HEARTH]: [255, 95, 55]
+  [HEARTH]: 203
 }
 
 /** Lines around the map: one above, one for the bars, and messages below. */
@@ -99,8 +100,8 @@ function drawMap(screen: Screen, { hero, level }: Game, left: number, columns: n
       if (!level.seen[at]) continue
       const tile = level.tiles[at]!
       const colour = level.visible[at]
-        ? shade(TILE_COLOURS[tile] ?? STONE, level.lit[at] ? 1 : brightness(hero.at, at, radius))
-        : tile === STAIRS || tile === LIT_BRAZIER || tile === HEARTH
+        ? (TILE_COLOURS[tile] ?? stone(tile, level.lit[at] ? 0 : shadow(hero.at, at, radius)))
+        : tile in TILE_COLOURS
           ? QUIET
           : REMEMBERED
       screen.put(...place(at), tile, colour)
@@ -109,36 +110,30 @@ function drawMap(screen: Screen, { hero, level }: Game, left: number, columns: n
   for (const { kind, at } of level.items) {
     if (!level.seen[at] || !isShown(at)) continue
     const { glyph, colour } = itemKind(kind)
-    screen.put(...place(at), glyph, level.visible[at] ? parseColour(colour) : QUIET)
+    screen.put(...place(at), glyph, level.visible[at] ? colour : QUIET)
   }
   for (const { kind, at } of level.monsters) {
     if (!level.visible[at] || !isShown(at)) continue
     const { glyph, colour } = monsterKind(kind)
-    screen.put(...place(at), glyph, parseColour(colour))
+    screen.put(...place(at), glyph, colour)
   }
-  screen.put(...place(hero.at), '@', HERO_COLOUR)
+  screen.put(...place(hero.at), '@', HERO)
 }
 
 const scroll = (centre: number, shown: number, whole: number): number =>
   Math.max(0, Math.min(whole - shown, centre - Math.floor(shown / 2)))
 
-/** 1 beside the flame, falling to DARKEST at the rim of its circle. */
-function brightness(from: number, at: number, radius: number): number {
+/** How far into the shadow a cell is: 0 beside the flame, 1 at the rim of its circle. */
+function shadow(from: number, at: number, radius: number): number {
   const dx = columnOf(at) - columnOf(from)
   const dy = rowOf(at) - rowOf(from)
-  const share = Math.min(1, (dx * dx + dy * dy) / (radius * radius + radius))
-  return 1 - (1 - DARKEST) * share
+  return (dx * dx + dy * dy) / (radius * radius + radius)
 }
 
-const shade = ([red, green, blue]: Colour, light: number): Colour => [
-  Math.round(red * light),
-  Math.round(green * light),
-  Math.round(blue * light)
-]
-
-const parseColour = (text: string): Colour => {
-  const value = Number.parseInt(text.slice(1), 16)
-  return [value >> 16, (value >> 8) & 255, value & 255]
+/** Walls catch more light than the ground. */
+function stone(tile: Tile, shade: number): Colour {
+  const darkest = CANDLELIGHT.length - 1
+  return CANDLELIGHT[Math.min(darkest, Math.floor(shade * darkest) + (tile === WALL ? 0 : 1))]!
 }
 
 function drawBars(screen: Screen, { hero }: Game, left: number, row: number): void {
@@ -188,8 +183,8 @@ const inFull = ({ text, times }: Message): string => (times > 1 ? `${text} (${ti
 /** What is in sight, for who has a wide window. */
 function drawSide(screen: Screen, { level }: Game, left: number): void {
   let row = TOP_LINES
-  const line = (glyph: string, colour: string, text: string) => {
-    screen.put(left, row, glyph, parseColour(colour))
+  const line = (glyph: string, colour: Colour, text: string) => {
+    screen.put(left, row, glyph, colour)
     screen.put(left + 2, row++, text, PAPER)
   }
   for (const monster of level.monsters.filter(({ at }) => level.visible[at])) {
