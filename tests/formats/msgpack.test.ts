@@ -400,8 +400,8 @@ test('encode() has one form: keys in any order of insertion give the same bytes'
   for (let round = 0; round < 300; round++) {
     const value = anyValue(4)
     const bytes = encode(value)
-    assert.ok(isDeepStrictEqual(decode(bytes), value), hex(bytes))
-    assert.is(hex(encode(shuffled(value))), hex(bytes))
+    assert.ok(isDeepStrictEqual(decode(bytes), value))
+    assert.is(Buffer.compare(encode(shuffled(value)), bytes), 0)
   }
 })
 
@@ -436,7 +436,8 @@ test('random bytes are refused, or are the one form of what they mean', () => {
 /** Whether bytes are accepted; if they are, they must be what their value encodes to. */
 function staysItself(bytes: Uint8Array): boolean {
   if (!accepts(bytes)) return false
-  assert.is(hex(encode(decode(bytes))), hex(bytes))
+  const again = encode(decode(bytes))
+  if (Buffer.compare(again, bytes) !== 0) assert.is(hex(again), hex(bytes))
   return true
 }
 

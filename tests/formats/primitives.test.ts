@@ -195,6 +195,7 @@ test('aes256GcmOpen() refuses flipped bits, short tags and foreign associated da
   for (let length = 0; length < sealed.length; length++) {
     assert.is(aes256GcmOpen(KEY, NONCE, aad, sealed.subarray(0, length)), undefined)
   }
+  assert.not(aes256GcmOpenInto(KEY, NONCE, aad, sealed.subarray(0, 15), new Uint8Array(4), 0))
   assert.is(aes256GcmOpen(KEY, NONCE, EMPTY, sealed), undefined)
   assert.is(aes256GcmOpen(KEY, new Uint8Array(12), aad, sealed), undefined)
 })
