@@ -35,6 +35,11 @@ export interface Machine {
   evaluate(source: Uint8Array, name: string, modules: ReadonlyMap<string, readonly string[]>): void
   /** Hand a message to the SDK and run all jobs that are due. */
   dispatch(message: Uint8Array): void
+  /**
+   * For an engine whose jobs run by themselves once its caller has returned: call back when none is due any more.
+   * Absent: `evaluate` and `dispatch` have run them all.
+   */
+  whenIdle?(resume: () => void): void
   /** Bytes the guest occupies now. */
   memoryBytes(): number
   /** Overwrite the guest's memory with zeros and let go of it. Idempotent, and allowed in any state. */

@@ -87,6 +87,7 @@ interface PendingCall {
   readonly resolve: (value: Value) => void
   readonly reject: (error: Error) => void
   readonly startedMs: number
+  readonly program: boolean
 }
 
 /**
@@ -162,7 +163,7 @@ class RemoteGuest implements Guest {
   async start(source: Uint8Array): Promise<void> {
     const { name = 'title.js', seed } = this.#options
     await new Promise<Value>((resolve, reject) => {
-      this.#open(START, resolve, reject)
+      this.#open(START, resolve, reject, false)
       const limits = LIMIT_NAMES.map(key => this.#limits[key])
       const frame = this.#writer.begin(TO_FAR.start).value(source).value(name).value(seed)
       this.#channel.post(frame.value(limits).value(this.#grants.modules).message)
@@ -209,13 +210,13 @@ class RemoteGuest implements Guest {
         throw error instanceof UnsupportedValue ? unsupported('an argument', error.message) : error
       }
       this.#callCount++
-      this.#open(id, resolve, reject)
+      this.#open(id, resolve, reject, program)
       this.#channel.post(this.#writer.message)
     })
   }
 
-  #open(id: number, resolve: PendingCall['resolve'], reject: PendingCall['reject']): void {
-    this.#calls.set(id, { resolve, reject, startedMs: performance.now() })
+  #open(id: number, resolve: PendingCall['resolve'], reject: PendingCall['reject'], program: boolean): void {
+    this.#calls.set(id, { resolve, reject, startedMs: performance.now(), program })
     this.#arm()
   }
 
@@ -295,6 +296,10 @@ class RemoteGuest implements Guest {
         return
       case FROM_FAR.ended: {
         const failure = readFailure(reader)
+        // An error that nobody caught ended its program, which is an exit code rather than a failure.
+        if (failure instanceof CofferError && failure.code === 'COFFER_GUEST_GONE') {
+          for (const [id, call] of this.#calls) if (call.program) this.#close(id)!.resolve(1)
+        }
         return this.#end(failure instanceof CofferError ? failure : engineFailed('it ended by itself'))
       }
       default:

@@ -256,35 +256,53 @@ class Session implements Guest {
     if (this.#ended !== undefined) return
     this.#running = true
     this.#background = { cpuMs: this.#cpuMs, startedMs: performance.now() }
+    this.#turn(compute)
+  }
+
+  /** Compute on the guest's account, its jobs included; then the next that is due, until nothing is. */
+  #turn(compute: () => void): void {
     try {
-      this.#charge(compute)
-      while (this.#ended === undefined) {
-        const next = this.#inbox.shift()
-        if (next !== undefined) this.#charge(() => this.#machine!.dispatch(next))
-        else if (this.#rejectionsToReport) {
-          this.#rejectionsToReport = false
-          this.#charge(() => this.#machine!.dispatch(new Uint8Array([TO_GUEST.settled])))
-        } else break
+      for (let next: (() => void) | undefined = compute; next !== undefined; next = this.#afterTurn()) {
+        this.#resume()
+        next()
+        if (this.#machine?.whenIdle === undefined) continue
+        return this.#machine.whenIdle(() => {
+          try {
+            const after = this.#afterTurn()
+            if (after !== undefined) return this.#turn(after)
+          } catch (error) {
+            this.#fail(error)
+          }
+          this.#leave()
+        })
       }
     } catch (error) {
-      this.#end(error instanceof CofferError ? error : engineFailed('it threw', error))
+      this.#fail(error)
     }
+    this.#leave()
+  }
+
+  #afterTurn(): (() => void) | undefined {
+    this.#pause()
+    // What the engine could not ask for, such as a last native call, counts all the same.
+    this.#poll()
+    const message = this.#inbox.shift()
+    if (message !== undefined) return () => this.#machine!.dispatch(message)
+    if (!this.#rejectionsToReport) return undefined
+    this.#rejectionsToReport = false
+    return () => this.#machine!.dispatch(new Uint8Array([TO_GUEST.settled]))
+  }
+
+  #fail(error: unknown): void {
+    this.#pause()
+    this.#end(error instanceof CofferError ? error : engineFailed('it threw', error))
+  }
+
+  #leave(): void {
     this.#running = false
     if (this.#ended !== undefined) return this.#destroy()
     this.#arm()
     this.#checkStuck()
-  }
-
-  /** Count the time as the guest's. */
-  #charge(compute: () => void): void {
-    this.#resume()
-    try {
-      compute()
-    } finally {
-      this.#pause()
-    }
-    // What the poll could not see, for example a last native call, counts all the same.
-    if (this.#ended === undefined) this.#poll()
   }
 
   #resume(): void {
@@ -385,7 +403,7 @@ class Session implements Guest {
   }
 
   #isDue(): boolean {
-    if (this.#ended !== undefined || this.#wakeMs === undefined) return false
+    if (this.#ended !== undefined || this.#running || this.#wakeMs === undefined) return false
     return this.#wakeMs <= performance.now() || (this.#seededBytes !== undefined && this.#requests === 0)
   }
 
@@ -532,10 +550,7 @@ class Session implements Guest {
       if (!call.program) continue
       this.#close(id)
       call.resolve(1)
-      throw new CofferError(
-        'COFFER_GUEST_GONE',
-        'Cannot go on: the program ended with an error that nobody caught.'
-      )
+      throw new CofferError('COFFER_GUEST_GONE', 'The program ended with an error that nobody caught.')
     }
   }
 

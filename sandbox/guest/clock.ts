@@ -105,8 +105,9 @@ function installRandom(link: Link): void {
   }
   if (Reflect.defineProperty(Math, 'random', { value: random, writable: true, configurable: true })) return
   // Math is frozen and shared under SES: a copy with this one difference.
-  const own = Object.create(Object.prototype, Object.getOwnPropertyDescriptors(Math))
-  define(own, 'random', { random }.random)
+  const own = {}
+  for (const key of Reflect.ownKeys(Math)) define(own, key, Math[key as keyof Math])
+  define(own, 'random', random)
   installGlobals({ Math: own })
 }
 

@@ -238,7 +238,9 @@ const accessor = ({ get, set }: PropertyDescriptor): string =>
 /** The class the object shows as: its constructor's name; '' for none, that is a null prototype. */
 function classOf(value: object): string {
   for (let owner = value; owner !== null; owner = Object.getPrototypeOf(owner)) {
-    const { value: constructor } = Object.getOwnPropertyDescriptor(owner, 'constructor') ?? {}
+    const property = Object.getOwnPropertyDescriptor(owner, 'constructor')
+    // SES keeps the data properties of frozen prototypes behind accessors, so that they can be overridden.
+    const constructor = property?.get && !property.configurable ? property.get.call(owner) : property?.value
     if (
       typeof constructor === 'function' &&
       typeof constructor.name === 'string' &&

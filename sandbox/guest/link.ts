@@ -8,7 +8,6 @@ import {
   getPrototypeOf,
   hasOwn,
   mapGet,
-  uncurry,
   weakSetAdd,
   weakSetHas
 } from '../primordials.js'
@@ -115,24 +114,19 @@ function readText(object: object, key: string): string {
     const property = getOwnPropertyDescriptor(owner, key)
     if (property !== undefined) {
       if (hasOwn(property, 'value')) return typeof property.value === 'string' ? property.value : ''
-      // V8 keeps `stack` behind an accessor of its own.
-      return nativeStack !== undefined && property.get === nativeStack ? readNativeStack(object) : ''
+      // SES keeps the names of errors behind accessors of its own; any other accessor is the program's.
+      return key === 'name' && !property.configurable ? (mapGet(ERROR_NAMES, owner) ?? '') : ''
     }
     owner = getPrototypeOf(owner) as object | null
   }
   return ''
 }
 
-const nativeStack = getOwnPropertyDescriptor(new ErrorOf(), 'stack')?.get
-const callNativeStack = nativeStack && uncurry(nativeStack)
-const readNativeStack = (error: object): string => {
-  const stack = callNativeStack?.(error)
-  return typeof stack === 'string' ? stack : ''
-}
-
+const ERROR_NAMES = new Map<object, string>()
 const ERRORS = new Map<string, ErrorConstructor>()
 for (const kind of [Error, TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError]) {
   ERRORS.set(kind.name, kind)
+  ERROR_NAMES.set(kind.prototype, kind.name)
 }
 
 /** An error of the host's, made anew in the guest. */

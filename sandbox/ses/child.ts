@@ -1,0 +1,241 @@
+/**
+ * The main thread of a SES guest's process: lock down the realm, then serve one guest in a fresh compartment.
+ *
+ * What the guest could hold on to of this side is the SDK's two functions, which the SDK keeps to itself, and nothing
+ * they throw: this side never throws into the guest, it ends the process.
+ */
+import 'ses'
+import { readFileSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { Worker } from 'node:worker_threads'
+import { CofferError } from '../../formats/errors.js'
+import type { Limits } from '../guest.js'
+import type { Machine, MachineFactory, MachinePort } from '../machine.js'
+import { endedFrame, serveRemote } from '../remote.js'
+import { resource } from '../resources.js'
+import { FD, FrameSplitter, LIMIT_BYTES, readFrame, writeFrame } from './pipes.js'
+import { moduleToFunction } from './program.js'
+import type { Watch } from './watchdog.js'
+
+/** The SDK's hidden half, as sandbox/guest/sdk.ts describes it. */
+interface Hidden {
+  receive(message: Uint8Array): void
+  setNamespace(namespace: object, evaluation: Promise<unknown>): void
+  readonly modules: Record<string, Record<string, unknown>>
+  rejection(promise: object, reason: unknown, handled: boolean): void
+}
+
+const watch: Watch = {
+  numbers: new Float64Array(new SharedArrayBuffer(16)).fill(Infinity),
+  flags: new Int32Array(new SharedArrayBuffer(12))
+}
+
+export function serveGuest(): void {
+  // Started first: it wakes while this thread locks down.
+  new Worker(resource('ses-child.js'), { workerData: watch, env: {}, execArgv: [], stdin: false }).unref()
+  process.on('SIGINT', () => {})
+  const sdk = readFileSync(resource('guest-sdk.js'), 'utf8')
+  lockDown()
+
+  const receive = serveRemote(
+    {
+      engine: 'ses',
+      prepare: limits => awake(limits, port => new SesMachine(port, sdk)),
+      watch: setDeadline
+    },
+    {
+      post: frame => writeFrame(FD.frames, frame),
+      ask(frame) {
+        writeFrame(FD.frames, frame)
+        return readFrame(FD.answers)
+      },
+      close: () => process.exit(0)
+    }
+  )
+  const splitter = new FrameSplitter(receive)
+  const commands = new Socket({ fd: FD.commands, readable: true, writable: false })
+  commands.on('data', (chunk: Buffer) => splitter.push(chunk))
+  // Whoever started this is gone, and nobody is left to serve.
+  commands.on('close', () => process.exit(0))
+}
+
+/** Guests begin when the watchdog watches, and the memory they find is not theirs. */
+function awake(limits: Limits, factory: MachineFactory): MachineFactory {
+  Atomics.wait(watch.flags, 1, 0, 10_000)
+  if (Atomics.load(watch.flags, 1) !== 1) throw new Error('internal: the watchdog does not wake')
+  watch.numbers[1] = process.memoryUsage.rss() + limits.memoryBytes
+  return factory
+}
+
+const LIMIT_BYTE = Object.fromEntries(Object.entries(LIMIT_BYTES).map(([byte, code]) => [code, Number(byte)]))
+
+function setDeadline(timeLeftMs?: number, limit?: string): void {
+  if (limit !== undefined) Atomics.store(watch.flags, 0, LIMIT_BYTE[limit]!)
+  watch.numbers[0] = timeLeftMs === undefined ? Infinity : Date.now() + timeLeftMs
+  Atomics.add(watch.flags, 2, 1)
+  Atomics.notify(watch.flags, 2)
+}
+
+function lockDown(): void {
+  lockdown({
+    // Assigning an inherited name, as in `a.toString = ...`, is everyday JavaScript.
+    overrideTaming: 'severe',
+    // Stacks are for the guest to read too; what they show is decided below.
+    errorTaming: 'unsafe',
+    stackFiltering: 'verbose',
+    consoleTaming: 'unsafe',
+    errorTrapping: 'none',
+    unhandledRejectionTrapping: 'none',
+    reporting: 'none',
+    localeTaming: 'unsafe',
+    regExpTaming: 'safe',
+    domainTaming: 'unsafe',
+    evalTaming: 'safe-eval'
+  })
+}
+
+class SesMachine implements Machine {
+  readonly #port: MachinePort
+  readonly #compartment: Compartment
+  readonly #hidden: Hidden
+  readonly #baseBytes = process.memoryUsage.rss()
+
+  constructor(port: MachinePort, sdk: string) {
+    this.#port = port
+    this.#compartment = new Compartment({ globals: {}, __options__: true } as never)
+    const { globalThis: guestGlobal } = this.#compartment
+    for (const name of Object.getOwnPropertyNames(guestGlobal)) {
+      if (!LANGUAGE.has(name)) delete guestGlobal[name]
+    }
+    // What SES leaves out because two compartments could talk through it; there is one here.
+    for (const constructor of [Float32Array, Float64Array, WeakRef, FinalizationRegistry]) {
+      Object.defineProperty(guestGlobal, constructor.name, {
+        value: harden(constructor),
+        writable: true,
+        configurable: true
+      })
+    }
+    const boot = this.#compartment.evaluate(sdk) as (native: object) => Hidden
+    this.#hidden = boot(
+      harden({
+        send: (message: Uint8Array) => this.#safely(() => this.#port.receive(message)),
+        encodeText: (text: string) => encoder.encode(text),
+        tamed: true
+      })
+    )
+    process.on('unhandledRejection', (reason, promise) => this.#hidden.rejection(promise, reason, false))
+    process.on('rejectionHandled', promise => this.#hidden.rejection(promise, undefined, true))
+    process.on('uncaughtException', error => die(error))
+  }
+
+  evaluate(source: Uint8Array, name: string, modules: ReadonlyMap<string, readonly string[]>): void {
+    showFramesOf(name)
+    const text = decode(source, name)
+    const { globalThis: guestGlobal } = this.#compartment
+    const globals = Object.getOwnPropertyNames(guestGlobal).filter(
+      global => /^[A-Z]/.test(global) && !FIXED.has(global)
+    )
+    const program = moduleToFunction(text, { name, modules, globals })
+    let start: (modules: object, meta: object, setNamespace: (namespace: object) => void) => unknown
+    try {
+      start = this.#compartment.evaluate(`${program}\n//# sourceURL=${name.replace(/\s/g, '_')}`, {
+        __rejectSomeDirectEvalExpressions__: false
+      } as never) as typeof start
+    } catch (cause) {
+      throw new CofferError('COFFER_PROGRAM_INVALID', `${name}: ${(cause as Error).message}`, {
+        hint: 'Press the title for SES, which rewrites what this engine does not take.'
+      })
+    }
+    const granted: Record<string, object> = { __proto__: null as never }
+    for (const specifier of modules.keys())
+      granted[specifier] = this.#hidden.modules[specifier.replace('coffer:', '')]!
+    let namespace: object = {}
+    let evaluation: Promise<unknown>
+    try {
+      evaluation = Promise.resolve(
+        start(harden(granted), Object.create(null), value => (namespace = Object.freeze(value)))
+      )
+    } catch (error) {
+      evaluation = Promise.reject(error)
+    }
+    this.#hidden.setNamespace(namespace, evaluation)
+  }
+
+  dispatch(message: Uint8Array): void {
+    this.#hidden.receive(message)
+  }
+
+  memoryBytes(): number {
+    return Math.max(process.memoryUsage.rss() - this.#baseBytes, 0)
+  }
+
+  /** Promise jobs run when this thread has nothing else to do; an immediate comes after the last of them. */
+  whenIdle(resume: () => void): void {
+    setImmediate(resume)
+  }
+
+  /** The process ends with its guest, and its memory with it: in good order if what still runs lets it. */
+  destroy(): void {
+    setDeadline(LAST_WORDS_MS, 'COFFER_LIMIT_CPU')
+    setTimeout(() => process.exit(0), LAST_WORDS_MS / 2)
+  }
+
+  #safely<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      return die(error)
+    }
+  }
+}
+
+/** Say why, and be gone before any more of the guest's code runs. */
+function die(error: unknown): never {
+  try {
+    writeFrame(FD.frames, endedFrame(error))
+  } finally {
+    process.kill(process.pid, 'SIGKILL')
+  }
+  for (;;);
+}
+
+/** Time to say how the guest ended. */
+const LAST_WORDS_MS = 100
+
+const encoder = new TextEncoder()
+
+function decode(source: Uint8Array, name: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(source)
+  } catch {
+    throw new CofferError('COFFER_PROGRAM_INVALID', `${name}: the program is not UTF-8.`)
+  }
+}
+
+/** Stacks show the program's own frames, as QuickJS writes them: no path of this machine, nothing of the SDK. */
+function showFramesOf(name: string): void {
+  const own = name.replace(/\s/g, '_')
+  Object.assign(Error, {
+    stackTraceLimit: 30,
+    prepareStackTrace(_error: unknown, frames: readonly NodeJS.CallSite[]) {
+      let stack = ''
+      for (const frame of frames) {
+        if (frame.getScriptNameOrSourceURL() !== own) continue
+        stack += `    at ${frame.getFunctionName() ?? '<anonymous>'} (${name}:${frame.getLineNumber()}:${frame.getColumnNumber()})\n`
+      }
+      return stack
+    }
+  })
+}
+
+/** What a compartment has of the language; the rest of its globals is the SDK's to make. */
+const LANGUAGE = new Set(
+  (
+    'Infinity NaN undefined isFinite isNaN parseFloat parseInt decodeURI decodeURIComponent encodeURI ' +
+    'encodeURIComponent escape unescape globalThis eval Function Object Array ArrayBuffer BigInt BigInt64Array ' +
+    'BigUint64Array Boolean DataView Int8Array Int16Array Int32Array Uint8Array Uint8ClampedArray Uint16Array ' +
+    'Uint32Array Map Set WeakMap WeakSet Number String Symbol Promise Proxy Reflect JSON Math Date RegExp Iterator ' +
+    'Error AggregateError EvalError RangeError ReferenceError SyntaxError TypeError URIError'
+  ).split(' ')
+)
+const FIXED = new Set(['Infinity', 'NaN'])

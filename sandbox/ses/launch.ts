@@ -1,0 +1,94 @@
+/**
+ * SES in a child process of its own: the only boundary that holds against V8's native loops and its buffers outside
+ * the heap. The child watches itself from a second thread (watchdog.ts) and kills itself at a limit; this side stands
+ * behind that.
+ *
+ * V8 cannot be asked to stop where it stands, so every limit is the end of the process; and SES needs the program as
+ * a string, which stays in the child's memory until it ends.
+ */
+import { spawn } from 'node:child_process'
+import { Socket } from 'node:net'
+import { CofferError } from '../../formats/errors.js'
+import { engineFailed, limitReached } from '../failures.js'
+import type { Guest, LaunchOptions } from '../guest.js'
+import { startRemote } from '../remote.js'
+import { resource } from '../resources.js'
+import { FD, FrameSplitter, LIMIT_BYTES, framed } from './pipes.js'
+import { fileURLToPath } from 'node:url'
+
+/** What V8 itself ends with when its heap is full: SIGABRT, or an exit code where there are no signals. */
+const V8_ABORTED = 134
+
+export function launchSes(source: Uint8Array, options: LaunchOptions): Promise<Guest> {
+  return startRemote('ses', source, options, (events, limits) => {
+    const memoryMiB = Math.max(Math.ceil(limits.memoryBytes / 2 ** 20), 1)
+    const child = spawn(
+      process.execPath,
+      [
+        // A young generation in proportion, so that short-lived garbage does not count for much.
+        `--max-old-space-size=${memoryMiB + RUNTIME_HEAP_MIB}`,
+        `--max-semi-space-size=${Math.min(Math.max(memoryMiB >> 4, 1), 16)}`,
+        ...permissionFlags(),
+        fileURLToPath(resource('ses-child.js'))
+      ],
+      {
+        // Nothing of this process's environment: it may hold secrets, and NODE_OPTIONS.
+        env: {
+          TZ: 'UTC',
+          ...(process.env['SystemRoot'] === undefined ? {} : { SystemRoot: process.env['SystemRoot'] })
+        },
+        stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+        // Out of reach of the terminal's Ctrl-C, which is for this process to handle.
+        detached: process.platform !== 'win32',
+        windowsHide: true
+      }
+    )
+    const stdio = child.stdio as readonly unknown[] as readonly Socket[]
+    const sockets = stdio.slice(FD.commands)
+    const [commands, frames, answers, verdict] = sockets as [Socket, Socket, Socket, Socket]
+    for (const socket of sockets) socket.on('error', () => {})
+
+    let reason: CofferError | undefined
+    let ended = false
+    verdict.on('data', bytes => {
+      const code = LIMIT_BYTES[bytes[0]!]
+      if (code !== undefined) reason ??= limitReached(code, limits)
+    })
+    const splitter = new FrameSplitter(frame => events.frame(frame))
+    frames.on('data', (chunk: Buffer) => {
+      try {
+        splitter.push(chunk)
+      } catch (cause) {
+        events.closed(engineFailed('it sent what it never sends', cause))
+      }
+    })
+    child.on('error', cause => events.closed(engineFailed('its process does not start', cause)))
+    // 'close' comes after the last bytes of all pipes.
+    child.on('close', (code, signal) => {
+      ended = true
+      if (signal === 'SIGABRT' || code === V8_ABORTED) reason ??= limitReached('COFFER_LIMIT_MEMORY', limits)
+      events.closed(reason)
+    })
+    return {
+      post: frame => void commands.write(framed(frame)),
+      answer: frame => void answers.write(framed(frame)),
+      hold(held) {
+        for (const handle of [child, ...sockets]) held ? handle.ref() : handle.unref()
+      },
+      kill() {
+        if (!ended) child.kill('SIGKILL')
+      }
+    }
+  })
+}
+
+/** Heap that the runtime itself needs beside the guest. */
+const RUNTIME_HEAP_MIB = 24
+
+/** Node's permission model under its name of the day: reading files is all that the child may do. */
+const permissionFlags = (): string[] => {
+  const flag = ['--permission', '--experimental-permission'].find(name =>
+    process.allowedNodeEnvironmentFlags.has(name)
+  )
+  return flag === undefined ? [] : [flag, '--allow-fs-read=*', '--allow-worker', '--no-warnings']
+}

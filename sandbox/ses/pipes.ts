@@ -1,0 +1,114 @@
+/** The pipes between a process and the child that holds a SES guest. A frame is its length in 4 bytes, and itself. */
+import { readSync, writeSync } from 'node:fs'
+import { readU32be, u32be } from '../../formats/bytes.js'
+import type { LimitCode } from '../failures.js'
+import { MAX_MESSAGE_BYTES, MalformedMessage } from '../wire.js'
+
+/** File descriptors in the child. */
+export const FD = {
+  /** Frames to the child. */
+  commands: 3,
+  /** Frames from the child, written by its main thread. */
+  frames: 4,
+  /** Frames that the child waits for, doing nothing else. */
+  answers: 5,
+  /** One byte from the child's watchdog before it kills the process. */
+  verdict: 6
+} as const
+
+/** What the watchdog's byte says. */
+export const LIMIT_BYTES: Readonly<Record<number, LimitCode>> = {
+  1: 'COFFER_LIMIT_CPU',
+  2: 'COFFER_LIMIT_WALL',
+  3: 'COFFER_LIMIT_MEMORY'
+}
+
+export function framed(frame: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(4 + frame.length)
+  bytes.set(u32be(frame.length))
+  bytes.set(frame, 4)
+  return bytes
+}
+
+/** Frames out of a stream that is cut anywhere. */
+export class FrameSplitter {
+  readonly #receive: (frame: Uint8Array) => void
+  #chunks: Uint8Array[] = []
+  #available = 0
+
+  constructor(receive: (frame: Uint8Array) => void) {
+    this.#receive = receive
+  }
+
+  /** @throws MalformedMessage for a frame longer than any message. */
+  push(chunk: Uint8Array): void {
+    this.#chunks.push(chunk)
+    this.#available += chunk.length
+    while (this.#available >= 4) {
+      const length = readU32be(this.#peek(4), 0)
+      if (length > MAX_MESSAGE_BYTES) throw new MalformedMessage('frame too long')
+      if (this.#available < 4 + length) return
+      const frame = this.#peek(4 + length).subarray(4)
+      this.#drop(4 + length)
+      this.#receive(frame)
+    }
+  }
+
+  /** The first `count` bytes in one piece. */
+  #peek(count: number): Uint8Array {
+    const [first] = this.#chunks
+    if (first!.length >= count) return first!.subarray(0, count)
+    // Joined once, when all that was waited for is there.
+    const joined = new Uint8Array(this.#available)
+    let at = 0
+    for (const chunk of this.#chunks) {
+      joined.set(chunk, at)
+      at += chunk.length
+    }
+    this.#chunks = [joined]
+    return joined.subarray(0, count)
+  }
+
+  #drop(count: number): void {
+    this.#chunks[0] = this.#chunks[0]!.subarray(count)
+    if (this.#chunks[0].length === 0) this.#chunks.shift()
+    this.#available -= count
+  }
+}
+
+/** Write all of it, waiting as long as it takes. */
+export function writeFrame(fd: number, frame: Uint8Array): void {
+  const bytes = framed(frame)
+  for (let at = 0; at < bytes.length;) {
+    try {
+      at += writeSync(fd, bytes, at)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      wait(1)
+    }
+  }
+}
+
+/** Read one frame, waiting for it. @throws Error when the other side is gone. */
+export function readFrame(fd: number): Uint8Array {
+  const length = readU32be(readExactly(fd, 4), 0)
+  return readExactly(fd, length)
+}
+
+function readExactly(fd: number, count: number): Uint8Array {
+  const bytes = new Uint8Array(count)
+  for (let at = 0; at < count;) {
+    try {
+      const got = readSync(fd, bytes, at, count - at, null)
+      if (got === 0) throw new Error('the other side is gone')
+      at += got
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      wait(1)
+    }
+  }
+  return bytes
+}
+
+const nothing = new Int32Array(new SharedArrayBuffer(4))
+const wait = (ms: number) => Atomics.wait(nothing, 0, 0, ms)

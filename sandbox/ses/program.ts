@@ -1,0 +1,328 @@
+/**
+ * One ES module as one function expression, which is what a SES compartment evaluates. Line numbers stay.
+ *
+ * - Imports of granted modules become constants in front of the program, on its first line.
+ * - Exports lose their keyword; getters read them, so that they stay live.
+ * - Text in literals and comments that SES's own search for dynamic import and HTML comments would mistake for them is
+ *   written in another way with the same meaning. Real `import()` is refused with its place.
+ *
+ * SES repeats its search on what comes out of here, so a mistake here refuses a program; it lets none out.
+ */
+import { type Comment, type Token, parse, tokenizer } from 'acorn'
+import { CofferError } from '../../formats/errors.js'
+
+export interface ProgramOptions {
+  readonly name: string
+  /** Granted modules by specifier, with their exports. */
+  readonly modules: ReadonlyMap<string, readonly string[]>
+  /**
+   * Globals that are read once, before the program: a free variable costs 300 ns each time in SES, a local one
+   * nothing. The price: a program that replaces one of them sees that only through `globalThis`.
+   */
+  readonly globals: readonly string[]
+}
+
+/**
+ * @returns Text of a function `(modules, meta, setNamespace) => Promise | undefined`: `modules` holds the exports by
+ *   specifier, `setNamespace` is given an object with a getter for each export before the program begins.
+ * @throws CofferError COFFER_PROGRAM_INVALID with line and column.
+ */
+export function moduleToFunction(source: string, options: ProgramOptions): string {
+  const comments: Comment[] = []
+  const tokens: Token[] = []
+  let program: any
+  try {
+    program = parse(source, {
+      ecmaVersion: 'latest',
+      sourceType: 'module',
+      allowHashBang: true,
+      onComment: comments,
+      onToken: tokens
+    })
+  } catch (error) {
+    const { loc, message } = error as { loc?: { line: number; column: number }; message: string }
+    throw invalid(options.name, loc, message.replace(/ \(\d+:\d+\)$/, ''))
+  }
+  return new Rewriter(source, options).rewrite(program, comments, tokens)
+}
+
+const invalid = (
+  name: string,
+  place: { line: number; column: number } | undefined,
+  reason: string
+): CofferError =>
+  new CofferError(
+    'COFFER_PROGRAM_INVALID',
+    place === undefined ? `${name}: ${reason}` : `${name}:${place.line}:${place.column + 1}: ${reason}`
+  )
+
+class Rewriter {
+  readonly #source: string
+  readonly #options: ProgramOptions
+  /** Replacements by place, none inside another. */
+  readonly #edits: { start: number; end: number; text: string }[] = []
+  /** Export name to the expression that reads it. */
+  readonly #exports = new Map<string, string>()
+  /** Declarations in front of the program. */
+  readonly #prelude: string[] = []
+  /** A name that the program does not contain. */
+  readonly #own: string
+  #awaits = false
+
+  constructor(source: string, options: ProgramOptions) {
+    this.#source = source
+    this.#options = options
+    let own = '$coffer'
+    while (source.includes(own)) own += '$'
+    this.#own = own
+  }
+
+  rewrite(program: any, comments: readonly Comment[], tokens: readonly Token[]): string {
+    for (const statement of program.body) this.#statement(statement)
+    this.#visit(program, false)
+    for (const comment of comments) this.#comment(comment)
+    for (const token of tokens) this.#token(token)
+    this.#operators(tokens)
+
+    const own = this.#own
+    const used = new Set(
+      tokens.filter(token => token.type.label === 'name').map(token => (token as { value?: string }).value!)
+    )
+    const declared = [...this.#options.globals].filter(name => used.has(name))
+    const globals = declared.length === 0 ? '' : `let {${declared.join()}}=globalThis;`
+    const getters = [...this.#exports].map(
+      ([name, value]) => `get ${JSON.stringify(name)}(){return ${value}}`
+    )
+    const setNamespace = `${own}set({__proto__:null,${getters.join()}});`
+    const body = this.#apply().replace(/^#!/, '//')
+    const async = this.#awaits ? 'async ' : ''
+    // The globals stand in a function around the program, which may declare their names anew.
+    return (
+      `(function(${own}modules,${own}meta,${own}set){'use strict';${globals}return(${async}function(){` +
+      `let ${own}default;${this.#prelude.join('')}${setNamespace}${body}\n}).call(undefined)})`
+    )
+  }
+
+  #edit(start: number, end: number, text: string): void {
+    this.#edits.push({ start, end, text })
+  }
+
+  /** Take out text, but leave its lines. */
+  #remove(start: number, end: number): void {
+    this.#edit(start, end, this.#source.slice(start, end).replace(/[^\n\r\u2028\u2029]/g, ' '))
+  }
+
+  #apply(): string {
+    let text = ''
+    let at = 0
+    for (const edit of this.#edits.sort((a, b) => a.start - b.start || a.end - b.end)) {
+      // Inside something taken out.
+      if (edit.start < at) continue
+      text += this.#source.slice(at, edit.start) + edit.text
+      at = edit.end
+    }
+    return text + this.#source.slice(at)
+  }
+
+  #fail(offset: number, reason: string): CofferError {
+    const before = this.#source.slice(0, offset).split(/\r\n|[\n\r\u2028\u2029]/)
+    return invalid(this.#options.name, { line: before.length, column: before.at(-1)!.length }, reason)
+  }
+
+  // Imports and exports
+
+  #statement(node: any): void {
+    switch (node.type) {
+      case 'ImportDeclaration': {
+        const module = this.#module(node.source)
+        for (const specifier of node.specifiers) {
+          if (specifier.type === 'ImportNamespaceSpecifier') {
+            this.#prelude.push(`const ${specifier.local.name}=${module};`)
+            continue
+          }
+          const name = specifier.type === 'ImportDefaultSpecifier' ? 'default' : nameOf(specifier.imported)
+          this.#prelude.push(`const ${specifier.local.name}=${this.#import(node.source, module, name)};`)
+        }
+        return this.#remove(node.start, node.end)
+      }
+      case 'ExportNamedDeclaration':
+        return this.#exportNamed(node)
+      case 'ExportAllDeclaration': {
+        const module = this.#module(node.source)
+        if (node.exported !== null) this.#exports.set(nameOf(node.exported), module)
+        else {
+          for (const name of this.#options.modules.get(node.source.value) ?? []) {
+            if (name !== 'default' && !this.#exports.has(name))
+              this.#exports.set(name, `${module}[${JSON.stringify(name)}]`)
+          }
+        }
+        return this.#remove(node.start, node.end)
+      }
+      case 'ExportDefaultDeclaration':
+        return this.#exportDefault(node)
+    }
+  }
+
+  /** The expression for an imported module. */
+  #module(source: any): string {
+    if (!this.#options.modules.has(source.value)) {
+      throw this.#fail(source.start, `'${source.value}' cannot be imported: no such module was granted`)
+    }
+    return `${this.#own}modules[${JSON.stringify(source.value)}]`
+  }
+
+  #import(source: any, module: string, name: string): string {
+    if (!this.#options.modules.get(source.value)!.includes(name)) {
+      throw this.#fail(source.start, `'${source.value}' has no export '${name}'`)
+    }
+    return `${module}[${JSON.stringify(name)}]`
+  }
+
+  #exportNamed(node: any): void {
+    if (node.declaration !== null) {
+      for (const name of declaredNames(node.declaration)) this.#exports.set(name, name)
+      return this.#remove(node.start, node.declaration.start)
+    }
+    for (const { local, exported } of node.specifiers) {
+      const value =
+        node.source === null
+          ? local.name
+          : this.#import(node.source, this.#module(node.source), nameOf(local))
+      this.#exports.set(nameOf(exported), value)
+    }
+    this.#remove(node.start, node.end)
+  }
+
+  #exportDefault(node: any): void {
+    const { declaration } = node
+    const declares = declaration.type === 'FunctionDeclaration' || declaration.type === 'ClassDeclaration'
+    if (declares && declaration.id !== null) {
+      this.#exports.set('default', declaration.id.name)
+      return this.#remove(node.start, declaration.start)
+    }
+    this.#exports.set('default', `${this.#own}default`)
+    // As the value of a property it is named 'default', as it should be.
+    const keyword = tokenizer(this.#source.slice(node.start, node.end), {
+      ecmaVersion: 'latest',
+      sourceType: 'module'
+    })
+    keyword.getToken()
+    const { end } = keyword.getToken()
+    const open = `${this.#own}default={default:`
+    this.#edit(node.start, node.start + end, open)
+    const last = this.#source[node.end - 1] === ';' ? node.end - 1 : node.end
+    this.#edit(last, node.end, '}.default;')
+  }
+
+  // Inside the program
+
+  /** Find top-level await, import.meta, import() and methods called import. */
+  #visit(node: any, insideFunction: boolean): void {
+    if (Array.isArray(node)) return node.forEach(item => this.#visit(item, insideFunction))
+    if (node === null || typeof node !== 'object' || typeof node.type !== 'string') return
+    switch (node.type) {
+      case 'AwaitExpression':
+        if (!insideFunction) this.#awaits = true
+        break
+      case 'ForOfStatement':
+        if (node.await && !insideFunction) this.#awaits = true
+        break
+      case 'ImportExpression':
+        throw this.#fail(node.start, 'import() is not offered: all of a title is one module')
+      case 'MetaProperty':
+        if (node.meta.name === 'import') this.#edit(node.start, node.end, `${this.#own}meta`)
+        break
+      case 'Property':
+      case 'MethodDefinition':
+      case 'PropertyDefinition':
+        if (
+          !node.computed &&
+          !node.shorthand &&
+          node.key.type === 'Identifier' &&
+          node.key.name === 'import'
+        ) {
+          this.#edit(node.key.start, node.key.end, '"import"')
+        }
+        break
+    }
+    const inside = insideFunction || FUNCTIONS.has(node.type)
+    for (const key in node) {
+      if (key !== 'type' && key !== 'start' && key !== 'end') this.#visit(node[key], inside)
+    }
+  }
+
+  #comment(comment: Comment): void {
+    if (SUSPECT.test(this.#source.slice(comment.start, comment.end))) this.#remove(comment.start, comment.end)
+  }
+
+  /** Write a literal so that its text is no longer found; escapes mean the same in strings, templates and patterns. */
+  #token({ type, start, end }: Token): void {
+    const { label } = type
+    if (label !== 'string' && label !== 'template' && label !== 'regexp') return
+    const text = this.#source.slice(start, end)
+    if (!SUSPECT.test(text)) return
+    const evaded = text.replace(
+      /(?<!\\)((?:\\\\)*)(import(?=\s*(?:\(|\/[/*]))|<!--|-->)/g,
+      (_all, slashes: string, found: string) => {
+        const [first] = found
+        const rest = found.slice(1)
+        return `${slashes}\\x${first!.charCodeAt(0).toString(16)}${rest}`
+      }
+    )
+    this.#edit(start, end, evaded)
+  }
+
+  /** `x-->0` is a decrement and a comparison in a module; in a script, which this becomes, a comment may begin there. */
+  #operators(tokens: readonly Token[]): void {
+    for (let i = 1; i < tokens.length; i++) {
+      const { start } = tokens[i]!
+      const text = this.#source
+      if (tokens[i - 1]!.end !== start) continue
+      if (text.startsWith('-->', start - 2) && text[start] === '>') this.#edit(start, start, ' ')
+      if (text.startsWith('<!--', start - 1) && text[start] === '!') this.#edit(start, start, ' ')
+    }
+  }
+}
+
+/** What SES looks for. */
+const SUSPECT = /import\s*(?:\(|\/[/*])|<!--|-->/
+
+const FUNCTIONS = new Set([
+  'FunctionDeclaration',
+  'FunctionExpression',
+  'ArrowFunctionExpression',
+  'PropertyDefinition',
+  'StaticBlock'
+])
+
+/** A module name may be an identifier or a string. */
+const nameOf = (node: any): string => (node.type === 'Literal' ? node.value : node.name)
+
+function declaredNames(node: any): string[] {
+  switch (node.type) {
+    case 'FunctionDeclaration':
+    case 'ClassDeclaration':
+      return [node.id.name]
+    case 'VariableDeclaration':
+      return node.declarations.flatMap((declaration: any) => patternNames(declaration.id))
+    default:
+      throw new Error(`internal: unknown declaration ${node.type}`)
+  }
+}
+
+function patternNames(node: any): string[] {
+  switch (node?.type) {
+    case 'Identifier':
+      return [node.name]
+    case 'ObjectPattern':
+      return node.properties.flatMap((property: any) => patternNames(property.value ?? property.argument))
+    case 'ArrayPattern':
+      return node.elements.flatMap(patternNames)
+    case 'AssignmentPattern':
+      return patternNames(node.left)
+    case 'RestElement':
+      return patternNames(node.argument)
+    default:
+      return []
+  }
+}

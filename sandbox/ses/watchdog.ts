@@ -1,0 +1,48 @@
+/**
+ * The second thread of a SES guest's process. It watches the clock that the main thread sets before it lets the guest
+ * compute, and the memory of the whole process, and ends the process where a limit is passed: nothing that V8 does on
+ * the main thread can keep it from that.
+ */
+import { writeSync } from 'node:fs'
+import { parentPort } from 'node:worker_threads'
+import type { LimitCode } from '../failures.js'
+import { FD, LIMIT_BYTES } from './pipes.js'
+
+/** What both threads see. */
+export interface Watch {
+  /** [0] Date.now() by which the guest must have stopped computing, Infinity while it rests; [1] bytes of the process
+   * past which its memory is used up. */
+  readonly numbers: Float64Array
+  /** [0] the byte of the limit that the deadline stands for; [1] turns 1 when the watchdog is awake; [2] changes when
+   * the guest begins to compute. */
+  readonly flags: Int32Array
+}
+
+/** While the guest computes; a guest fills some 2 MB in a millisecond. */
+const BUSY_CHECK_MS = 4
+/** While it rests: only to see whether the parent is still there. */
+const IDLE_CHECK_MS = 500
+
+export function watchProcess({ numbers, flags }: Watch): void {
+  const parent = process.ppid
+  Atomics.store(flags, 1, 1)
+  Atomics.notify(flags, 1)
+  parentPort?.unref()
+  for (;;) {
+    const seen = Atomics.load(flags, 2)
+    const busy = numbers[0] !== Infinity
+    if (Date.now() > numbers[0]!) end(LIMIT_BYTES[Atomics.load(flags, 0)]!)
+    if (process.memoryUsage.rss() > numbers[1]!) end('COFFER_LIMIT_MEMORY')
+    if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL')
+    Atomics.wait(flags, 2, seen, busy ? BUSY_CHECK_MS : IDLE_CHECK_MS)
+  }
+}
+
+function end(limit: LimitCode): void {
+  const byte = Object.entries(LIMIT_BYTES).find(([, code]) => code === limit)![0]
+  try {
+    writeSync(FD.verdict, new Uint8Array([Number(byte)]))
+  } finally {
+    process.kill(process.pid, 'SIGKILL')
+  }
+}
