@@ -39,7 +39,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     await program(json).parseAsync(actionFirst(argv), { from: 'user' })
     return 0
   } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return 0 // --help, --version
+    if (error instanceof CommanderError && error.exitCode === 0) return 0 // --help
     return fail(asCofferError(error), json)
   }
 }

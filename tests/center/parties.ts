@@ -37,18 +37,24 @@ export const named = (name: string, lengthBytes = 32): Uint8Array =>
   new Uint8Array(createHash('sha512').update(name).digest()).slice(0, lengthBytes)
 
 /** A clock that only tests move, and random bytes that are different each time and known. */
-export function testPowers(seed = 'powers') {
-  const drawn: Uint8Array[] = []
-  const powers = {
-    at: NOW as number,
-    drawn,
+export interface TestPowers {
+  at: number
+  readonly drawn: Uint8Array[]
+  now(): number
+  random: Powers['random']
+}
+
+export function testPowers(seed = 'powers'): TestPowers {
+  const powers: TestPowers = {
+    at: NOW,
+    drawn: [],
     now: () => powers.at,
-    random(lengthBytes: number): Uint8Array {
-      const bytes = named(`${seed} ${drawn.length}`, lengthBytes)
-      drawn.push(bytes.slice())
+    random(lengthBytes) {
+      const bytes = named(`${seed} ${powers.drawn.length}`, lengthBytes)
+      powers.drawn.push(bytes.slice())
       return bytes
     }
-  } satisfies Powers & object
+  }
   return powers
 }
 
@@ -61,7 +67,7 @@ export const temporaryFolder = (): string => mkdtempSync(join(temporary, 'f-'))
 export interface TestCenter {
   readonly center: LicenseCenter
   readonly folder: string
-  readonly powers: ReturnType<typeof testPowers>
+  readonly powers: TestPowers
   /** As a buyer pins it. */
   readonly pinned: Center
 }

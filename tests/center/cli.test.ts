@@ -1,0 +1,377 @@
+/** `coffer-center` as a person or a script types it: a process each, its exit code, stdout and stderr. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { openCenter } from '../../center/center.js'
+import { equalBytes } from '../../formats/bytes.js'
+import { formatPublicKeys } from '../../formats/keys.js'
+import { decode } from '../../formats/msgpack.js'
+import { openRoots } from '../../formats/records/root.js'
+import {
+  newRequestId,
+  openAsBuyer,
+  openTicket,
+  publisherKeys,
+  registrationBytes,
+  requestBytes,
+  temporaryFolder,
+  TITLE,
+  userKeys
+} from './parties.js'
+
+const CLI = fileURLToPath(new URL('../../center/cli.js', import.meta.url))
+const PUBLISHER = formatPublicKeys('publisher', publisherKeys())
+const USER = formatPublicKeys('user', userKeys())
+
+const start = (cwd: string, args: readonly string[]) =>
+  spawn(process.execPath, [CLI, ...args], {
+    cwd,
+    env: { ...process.env, NO_COLOR: '1' },
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+
+interface Outcome {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Type a line: words as a shell would split them, without quotes. */
+async function type(cwd: string, line: string): Promise<Outcome> {
+  const child = start(cwd, line.split(' ').filter(Boolean))
+  let stdout = ''
+  let stderr = ''
+  child.stdout.on('data', chunk => (stdout += chunk))
+  child.stderr.on('data', chunk => (stderr += chunk))
+  const [code] = (await once(child, 'close')) as [number | null]
+  return { code, stdout, stderr }
+}
+
+/** Type a line with --json that must succeed. @returns The one object on stdout. */
+async function json(cwd: string, line: string): Promise<Record<string, any>> {
+  const { code, stdout, stderr } = await type(cwd, `${line} --json`)
+  assert.is(code, 0, `${line}: ${stdout}${stderr}`)
+  assert.is(stderr, '', 'nothing but the object')
+  assert.is(stdout.trimEnd().split('\n').length, 1)
+  return JSON.parse(stdout) as Record<string, unknown>
+}
+
+const seconds = () => Math.floor(Date.now() / 1000)
+
+/** `coffer-center serve` in a process of its own; resolves when it has printed its line. */
+async function serving(cwd: string, line = 'serve shop --port 0') {
+  const child = start(cwd, line.split(' '))
+  let stderr = ''
+  child.stderr.on('data', chunk => (stderr += chunk))
+  const lines: string[] = []
+  const reader = createInterface(child.stdout)
+  reader.on('line', text => lines.push(text))
+  await Promise.race([
+    once(reader, 'line'),
+    once(child, 'close').then(([code]) => {
+      throw new Error(`serve ended with ${code}: ${stderr}`)
+    })
+  ])
+  return {
+    child,
+    url: lines[0]!,
+    lines,
+    stderr: () => stderr,
+    async end(signal: NodeJS.Signals) {
+      const closed = once(child, 'close')
+      child.kill(signal)
+      return (await closed) as [number | null, NodeJS.Signals | null]
+    }
+  }
+}
+
+const post = async (url: string, path: string, record: Uint8Array): Promise<Uint8Array> => {
+  const response = await fetch(`${url}${path}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/vnd.coffer' },
+    body: record as Uint8Array<ArrayBuffer>
+  })
+  const body = new Uint8Array(await response.arrayBuffer())
+  assert.is(response.status, 200, new TextDecoder().decode(body))
+  return body
+}
+
+const pinnedOf = (cwd: string) =>
+  openRoots(
+    (decode(new Uint8Array(readFileSync(join(cwd, 'shop', 'center.roots')))) as { roots: Uint8Array[] }).roots
+  )
+
+test('the transcript of a seller: init, publisher add, serve, a sale, and what the books say', async () => {
+  const cwd = temporaryFolder()
+  const made = await type(cwd, 'init shop --name Shop')
+  assert.is(made.code, 0)
+  assert.match(made.stdout, /^[0-9a-f]{64}\n$/)
+  const pinned = pinnedOf(cwd)
+  assert.is(made.stdout.trim(), Buffer.from(pinned.centerId).toString('hex'))
+
+  assert.is((await type(cwd, `publisher add shop ${PUBLISHER}`)).code, 0)
+  const server = await serving(cwd)
+  assert.match(server.url, /^http:\/\/127\.0\.0\.1:\d+$/)
+
+  const created = seconds()
+  const ticket = await post(server.url, '/v1/releases', registrationBytes(pinned.centerId, { created }))
+  const { releaseKey } = openTicket(pinned, ticket)
+
+  // Other commands work on the folder while it is served.
+  const { title } = await json(cwd, `title shop set ${TITLE} --price 1250 --currency CHF --copies 2`)
+  assert.equal(
+    [title.priceMinor, title.currency, title.copies, title.expiresDays, title.bearerAllowed],
+    [1250, 'CHF', 2, null, false]
+  )
+  assert.is(
+    (await type(cwd, `publisher add shop ${formatPublicKeys('publisher', publisherKeys('b'))}`)).code,
+    0
+  )
+  await post(
+    server.url,
+    '/v1/releases',
+    registrationBytes(pinned.centerId, { created, publisher: 'b', titleId: 'b.b' })
+  )
+
+  const bought = openAsBuyer(
+    pinned,
+    await post(server.url, '/v1/orders', requestBytes(pinned.centerId, { created }))
+  )
+  assert.equal(bought.titleKey, releaseKey)
+  assert.is(bought.answer.chargedMinor, 1250)
+
+  const { users } = await json(cwd, 'user shop')
+  assert.is(users.length, 1)
+  const userId = users[0].userId as string
+  const { grants } = await json(cwd, `grant shop list --user ${userId.slice(0, 8)}`)
+  assert.is(grants[0].titleId, TITLE)
+  assert.is((await json(cwd, `user shop show ${userId.slice(0, 8)}`))['balances'][0].balanceMinor, 1250)
+  assert.match((await type(cwd, 'ledger shop')).stdout, '12.50 CHF')
+  assert.equal(await json(cwd, 'ledger shop verify'), { orders: 1, copies: 1, postings: 1 })
+
+  const revoked = await json(cwd, `revoke shop grant ${grants[0].grantId.slice(0, 6)}`)
+  assert.is(revoked['sequence'], 2)
+  assert.is((await json(cwd, `grant shop show ${grants[0].grantId}`))['grant'].revoked, true)
+  assert.is((await json(cwd, 'revoke shop'))['revocations'].length, 1)
+  await json(cwd, `revoke shop title ${TITLE} --release 1`)
+  const refused = await fetch(`${server.url}/v1/orders`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/vnd.coffer' },
+    body: requestBytes(pinned.centerId, { created }) as Uint8Array<ArrayBuffer>
+  })
+  assert.is(refused.status, 403)
+
+  assert.equal(await server.end('SIGTERM'), [0, null])
+  assert.equal(server.lines, [server.url], 'one line and no more')
+  assert.is(server.stderr(), '')
+})
+
+test('issue answers by files: the same bytes again, no file replaced, no charge for nothing', async () => {
+  const cwd = temporaryFolder()
+  await json(cwd, 'init shop')
+  await json(cwd, `publisher add shop ${PUBLISHER} --name Press`)
+  const pinned = pinnedOf(cwd)
+  const center = await openCenter(join(cwd, 'shop'))
+  const created = seconds()
+  const titleKey = openTicket(
+    pinned,
+    await center.register(registrationBytes(pinned.centerId, { created }))
+  ).releaseKey
+  await center.close()
+  await json(cwd, `title shop set ${TITLE} --price 900`)
+  writeFileSync(join(cwd, 'order.request'), requestBytes(pinned.centerId, { created }))
+
+  const issued = await type(cwd, 'issue shop order.request --out order.answer')
+  assert.is(issued.code, 0, issued.stderr)
+  const answer = new Uint8Array(readFileSync(join(cwd, 'order.answer')))
+  assert.equal(openAsBuyer(pinned, answer).titleKey, titleKey)
+  assert.is(openAsBuyer(pinned, answer).answer.chargedMinor, 900)
+
+  assert.is((await type(cwd, 'issue shop order.request --out order.answer')).code, 73)
+  await json(cwd, 'issue shop order.request --out again.answer')
+  assert.ok(equalBytes(new Uint8Array(readFileSync(join(cwd, 'again.answer'))), answer))
+  await json(cwd, 'issue shop order.request --out again.answer --force')
+  assert.equal(await json(cwd, 'ledger shop verify'), { orders: 1, copies: 1, postings: 1 })
+
+  // A new order that cannot be written down is not charged either.
+  writeFileSync(join(cwd, 'new.request'), requestBytes(pinned.centerId, { created, medium: 'card' }))
+  assert.is((await type(cwd, 'issue shop new.request --out order.answer')).code, 73)
+  assert.is((await json(cwd, 'ledger shop verify'))['postings'], 1)
+})
+
+test('every failure has its exit code, and with --json its object on stdout', async () => {
+  const cwd = temporaryFolder()
+  await json(cwd, 'init shop')
+  writeFileSync(join(cwd, 'garbage'), 'this is no request')
+  writeFileSync(join(cwd, 'huge'), new Uint8Array(64 * 1024 + 1))
+  const failures: [string, number, string][] = [
+    ['', 64, 'COFFER_USAGE'],
+    ['nonsense', 64, 'COFFER_USAGE'],
+    ['init', 64, 'COFFER_USAGE'],
+    ['serve shop --port 65536', 64, 'COFFER_USAGE'],
+    ['title shop nonsense', 64, 'COFFER_USAGE'],
+    ['title shop set x --price 1.5', 64, 'COFFER_USAGE'],
+    ['title shop set x --price -5', 64, 'COFFER_USAGE'],
+    ['title shop set x --currency euro', 64, 'COFFER_USAGE'],
+    ['publisher add shop coffer-publisher-abc', 64, 'COFFER_USAGE'],
+    [`publisher add shop ${USER}`, 64, 'COFFER_USAGE'],
+    ['user shop block abcdef', 64, 'COFFER_USAGE'],
+    ['issue shop garbage --out answer', 65, 'COFFER_RECORD_DAMAGED'],
+    ['issue shop huge --out answer', 65, 'COFFER_RECORD_DAMAGED'],
+    ['issue shop missing --out answer', 66, 'COFFER_FILE_MISSING'],
+    ['serve nowhere', 66, 'COFFER_FILE_MISSING'],
+    ['title shop set org.example.none --price 5', 66, 'COFFER_TITLE_MISSING'],
+    ['init shop', 73, 'COFFER_EXISTS']
+  ]
+  for (const [line, code, name] of failures) {
+    const said = await type(cwd, line)
+    assert.is(said.code, code, `${line}: ${said.stderr}`)
+    assert.is(said.stdout, '', line)
+    assert.match(said.stderr, name, line)
+    assert.not.match(said.stderr, /\x1b|    at /, line)
+  }
+  for (const [line, code, name] of [failures[1]!, failures[6]!, failures[11]!, failures[16]!]) {
+    const said = await type(cwd, `${line} --json`)
+    assert.is(said.code, code)
+    assert.is(said.stderr, '')
+    const { error } = JSON.parse(said.stdout) as { error: Record<string, string> }
+    assert.equal(Object.keys(error), ['code', 'message', 'hint'])
+    assert.is(error['code'], name)
+  }
+  assert.not.ok(existsSync(join(cwd, 'answer')))
+  assert.not.ok(existsSync(join(cwd, 'nowhere')))
+})
+
+test('a refused order ends with 77 and writes no answer', async () => {
+  const cwd = temporaryFolder()
+  await json(cwd, 'init shop')
+  const pinned = pinnedOf(cwd)
+  writeFileSync(join(cwd, 'order.request'), requestBytes(pinned.centerId, { created: seconds() }))
+  const said = await type(cwd, 'issue shop order.request --out order.answer')
+  assert.is(said.code, 77)
+  assert.match(said.stderr, 'COFFER_TITLE_UNKNOWN')
+  assert.not.ok(existsSync(join(cwd, 'order.answer')))
+})
+
+test('--help of every command shows how it is typed', async () => {
+  const cwd = temporaryFolder()
+  for (const name of [
+    '',
+    'init',
+    'serve',
+    'issue',
+    'publisher',
+    'title',
+    'user',
+    'grant',
+    'revoke',
+    'ledger'
+  ]) {
+    const { code, stdout, stderr } = await type(cwd, `${name} --help`)
+    assert.is(code, 0, name)
+    assert.is(stderr, '')
+    assert.match(stdout, `Usage: coffer-center ${name}`)
+    assert.match(stdout, /Examples?:\n/)
+  }
+  assert.match((await type(cwd, 'title set --help')).stdout, '--expires-days')
+})
+
+test('users and gifts: closed enrolment, a gift by public key, block and unblock', async () => {
+  const cwd = temporaryFolder()
+  await json(cwd, 'init shop')
+  await json(cwd, `publisher shop add ${PUBLISHER}`)
+  const pinned = pinnedOf(cwd)
+  const center = await openCenter(join(cwd, 'shop'))
+  const created = seconds()
+  await center.register(registrationBytes(pinned.centerId, { created }))
+  await center.close()
+  await json(cwd, `title shop set ${TITLE} --price 900 --copies 0 --expires-days 30`)
+  assert.equal(await json(cwd, 'user shop enrolment closed'), { enrolment: 'closed' })
+  let orders = 0
+  const order = async () => {
+    const name = `order${orders++}`
+    writeFileSync(join(cwd, name), requestBytes(pinned.centerId, { created, requestId: newRequestId() }))
+    return type(cwd, `issue shop ${name} --out ${name}.answer`)
+  }
+  assert.match((await order()).stderr, 'COFFER_ENROLMENT_CLOSED')
+  const { userId } = await json(cwd, `user shop add ${USER} --name Ann`)
+  assert.match((await order()).stderr, 'COFFER_QUOTA')
+  const given = await json(cwd, `grant shop give ${TITLE} ${USER} --copies 1`)
+  assert.is(given['userId'], userId)
+  assert.equal(given['terms'], { priceMinor: 0, currency: 'EUR', copies: 1, expiresDays: 30 })
+  assert.is((await order()).code, 0)
+  assert.is((await json(cwd, `user shop block ${userId}`))['blocked'], true)
+  assert.match((await order()).stderr, 'COFFER_REVOKED')
+  await json(cwd, `user shop unblock ${userId.slice(0, 6)}`)
+  assert.is((await order()).code, 0)
+  const { user, balances } = await json(cwd, `user shop show ${USER}`)
+  assert.is(user.name, 'Ann')
+  assert.equal(balances, [])
+})
+
+test('serve --json says where it listens; --verbose logs; SIGINT ends it as SIGTERM does', async () => {
+  const cwd = temporaryFolder()
+  const { centerId } = await json(cwd, 'init shop')
+  const server = await serving(cwd, 'serve shop --port 0 --json --verbose')
+  const said = JSON.parse(server.url) as { url: string; centerId: string }
+  assert.is(said.centerId, centerId)
+  await fetch(`${said.url}/healthz`)
+  const { port } = new URL(said.url)
+  const second = await type(cwd, `serve shop --port ${port}`)
+  assert.is(second.code, 75)
+  assert.equal(await server.end('SIGINT'), [0, null])
+  assert.match(server.stderr(), 'GET /healthz 200')
+})
+
+test('SIGKILL in the middle of a run leaves ledger, grants and answers that agree, and every answer that went out', async () => {
+  const cwd = temporaryFolder()
+  await json(cwd, 'init shop')
+  const pinned = pinnedOf(cwd)
+  const center = await openCenter(join(cwd, 'shop'))
+  await center.desk.addPublisher(publisherKeys(), 'Press')
+  const created = seconds()
+  await center.register(registrationBytes(pinned.centerId, { created }))
+  await center.desk.setTerms(TITLE, { priceMinor: 100 })
+  await center.close()
+
+  const answered = new Map<Uint8Array, Uint8Array>()
+  let at = 0
+  for (let run = 0; run < 3; run++) {
+    const server = await serving(cwd)
+    let dead = false
+    const buyer = async () => {
+      while (!dead) {
+        const request = requestBytes(pinned.centerId, { created, medium: `stick ${at++}` })
+        try {
+          answered.set(request, await post(server.url, '/v1/orders', request))
+        } catch {
+          return // cut off
+        }
+      }
+    }
+    const before = answered.size
+    const buyers = [buyer(), buyer(), buyer(), buyer()]
+    while (answered.size < before + 15) await new Promise(resolve => setTimeout(resolve, 2))
+    const [, signal] = await server.end('SIGKILL')
+    dead = true
+    await Promise.all(buyers)
+    assert.is(signal, 'SIGKILL')
+  }
+
+  const again = await openCenter(join(cwd, 'shop'))
+  const check = await again.desk.verifyLedger()
+  assert.equal(check.problems, [])
+  assert.is(check.postings, check.orders)
+  assert.ok(check.orders >= answered.size, 'an order may have been kept whose answer was cut off')
+  assert.ok(answered.size >= 45)
+  for (const [request, answer] of answered) assert.ok(equalBytes(await again.issue(request), answer))
+  await again.close()
+  assert.is((await json(cwd, 'ledger shop verify'))['orders'], check.orders)
+})
+
+test.run()
