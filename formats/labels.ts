@@ -26,7 +26,6 @@ export const LABELS = [
   'stored-title-key',
   'payload',
   'save',
-  'save-name',
   'request-body',
   'signed/root',
   'signed/publisher',

@@ -1,0 +1,87 @@
+/** Rules of the house that no compiler checks. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { ERROR_CODES } from '../../formats/errors.js'
+import { LABELS } from '../../formats/labels.js'
+import { projectFiles, read } from '../helpers/tree.js'
+
+const files = projectFiles()
+const sources = files.filter(path => /\.(?:ts|mjs)$/.test(path))
+
+test('every test file runs its tests', () => {
+  const silent = files.filter(path => path.endsWith('.test.ts') && !/\.run\(\)\s*$/.test(read(path)))
+  assert.equal(silent, [])
+})
+
+test('docs/errors.md has one heading per code, and no other', () => {
+  const headings = [...read('docs/errors.md').matchAll(/^### (COFFER_[A-Z_]+)$/gm)].map(([, code]) => code)
+  assert.equal([...headings].sort(), Object.keys(ERROR_CODES).sort())
+})
+
+test('every error code is used', () => {
+  const text = sources
+    .filter(path => !/^(?:tests\/|formats\/errors\.ts)/.test(path))
+    .map(read)
+    .join('\n')
+  assert.equal(
+    Object.keys(ERROR_CODES).filter(code => !text.includes(`'${code}'`)),
+    []
+  )
+})
+
+test('every label is in the table once, and used', () => {
+  assert.is(new Set(LABELS).size, LABELS.length)
+  const text = sources
+    .filter(path => /^(?:formats|loader|center)\//.test(path) && path !== 'formats/labels.ts')
+    .map(read)
+    .join('\n')
+  const unused = LABELS.filter(
+    label =>
+      !text.includes(`'${label}'`) &&
+      !label.startsWith('signed/') &&
+      !/^(?:user|publisher)-(?:sign|seal)$/.test(label) &&
+      !label.startsWith('wrap-')
+  )
+  assert.equal(unused, [])
+})
+
+test('nothing but the project speaks in its files', () => {
+  // Put together here, so that this file does not name them itself.
+  const foreign = [
+    ['npm', 'js.org'],
+    ['/ro', 'ot/'],
+    ['/work', '/main'],
+    ['art', 'ifactory'],
+    ['nex', 'us.']
+  ].map(parts => parts.join(''))
+  const text = files.filter(
+    path => /\.(?:ts|mjs|md|json|sh|txt)$|^\.ci\//.test(path) && path !== 'tests/house/rules.test.ts'
+  )
+  const found = text.flatMap(path =>
+    foreign.filter(word => read(path).includes(word)).map(word => `${path}: ${word}`)
+  )
+  assert.equal(found, [])
+})
+
+test('package-lock.json names no registry', () => {
+  const lock = JSON.parse(read('package-lock.json')) as {
+    packages: Record<string, { resolved?: string; version?: string }>
+  }
+  assert.equal(
+    Object.entries(lock.packages).filter(([, { resolved }]) => resolved !== undefined),
+    []
+  )
+})
+
+test('dependencies are pinned exactly', () => {
+  const { dependencies, devDependencies } = JSON.parse(read('package.json')) as Record<
+    string,
+    Record<string, string>
+  >
+  const loose = Object.entries({ ...dependencies, ...devDependencies }).filter(
+    ([, version]) => !/^\d+\.\d+\.\d+$/.test(version)
+  )
+  assert.equal(loose, [])
+})
+
+test.run()
