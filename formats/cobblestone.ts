@@ -12,7 +12,7 @@
  */
 import { concat, equalBytes, utf8, wipe } from './bytes.js'
 import { CofferError } from './errors.js'
-import { aes256GcmOpenInto, aes256GcmSealInto, hkdfExpand512 } from './primitives.js'
+import { Aes256Gcm, hkdfExpand512 } from './primitives.js'
 
 export const CHUNK_BYTES = 16384
 export const TAG_BYTES = 16
@@ -23,6 +23,8 @@ export const HEADER_BYTES = SALT_BYTES + COMMITMENT_BYTES
 const KEY_BYTES = 32
 const NONCE_BYTES = 12
 const MAX_CHUNKS = 2 ** 38
+/** The format uses none: the context is in the key derivation. */
+const NO_AAD = new Uint8Array(0)
 
 // ---------------------------------------------------------------- sizes
 
@@ -131,21 +133,19 @@ export class PayloadSealer {
     if (plaintext.length > CHUNK_BYTES) throw new RangeError(`a chunk has at most ${CHUNK_BYTES} bytes`)
     this.#ended = plaintext.length < CHUNK_BYTES
     const nonce = nonceOf(this.#keys, this.#nextIndex++)
-    aes256GcmSealInto(this.#keys.key, nonce, undefined, plaintext, out, outOffset)
+    this.#keys.cipher.seal(nonce, NO_AAD, plaintext, out, outOffset)
     return plaintext.length + TAG_BYTES
   }
 
   /** The sealer is spent afterwards. */
   wipe(): void {
-    this.#ended = true
-    wipe(this.#keys.key, this.#keys.baseNonce)
+    this.#keys.cipher.wipe()
   }
 }
 
 /** Opens the chunks of one payload in any order. */
 export class PayloadOpener {
   readonly #keys: PayloadKeys
-  #spent = false
 
   /**
    * @param key - 32 bytes. Not kept.
@@ -171,12 +171,10 @@ export class PayloadOpener {
    * @throws CofferError `COFFER_PAYLOAD_FORGED`, without saying which byte; `COFFER_PAYLOAD_TRUNCATED`
    */
   openChunk(index: number, sealed: Uint8Array, out: Uint8Array, outOffset: number): number {
-    // The wiped key is one that everybody knows.
-    if (this.#spent) throw new RangeError('the opener is spent')
     if (sealed.length > SEALED_CHUNK_BYTES)
       throw new RangeError(`a sealed chunk has at most ${SEALED_CHUNK_BYTES} bytes`)
     if (sealed.length < TAG_BYTES) throw truncated(`chunk ${index} has no tag`)
-    if (!aes256GcmOpenInto(this.#keys.key, nonceOf(this.#keys, index), undefined, sealed, out, outOffset)) {
+    if (!this.#keys.cipher.open(nonceOf(this.#keys, index), NO_AAD, sealed, out, outOffset)) {
       throw forged(`chunk ${index} was altered`)
     }
     return sealed.length - TAG_BYTES
@@ -184,8 +182,7 @@ export class PayloadOpener {
 
   /** The opener is spent afterwards. */
   wipe(): void {
-    this.#spent = true
-    wipe(this.#keys.key, this.#keys.baseNonce)
+    this.#keys.cipher.wipe()
   }
 }
 
@@ -404,7 +401,7 @@ export function readRange(
 // ---------------------------------------------------------------- keys and nonces
 
 interface PayloadKeys {
-  readonly key: Uint8Array
+  readonly cipher: Aes256Gcm
   readonly baseNonce: Uint8Array
   readonly commitment: Uint8Array
 }
@@ -422,7 +419,7 @@ function deriveKeys(inputKey: Uint8Array, context: Uint8Array, salt: Uint8Array)
     KEY_BYTES + NONCE_BYTES + COMMITMENT_BYTES
   )
   const keys = {
-    key: derived.slice(0, KEY_BYTES),
+    cipher: new Aes256Gcm(derived.subarray(0, KEY_BYTES)),
     baseNonce: derived.slice(KEY_BYTES, KEY_BYTES + NONCE_BYTES),
     commitment: derived.slice(KEY_BYTES + NONCE_BYTES)
   }

@@ -15,6 +15,7 @@ import {
   createHmac,
   createPrivateKey,
   createPublicKey,
+  createSecretKey,
   diffieHellman,
   sign,
   verify
@@ -189,7 +190,72 @@ export function unwrapKey(keyEncryptionKey: Uint8Array, wrapped: Uint8Array): Ui
   }
 }
 
-/** AES-256-GCM (NIST SP 800-38D). @param nonce - 12 bytes, never twice under one key. @returns ciphertext, then the 16-byte tag. */
+/**
+ * AES-256-GCM (NIST SP 800-38D) under one key, for many messages.
+ *
+ * The key is read once, since Node 24 takes longer over that than over sealing 16 KiB. Its copy lies in memory of
+ * OpenSSL, which clears it when this object is collected; `wipe` lets go of it.
+ */
+export class Aes256Gcm {
+  #key: KeyObject | undefined
+
+  /** @param key - 32 bytes. Not kept. */
+  constructor(key: Uint8Array) {
+    checkSize('AES key', key, AES_KEY_BYTES)
+    this.#key = createSecretKey(key)
+  }
+
+  /**
+   * @param nonce - 12 bytes, never twice under one key.
+   * @param out - gets `plaintext.length + 16` bytes from `outOffset` on: ciphertext, then the tag.
+   */
+  seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array, outOffset: number): void {
+    const cipher = createCipheriv('aes-256-gcm', this.#usable(nonce), nonce, GCM_OPTIONS)
+    if (aad.length > 0) cipher.setAAD(aad)
+    out.set(cipher.update(plaintext), outOffset)
+    cipher.final()
+    out.set(cipher.getAuthTag(), outOffset + plaintext.length)
+  }
+
+  /**
+   * @param sealed - ciphertext, then the 16-byte tag.
+   * @param out - gets `sealed.length - 16` bytes from `outOffset` on, and only after the tag has passed.
+   * @returns whether the tag fits.
+   */
+  open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out: Uint8Array, outOffset: number): boolean {
+    const plaintextBytes = sealed.length - GCM_TAG_BYTES
+    if (plaintextBytes < 0) return false
+    const decipher = createDecipheriv('aes-256-gcm', this.#usable(nonce), nonce, GCM_OPTIONS)
+    if (aad.length > 0) decipher.setAAD(aad)
+    decipher.setAuthTag(sealed.subarray(plaintextBytes))
+    const unverified = decipher.update(sealed.subarray(0, plaintextBytes))
+    try {
+      decipher.final()
+      out.set(unverified, outOffset)
+      return true
+    } catch {
+      return false
+    } finally {
+      wipe(unverified)
+    }
+  }
+
+  /** Nothing is sealed or opened afterwards. */
+  wipe(): void {
+    this.#key = undefined
+  }
+
+  #usable(nonce: Uint8Array): KeyObject {
+    if (this.#key === undefined) throw new RangeError('the key is wiped')
+    checkSize('GCM nonce', nonce, GCM_NONCE_BYTES)
+    return this.#key
+  }
+}
+
+// Without this node:crypto takes tags of 4 bytes.
+const GCM_OPTIONS = { authTagLength: GCM_TAG_BYTES } as const
+
+/** One message under a key. @see Aes256Gcm.seal @returns ciphertext, then the 16-byte tag. */
 export function aes256GcmSeal(
   key: Uint8Array,
   nonce: Uint8Array,
@@ -197,77 +263,19 @@ export function aes256GcmSeal(
   plaintext: Uint8Array
 ): Uint8Array {
   const sealed = new Uint8Array(plaintext.length + GCM_TAG_BYTES)
-  aes256GcmSealInto(key, nonce, aad, plaintext, sealed, 0)
+  new Aes256Gcm(key).seal(nonce, aad, plaintext, sealed, 0)
   return sealed
 }
 
-/** {@link aes256GcmSeal} into the caller's memory: writes `plaintext.length + 16` bytes from `outOffset` on. */
-export function aes256GcmSealInto(
-  key: Uint8Array | KeyObject,
-  nonce: Uint8Array,
-  aad: Uint8Array | undefined,
-  plaintext: Uint8Array,
-  out: Uint8Array,
-  outOffset: number
-): void {
-  checkGcm(key, nonce)
-  const cipher = createCipheriv('aes-256-gcm', key, nonce, GCM_OPTIONS)
-  if (aad !== undefined) cipher.setAAD(aad)
-  out.set(cipher.update(plaintext), outOffset)
-  cipher.final()
-  out.set(cipher.getAuthTag(), outOffset + plaintext.length)
-}
-
-/** @returns fresh plaintext, or undefined when the tag does not fit. */
+/** One message under a key. @see Aes256Gcm.open @returns fresh plaintext, or undefined when the tag does not fit. */
 export function aes256GcmOpen(
   key: Uint8Array,
   nonce: Uint8Array,
   aad: Uint8Array,
   sealed: Uint8Array
 ): Uint8Array | undefined {
-  if (sealed.length < GCM_TAG_BYTES) return undefined
-  const plaintext = new Uint8Array(sealed.length - GCM_TAG_BYTES)
-  return aes256GcmOpenInto(key, nonce, aad, sealed, plaintext, 0) ? plaintext : undefined
-}
-
-/**
- * {@link aes256GcmOpen} into the caller's memory: writes `sealed.length - 16` bytes from `outOffset` on, and only
- * after the tag has passed.
- *
- * @returns whether the tag fits.
- */
-export function aes256GcmOpenInto(
-  key: Uint8Array | KeyObject,
-  nonce: Uint8Array,
-  aad: Uint8Array | undefined,
-  sealed: Uint8Array,
-  out: Uint8Array,
-  outOffset: number
-): boolean {
-  checkGcm(key, nonce)
-  const plaintextBytes = sealed.length - GCM_TAG_BYTES
-  if (plaintextBytes < 0) return false
-  const decipher = createDecipheriv('aes-256-gcm', key, nonce, GCM_OPTIONS)
-  if (aad !== undefined) decipher.setAAD(aad)
-  decipher.setAuthTag(sealed.subarray(plaintextBytes))
-  const unverified = decipher.update(sealed.subarray(0, plaintextBytes))
-  try {
-    decipher.final()
-    out.set(unverified, outOffset)
-    return true
-  } catch {
-    return false
-  } finally {
-    wipe(unverified)
-  }
-}
-
-// Without this node:crypto takes tags of 4 bytes.
-const GCM_OPTIONS = { authTagLength: GCM_TAG_BYTES } as const
-
-function checkGcm(key: Uint8Array | KeyObject, nonce: Uint8Array): void {
-  if (key instanceof Uint8Array) checkSize('AES key', key, AES_KEY_BYTES)
-  checkSize('GCM nonce', nonce, GCM_NONCE_BYTES)
+  const plaintext = new Uint8Array(Math.max(0, sealed.length - GCM_TAG_BYTES))
+  return new Aes256Gcm(key).open(nonce, aad, sealed, plaintext, 0) ? plaintext : undefined
 }
 
 // ---------------------------------------------------------------- Ed25519 and X25519
@@ -312,7 +320,7 @@ const SMALL_ORDER_Y = new Set([
   '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
   'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a'
 ])
-/** y from p = 2^255 - 19 on: a second encoding of a point, which RFC 8032 §5.1.3 refuses and OpenSSL takes. */
+/** y from p = 2^255 - 19 on: a second encoding of a point, which RFC 8032 §5.1.3 refuses and older OpenSSL takes. */
 const NOT_CANONICAL_Y = /^(?:ed|ee|ef|f.)(?:ff){30}7f$/
 
 /** Whether a key is of small order, so that one signature fits many messages, or in a second encoding. */

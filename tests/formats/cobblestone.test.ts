@@ -363,6 +363,7 @@ test('a stream that met a forged chunk gives no later one, and nothing opens und
   const stream = new StreamOpener(KEY, CONTEXT, HEADER)
   await rejectsWith('COFFER_PAYLOAD_FORGED', () => stream.push(CHUNKS[1]!))
   misuse(RangeError, () => stream.push(CHUNKS[1]!))
+  stream.push(new Uint8Array(TAG_BYTES))
   misuse(RangeError, () => stream.end())
   const opener = new PayloadOpener(KEY, CONTEXT, HEADER)
   opener.wipe()

@@ -3,8 +3,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { base64url, fromHex, hex } from '../../formats/bytes.js'
 import {
+  Aes256Gcm,
   aes256GcmOpen,
-  aes256GcmOpenInto,
   aes256GcmSeal,
   aesCmac256,
   Ed25519Signer,
@@ -195,18 +195,31 @@ test('aes256GcmOpen() refuses flipped bits, short tags and foreign associated da
   for (let length = 0; length < sealed.length; length++) {
     assert.is(aes256GcmOpen(KEY, NONCE, aad, sealed.subarray(0, length)), undefined)
   }
-  assert.not(aes256GcmOpenInto(KEY, NONCE, aad, sealed.subarray(0, 15), new Uint8Array(4), 0))
+  assert.not(new Aes256Gcm(KEY).open(NONCE, aad, sealed.subarray(0, 15), new Uint8Array(4), 0))
   assert.is(aes256GcmOpen(KEY, NONCE, EMPTY, sealed), undefined)
   assert.is(aes256GcmOpen(KEY, new Uint8Array(12), aad, sealed), undefined)
 })
 
-test('aes256GcmOpenInto() writes nothing before the tag has passed', () => {
+test('Aes256Gcm.open() writes nothing before the tag has passed', () => {
   const sealed = aes256GcmSeal(KEY, NONCE, EMPTY, new Uint8Array(100).fill(0x55))
   const out = new Uint8Array(102).fill(0xaa)
-  assert.not(aes256GcmOpenInto(KEY, NONCE, undefined, flipped(sealed, 800), out, 1))
+  const cipher = new Aes256Gcm(KEY)
+  assert.not(cipher.open(NONCE, EMPTY, flipped(sealed, 800), out, 1))
   assert.equal(out, new Uint8Array(102).fill(0xaa))
-  assert.ok(aes256GcmOpenInto(KEY, NONCE, undefined, sealed, out, 1))
+  assert.ok(cipher.open(NONCE, EMPTY, sealed, out, 1))
   assert.equal(out, Uint8Array.of(0xaa, ...new Uint8Array(100).fill(0x55), 0xaa))
+})
+
+test('Aes256Gcm keeps a copy of its key until it is wiped', () => {
+  const key = KEY.slice()
+  const cipher = new Aes256Gcm(key)
+  key.fill(0)
+  const sealed = new Uint8Array(16)
+  cipher.seal(NONCE, EMPTY, EMPTY, sealed, 0)
+  assert.equal(sealed, aes256GcmSeal(KEY, NONCE, EMPTY, EMPTY))
+  cipher.wipe()
+  misuse(RangeError, () => cipher.seal(NONCE, EMPTY, EMPTY, sealed, 0))
+  misuse(RangeError, () => cipher.open(NONCE, EMPTY, sealed, EMPTY, 0))
 })
 
 test('aes256Gcm takes no other key or nonce size', () => {
@@ -300,8 +313,8 @@ test('ed25519Verify() refuses keys under which one signature fits every message'
     if (messages.some(message => opensslVerify(null, message, key, signature))) acceptedByOpenssl++
     for (const message of messages) assert.not(ed25519Verify(publicKey, message, signature), hex(publicKey))
   }
-  // Otherwise this test would pass without our check.
-  assert.ok(acceptedByOpenssl >= 10, `${acceptedByOpenssl}`)
+  // Otherwise this test would pass without our check. Node 24 brings an OpenSSL that refuses them too.
+  assert.ok(acceptedByOpenssl >= 10 || parseInt(process.versions.node) >= 24, `${acceptedByOpenssl}`)
 })
 
 test('ed25519Verify() takes honest keys whose bytes look like the refused ones', () => {
