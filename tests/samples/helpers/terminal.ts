@@ -50,7 +50,8 @@ export function testTerminal(
         row++
         column = 0
       } else {
-        if (row >= rows || column >= columns) throw new Error(`written outside the window: row ${row}, column ${column}`)
+        if (row >= rows || column >= columns)
+          throw new Error(`written outside the window: row ${row}, column ${column}`)
         grid[row]![column++] = glyph!
       }
     }
