@@ -3,6 +3,7 @@
  * key, decrypt in memory only, run in a sandbox. Each step needs what only the step before it makes, so that leaving
  * one out does not compile.
  */
+import type { ParsedManifest } from '../formats/records/manifest.js'
 import type { Guest } from '../sandbox/guest.js'
 import { openProgram } from './decrypt.js'
 import type { Home } from './home.js'
@@ -17,6 +18,8 @@ import { unwrapPayloadKey } from './unwrap.js'
  * Read, recheck, decrypt and start one title of a medium.
  *
  * @param root - The medium's folder.
+ * @param options - Or a function that decides on them once the license holds, before anything is decrypted: there a
+ *   person can be asked what the title may use.
  * @throws CofferError of every step; nothing of the title has run then.
  */
 export async function launchTitle(
@@ -24,16 +27,17 @@ export async function launchTitle(
   titleId: string,
   home: Home,
   powers: Powers,
-  options: TitleOptions = {}
+  options: TitleOptions | ((manifest: ParsedManifest) => Promise<TitleOptions>) = {}
 ): Promise<Guest> {
   const medium = measureMedium(root) // IDk, Mid: region 42, and the medium itself
   const signed = authenticate(readLicense(root, titleId), home) // region 41: whose grant is it?
   const title = readTitle(root, signed)
   try {
     using license = recheck(signed, title.manifest, medium, home, powers.now()) // CS against CS'
+    const decided = typeof options === 'function' ? await options(title.manifest) : options
     using key = unwrapPayloadKey(license) // Kd, or Ku out of EMid(Ku)
     using program = openProgram(title, key) // memory only
-    return await launch({ root, title, program, key }, options, powers)
+    return await launch({ root, title, program, key }, decided, powers)
   } catch (error) {
     title[Symbol.dispose]()
     throw error

@@ -1,0 +1,200 @@
+/** A command line, taken apart by the table of commands; what is wrong with it is said with the nearest right word. */
+import { parseArgs } from 'node:util'
+import { CofferError } from '../../formats/errors.js'
+import type { Command, Option } from './command.js'
+
+/** Options that every command has. */
+export const COMMON_OPTIONS: readonly Option[] = [
+  { name: 'json', help: 'one JSON object on stdout, nothing else' },
+  { name: 'help', help: 'explain the command' }
+]
+
+/** One call of a command, its words checked. Asking for what the command's entry in the table lacks is a bug. */
+export class Call {
+  readonly command: Command
+  /** Every command there is. */
+  readonly commands: readonly Command[]
+  /** What follows `--`. */
+  readonly rest: readonly string[]
+  readonly #arguments: readonly string[]
+  readonly #options: ReadonlyMap<string, readonly string[]>
+
+  constructor(
+    command: Command,
+    commands: readonly Command[],
+    words: {
+      positionals: readonly string[]
+      options: ReadonlyMap<string, readonly string[]>
+      rest: readonly string[]
+    }
+  ) {
+    this.command = command
+    this.commands = commands
+    this.rest = words.rest
+    this.#arguments = words.positionals
+    this.#options = words.options
+  }
+
+  /** An argument that must be there. */
+  argument(name: string): string {
+    const value = this.optional(name)
+    if (value === undefined) throw new Error(`internal: <${name}> was not required`)
+    return value
+  }
+
+  optional(name: string): string | undefined {
+    const index = this.command.arguments.findIndex(argument => argument.name === name)
+    if (index < 0) throw new Error(`internal: ${this.command.name} has no <${name}>`)
+    return this.#arguments[index]
+  }
+
+  flag(name: string): boolean {
+    return this.#values(name).length > 0
+  }
+
+  /** The value of an option; the last one where it was given twice. */
+  text(name: string): string | undefined {
+    return this.#values(name).at(-1)
+  }
+
+  required(name: string): string {
+    const value = this.text(name)
+    if (value === undefined) throw new Error(`internal: --${name} was not required`)
+    return value
+  }
+
+  number(name: string): number | undefined {
+    const value = this.text(name)
+    return value === undefined ? undefined : Number(value)
+  }
+
+  list(name: string): readonly string[] {
+    return this.#values(name)
+  }
+
+  get json(): boolean {
+    return this.flag('json')
+  }
+
+  #values(name: string): readonly string[] {
+    if (!optionsOf(this.command).some(option => option.name === name))
+      throw new Error(`internal: ${this.command.name} has no --${name}`)
+    return this.#options.get(name) ?? []
+  }
+}
+
+export const optionsOf = (command: Command): readonly Option[] => [...command.options, ...COMMON_OPTIONS]
+
+/** @throws CofferError COFFER_USAGE */
+export async function parseCall(
+  command: Command,
+  commands: readonly Command[],
+  argv: readonly string[]
+): Promise<Call> {
+  const known = optionsOf(command)
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options: Object.fromEntries(
+      known.map(({ name, value }) => [
+        name,
+        { type: value === undefined ? 'boolean' : 'string', multiple: true }
+      ])
+    ),
+    strict: false,
+    tokens: true
+  })
+  const options = new Map<string, string[]>()
+  const positionals: string[] = []
+  const end = tokens.find(({ kind }) => kind === 'option-terminator')?.index ?? argv.length
+  for (const token of tokens) {
+    if (token.index >= end) break
+    if (token.kind === 'positional') positionals.push(token.value)
+    if (token.kind !== 'option') continue
+    const option = known.find(({ name }) => `--${name}` === token.rawName)
+    if (option === undefined) throw await unknownOption(command, token.rawName)
+    const value = checkValue(command, option, token.value, token.inlineValue === true)
+    options.set(option.name, [...(options.get(option.name) ?? []), value])
+  }
+  // Whoever asks for help need not have the rest right.
+  if (!options.has('help')) checkWords(command, positionals, options, argv.slice(end))
+  return new Call(command, commands, { positionals, options, rest: argv.slice(end + 1) })
+}
+
+function checkValue(command: Command, option: Option, value: string | undefined, inline: boolean): string {
+  const { name, choices, whole } = option
+  const wrong = (expected: string, found: string) =>
+    usage(command, `--${name} of "${command.name}" is not right.`, expected, found)
+  if (option.value === undefined) {
+    if (value === undefined) return ''
+    throw wrong(`--${name} alone`, `--${name}=${value}`)
+  }
+  if (value === undefined || (!inline && value.startsWith('--')))
+    throw wrong(`--${name} <${option.value}>`, `--${name} without a value`)
+  if (choices !== undefined && !choices.includes(value)) throw wrong(choices.join(' or '), value)
+  if (whole !== undefined) {
+    const [min, max] = whole
+    const number = Number(value)
+    if (!/^[0-9]{1,16}$/.test(value) || number < min || number > max)
+      throw wrong(`a whole number from ${min} to ${max}`, value)
+  }
+  return value
+}
+
+function checkWords(
+  command: Command,
+  positionals: readonly string[],
+  options: ReadonlyMap<string, readonly string[]>,
+  rest: readonly string[]
+): void {
+  const { name } = command
+  const missing = command.arguments[positionals.length]
+  if (missing !== undefined && missing.optional !== true)
+    throw usage(command, `"${name}" needs <${missing.name}>: ${missing.help}.`)
+  const extra = positionals[command.arguments.length]
+  if (extra !== undefined) {
+    const allowed = command.arguments.map(argument => `<${argument.name}>`).join(' ') || 'nothing'
+    throw usage(command, `"${name}" takes fewer words than these.`, allowed, `also "${extra}"`)
+  }
+  for (const option of command.options) {
+    if (option.required === true && !options.has(option.name))
+      throw usage(command, `"${name}" needs --${option.name} <${option.value}>: ${option.help}.`)
+    if (option.repeated !== true && (options.get(option.name)?.length ?? 0) > 1)
+      throw usage(command, `--${option.name} is given twice.`, `--${option.name} once`)
+  }
+  if (rest.length > 0 && command.rest === undefined)
+    throw usage(command, `"${name}" takes nothing after "--".`, undefined, rest.slice(1).join(' '))
+}
+
+async function unknownOption(command: Command, rawName: string): Promise<CofferError> {
+  const names = optionsOf(command).map(({ name }) => `--${name}`)
+  return new CofferError('COFFER_USAGE', `"${command.name}" has no option ${rawName}.`, {
+    expected: names.join(' '),
+    found: rawName,
+    hint: `${await suggestion(rawName, names)}See "coffer ${command.name} --help".`
+  })
+}
+
+/** @throws CofferError COFFER_USAGE */
+export async function findCommand(commands: readonly Command[], name: string): Promise<Command> {
+  const found = commands.find(command => command.name === name)
+  if (found !== undefined) return found
+  const names = commands.map(command => command.name)
+  throw new CofferError('COFFER_USAGE', `There is no command "${name}".`, {
+    expected: names.join(' '),
+    found: name,
+    hint: `${await suggestion(name, names)}See "coffer help".`
+  })
+}
+
+async function suggestion(word: string, words: readonly string[]): Promise<string> {
+  const { nearest } = await import('./suggest.js')
+  const near = nearest(word, words)
+  return near === undefined ? '' : `Did you mean "${near}"? `
+}
+
+const usage = (command: Command, message: string, expected?: string, found?: string): CofferError =>
+  new CofferError('COFFER_USAGE', message, {
+    ...(expected === undefined ? {} : { expected }),
+    ...(found === undefined ? {} : { found }),
+    hint: `See "coffer ${command.name} --help".`
+  })

@@ -1,0 +1,216 @@
+/** Every command of `coffer`, in the order in which a person needs them. Help, errors and parsing come from here. */
+import type { Argument, Command, Option } from './command.js'
+
+const MEDIUM: Argument = { name: 'medium', help: 'the folder or drive with the copied titles' }
+const MASTER: Argument = { name: 'master', help: 'a folder of sealed titles, or one sealed title' }
+const U32 = 0xffffffff
+
+const LIMITS: readonly Option[] = [
+  {
+    name: 'memory',
+    value: 'MiB',
+    whole: [1, 4096],
+    help: 'memory it may use (default: 64, or what it asks for)'
+  },
+  {
+    name: 'cpu',
+    value: 'ms',
+    whole: [1, U32],
+    help: 'time it may compute (default: 300 s, or what it asks for)'
+  },
+  {
+    name: 'time',
+    value: 'ms',
+    whole: [1, U32],
+    help: 'time it may take, waiting included (default: no limit)'
+  },
+  {
+    name: 'seed',
+    value: 'n',
+    whole: [0, Number.MAX_SAFE_INTEGER],
+    help: 'a clock and randomness that are the same at every run'
+  }
+]
+
+const ENGINE: readonly Option[] = [
+  {
+    name: 'engine',
+    value: 'name',
+    choices: ['quickjs', 'ses'],
+    help: 'quickjs keeps no source text in memory; ses computes faster (default: as the title says)'
+  },
+  {
+    name: 'isolation',
+    value: 'where',
+    choices: ['inline', 'thread'],
+    help: 'where quickjs runs (default: thread on a terminal, so that Ctrl-C always works; otherwise inline)'
+  }
+]
+
+const ORDERING: readonly Option[] = [
+  { name: 'title', value: 'id', help: 'which title; may be left out when the master has one' },
+  { name: 'release', value: 'n', whole: [1, U32], help: 'which release (default: the newest on the master)' },
+  { name: 'bearer', help: 'bind the copy to the medium alone: whoever holds it can use it' }
+]
+
+export const COMMANDS: readonly Command[] = [
+  {
+    name: 'keygen',
+    summary: "make your user key, or a publisher's key, and print its public half",
+    arguments: [],
+    options: [{ name: 'publisher', value: 'file', help: "make a publisher's key in this file instead" }],
+    details:
+      'The key stays on this machine, in a file that only you can read. What is bought with it needs it: back it up.',
+    examples: ['coffer keygen', 'coffer keygen --publisher pub.key'],
+    load: () => import('./commands/keygen.js')
+  },
+  {
+    name: 'trust',
+    summary: 'pin a license center and show its fingerprint',
+    arguments: [{ name: 'center', help: 'the URL of the center, or a file with its root records' }],
+    options: [],
+    details:
+      'Compare the fingerprint with the one that the seller publishes before you buy or press anything.',
+    examples: ['coffer trust https://center.example', 'coffer trust roots.bin'],
+    load: () => import('./commands/trust.js')
+  },
+  {
+    name: 'press',
+    summary: "make a sealed title from an app's source",
+    arguments: [{ name: 'app', help: 'a folder with a package.json, or one .ts or .js file' }],
+    options: [
+      { name: 'out', value: 'folder', required: true, help: 'the master that the title is put on' },
+      { name: 'center', value: 'URL', required: true, help: 'the license center, pinned before' },
+      { name: 'publisher', value: 'file', required: true, help: 'the key of the publisher' },
+      {
+        name: 'scheme',
+        value: 'name',
+        choices: ['certificate', 'conversion'],
+        help: 'certificate (default): one ciphertext for all; conversion: another one on every medium'
+      }
+    ],
+    examples: [
+      'coffer press samples/titles/hello --out master --center http://127.0.0.1:8787 --publisher pub.key'
+    ],
+    load: () => import('./commands/press.js')
+  },
+  {
+    name: 'prepare',
+    summary: 'make a folder or drive a medium that titles can be copied to',
+    arguments: [{ name: 'folder', help: 'the folder, or the root of the drive' }],
+    options: [
+      {
+        name: 'kind',
+        value: 'kind',
+        choices: ['folder', 'drive'],
+        help: 'folder (default): known by its place on this machine; drive: by the serial number in its hardware'
+      }
+    ],
+    examples: ['coffer prepare stick', 'coffer prepare /media/usb --kind drive'],
+    load: () => import('./commands/prepare.js')
+  },
+  {
+    name: 'copy',
+    summary: 'order a title for a medium, and install it there',
+    arguments: [MASTER, MEDIUM],
+    options: [
+      ...ORDERING,
+      { name: 'center', value: 'URL', help: 'where to order (default: where the center was pinned from)' }
+    ],
+    details: 'Ordering again for the same medium costs nothing.',
+    examples: ['coffer copy master stick --title org.example.hello'],
+    load: () => import('./commands/copy.js')
+  },
+  {
+    name: 'order',
+    summary: 'the same without a network, first half: write a request file',
+    arguments: [MASTER, MEDIUM],
+    options: [
+      ...ORDERING,
+      { name: 'out', value: 'file', required: true, help: 'the request, to carry to the center' }
+    ],
+    examples: ['coffer order master stick --title org.example.hello --out hello.request'],
+    load: () => import('./commands/order.js')
+  },
+  {
+    name: 'apply',
+    summary: "the same without a network, second half: install the center's answer",
+    arguments: [{ name: 'answer', help: 'the file that the center made of the request' }, MEDIUM],
+    options: [{ name: 'master', value: 'master', required: true, help: MASTER.help }],
+    examples: ['coffer apply hello.answer stick --master master'],
+    load: () => import('./commands/apply.js')
+  },
+  {
+    name: 'run',
+    summary: 'run a title from its medium',
+    arguments: [
+      MEDIUM,
+      { name: 'title', optional: true, help: 'which title; may be left out when there is one' }
+    ],
+    options: [
+      ...ENGINE,
+      { name: 'allow', value: 'permission', repeated: true, help: 'let the title use it: terminal, save' },
+      ...LIMITS
+    ],
+    rest: 'words for the title',
+    details:
+      "The exit code is the title's own, 0 to 63. With --json its output goes to stderr.\n" +
+      'What a title asks for and has not been given, you are asked for once; --allow gives it for this run.',
+    examples: [
+      'coffer run stick',
+      'coffer run stick org.example.hello -- Ada',
+      'coffer run stick org.example.wick --allow terminal --allow save'
+    ],
+    load: () => import('./commands/run.js')
+  },
+  {
+    name: 'list',
+    summary: 'the titles on a medium or master',
+    arguments: [{ name: 'folder', help: 'a medium, a master, or one sealed title' }],
+    options: [],
+    examples: ['coffer list stick', 'coffer list master'],
+    load: () => import('./commands/list.js')
+  },
+  {
+    name: 'inspect',
+    summary: 'everything that a file or medium says openly: who, what, when, and how strongly bound',
+    arguments: [{ name: 'path', help: 'a record, a sealed title, or a medium' }],
+    options: [],
+    examples: ['coffer inspect stick', 'coffer inspect hello.answer'],
+    load: () => import('./commands/inspect.js')
+  },
+  {
+    name: 'verify',
+    summary: "check titles on a medium without running them: CS against CS', and every byte",
+    arguments: [MEDIUM, { name: 'title', optional: true, help: 'which title (default: all of them)' }],
+    options: [],
+    examples: ['coffer verify stick', 'coffer verify stick org.example.hello --json'],
+    load: () => import('./commands/verify.js')
+  },
+  {
+    name: 'dev',
+    summary: "run an app's source in the same sandbox, unsealed, for its author",
+    arguments: [{ name: 'app', help: 'a folder with a package.json, or one .ts or .js file' }],
+    options: [...ENGINE, ...LIMITS],
+    rest: 'words for the app',
+    details: 'It gets what its package.json asks for. What it saves is kept in memory and gone at the end.',
+    examples: ['coffer dev samples/titles/hello -- Ada'],
+    load: () => import('./commands/dev.js')
+  },
+  {
+    name: 'help',
+    summary: 'explain a command',
+    arguments: [{ name: 'command', optional: true, help: 'which command (default: what there is)' }],
+    options: [],
+    examples: ['coffer help run'],
+    load: () => import('./commands/help.js')
+  },
+  {
+    name: 'version',
+    summary: 'the version of this program',
+    arguments: [],
+    options: [],
+    examples: ['coffer version'],
+    load: () => import('./commands/version.js')
+  }
+]

@@ -1,0 +1,70 @@
+/** `coffer dev`: an app's source in the same sandbox, without press, center or medium. */
+import { CofferError } from '../../../formats/errors.js'
+import { launch, type AssetSource, type Engine, type SaveStore } from '../../../sandbox/index.js'
+import { readApp, type App } from '../../copier/app.js'
+import { packageContents } from '../../copier/press.js'
+import { manifestLimits } from '../../launch.js'
+import type { Call } from '../call.js'
+import type { Outcome } from '../command.js'
+import { say } from '../output.js'
+import { limitsOf, RUN_CPU_MS, runProgram } from '../program.js'
+
+export async function execute(call: Call): Promise<Outcome> {
+  const app = readApp(call.argument('app'))
+  checkOffered(app)
+  const { source, contents } = await packageContents(app, () => {})
+  const asks = (permission: string) => app.permissions.includes(permission)
+  if (asks('save')) say('What the app saves is kept in memory, and gone when it ends.')
+  const { exitCode, usage } = await runProgram(call, async (process, terminal) => {
+    const seed = call.number('seed')
+    return launch(source, {
+      ...process,
+      engine: (call.text('engine') as Engine | undefined) ?? app.engine,
+      ...(seed === undefined ? {} : { seed }),
+      name: `${app.id}.js`,
+      limits: { cpuMs: RUN_CPU_MS, ...manifestLimits(app), ...limitsOf(call) },
+      capabilities: {
+        ...(app.assetsFolder === undefined ? {} : { assets: assetsOf(contents) }),
+        ...(asks('terminal') ? { terminal: await terminal() } : {}),
+        ...(asks('save') ? { save: memorySaves() } : {})
+      }
+    })
+  })
+  return { data: { title: app.id, release: app.release, exitCode, usage }, text: '', exitCode }
+}
+
+function checkOffered({ name, permissions }: App): void {
+  const impossible = permissions.find(permission => permission === 'host' || permission === 'net')
+  if (impossible === undefined) return
+  throw new CofferError(
+    'COFFER_PERMISSION_NEEDED',
+    `"${name}" asks for "${impossible}", which "coffer dev" does not offer.`,
+    {
+      hint: 'Try it from an app that embeds coffer, with "coffer/sandbox".'
+    }
+  )
+}
+
+function assetsOf(contents: Awaited<ReturnType<typeof packageContents>>['contents']): AssetSource {
+  const assets = new Map(
+    contents.filter(({ role }) => role === 'asset').map(({ name, bytes }) => [name, bytes])
+  )
+  return {
+    list: () => [...assets].map(([path, { length }]) => ({ path, sizeBytes: length })),
+    read(path) {
+      const bytes = assets.get(path)
+      if (bytes === undefined) throw new CofferError('COFFER_FILE_MISSING', 'The app has no such asset.')
+      return bytes.slice()
+    }
+  }
+}
+
+function memorySaves(): SaveStore {
+  const slots = new Map<string, Uint8Array>()
+  return {
+    list: () => [...slots.keys()],
+    read: slot => slots.get(slot)?.slice(),
+    write: (slot, bytes) => void slots.set(slot, bytes.slice()),
+    remove: slot => void slots.delete(slot)
+  }
+}

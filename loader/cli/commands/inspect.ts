@@ -1,0 +1,189 @@
+/**
+ * `coffer inspect`: everything that a record, a sealed title or a medium says openly. Records are shown as they are
+ * encoded, after their own signature was checked; sealed and wrapped keys are ciphertext and shown as such.
+ */
+import { equalBytes, hex } from '../../../formats/bytes.js'
+import { CofferError } from '../../../formats/errors.js'
+import { parseFrame, RECORD_TYPES, verifySelfSigned, type RecordType } from '../../../formats/frame.js'
+import { MAX_ANSWER_BYTES, MAX_REVOCATIONS_BYTES } from '../../../formats/limits.js'
+import { decode, type Packable } from '../../../formats/msgpack.js'
+import { decodeCollection, MAX_COLLECTION_BYTES } from '../../../formats/records/revocations.js'
+import { rootHash } from '../../../formats/records/root.js'
+import { inspectFile, isFolder, readFile } from '../../files.js'
+import { decodeRoots, Home } from '../../home.js'
+import type { MeasuredFactor } from '../../medium/kind.js'
+import { mediumPaths } from '../../medium/layout.js'
+import { KINDS, measureMedium, type MeasuredMedium } from '../../medium/measure.js'
+import { listTitles, openTitleFile } from '../../read.js'
+import type { Call } from '../call.js'
+import type { Outcome } from '../command.js'
+import { factorText } from '../factors.js'
+import { paint, printable, STDOUT } from '../output.js'
+
+/** JSON as it is shown: bytes in hexadecimal, times in ISO 8601. */
+type Shown = string | number | boolean | null | readonly Shown[] | { readonly [name: string]: Shown }
+
+const MAX_FILE_BYTES = Math.max(MAX_ANSWER_BYTES, MAX_REVOCATIONS_BYTES, MAX_COLLECTION_BYTES)
+const MAX_DEPTH = 4
+/** Body fields that are seconds since 1970. */
+const TIMES = new Set(['created', 'issued', 'expires', 'pressed'])
+const ascii = (bytes: Uint8Array): string => new TextDecoder('latin1').decode(bytes)
+
+export function execute(call: Call): Outcome {
+  const path = call.argument('path')
+  const home = new Home()
+  const data = isFolder(path) ? showMedium(path, home) : { path, ...showFile(path, home) }
+  return { data, text: asText(data) }
+}
+
+function showMedium(path: string, home: Home): { readonly [name: string]: Shown } {
+  const medium = measureMedium(path)
+  const { identity, mediumId, factors } = medium
+  const strengths = measuredStrengths(medium)
+  const paths = mediumPaths(path)
+  return {
+    type: 'medium',
+    path,
+    mediumId: hex(mediumId),
+    kind: identity.kind,
+    created: isoTime(identity.created),
+    nonce: hex(identity.nonce),
+    factors: factors.map(({ name, unchanged }) => {
+      const strength = strengths.find(factor => factor.name === name)?.strength ?? null
+      return { name, strength, unchanged, meaning: factorText({ name, strength }) }
+    }),
+    titles: listTitles(path).map(({ titleId, hasGrant, releases }) => ({
+      title: titleId,
+      grant: hasGrant ? orFailure(() => showFile(paths.grant(titleId), home)) : null,
+      files: releases.map(release => orFailure(() => showFile(paths.title(titleId, release), home)))
+    }))
+  }
+}
+
+function measuredStrengths({ root, identity }: MeasuredMedium): readonly MeasuredFactor[] {
+  const { ino, birthtimeNs, dev } = inspectFile(mediumPaths(root).identity)!
+  try {
+    return KINDS[identity.kind].available({
+      root,
+      identityFile: { inode: ino, birthTimeNs: birthtimeNs, device: dev }
+    })
+  } catch (error) {
+    if (error instanceof CofferError) return []
+    throw error
+  }
+}
+
+/** One damaged file does not hide the rest of a medium. */
+function orFailure(show: () => Shown): Shown {
+  try {
+    return show()
+  } catch (error) {
+    if (!(error instanceof CofferError)) throw error
+    return { damaged: error.code, message: error.message }
+  }
+}
+
+function showFile(path: string, home: Home): { readonly [name: string]: Shown } {
+  if (path.endsWith('.title')) {
+    using title = openTitleFile(path)
+    const { manifest, payloadOffset, file } = title
+    return {
+      type: 'title',
+      fileBytes: file.sizeBytes,
+      payloadOffset,
+      ...showRecord(manifest.frame.bytes, home, 0)
+    }
+  }
+  const bytes = readFile(path, MAX_FILE_BYTES)
+  if (bytes === undefined) {
+    throw new CofferError('COFFER_FILE_MISSING', `There is nothing at ${path}.`, {
+      expected: 'a record, a sealed title, or a medium',
+      found: 'no such file',
+      hint: 'Check the path.'
+    })
+  }
+  if (isRecord(bytes)) return showRecord(bytes, home, 0)
+  const lists = showList('revocation lists', () => decodeCollection(bytes), home)
+  const found = lists ?? showList('root records', () => decodeRoots(bytes), home)
+  if (found !== undefined) return found
+  throw new CofferError('COFFER_RECORD_DAMAGED', `Cannot read ${path}: it is nothing that coffer makes.`, {
+    expected: 'a record, a sealed title, or a medium',
+    found: ascii(bytes.subarray(0, 7)) === 'COFFER-' ? 'a key file, which is secret' : 'something else',
+    hint: 'Check the path.'
+  })
+}
+
+function showList(type: string, decodeList: () => readonly Uint8Array[], home: Home) {
+  try {
+    return { type, records: decodeList().map(bytes => showRecord(bytes, home, 1)) }
+  } catch (error) {
+    if (error instanceof CofferError && error.code === 'COFFER_ENCODING') return undefined
+    throw error
+  }
+}
+
+const typeNames = new Map<number, RecordType>(
+  Object.entries(RECORD_TYPES).map(([name, type]) => [type, name as RecordType])
+)
+
+const isRecord = (bytes: Uint8Array): boolean =>
+  equalBytes(bytes.subarray(0, 4), new Uint8Array([0x89, 0x43, 0x46, 0x52]))
+
+function showRecord(bytes: Uint8Array, home: Home, depth: number): { readonly [name: string]: Shown } {
+  const type = typeNames.get(bytes[5] ?? 0) ?? 'root'
+  const frame = verifySelfSigned(parseFrame(type, bytes, MAX_FILE_BYTES))
+  const attachments = show(decode(frame.attachments), home, depth)
+  return {
+    type,
+    ...(show(decode(frame.body), home, depth) as { [name: string]: Shown }),
+    ...(type === 'root' && { rootHash: hex(rootHash(bytes)) }),
+    ...(Object.keys(attachments as object).length > 0 && { attachments }),
+    signatures: frame.signatures.map(({ publicKey }) => ({
+      publicKey: hex(publicKey),
+      trusted: home.centers().find(({ keys }) => keys.some(key => equalBytes(key, publicKey)))?.name ?? null
+    }))
+  }
+}
+
+function show(value: Packable, home: Home, depth: number): Shown {
+  if (value instanceof Uint8Array) {
+    return isRecord(value) && depth < MAX_DEPTH
+      ? orFailure(() => showRecord(value, home, depth + 1))
+      : hex(value)
+  }
+  if (Array.isArray(value)) return value.map(item => show(item, home, depth))
+  if (typeof value === 'bigint') return Number(value)
+  if (typeof value !== 'object' || value === null) return value as Shown
+  return Object.fromEntries(
+    Object.entries(value as { [name: string]: Packable }).map(([name, item]) => [
+      name,
+      TIMES.has(name) && typeof item === 'number' ? isoTime(item) : show(item, home, depth)
+    ])
+  )
+}
+
+const isoTime = (seconds: number): string => new Date(seconds * 1000).toISOString()
+
+/** The same object for people: names in one column, what is inside something indented below it. */
+function asText(data: { readonly [name: string]: Shown }, indent = ''): string {
+  const entries = Object.entries(data)
+  const simple = (value: Shown): value is string | number | boolean | null =>
+    typeof value !== 'object' || value === null
+  const short = (value: Shown): string | undefined => {
+    if (simple(value)) return value === null ? '-' : String(value)
+    if (Array.isArray(value) && value.every(simple)) return value.join(', ') || 'none'
+    return undefined
+  }
+  const width = Math.max(...entries.map(([name]) => name.length))
+  return entries
+    .map(([name, value]) => {
+      const line = short(value)
+      if (line !== undefined) return `${indent}${name.padEnd(width)}  ${printable(line)}`
+      const parts = (Array.isArray(value) ? value : [value]) as { readonly [name: string]: Shown }[]
+      if (parts.length === 0) return `${indent}${name.padEnd(width)}  none`
+      return parts
+        .map(part => `${indent}${paint('bold', name, STDOUT)}\n${asText(part, `${indent}  `)}`)
+        .join('\n')
+    })
+    .join('\n')
+}

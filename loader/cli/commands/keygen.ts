@@ -1,0 +1,23 @@
+/** `coffer keygen`: a key pair in a file, its public half on stdout. */
+import { createKeyFile, Home } from '../../home.js'
+import { makeFolder } from '../../files.js'
+import { POWERS } from '../../powers.js'
+import type { Call } from '../call.js'
+import type { Outcome } from '../command.js'
+import { printable, say } from '../output.js'
+
+export function execute(call: Call): Outcome {
+  const publisherFile = call.text('publisher')
+  const owner = publisherFile === undefined ? 'user' : 'publisher'
+  const home = new Home()
+  const path = publisherFile ?? home.userKeyFile
+  if (owner === 'user') makeFolder(home.folder, 0o700)
+  const publicKey = createKeyFile(owner, path, POWERS)
+  say(`Your ${owner === 'user' ? 'user' : "publisher's"} key is in ${printable(path)}.`)
+  say(
+    owner === 'user'
+      ? 'Back it up: without it, what you buy does not open. Give it to nobody; below is its public half.'
+      : 'Back it up, and give it to nobody: whoever has it can press titles in your name. Below is its public half.'
+  )
+  return { data: { owner, path, publicKey }, text: publicKey }
+}

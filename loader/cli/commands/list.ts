@@ -1,0 +1,142 @@
+/** `coffer list`: what is on a medium or master, damaged files named and not hidden behind the others. */
+import { CofferError } from '../../../formats/errors.js'
+import { parseFrame, verifySelfSigned } from '../../../formats/frame.js'
+import { MAX_RECORD_BYTES } from '../../../formats/limits.js'
+import type { ParsedManifest } from '../../../formats/records/manifest.js'
+import { listMaster } from '../../copier/master.js'
+import { inspectFile, readFile } from '../../files.js'
+import { mediumPaths } from '../../medium/layout.js'
+import { measureMedium } from '../../medium/measure.js'
+import { listTitles, openTitleFile } from '../../read.js'
+import type { Call } from '../call.js'
+import type { Outcome } from '../command.js'
+import { failureData, sayFailure } from '../failure.js'
+import { printable, say } from '../output.js'
+import { sizeText, table } from '../screen.js'
+
+/** A title as it is listed; `granted` on media only. */
+interface Row {
+  readonly path: string
+  readonly id: string
+  readonly name: string
+  readonly release: number
+  readonly version: string
+  readonly scheme: string
+  readonly engine: string
+  readonly permissions: readonly string[]
+  readonly payloadBytes: number
+  readonly granted?: boolean
+}
+
+interface Listing {
+  readonly titles: readonly Row[]
+  readonly damaged: readonly { readonly path: string; readonly error: CofferError }[]
+}
+
+export function execute(call: Call): Outcome {
+  const root = call.argument('folder')
+  const isMedium = inspectFile(mediumPaths(root).folder) !== undefined
+  const { titles, damaged } = isMedium ? listMedium(root) : listMaster(root)
+  if (!call.json) {
+    if (titles.length === 0)
+      say(isMedium ? 'There is no title on this medium.' : 'There is no title on this master.')
+    for (const { path, error } of damaged) {
+      say(`${printable(path)} is damaged:`)
+      sayFailure(error)
+    }
+  }
+  return {
+    data: {
+      kind: isMedium ? 'medium' : 'master',
+      path: root,
+      titles,
+      damaged: damaged.map(({ path, error }) => ({ path, error: failureData(error) }))
+    },
+    text: titles.length === 0 ? '' : titlesTable(titles),
+    exitCode: damaged[0]?.error.exitCode ?? 0
+  }
+}
+
+const titlesTable = (titles: readonly Row[]): string =>
+  table(
+    ['TITLE', 'RELEASE', 'NAME', 'VERSION', 'SCHEME', 'ENGINE', 'SIZE', 'ASKS FOR', ''],
+    titles.map(title => [
+      title.id,
+      String(title.release),
+      title.name,
+      title.version,
+      title.scheme,
+      title.engine,
+      sizeText(title.payloadBytes),
+      title.permissions.join(', ') || 'nothing',
+      title.granted === false ? 'no grant' : ''
+    ])
+  )
+
+/** By the names of its files; each is opened as far as it can be without a key. */
+function listMedium(root: string): Listing {
+  measureMedium(root)
+  const paths = mediumPaths(root)
+  const titles: Row[] = []
+  const damaged: { path: string; error: CofferError }[] = []
+  const attempt = (path: string, read: () => void) => {
+    try {
+      read()
+    } catch (error) {
+      if (!(error instanceof CofferError)) throw error
+      damaged.push({ path, error })
+    }
+  }
+  for (const { titleId, hasGrant, releases } of listTitles(root)) {
+    if (hasGrant) attempt(paths.grant(titleId), () => checkWhole(paths.grant(titleId)))
+    if (releases.length === 0)
+      attempt(paths.grant(titleId), () => {
+        throw noSealedTitle(titleId)
+      })
+    for (const release of releases) {
+      const path = paths.title(titleId, release)
+      attempt(path, () => {
+        using title = openTitleFile(path)
+        checkName(title.manifest, titleId, release, path)
+        const { id, name, version, scheme, engine, permissions, payloadBytes } = title.manifest
+        titles.push({
+          path,
+          id,
+          name,
+          release,
+          version,
+          scheme,
+          engine,
+          permissions,
+          payloadBytes,
+          granted: hasGrant
+        })
+      })
+    }
+  }
+  return { titles, damaged }
+}
+
+/** Signed by the key it names: not a bit of it has changed since. Whose key that is, only running and verifying ask. */
+function checkWhole(grantPath: string): void {
+  verifySelfSigned(parseFrame('grant', readFile(grantPath, MAX_RECORD_BYTES)!, MAX_RECORD_BYTES))
+}
+
+function checkName(
+  { id, release }: ParsedManifest,
+  titleId: string,
+  fileRelease: number,
+  path: string
+): void {
+  if (id === titleId && release === fileRelease) return
+  throw new CofferError('COFFER_TITLE_MISMATCH', `The file ${path} holds another title.`, {
+    expected: `${titleId} release ${fileRelease}`,
+    found: `${id} release ${release}`,
+    hint: 'Copy the title to the medium again with "coffer copy".'
+  })
+}
+
+const noSealedTitle = (titleId: string) =>
+  new CofferError('COFFER_TITLE_MISSING', `There is a grant for ${titleId}, but no sealed title.`, {
+    hint: 'Copy the title to the medium again with "coffer copy"; it costs nothing again.'
+  })

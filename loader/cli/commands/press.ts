@@ -1,0 +1,33 @@
+/** `coffer press`: an app's source in, a sealed title out. */
+import type { Scheme } from '../../../formats/records/fields.js'
+import { press, type PressEvent } from '../../copier/press.js'
+import { Home } from '../../home.js'
+import type { Call } from '../call.js'
+import type { Outcome } from '../command.js'
+import { printable, say } from '../output.js'
+import { ProgressBar, sizeText } from '../screen.js'
+
+export async function execute(call: Call): Promise<Outcome> {
+  const sealing = new ProgressBar('seal')
+  const onEvent = (event: PressEvent) => {
+    switch (event.step) {
+      case 'bundle':
+        return say(`bundle ${event.app.id}, release ${event.app.release}`)
+      case 'compile':
+        return say(`compile, ${sizeText(event.programBytes)}`)
+      case 'register':
+        return say(`register at ${printable(event.center)}`)
+      case 'seal':
+        return sealing.update(event.doneBytes, event.totalBytes)
+    }
+  }
+  const pressed = await press(call.argument('app'), {
+    home: new Home(),
+    out: call.required('out'),
+    centerUrl: call.required('center'),
+    publisherKeyFile: call.required('publisher'),
+    scheme: call.text('scheme') as Scheme | undefined,
+    onEvent
+  })
+  return { data: pressed, text: printable(pressed.path) }
+}

@@ -1,0 +1,60 @@
+/** `coffer run`: a title from its medium. Imports as little as it can: this is what people wait for. */
+import { CofferError } from '../../../formats/errors.js'
+import type { ParsedManifest } from '../../../formats/records/manifest.js'
+import type { Engine } from '../../../sandbox/guest.js'
+import { Home } from '../../home.js'
+import { manifestLimits } from '../../launch.js'
+import { launchTitle } from '../../load.js'
+import { measureMedium } from '../../medium/measure.js'
+import { POWERS } from '../../powers.js'
+import { listTitles } from '../../read.js'
+import type { Call } from '../call.js'
+import type { Outcome } from '../command.js'
+import { harden } from '../harden.js'
+import { checkAllowed, permitted } from '../permissions.js'
+import { limitsOf, RUN_CPU_MS, runProgram } from '../program.js'
+
+export async function execute(call: Call): Promise<Outcome> {
+  harden()
+  checkAllowed(call.list('allow'))
+  const root = call.argument('medium')
+  const titleId = call.optional('title') ?? onlyTitle(root)
+  const home = new Home()
+  let release = 0
+  const { exitCode, usage } = await runProgram(call, (process, terminal) =>
+    launchTitle(root, titleId, home, POWERS, async (manifest: ParsedManifest) => {
+      release = manifest.release
+      const permissions = await permitted(manifest, call, home, process.signal)
+      const engine = call.text('engine') as Engine | undefined
+      const seed = call.number('seed')
+      return {
+        ...process,
+        ...(engine === undefined ? {} : { engine }),
+        ...(seed === undefined ? {} : { seed }),
+        limits: { cpuMs: RUN_CPU_MS, ...manifestLimits(manifest), ...limitsOf(call) },
+        capabilities: {
+          ...(permissions.includes('terminal') ? { terminal: await terminal() } : {}),
+          ...(permissions.includes('save') ? { save: true } : {})
+        }
+      }
+    })
+  )
+  return { data: { title: titleId, release, exitCode, usage }, text: '', exitCode }
+}
+
+function onlyTitle(root: string): string {
+  const titles = listTitles(root)
+  if (titles.length === 1) return titles[0]!.titleId
+  measureMedium(root) // says so when this is no medium at all
+  const ids = titles.map(({ titleId }) => titleId).join(', ')
+  if (titles.length === 0) {
+    throw new CofferError('COFFER_TITLE_MISSING', 'There is no title on this medium yet.', {
+      hint: `Copy one to it with "coffer copy <master> ${root}".`
+    })
+  }
+  throw new CofferError('COFFER_USAGE', 'There is more than one title on this medium.', {
+    expected: 'one of them',
+    found: ids,
+    hint: `Say which one: coffer run ${root} ${titles[0]!.titleId}`
+  })
+}

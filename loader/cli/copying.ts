@@ -1,0 +1,109 @@
+/** What `copy`, `order` and `apply` share: which title, and the steps of the seed's FIG. 2 and FIG. 7 in words. */
+import { CofferError } from '../../formats/errors.js'
+import { BIND_BEARER } from '../copier/order.js'
+import type { Copied, CopyEvent, CopyOptions } from '../copier/copy.js'
+import { listMaster } from '../copier/master.js'
+import { Home } from '../home.js'
+import type { Call } from './call.js'
+import type { Outcome } from './command.js'
+import { printable, say } from './output.js'
+import { moneyText, ProgressBar } from './screen.js'
+
+/** What `--title`, `--release` and `--bearer` say. @throws CofferError COFFER_USAGE */
+export function ordering(call: Call): { titleId: string; options: CopyOptions } {
+  return {
+    titleId: call.text('title') ?? onlyTitle(call.argument('master')),
+    options: {
+      home: new Home(),
+      release: call.number('release'),
+      bind: call.flag('bearer') ? BIND_BEARER : undefined
+    }
+  }
+}
+
+function onlyTitle(master: string): string {
+  const { titles, damaged } = listMaster(master)
+  const ids = [...new Set(titles.map(({ id }) => id))]
+  if (ids.length === 1) return ids[0]!
+  if (damaged.length > 0 && ids.length === 0) throw damaged[0]!.error
+  throw new CofferError(
+    ids.length === 0 ? 'COFFER_TITLE_MISSING' : 'COFFER_USAGE',
+    ids.length === 0 ? `There is no title on the master ${master}.` : 'The master has more than one title.',
+    {
+      expected: ids.length === 0 ? 'a sealed title' : 'one of them with --title',
+      found: ids.length === 0 ? 'none' : ids.join(', '),
+      hint:
+        ids.length === 0
+          ? 'Check the path; a master is a folder of files that end in ".title".'
+          : 'Say which one with --title <id>.'
+    }
+  )
+}
+
+/** The procedure as it goes, and the certificates that were compared on the way. */
+export class CopyStory {
+  #certificates: { certificate: string; recomputedCertificate: string } | undefined
+  #bar: { step: CopyEvent['step']; bar: ProgressBar } | undefined
+
+  readonly tell = (event: CopyEvent): void => {
+    switch (event.step) {
+      case 'S1':
+      case 'S11':
+        return step(
+          event.step,
+          `order ${event.titleId} release ${event.release} for medium ${event.mediumId}`
+        )
+      case 'S2':
+      case 'S14':
+        return step(
+          event.step,
+          `the center granted it and charged ${moneyText(event.chargedMinor, event.currency)}`
+        )
+      case 'S3':
+        return step('S3', `grant with certificate CS written to ${event.path}`)
+      case 'S15':
+        return step('S15', `grant with EMid(Ku) written to ${event.path}`)
+      case 'S4':
+        return step('S4', "certificate CS' made again from the medium as it is measured now")
+      case 'S5':
+        this.#certificates = event
+        step('S5', `CS  ${event.certificate}`)
+        return step('', `CS' ${event.recomputedCertificate}`)
+      case 'S6':
+        return step('S6', 'they are the same')
+      case 'S7':
+        return this.#progress('S7', 'payload copied as it is', event)
+      case 'S16':
+        return this.#progress('S16', 'payload decrypted with Ka and encrypted with Ku', event)
+      case 'verify':
+        return this.#progress('verify', 'payload read back and verified', event)
+    }
+  }
+
+  outcome(copied: Copied): Outcome {
+    const { title, name, release, path, chargedMinor, currency } = copied
+    const { certificate, recomputedCertificate } = this.#certificates ?? {}
+    const certificates = certificate === undefined ? {} : { certificate, recomputedCertificate }
+    return {
+      data: { ...copied, ...certificates },
+      text: printable(
+        `Copied "${name}" (${title}, release ${release}) to ${path}; charged ${moneyText(chargedMinor, currency)}.`
+      )
+    }
+  }
+
+  #progress(
+    name: 'S7' | 'S16' | 'verify',
+    label: string,
+    done: { doneBytes: number; totalBytes: number }
+  ): void {
+    if (this.#bar?.step !== name) {
+      const number = name === 'S16' ? 'S16, S17' : name === 'verify' ? '' : name
+      this.#bar = { step: name, bar: new ProgressBar(stepText(number, label)) }
+    }
+    this.#bar.bar.update(done.doneBytes, done.totalBytes)
+  }
+}
+
+const stepText = (name: string, text: string): string => `${name.padEnd(8)}  ${printable(text)}`
+const step = (name: string, text: string): void => say(stepText(name, text))

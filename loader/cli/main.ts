@@ -1,0 +1,44 @@
+/** The `coffer` command: how it is typed, and how it ends. */
+import { CofferError } from '../../formats/errors.js'
+import { findCommand, parseCall } from './call.js'
+import { COMMANDS } from './commands.js'
+import type { Outcome } from './command.js'
+import { isClosed, STDOUT, write } from './output.js'
+
+/** @param argv - Without node and script. @returns The exit code (docs/spec.md §9). Never throws. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const options = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : argv.length)
+  const json = options.includes('--json')
+  try {
+    const { data, text, exitCode = 0 } = await perform(argv)
+    if (json) write(STDOUT, `${JSON.stringify(data)}\n`)
+    else if (text !== '') write(STDOUT, `${text}\n`)
+    return exitCode
+  } catch (error) {
+    // Whoever read our output has what he wanted; nobody is left to complain to.
+    if (isClosed(STDOUT)) return 0
+    const { report } = await import('./failure.js')
+    return report(error, json)
+  }
+}
+
+/** Options may stand before the command's name; `--help` and `--version` may stand for one. */
+async function perform(argv: readonly string[]): Promise<Outcome> {
+  const end = argv.includes('--') ? argv.indexOf('--') : argv.length
+  const words = argv.map((word, index) => (word === '-h' && index < end ? '--help' : word))
+  const at = words.slice(0, end).findIndex(word => !word.startsWith('-'))
+  const name = at < 0 ? words.find(word => word === '--help' || word === '--version')?.slice(2) : words[at]
+  if (name === undefined) throw noCommand()
+  const command = await findCommand(COMMANDS, name)
+  const others = words.filter((word, index) => (at < 0 ? word !== `--${name}` : index !== at))
+  const call = await parseCall(command, COMMANDS, others)
+  const { execute } = await (call.flag('help') ? import('./commands/help.js') : command.load())
+  return execute(call)
+}
+
+const noCommand = () =>
+  new CofferError('COFFER_USAGE', 'Which command?', {
+    expected: COMMANDS.map(({ name }) => name).join(' '),
+    found: 'nothing',
+    hint: 'See "coffer help".'
+  })

@@ -1,0 +1,56 @@
+/**
+ * What the programs write, byte by byte in the order it was said: data on stdout, everything for people on stderr.
+ *
+ * Written by system calls, not by streams: nothing waits in a buffer when the process ends, and a program that keeps
+ * the thread busy is still seen to speak.
+ */
+import { writeSync } from 'node:fs'
+import { isatty } from 'node:tty'
+import { styleText } from 'node:util'
+
+export const STDIN = 0
+export const STDOUT = 1
+export const STDERR = 2
+export type OutputStream = typeof STDOUT | typeof STDERR
+
+const RETRY_MS = 2
+const pause = new Int32Array(new SharedArrayBuffer(4))
+const closed = new Set<OutputStream>()
+
+/** Whether whoever read this stream has stopped reading, as `head` does. What is written then goes nowhere. */
+export const isClosed = (stream: OutputStream): boolean => closed.has(stream)
+
+export function write(stream: OutputStream, content: string | Uint8Array): void {
+  const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content
+  for (let at = 0; at < bytes.length && !closed.has(stream);) {
+    try {
+      at += writeSync(stream, bytes, at)
+    } catch (error) {
+      // A pipe that another program has set to non-blocking is full: wait for its reader.
+      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') Atomics.wait(pause, 0, 0, RETRY_MS)
+      else closed.add(stream)
+    }
+  }
+}
+
+/** Whether a person sees this stream. */
+export const isTerminal = (stream: OutputStream | typeof STDIN): boolean => isatty(stream)
+
+/** A message for the person, one line. */
+export const say = (line: string): void => write(STDERR, `${line}\n`)
+
+type Style = Parameters<typeof styleText>[0]
+
+/** Coloured where the stream shows colours and nobody said otherwise: NO_COLOR, FORCE_COLOR, TERM=dumb. */
+export function paint(style: Style, text: string, stream: OutputStream = STDERR): string {
+  const { NO_COLOR, FORCE_COLOR, TERM } = process.env
+  const coloured = NO_COLOR
+    ? false
+    : FORCE_COLOR
+      ? FORCE_COLOR !== '0'
+      : isTerminal(stream) && TERM !== 'dumb'
+  return coloured ? styleText(style, text, { validateStream: false }) : text
+}
+
+/** Text that came from elsewhere, such as a file's name, so that it cannot steer the terminal. */
+export const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd')

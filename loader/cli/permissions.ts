@@ -1,0 +1,112 @@
+/** What a title asks for, and what the person says to that. Asked once per title and release, and remembered. */
+import { CofferError } from '../../formats/errors.js'
+import type { ParsedManifest } from '../../formats/records/manifest.js'
+import type { Home } from '../home.js'
+import type { Call } from './call.js'
+import { isTerminal, paint, printable, say, STDERR, STDIN } from './output.js'
+
+/** What `run` can give, and what it means. */
+const OFFERED: Readonly<Record<string, string>> = {
+  terminal: 'read the keys that you press here, and draw on this window',
+  save: 'store data on the medium, sealed, at most 16 MiB'
+}
+
+const isOffered = (permission: string): boolean => Object.hasOwn(OFFERED, permission)
+
+/** What `run` cannot give. */
+const NOT_OFFERED: Readonly<Record<string, string>> = {
+  host: 'functions of an app that it is a plugin of: launch it from that app',
+  net: 'the network, which "coffer run" does not offer yet'
+}
+
+/** A title's own assets are no one else's business. */
+const FREE = 'assets'
+
+/** @throws CofferError COFFER_USAGE for what `--allow` cannot give. */
+export function checkAllowed(allowed: readonly string[]): void {
+  const wrong = allowed.find(permission => !isOffered(permission) && permission !== FREE)
+  if (wrong === undefined) return
+  throw new CofferError('COFFER_USAGE', `"coffer run" cannot allow "${wrong}".`, {
+    expected: Object.keys(OFFERED).join(' or '),
+    found: NOT_OFFERED[wrong] ?? wrong,
+    hint: 'See "coffer run --help".'
+  })
+}
+
+/**
+ * What a title may use now: of what it asks for, what was allowed by option, before, or just now by the person.
+ *
+ * @param signal - Ctrl-C while the person is asked.
+ * @throws CofferError COFFER_PERMISSION_NEEDED, COFFER_INTERRUPTED.
+ */
+export async function permitted(
+  manifest: ParsedManifest,
+  call: Call,
+  home: Home,
+  signal: AbortSignal
+): Promise<readonly string[]> {
+  const wanted = manifest.permissions.filter(permission => permission !== FREE)
+  const impossible = wanted.find(permission => !isOffered(permission))
+  if (impossible !== undefined) throw cannotOffer(manifest, impossible)
+  const allowed = call.list('allow')
+  const unsaid = wanted.filter(permission => !allowed.includes(permission))
+  if (unsaid.length === 0) return wanted
+  const remembered = home.permissions(manifest.id, manifest.release)
+  const missing = unsaid.filter(permission => !remembered.includes(permission))
+  if (missing.length === 0) return wanted
+  if (call.json || !isTerminal(STDIN) || !isTerminal(STDERR)) throw needed(manifest, missing)
+  if (!(await ask(manifest, missing, signal))) throw needed(manifest, missing)
+  home.rememberPermissions(manifest.id, manifest.release, [...new Set([...remembered, ...missing])])
+  return wanted
+}
+
+async function ask(
+  manifest: ParsedManifest,
+  missing: readonly string[],
+  signal: AbortSignal
+): Promise<boolean> {
+  say(
+    `${paint('bold', `"${printable(manifest.name)}"`)} (${manifest.id}, release ${manifest.release}) asks to`
+  )
+  for (const permission of missing) say(`  ${permission.padEnd(8)}  ${OFFERED[permission]}`)
+  const { createInterface } = await import('node:readline/promises')
+  const reader = createInterface({ input: process.stdin, output: process.stderr, terminal: false })
+  const closed = new Promise<string>(resolve => reader.once('close', () => resolve('')))
+  try {
+    const answer = await Promise.race([
+      reader.question('Allow this, now and from now on? [y/N] ', { signal }),
+      closed
+    ])
+    return /^y(es)?$/i.test(answer.trim())
+  } catch (error) {
+    if (!signal.aborted) throw error
+    say('')
+    throw new CofferError('COFFER_INTERRUPTED', 'The title was not started: it was interrupted.', {
+      cause: error
+    })
+  } finally {
+    reader.close()
+  }
+}
+
+const needed = ({ name, permissions }: ParsedManifest, missing: readonly string[]) =>
+  new CofferError(
+    'COFFER_PERMISSION_NEEDED',
+    `"${name}" asks for what it was not allowed: ${missing.join(', ')}.`,
+    {
+      expected: `permission for ${permissions.filter(permission => permission !== FREE).join(', ')}`,
+      found: `none for ${missing.join(', ')}`,
+      hint: `If you trust it with that, add ${missing.map(permission => `--allow ${permission}`).join(' ')}.`
+    }
+  )
+
+const cannotOffer = ({ name }: ParsedManifest, permission: string) =>
+  new CofferError(
+    'COFFER_PERMISSION_NEEDED',
+    `"${name}" asks for "${permission}", which "coffer run" does not offer.`,
+    {
+      expected: `a title that asks for no more than ${Object.keys(OFFERED).join(', ')}`,
+      found: NOT_OFFERED[permission] ?? permission,
+      hint: 'Ask the seller how the title is meant to be used.'
+    }
+  )

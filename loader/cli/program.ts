@@ -1,0 +1,134 @@
+/** A guest run as a program of this process: its output, its terminal, its exit code, and Ctrl-C. */
+import {
+  GuestError,
+  type Guest,
+  type Isolation,
+  type LaunchOptions,
+  type TerminalHost,
+  type Usage
+} from '../../sandbox/guest.js'
+import type { Call } from './call.js'
+import { isClosed, isTerminal, say, STDERR, STDIN, STDOUT, write, type OutputStream } from './output.js'
+
+/** Generous for what a person started and watches; a title that needs more asks for it in its manifest. */
+export const RUN_CPU_MS = 300_000
+
+export interface Ended {
+  readonly exitCode: number
+  /** null when it failed before it ran. */
+  readonly usage: Usage | null
+}
+
+/** What a program gets of the process it runs in. */
+export type ProcessOptions = Required<Pick<LaunchOptions, 'stdout' | 'stderr' | 'signal' | 'isolation'>>
+
+/**
+ * Start a program, run it to its end, and put everything back.
+ *
+ * @param start - Launches the guest with these options; `terminal` makes the terminal for a program that may use it.
+ */
+export async function runProgram(
+  call: Call,
+  start: (options: ProcessOptions, terminal: () => Promise<TerminalHost>) => Promise<Guest>
+): Promise<Ended> {
+  // With --json, stdout belongs to the one object.
+  const output = call.json ? STDERR : STDOUT
+  using interrupts = new Interrupts()
+  using stage = new Stage(output, interrupts)
+  const isolation = (call.text('isolation') as Isolation | undefined) ?? (isWatched() ? 'thread' : 'inline')
+  if (isolation === 'thread' || call.text('engine') === 'ses') interrupts.listen()
+  try {
+    await using guest = await start({ ...stage.options, isolation }, stage.terminal)
+    interrupts.listenOnceIdle()
+    const exitCode = await guest.run(call.rest)
+    return { exitCode, usage: guest.usage() }
+  } catch (error) {
+    if (!(error instanceof GuestError)) throw error
+    say(`Uncaught ${error.name}: ${error.message}`)
+    write(STDERR, error.guestStack)
+    return { exitCode: 1, usage: null }
+  }
+}
+
+/** Where a person can press Ctrl-C, the guest must not have this thread, which would not hear it. */
+const isWatched = (): boolean => isTerminal(STDIN) || isTerminal(STDERR)
+
+/** Options that both `run` and `dev` take. */
+export function limitsOf(call: Call): { memoryBytes?: number; cpuMs?: number; wallMs?: number } {
+  const memoryMiB = call.number('memory')
+  const cpuMs = call.number('cpu')
+  const wallMs = call.number('time')
+  return {
+    ...(memoryMiB === undefined ? {} : { memoryBytes: memoryMiB * 1024 * 1024 }),
+    ...(cpuMs === undefined ? {} : { cpuMs }),
+    ...(wallMs === undefined ? {} : { wallMs })
+  }
+}
+
+class Stage implements Disposable {
+  readonly options: Omit<ProcessOptions, 'isolation'>
+  readonly #output: OutputStream
+  readonly #interrupts: Interrupts
+  #terminal: (TerminalHost & Disposable) | undefined
+
+  constructor(output: OutputStream, interrupts: Interrupts) {
+    this.#output = output
+    this.#interrupts = interrupts
+    const writeTo = (stream: OutputStream) => (bytes: Uint8Array) => {
+      write(stream, bytes)
+      // Nobody reads any more: what only writes would go on for ever.
+      if (isClosed(stream)) interrupts.abort()
+    }
+    this.options = { stdout: writeTo(output), stderr: writeTo(STDERR), signal: interrupts.signal }
+  }
+
+  readonly terminal = async (): Promise<TerminalHost> => {
+    const { Terminal } = await import('./terminal.js')
+    this.#interrupts.listen()
+    return (this.#terminal ??= new Terminal(this.#output, () => this.#interrupts.interrupt()))
+  };
+
+  [Symbol.dispose](): void {
+    this.#terminal?.[Symbol.dispose]()
+  }
+}
+
+const INTERRUPTED_EXIT_CODE = 130
+
+/** The first Ctrl-C asks the guest to end, the second ends the process. */
+class Interrupts implements Disposable {
+  readonly #controller = new AbortController()
+  #idle: NodeJS.Immediate | undefined
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  abort(): void {
+    this.#controller.abort()
+  }
+
+  readonly interrupt = (): void => {
+    if (this.signal.aborted) process.exit(INTERRUPTED_EXIT_CODE)
+    this.abort()
+  }
+
+  listen(): void {
+    this[Symbol.dispose]()
+    process.on('SIGINT', this.interrupt).on('SIGTERM', this.interrupt).on('SIGHUP', this.interrupt)
+  }
+
+  /**
+   * A guest that computes in this thread keeps the process from hearing signals: as long as it has not let go of the
+   * thread once, the system's own answer, which ends the process, is the better one. SIGTERM stays the system's.
+   */
+  listenOnceIdle(): void {
+    if (process.listenerCount('SIGINT') > 0) return
+    this.#idle = setImmediate(() => process.on('SIGINT', this.interrupt))
+  }
+
+  [Symbol.dispose](): void {
+    clearImmediate(this.#idle)
+    process.off('SIGINT', this.interrupt).off('SIGTERM', this.interrupt).off('SIGHUP', this.interrupt)
+  }
+}
