@@ -7,6 +7,7 @@
  */
 import { concat, wipe } from './bytes.js'
 import { enc, lengthPrefixed } from './encode.js'
+import { CofferError } from './errors.js'
 import { hpkeOpen, hpkeSeal } from './hpke.js'
 import { aesCmac256, hkdfExpand512, hkdfExtract512, unwrapKey, wrapKey } from './primitives.js'
 
@@ -21,6 +22,19 @@ export interface Binding {
 
 const fields = ({ centerId, titleId, mediumId, grantHash }: Binding) =>
   [centerId, titleId, mediumId, grantHash] as const
+
+const ORDER_AGAIN =
+  'Order the title for this medium again with "coffer copy"; if that does not help, tell the seller.'
+
+/** A key that does not come out says why; what to do about it depends on which key it is. */
+function orHint<T>(hint: string, open: () => T): T {
+  try {
+    return open()
+  } catch (error) {
+    if (!(error instanceof CofferError)) throw error
+    throw new CofferError(error.code, error.message, { hint, cause: error })
+  }
+}
 
 // Embodiment 1: the certificate
 
@@ -61,7 +75,9 @@ export const openCertificationKey = (
   certificate: Uint8Array,
   sealed: Uint8Array
 ): Uint8Array =>
-  hpkeOpen(sealSecret, enc('sealed-certification-key', ...fields(binding)), certificate, sealed)
+  orHint(ORDER_AGAIN, () =>
+    hpkeOpen(sealSecret, enc('sealed-certification-key', ...fields(binding)), certificate, sealed)
+  )
 
 const titleKeyWrap = (certificationKey: Uint8Array, binding: Binding, certificate: Uint8Array): Uint8Array =>
   hkdfExpand512(certificationKey, enc('title-key', ...fields(binding), certificate))
@@ -89,7 +105,7 @@ export function unwrapTitleKey(
 ): Uint8Array {
   const wrapping = titleKeyWrap(certificationKey, binding, recomputedCertificate)
   try {
-    return unwrapKey(wrapping, wrappedTitleKey)
+    return orHint(ORDER_AGAIN, () => unwrapKey(wrapping, wrappedTitleKey))
   } finally {
     wipe(wrapping)
   }
@@ -144,7 +160,9 @@ export const sealBindingSecret = (
 
 /** @throws CofferError COFFER_KEY_UNWRAP */
 export const openBindingSecret = (sealSecret: Uint8Array, binding: Binding, sealed: Uint8Array): Uint8Array =>
-  hpkeOpen(sealSecret, enc('sealed-binding-secret', ...fields(binding)), new Uint8Array(0), sealed)
+  orHint(ORDER_AGAIN, () =>
+    hpkeOpen(sealSecret, enc('sealed-binding-secret', ...fields(binding)), new Uint8Array(0), sealed)
+  )
 
 /** Which of the two conversion keys is wrapped. */
 export type ConversionKey = 'medium-key' | 'master-medium-key'
@@ -167,7 +185,7 @@ export function unwrapConversionKey(
 ): Uint8Array {
   const wrapping = hkdfExpand512(bindingKey, enc(`wrap-${which}`))
   try {
-    return unwrapKey(wrapping, wrapped)
+    return orHint(ORDER_AGAIN, () => unwrapKey(wrapping, wrapped))
   } finally {
     wipe(wrapping)
   }
@@ -207,7 +225,9 @@ export const openReleaseKey = (
   { centerId, titleId, release, scheme }: ReleaseName,
   sealed: Uint8Array
 ): Uint8Array =>
-  hpkeOpen(sealSecret, releaseInfo(centerId, titleId, release, scheme), new Uint8Array(0), sealed)
+  orHint("Press with the publisher's key that the center knows.", () =>
+    hpkeOpen(sealSecret, releaseInfo(centerId, titleId, release, scheme), new Uint8Array(0), sealed)
+  )
 
 export interface ReleaseName {
   readonly centerId: Uint8Array

@@ -127,10 +127,10 @@ export function map<F extends Fields>(fields: F): Shape<RecordOf<F>> {
  * @throws CofferError COFFER_ENCODING naming the field, never its value.
  */
 export function decodeAs<T>(what: string, shape: Shape<T>, packed: Uint8Array): T {
-  const value = decode(packed)
   try {
-    return shape(value)
+    return shape(decode(packed))
   } catch (error) {
+    if (error instanceof CofferError) throw notCanonical(what, error)
     if (!(error instanceof Mismatch)) throw error
     throw new CofferError(
       'COFFER_ENCODING',
@@ -143,6 +143,14 @@ export function decodeAs<T>(what: string, shape: Shape<T>, packed: Uint8Array): 
     )
   }
 }
+
+const notCanonical = (what: string, cause: CofferError) =>
+  new CofferError(cause.code, `Cannot read the ${what}: its bytes are not one well-formed value.`, {
+    expected: 'a map in the one form that a map has',
+    found: cause.message,
+    hint: 'It is damaged or was altered; get it again from where it came from.',
+    cause
+  })
 
 /** Encode a value of our own; one that its shape does not allow is a bug of the caller. */
 export function encodeAs<T>(what: string, shape: Shape<T>, value: T): Uint8Array {

@@ -172,13 +172,14 @@ export class RandomFile {
 
 /**
  * A file on its way: written under a temporary name beside its target, flushed, then renamed into place in one step.
- * Until {@link commit} the target is untouched; {@link discard} leaves nothing behind.
+ * Until {@link commit} the target is untouched; disposed of before that, it leaves nothing behind.
  */
-export class PendingFile {
+export class PendingFile implements Disposable {
   readonly path: string
   readonly temporaryPath: string
   #descriptor: number
   #open = true
+  #committed = false
   #written = 0
 
   /** @param mode - Permission bits of the finished file. */
@@ -222,12 +223,13 @@ export class PendingFile {
     this.flush()
     this.#close()
     attempt('write', this.path, () => renameSync(this.temporaryPath, this.path))
+    this.#committed = true
     syncFolder(dirname(this.path))
   }
 
-  discard(): void {
+  [Symbol.dispose](): void {
     this.#close()
-    rmSync(this.temporaryPath, { force: true })
+    if (!this.#committed) rmSync(this.temporaryPath, { force: true })
   }
 
   #close(): void {
@@ -238,14 +240,9 @@ export class PendingFile {
 
 /** Write a whole file durably: afterwards it is there, whole, even if the plug is pulled. */
 export function writeFile(path: string, bytes: Uint8Array, mode = 0o644): void {
-  const file = new PendingFile(path, mode)
-  try {
-    file.write(bytes)
-    file.commit()
-  } catch (error) {
-    file.discard()
-    throw error
-  }
+  using file = new PendingFile(path, mode)
+  file.write(bytes)
+  file.commit()
 }
 
 /** Make a rename or removal in a folder durable. Not every system can open a folder; those that cannot need not. */

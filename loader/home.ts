@@ -120,8 +120,14 @@ export class Home {
   revocations(center: Center): { revocations: Revocations; bytes: Uint8Array } | undefined {
     const bytes = readFile(this.#centerFile(hex(center.centerId), 'revocations'), MAX_REVOCATIONS_BYTES)
     if (bytes === undefined) return undefined
-    const opened = openRevocations(bytes, [center])
-    return opened && { revocations: opened.revocations, bytes }
+    try {
+      const opened = openRevocations(bytes, [center])
+      return opened && { revocations: opened.revocations, bytes }
+    } catch (error) {
+      // A torn file is not believed; the next list that a medium carries takes its place.
+      if (error instanceof CofferError) return undefined
+      throw error
+    }
   }
 
   /** Remember a list if it is newer than the one remembered. Failing to is no reason not to go on. */

@@ -192,7 +192,12 @@ export function recheck(
     if (grant.scheme === 'certificate') {
       if (user === undefined) throw bearerCertificate()
       const certificates = recomputeCertificate(grant, medium, user)
-      checkCertificate(certificates, medium) // CS against CS'
+      try {
+        checkCertificate(certificates, medium) // CS against CS'
+      } catch (error) {
+        wipe(certificates.certificationKey)
+        throw error
+      }
       return {
         ...common,
         ...certificates,
@@ -353,5 +358,7 @@ function checkMedium(grant: VerifiedGrant, medium: MeasuredMedium): void {
 
 const bearerCertificate = () =>
   new CofferError('COFFER_ENCODING', 'The grant is of the scheme certificate but bound to no user.', {
+    expected: 'a grant bound to medium and user',
+    found: 'a bearer grant',
     hint: 'The center that made it is faulty; tell the seller.'
   })

@@ -153,38 +153,32 @@ function install(
   onEvent({ step: conversion ? 'S14' : 'S2', chargedMinor: answer.chargedMinor, currency: answer.currency })
 
   installRevocations(root, home, answer.revocations, fromMaster)
-  const grantFile = new PendingFile(paths.grant(manifest.id))
-  const titleFile = new PendingFile(paths.title(manifest.id, manifest.release))
-  try {
-    grantFile.write(answer.grant)
-    grantFile.flush()
-    onEvent({ step: conversion ? 'S15' : 'S3', path: grantFile.path })
+  using grantFile = new PendingFile(paths.grant(manifest.id))
+  using titleFile = new PendingFile(paths.title(manifest.id, manifest.release))
+  grantFile.write(answer.grant)
+  grantFile.flush()
+  onEvent({ step: conversion ? 'S15' : 'S3', path: grantFile.path })
 
-    // From here on only what the medium gives back counts.
-    using license = recheckInstalled(grantFile.temporaryPath, source, root, home, powers)
-    announceRecheck(license, onEvent)
-    using key = unwrapPayloadKey(license)
+  // From here on only what the medium gives back counts.
+  using license = recheckInstalled(grantFile.temporaryPath, source, root, home, powers)
+  announceRecheck(license, onEvent)
+  using key = unwrapPayloadKey(license)
 
-    const progress = (doneBytes: number, totalBytes: number) =>
-      onEvent({ step: conversion ? 'S16' : 'S7', doneBytes, totalBytes })
-    if (license.scheme === 'conversion') {
-      transferConverted(source, masterMediumKey(license, answer), key.key, titleFile, powers, progress)
-    } else {
-      transferSealed(source, titleFile, progress)
-    }
-    titleFile.flush()
-    using written = openTitleFile(titleFile.temporaryPath)
-    verifyPayload(written, key.key, (doneBytes, totalBytes) =>
-      onEvent({ step: 'verify', doneBytes, totalBytes })
-    )
-
-    titleFile.commit()
-    grantFile.commit()
-  } catch (error) {
-    titleFile.discard()
-    grantFile.discard()
-    throw error
+  const progress = (doneBytes: number, totalBytes: number) =>
+    onEvent({ step: conversion ? 'S16' : 'S7', doneBytes, totalBytes })
+  if (license.scheme === 'conversion') {
+    transferConverted(source, masterMediumKey(license, answer), key.key, titleFile, powers, progress)
+  } else {
+    transferSealed(source, titleFile, progress)
   }
+  titleFile.flush()
+  using written = openTitleFile(titleFile.temporaryPath)
+  verifyPayload(written, key.key, (doneBytes, totalBytes) =>
+    onEvent({ step: 'verify', doneBytes, totalBytes })
+  )
+
+  titleFile.commit()
+  grantFile.commit()
   removeOtherReleases(root, manifest.id, manifest.release)
   return {
     title: manifest.id,

@@ -2,13 +2,14 @@
  * Order a copy: from the two identifiers to the center's answer (S1, S2 and S11 to S14 of the seed; docs/spec.md §8).
  * The request is the same whether it goes by HTTP or as a file.
  */
-import { equalBytes, wipe } from '../../formats/bytes.js'
+import { equalBytes, hex, wipe } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
 import type { KeyPairs } from '../../formats/keys.js'
 import { openAnswer, type VerifiedAnswer } from '../../formats/records/answer.js'
 import type { Bind } from '../../formats/records/fields.js'
 import { checkManifest, type ParsedManifest } from '../../formats/records/manifest.js'
 import { encodeRequest, openRequest, type VerifiedRequest } from '../../formats/records/request.js'
+import { openRoots } from '../../formats/records/root.js'
 import type { Home, PinnedCenter } from '../home.js'
 import type { MeasuredMedium } from '../medium/measure.js'
 import type { Powers } from '../powers.js'
@@ -88,6 +89,14 @@ export function acceptAnswer(
       expected: 'an answer to this order',
       found: 'an answer to another',
       hint: 'Repeat the command.'
+    })
+  }
+  // A trusted center speaks for itself alone: it cannot make the buyer trust another.
+  if (!equalBytes(openRoots(opened.answer.roots).centerId, opened.center.centerId)) {
+    throw new CofferError('COFFER_ANSWER_MISMATCH', 'The answer carries root records of another center.', {
+      expected: `root records of ${hex(opened.center.centerId)}`,
+      found: 'root records of another',
+      hint: 'The center that made it is faulty; tell the seller.'
     })
   }
   return { answer: opened.answer, center: home.pin(opened.answer.roots) }

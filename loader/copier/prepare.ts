@@ -29,7 +29,7 @@ export function prepare(root: string, kind: MediumKind = 'folder', powers: Power
     })
   }
   makeFolder(paths.folder)
-  const file = new PendingFile(paths.identity, 0o644)
+  using file = new PendingFile(paths.identity, 0o644)
   const seed = powers.random(32)
   try {
     const before = file.stats()
@@ -61,9 +61,6 @@ export function prepare(root: string, kind: MediumKind = 'folder', powers: Power
       mediumId: hex(measureMedium(root).mediumId),
       factors: factors.map(({ name, strength }) => ({ name, strength }))
     }
-  } catch (error) {
-    file.discard()
-    throw error
   } finally {
     wipe(seed)
   }

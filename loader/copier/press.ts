@@ -217,7 +217,7 @@ function sealTitle(
   }
   makeFolder(out)
   const path = join(out, titleFileName(manifest))
-  const file = new PendingFile(path)
+  using file = new PendingFile(path)
   const sealer = new StreamSealer(releaseKey, payloadContext(app.id, app.release), powers.random(SALT_BYTES))
   try {
     file.write(encodeTitleHead(encodeManifest(manifest, publisherCertificate, publisher.signSeed)))
@@ -233,9 +233,6 @@ function sealTitle(
     }
     file.write(sealer.end())
     file.commit()
-  } catch (error) {
-    file.discard()
-    throw error
   } finally {
     sealer.wipe()
     wipe(releaseKey)
