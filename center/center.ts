@@ -9,12 +9,12 @@ import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { equalBytes, hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
-import { MAX_NAME_CHARS } from '../formats/limits.js'
 import { encode } from '../formats/msgpack.js'
 import { encodeRoot, openRoots, rootHash } from '../formats/records/root.js'
 import { openDesk, type Desk } from './desk.js'
 import { fileError, flushFolder, writeWholeFile } from './files.js'
 import { issue } from './issue.js'
+import { checkName } from './names.js'
 import { SYSTEM_POWERS, type Powers } from './powers.js'
 import { register } from './register.js'
 import { firstList } from './revoke.js'
@@ -61,7 +61,7 @@ export async function createCenter(
   options: CreateOptions = {},
   powers: Powers = SYSTEM_POWERS
 ): Promise<LicenseCenter> {
-  const name = checkedName(options.name ?? basename(resolve(folder)))
+  const name = checkName(options.name ?? basename(resolve(folder)))
   await makeEmptyFolder(folder)
   try {
     const vault = await createVault(join(folder, VAULT), powers.random)
@@ -158,15 +158,6 @@ async function makeEmptyFolder(folder: string): Promise<void> {
     expected: 'a new or empty folder',
     found: 'a folder with something in it',
     hint: 'Name another folder. A center that is there already needs no init.'
-  })
-}
-
-function checkedName(name: string): string {
-  if (name.length > 0 && name.length <= MAX_NAME_CHARS && !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(name))
-    return name
-  throw new CofferError('COFFER_USAGE', 'This name cannot be shown to buyers.', {
-    expected: `1 to ${MAX_NAME_CHARS} characters, none of them invisible`,
-    hint: 'Give the center another name with --name.'
   })
 }
 

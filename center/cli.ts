@@ -2,11 +2,12 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { realpathSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { CofferError } from '../formats/errors.js'
-import * as commands from './commands.js'
+import { CofferError, ERROR_CODES } from '../formats/errors.js'
+import type * as Commands from './commands.js'
 import type { Gift, TermsChange } from './desk.js'
 import { REVOCATION_KINDS } from './revoke.js'
 import { paint, type Result } from './screen.js'
+import { MAX_COPIES, MAX_EXPIRES_DAYS, MAX_PRICE_MINOR } from './terms.js'
 
 const EXAMPLES = `
 Examples:
@@ -35,6 +36,10 @@ const GROUPS: Readonly<Record<string, { readonly actions: readonly string[]; rea
 /** @returns The exit code. @param argv - Without node and script. */
 export async function main(argv: readonly string[]): Promise<number> {
   const json = argv.includes('--json')
+  if (argv.length === 0) {
+    process.stderr.write(`${program(json).helpInformation()}${EXAMPLES}\n`)
+    return ERROR_CODES.COFFER_USAGE
+  }
   try {
     await program(json).parseAsync(actionFirst(argv), { from: 'user' })
     return 0
@@ -72,12 +77,15 @@ function program(json: boolean): Command {
       .description(description)
       .usage('<folder> [action] ...')
       .addHelpText('after', `\nExamples:\n${examples}`)
-  const show = async (result: Promise<Result>) => print(await result, json)
+  // Loaded when a command runs: help and typing errors need no database.
+  const load = (): Promise<typeof Commands> => import('./commands.js')
+  const show = async (run: (commands: typeof Commands) => Promise<Result>) =>
+    print(await run(await load()), json)
 
   command(root, 'init <folder>', 'make a license center: keys, database, root record')
     .option('--name <name>', 'what buyers see (default: the name of the folder)')
     .addHelpText('after', '\nExample:\n  coffer-center init shop --name "Example Shop"')
-    .action((folder, { name }) => show(commands.init(folder, name)))
+    .action((folder, { name }) => show(commands => commands.init(folder, name)))
 
   command(root, 'serve <folder>', 'take orders and registrations over HTTP')
     .option('--port <n>', 'port to listen on; 0 takes any free one', integer(0, 65_535), 8787)
@@ -87,8 +95,8 @@ function program(json: boolean): Command {
       'after',
       '\nExample:\n  coffer-center serve shop --port 8787\n\nEnds with SIGTERM or Ctrl-C.'
     )
-    .action((folder, { port, host, verbose = false }) =>
-      commands.serveUntilSignal(folder, { port, host, verbose, json })
+    .action(async (folder, { port, host, verbose = false }) =>
+      (await load()).serveUntilSignal(folder, { port, host, verbose, json })
     )
 
   command(root, 'issue <folder> <request-file>', 'answer an order by files')
@@ -96,7 +104,7 @@ function program(json: boolean): Command {
     .option('--force', 'replace that file')
     .addHelpText('after', '\nExample:\n  coffer-center issue shop order.request --out order.answer')
     .action((folder, requestFile, { out, force = false }) =>
-      show(commands.issueFile(folder, requestFile, out, force))
+      show(commands => commands.issueFile(folder, requestFile, out, force))
     )
 
   const publisher = group(
@@ -110,9 +118,9 @@ function program(json: boolean): Command {
     'let a publisher press; the key is what "coffer keygen" printed'
   )
     .option('--name <name>', 'what buyers see')
-    .action((folder, key, { name }) => show(commands.addPublisher(folder, key, name)))
+    .action((folder, key, { name }) => show(commands => commands.addPublisher(folder, key, name)))
   command(publisher, 'list <folder>', 'the publishers').action(folder =>
-    show(commands.listPublishers(folder))
+    show(commands => commands.listPublishers(folder))
   )
 
   const title = group(
@@ -121,13 +129,17 @@ function program(json: boolean): Command {
     '  coffer-center title shop\n  coffer-center title shop set org.example.hello --price 900 --currency EUR --copies 3'
   )
   command(title, 'list <folder>', 'the titles and their terms').action(folder =>
-    show(commands.listTitles(folder))
+    show(commands => commands.listTitles(folder))
   )
   command(title, 'set <folder> <title>', 'change the terms of future sales')
-    .option('--price <minor>', 'price of a copy in minor units (cents)', integer(0, 2 ** 48))
+    .option('--price <minor>', 'price of a copy in minor units (cents)', integer(0, MAX_PRICE_MINOR))
     .option('--currency <code>', 'three letters', currencyCode)
-    .option('--copies <n>', 'media per user, or "unlimited"', integerOr('unlimited', 0, 0xffffffff))
-    .option('--expires-days <n>', 'how long a copy is bought for, or "never"', integerOr('never', 1, 10_000))
+    .option('--copies <n>', 'media per user, or "unlimited"', integerOr('unlimited', 0, MAX_COPIES))
+    .option(
+      '--expires-days <n>',
+      'how long a copy is bought for, or "never"',
+      integerOr('never', 1, MAX_EXPIRES_DAYS)
+    )
     .addOption(new Option('--bearer <choice>', 'may be bound to the medium alone').choices(['yes', 'no']))
     .action((folder, titleId, { price, currency, copies, expiresDays, bearer }) => {
       const change: TermsChange = {
@@ -137,7 +149,7 @@ function program(json: boolean): Command {
         ...(expiresDays !== undefined && { expiresDays }),
         ...(bearer !== undefined && { bearerAllowed: bearer === 'yes' })
       }
-      return show(commands.setTerms(folder, titleId, change))
+      return show(commands => commands.setTerms(folder, titleId, change))
     })
 
   const user = group(
@@ -145,24 +157,24 @@ function program(json: boolean): Command {
     'who orders',
     '  coffer-center user shop\n  coffer-center user shop show 4f1d9a\n  coffer-center user shop enrolment closed'
   )
-  command(user, 'list <folder>', 'the users').action(folder => show(commands.listUsers(folder)))
+  command(user, 'list <folder>', 'the users').action(folder => show(commands => commands.listUsers(folder)))
   command(user, 'show <folder> <user>', 'one user: copies, what is owed').action((folder, id) =>
-    show(commands.showUser(folder, id))
+    show(commands => commands.showUser(folder, id))
   )
   command(user, 'add <folder> <public-key>', 'add a user by hand, where enrolment is closed')
     .option('--name <name>', 'how you call this user')
-    .action((folder, key, { name }) => show(commands.addUser(folder, key, name)))
+    .action((folder, key, { name }) => show(commands => commands.addUser(folder, key, name)))
   command(user, 'block <folder> <user>', 'no new grants').action((folder, id) =>
-    show(commands.blockUser(folder, id, true))
+    show(commands => commands.blockUser(folder, id, true))
   )
   command(user, 'unblock <folder> <user>', 'grants again').action((folder, id) =>
-    show(commands.blockUser(folder, id, false))
+    show(commands => commands.blockUser(folder, id, false))
   )
   command(
     user,
     'enrolment <folder> [choice]',
     '"open": a first order makes a user; "closed": only "user add" does'
-  ).action((folder, choice) => show(commands.enrolment(folder, enrolmentChoice(choice))))
+  ).action((folder, choice) => show(commands => commands.enrolment(folder, enrolmentChoice(choice))))
 
   const grant = group(
     'grant',
@@ -171,17 +183,17 @@ function program(json: boolean): Command {
   )
   command(grant, 'list <folder>', 'the copies')
     .option('--user <user>', "one user's")
-    .action((folder, { user: id }) => show(commands.listGrants(folder, id)))
+    .action((folder, { user: id }) => show(commands => commands.listGrants(folder, id)))
   command(grant, 'show <folder> <grant>', 'one copy').action((folder, id) =>
-    show(commands.showGrant(folder, id))
+    show(commands => commands.showGrant(folder, id))
   )
   command(grant, 'give <folder> <title> <user>', 'terms of their own for one user: id, or public key')
-    .option('--price <minor>', 'price of a copy in minor units (cents)', integer(0, 2 ** 48), 0)
-    .option('--copies <n>', 'how many media (default: as for everyone)', integer(0, 0xffffffff))
-    .option('--expires-days <n>', 'for how long (default: as for everyone)', integer(1, 10_000))
+    .option('--price <minor>', 'price of a copy in minor units (cents)', integer(0, MAX_PRICE_MINOR), 0)
+    .option('--copies <n>', 'how many media (default: as for everyone)', integer(0, MAX_COPIES))
+    .option('--expires-days <n>', 'for how long (default: as for everyone)', integer(1, MAX_EXPIRES_DAYS))
     .action((folder, titleId, id, { price, copies, expiresDays }) => {
       const gift: Gift = { priceMinor: price, copies: copies ?? null, expiresDays: expiresDays ?? null }
-      return show(commands.giveTitle(folder, titleId, id, gift))
+      return show(commands => commands.giveTitle(folder, titleId, id, gift))
     })
 
   const revoke = group(
@@ -189,11 +201,15 @@ function program(json: boolean): Command {
     'take back what was granted; raises the number of the revocation list',
     '  coffer-center revoke shop user 4f1d9a\n  coffer-center revoke shop title org.example.hello --release 1'
   )
-  command(revoke, 'list <folder>', 'what is revoked').action(folder => show(commands.listRevocations(folder)))
+  command(revoke, 'list <folder>', 'what is revoked').action(folder =>
+    show(commands => commands.listRevocations(folder))
+  )
   for (const kind of REVOCATION_KINDS) {
     const one = command(revoke, `${kind} <folder> <id>`, `take back a ${kind}`)
     if (kind === 'title') one.option('--release <n>', 'this release alone', integer(1, 0xffffffff))
-    one.action((folder, id, { release }) => show(commands.revokeOne(folder, kind, id, release ?? null)))
+    one.action((folder, id, { release }) =>
+      show(commands => commands.revokeOne(folder, kind, id, release ?? null))
+    )
   }
 
   const ledger = group(
@@ -201,9 +217,11 @@ function program(json: boolean): Command {
     'what was charged',
     '  coffer-center ledger shop\n  coffer-center ledger shop verify'
   )
-  command(ledger, 'show <folder>', 'the balances').action(folder => show(commands.showLedger(folder)))
+  command(ledger, 'show <folder>', 'the balances').action(folder =>
+    show(commands => commands.showLedger(folder))
+  )
   command(ledger, 'verify <folder>', 'hold the ledger against the grants and the signed answers').action(
-    folder => show(commands.verifyLedger(folder))
+    folder => show(commands => commands.verifyLedger(folder))
   )
   return root
 }

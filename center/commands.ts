@@ -1,7 +1,9 @@
 /** What each command of `coffer-center` does, apart from how it is typed (center/cli.ts). */
+import { existsSync } from 'node:fs'
+import { hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
-import { parsePublicKeys, type PublicKeys } from '../formats/keys.js'
-import { MAX_NAME_CHARS, MAX_RECORD_BYTES } from '../formats/limits.js'
+import { parsePublicKeys, userIdOf, type PublicKeys } from '../formats/keys.js'
+import { MAX_RECORD_BYTES } from '../formats/limits.js'
 import { isTitleId } from '../formats/records/fields.js'
 import { createCenter, openCenter, type LicenseCenter } from './center.js'
 import type { Desk, Gift, GrantSummary, TermsChange, TitleSummary } from './desk.js'
@@ -9,7 +11,6 @@ import { readSmallFile, writeWholeFile } from './files.js'
 import { serve } from './http.js'
 import type { RevocationKind } from './revoke.js'
 import { moneyText, shortId, table, timeText, type Result } from './screen.js'
-import { existsSync } from 'node:fs'
 
 /** Open the center, do one thing at its desk, close it. */
 async function atDesk<T>(
@@ -96,7 +97,7 @@ export async function issueFile(
 export const addPublisher = (folder: string, word: string, name: string | undefined): Promise<Result> =>
   atDesk(folder, async desk => {
     const keys = parsePublicKeys('publisher', word)
-    const publisher = await desk.addPublisher(keys, checkedName(name ?? `publisher ${word.slice(-6)}`))
+    const publisher = await desk.addPublisher(keys, name ?? `publisher ${word.slice(-6)}`)
     return { json: { publisher }, text: publisher, note: 'This publisher may press titles now.' }
   })
 
@@ -165,8 +166,7 @@ export const listUsers = (folder: string): Promise<Result> =>
 export const showUser = (folder: string, typed: string): Promise<Result> =>
   atDesk(folder, async desk => {
     const userId = await findUser(desk, typed)
-    const user = (await desk.users()).find(user => user.userId === userId)
-    if (user === undefined) throw new CofferError('COFFER_USAGE', `There is no user ${typed}.`)
+    const user = (await desk.users()).find(user => user.userId === userId)!
     const grants = await desk.grants({ userId })
     const owed = (await desk.balances()).filter(({ account }) => account === `receivable/${userId}`)
     const balances = owed.map(({ currency, balanceMinor }) => ({ currency, balanceMinor }))
@@ -185,7 +185,7 @@ ${grantTable(grants)}`
 export const addUser = (folder: string, word: string, name: string | undefined): Promise<Result> =>
   atDesk(folder, async desk => {
     const keys = parsePublicKeys('user', word)
-    const userId = await desk.addUser(keys, name === undefined ? null : checkedName(name))
+    const userId = await desk.addUser(keys, name ?? null)
     return { json: { userId }, text: userId }
   })
 
@@ -288,7 +288,9 @@ function findRevocable(desk: Desk, kind: RevocationKind, typed: string): Promise
       if (isTitleId(typed)) return Promise.resolve(typed)
       throw new CofferError('COFFER_USAGE', `${typed} is not the id of a title.`)
     case 'user':
-      return findUser(desk, typed)
+      return findUser(desk, typed, true)
+    case 'medium':
+      return desk.find('medium', typed, true)
     default:
       return desk.find(kind, typed)
   }
@@ -346,17 +348,8 @@ export const verifyLedger = (folder: string): Promise<Result> =>
 const userKeys = (typed: string): PublicKeys | undefined =>
   typed.startsWith('coffer-user-') ? parsePublicKeys('user', typed) : undefined
 
-async function findUser(desk: Desk, typed: string): Promise<string> {
+/** @param typed - Id, or public key. */
+function findUser(desk: Desk, typed: string, mayBeNew = false): Promise<string> {
   const keys = userKeys(typed)
-  // Adding is what names a user by his key; one who is there already stays as he is.
-  return keys === undefined ? desk.find('user', typed) : desk.addUser(keys, null)
-}
-
-function checkedName(name: string): string {
-  if (name.length > 0 && name.length <= MAX_NAME_CHARS && !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(name))
-    return name
-  throw new CofferError('COFFER_USAGE', 'This name cannot be shown to people.', {
-    expected: `1 to ${MAX_NAME_CHARS} characters, none of them invisible`,
-    hint: 'Give another one with --name.'
-  })
+  return desk.find('user', keys === undefined ? typed : hex(userIdOf(keys)), mayBeNew)
 }

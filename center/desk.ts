@@ -8,10 +8,11 @@ import type { Scheme } from '../formats/records/fields.js'
 import { openRequest } from '../formats/records/request.js'
 import { openRoots, type Center } from '../formats/records/root.js'
 import { balances, type Balance } from './ledger.js'
+import { checkName, ID_CHARS } from './names.js'
 import { revoke, type RevocationKind } from './revoke.js'
 import { rootRecords, type Site } from './site.js'
 import type { Books, Tables } from './store.js'
-import { termsFor, type Terms } from './terms.js'
+import { checkTerms, termsFor, type Terms } from './terms.js'
 import { addUser } from './users.js'
 
 export interface TitleSummary extends Terms {
@@ -88,13 +89,14 @@ export interface Desk {
   /** @throws CofferError COFFER_TITLE_MISSING. */
   setTerms(titleId: string, change: TermsChange): Promise<TitleSummary>
   users(): Promise<UserSummary[]>
-  /** @returns userId. */
+  /** @returns userId. Adding one again changes only the name, when one is given. */
   addUser(keys: PublicKeys, name: string | null): Promise<string>
+  /** @throws CofferError COFFER_USAGE for an unknown user. */
   setBlocked(userId: string, blocked: boolean): Promise<void>
   enrolmentOpen(): Promise<boolean>
   setEnrolment(open: boolean): Promise<void>
   grants(filter?: { userId?: string; grantId?: string }): Promise<GrantSummary[]>
-  /** Give a user terms of his own for a title. @throws CofferError COFFER_TITLE_MISSING. */
+  /** Give a user terms of his own for a title. @throws CofferError COFFER_TITLE_MISSING, COFFER_USAGE. */
   give(titleId: string, userId: string, gift: Gift): Promise<Terms>
   /** @returns Number of the list that has it. */
   revoke(kind: RevocationKind, id: string, release?: number | null): Promise<number>
@@ -104,28 +106,24 @@ export interface Desk {
   /**
    * The full id that begins like this.
    *
-   * @param typed - At least 6 hexadecimal digits. A full medium or user id need not be known.
+   * @param typed - At least 6 hexadecimal digits.
+   * @param mayBeNew - Whether a full id that the center has not seen is one too.
    * @throws CofferError COFFER_USAGE when none or several begin so.
    */
-  find(kind: Named, typed: string): Promise<string>
+  find(kind: Named, typed: string, mayBeNew?: boolean): Promise<string>
 }
 
 export function openDesk(site: Site): Desk {
   const { books, transaction } = site.store
   return {
-    addPublisher: (keys, name) => addPublisher(books, keys, name, site.powers.now()),
+    addPublisher: async (keys, name) => addPublisher(books, keys, checkName(name), site.powers.now()),
     publishers: () => books.selectFrom('publishers').selectAll().orderBy('added').execute(),
     titles: () => titles(books),
     setTerms: (titleId, change) => transaction(inside => setTerms(inside, titleId, change)),
     users: () => users(books),
-    addUser: (keys, name) => addUser(books, keys, name, site.powers.now()),
-    async setBlocked(userId, blocked) {
-      await books
-        .updateTable('users')
-        .set({ blocked: blocked ? 1 : 0 })
-        .where('userId', '=', userId)
-        .execute()
-    },
+    addUser: async (keys, name) =>
+      addUser(books, keys, name === null ? null : checkName(name), site.powers.now()),
+    setBlocked: (userId, blocked) => setBlocked(books, userId, blocked),
     async enrolmentOpen() {
       const row = await books.selectFrom('center').select('enrolmentOpen').executeTakeFirstOrThrow()
       return row.enrolmentOpen === 1
@@ -142,7 +140,7 @@ export function openDesk(site: Site): Desk {
     revocations: () => books.selectFrom('revocations').selectAll().orderBy('sequence').execute(),
     balances: () => balances(books),
     verifyLedger: () => transaction(verifyLedger),
-    find: (kind, typed) => find(books, kind, typed)
+    find: (kind, typed, mayBeNew = false) => find(books, kind, typed, mayBeNew)
   }
 }
 
@@ -177,6 +175,7 @@ async function setTerms(
   titleId: string,
   { bearerAllowed, ...change }: TermsChange
 ): Promise<TitleSummary> {
+  checkTerms(change)
   const set = { ...change, ...(bearerAllowed !== undefined && { bearerAllowed: bearerAllowed ? 1 : 0 }) }
   if (Object.keys(set).length > 0) {
     await books.updateTable('titles').set(set).where('titleId', '=', titleId).execute()
@@ -194,6 +193,15 @@ async function users(books: Books): Promise<UserSummary[]> {
     .orderBy('userId')
     .execute()
   return rows.map(row => ({ ...row, blocked: row.blocked === 1 }))
+}
+
+async function setBlocked(books: Books, userId: string, blocked: boolean): Promise<void> {
+  const { numUpdatedRows } = await books
+    .updateTable('users')
+    .set({ blocked: blocked ? 1 : 0 })
+    .where('userId', '=', userId)
+    .executeTakeFirstOrThrow()
+  if (numUpdatedRows === 0n) throw userMissing(userId)
 }
 
 async function grants(
@@ -215,6 +223,13 @@ async function give(
 ): Promise<Terms> {
   const title = await books.selectFrom('titles').selectAll().where('titleId', '=', titleId).executeTakeFirst()
   if (title === undefined) throw titleMissing(titleId)
+  const user = await books
+    .selectFrom('users')
+    .select('userId')
+    .where('userId', '=', userId)
+    .executeTakeFirst()
+  if (user === undefined) throw userMissing(userId)
+  checkTerms({ priceMinor, copies, expiresDays })
   const terms = { priceMinor, copies, expiresDays }
   await books
     .insertInto('personalTerms')
@@ -300,13 +315,12 @@ async function* answeredOrders(books: Books) {
   }
 }
 
-async function find(books: Books, kind: Named, typed: string): Promise<string> {
-  const fullChars = kind === 'grant' ? 32 : 64
+async function find(books: Books, kind: Named, typed: string, mayBeNew: boolean): Promise<string> {
+  const fullChars = ID_CHARS[kind]
   const isHex = /^[0-9a-f]{6,64}$/.test(typed) && typed.length <= fullChars
   const found = isHex ? await idsLike(books, kind, typed) : []
   if (found.length === 1) return found[0]!
-  // One may be refused before it ever orders.
-  if (isHex && typed.length === fullChars && (kind === 'medium' || kind === 'user')) return typed
+  if (mayBeNew && isHex && typed.length === fullChars) return typed
   throw new CofferError(
     'COFFER_USAGE',
     found.length === 0 ? `There is no ${kind} ${typed}.` : `Several ${kind}s begin with ${typed}.`,
@@ -333,6 +347,11 @@ async function idsLike(books: Books, kind: Named, typed: string): Promise<string
   `.execute(books)
   return rows.map(row => row.id)
 }
+
+const userMissing = (userId: string) =>
+  new CofferError('COFFER_USAGE', `There is no user ${userId}.`, {
+    hint: 'List them with "coffer-center user <folder> list", or add one with "user <folder> add <public key>".'
+  })
 
 const titleMissing = (titleId: string) =>
   new CofferError('COFFER_TITLE_MISSING', `The center has no title ${titleId}.`, {

@@ -6,6 +6,7 @@ import { fromHex, hex, utf8 } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import type { VerifiedRequest } from '../formats/records/request.js'
 import { encodeRevocations, type Revocation } from '../formats/records/revocations.js'
+import { checkId } from './names.js'
 import { centerRow, type Site } from './site.js'
 import type { Books, Tables } from './store.js'
 
@@ -25,14 +26,15 @@ export const REVOCATION_KINDS = [
  * @param id - A title's id, or hexadecimal.
  * @param release - Titles only: take back this release alone.
  * @returns The number of the list that has it. Revoking again changes nothing.
- * @throws CofferError COFFER_REQUEST_REFUSED when the list is full.
+ * @throws CofferError COFFER_REQUEST_REFUSED when the list is full. RangeError for what is no id.
  */
-export function revoke(
+export async function revoke(
   site: Site,
   kind: RevocationKind,
   id: string,
   release: number | null = null
 ): Promise<number> {
+  checkId(kind, id)
   return site.store.transaction(async books => {
     const before = await revocationOf(books, kind, id, release)
     if (before !== undefined) return before.sequence

@@ -32,6 +32,28 @@ export async function termsFor(books: Books, title: Tables['titles'], userId: st
   }
 }
 
+/** Answers hold no more (formats/records/answer.ts). */
+export const MAX_PRICE_MINOR = 2 ** 48
+/** 27 years: the end of a copy sold today still fits its field. */
+export const MAX_EXPIRES_DAYS = 10_000
+export const MAX_COPIES = 0xffffffff
+
+/** @throws RangeError for terms that no answer or grant could carry. */
+export function checkTerms({ priceMinor, currency, copies, expiresDays }: Partial<Terms>): void {
+  const check = (what: string, value: number | null | undefined, min: number, max: number) => {
+    if (value === undefined || value === null) return
+    if (!Number.isSafeInteger(value) || value < min || value > max) {
+      throw new RangeError(`${what} must be a whole number from ${min} to ${max}`)
+    }
+  }
+  check('priceMinor', priceMinor, 0, MAX_PRICE_MINOR)
+  check('copies', copies, 0, MAX_COPIES)
+  check('expiresDays', expiresDays, 1, MAX_EXPIRES_DAYS)
+  if (currency !== undefined && !/^[A-Z]{3}$/.test(currency)) {
+    throw new RangeError('currency must be three capital letters')
+  }
+}
+
 /** What one order comes to. */
 export interface Sale {
   /** The copy that the user holds already, on this very medium. */

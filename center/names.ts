@@ -1,0 +1,24 @@
+/** Names and ids that the seller types or a program passes, checked before they are kept. */
+import { CofferError } from '../formats/errors.js'
+import { MAX_NAME_CHARS } from '../formats/limits.js'
+import { isTitleId } from '../formats/records/fields.js'
+import type { Revocation } from '../formats/records/revocations.js'
+
+/** @throws CofferError COFFER_USAGE for a name that records refuse: one that could steer the terminal it is shown on. */
+export function checkName(name: string): string {
+  if (name.length > 0 && name.length <= MAX_NAME_CHARS && !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(name))
+    return name
+  throw new CofferError('COFFER_USAGE', 'This name cannot be shown to people.', {
+    expected: `1 to ${MAX_NAME_CHARS} characters, none of them invisible`,
+    hint: 'Give another one with --name.'
+  })
+}
+
+/** Hexadecimal digits of an id. */
+export const ID_CHARS = { user: 64, medium: 64, publisher: 64, grant: 32 } as const
+
+/** @throws RangeError for an id that no such thing can have. */
+export function checkId(kind: Revocation['kind'], id: string): void {
+  const isOne = kind === 'title' ? isTitleId(id) : /^[0-9a-f]+$/.test(id) && id.length === ID_CHARS[kind]
+  if (!isOne) throw new RangeError(`not the id of a ${kind}: ${id}`)
+}
