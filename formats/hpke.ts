@@ -2,7 +2,7 @@
  * HPKE (RFC 9180) in base mode, for one message: KEM 0x0020 DHKEM(X25519, HKDF-SHA256), KDF 0x0003 HKDF-SHA512,
  * AEAD 0x0002 AES-256-GCM. Since a context seals only once, the nonce is the base nonce and no context is kept.
  *
- * @see docs/spec.md §2.3
+ * @see docs/spec.md §2.2
  */
 import { concat, utf8, wipe } from './bytes.js'
 import { CofferError } from './errors.js'

@@ -229,15 +229,15 @@ export class Aes256Gcm {
     if (aad.length > 0) decipher.setAAD(aad)
     decipher.setAuthTag(sealed.subarray(plaintextBytes))
     const unverified = decipher.update(sealed.subarray(0, plaintextBytes))
+    let fits = true
     try {
       decipher.final()
-      out.set(unverified, outOffset)
-      return true
     } catch {
-      return false
-    } finally {
-      wipe(unverified)
+      fits = false
     }
+    if (fits) out.set(unverified, outOffset)
+    wipe(unverified)
+    return fits
   }
 
   /** Nothing is sealed or opened afterwards. */

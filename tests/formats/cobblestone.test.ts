@@ -357,6 +357,9 @@ test('openChunk() writes nothing of a forged chunk', async () => {
   await rejectsWith('COFFER_PAYLOAD_FORGED', () => opener.openChunk(1, CHUNKS[0]!, out, 0))
   assert.ok(out.every(byte => byte === 0))
   assert.is(opener.openChunk(0, CHUNKS[0]!, out, 0), CHUNK_BYTES)
+  // Our own mistake, not a forgery.
+  misuse(RangeError, () => opener.openChunk(0, CHUNKS[0]!, out, 1))
+  misuse(RangeError, () => opener.openChunk(0, THREE.subarray(0, SEALED_CHUNK_BYTES + 1), out, 0))
 })
 
 test('a stream that met a forged chunk gives no later one, and nothing opens under a wiped key', async () => {

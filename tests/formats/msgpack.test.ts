@@ -340,6 +340,15 @@ test('decode() works on after a refusal, and gives maps that are ordinary object
   assert.equal(value, { a: 1 })
 })
 
+test('msgpackr runs without its native addon, which no outside byte may reach', () => {
+  const { sharedObjects } = process.report.getReport() as unknown as { sharedObjects: string[] }
+  assert.ok(sharedObjects.length > 0)
+  assert.equal(
+    sharedObjects.filter(path => path.endsWith('.node')),
+    []
+  )
+})
+
 test('encode() refuses what the profile cannot say', () => {
   const circular: unknown[] = []
   circular.push(circular)
