@@ -28,7 +28,7 @@ const play = (engine: (typeof ENGINES)[number], options: RunOptions): Promise<Ru
   })
 
 /** Explore and fight, with a look at the pack, the help and the messages, then go down. */
-const LEG = 'offfofffia?xmx'.repeat(6) + '>>'
+const LEG = 'offfofffia?xmx'.repeat(4) + '>>'
 
 test('wick plays the same game on both engines', async () => {
   const maps = new Set<string>()

@@ -1,5 +1,7 @@
 /** The sample titles, bundled as pressing bundles them, and runs of them on either engine. */
-import { readApp, readAssets } from '../../../loader/copier/app.js'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { readApp, readAssets, type App } from '../../../loader/copier/app.js'
 import { bundleApp } from '../../../loader/copier/bundle.js'
 import { manifestLimits } from '../../../loader/launch.js'
 import {
@@ -13,6 +15,11 @@ import {
   type TerminalHost
 } from '../../../sandbox/index.js'
 
+const ROOT = fileURLToPath(new URL('../../../..', import.meta.url))
+
+/** Path of an app, from the root of the project. */
+export const sample = (path: string): string => join(ROOT, path)
+
 export const ENGINES: readonly Engine[] = ['quickjs', 'ses']
 
 export interface TitleSource {
@@ -23,13 +30,13 @@ export interface TitleSource {
 
 /** @param path - An app, as `coffer press` takes it, from the root of the project. */
 export async function bundleTitle(path: string): Promise<TitleSource> {
-  const app = readApp(path)
+  const app = readApp(sample(path))
   const { source } = await bundleApp(app)
-  return { source, assets: assetsOf(path), limits: manifestLimits(app) }
+  return { source, assets: assetsOf(app), limits: manifestLimits(app) }
 }
 
-function assetsOf(path: string): AssetSource {
-  const files = new Map(readAssets(readApp(path)).map(({ name, bytes }) => [name, bytes]))
+function assetsOf(app: App): AssetSource {
+  const files = new Map(readAssets(app).map(({ name, bytes }) => [name, bytes]))
   return {
     list: () => [...files].map(([name, { length }]) => ({ path: name, sizeBytes: length })),
     read(name) {
