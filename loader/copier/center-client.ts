@@ -19,9 +19,23 @@ export class CenterClient {
     this.url = normalizedUrl(url)
   }
 
-  /** The center's root records, first to newest. Pinning them is the person's decision. */
-  async roots(): Promise<readonly Uint8Array[]> {
-    return decodeRoots(await this.#exchange('GET', '/v1/roots', undefined, MAX_ANSWER_BYTES))
+  /**
+   * The center's root records, first to newest. Pinning them is the person's decision.
+   *
+   * @param patienceMs - How long to go on asking where nothing listens yet: a center may just be starting.
+   */
+  async roots(patienceMs = 0): Promise<readonly Uint8Array[]> {
+    const deadline = performance.now() + patienceMs
+    for (;;) {
+      try {
+        return decodeRoots(await this.#exchange('GET', '/v1/roots', undefined, MAX_ANSWER_BYTES))
+      } catch (error) {
+        const starting =
+          error instanceof CofferError && error.found === 'ECONNREFUSED' && performance.now() < deadline
+        if (!starting) throw error
+        await new Promise(resolve => setTimeout(resolve, 100))
+      }
+    }
   }
 
   /** @param request - An encoded request. @returns The answer's bytes, not yet verified. */
