@@ -50,8 +50,8 @@ const DRIVER = `(function (call, boot) {
   }
 })`
 
-/** Enough for the C stack, which the engine places below its heap, and the heap's first allocations. */
-const BOOT_PAGES = 96
+/** The engine's data and its C stack, below the heap, in pages. */
+const BOOT_PAGES = 84
 /** More of the engine's JSRuntime than comes before the handlers. */
 const RUNTIME_BYTES = 256
 /** More of the C stack than starting the SDK can have touched. */

@@ -35,6 +35,9 @@ const OBJECT_CLASS = 6
 const ARRAY_POINTER = 36
 const ARRAY_LENGTH = 40
 
+/** The memory grows by multiples of this, 256 KiB, so that a heap that grows by small steps is not remapped at each. */
+const GROWTH_PAGES = 4
+
 export class Instance {
   readonly memory: WebAssembly.Memory
   readonly engine: EngineExports
@@ -100,8 +103,7 @@ export class Instance {
     const needed = Math.ceil((sizeBytes >>> 0) / PAGE_BYTES)
     const current = this.memory.buffer.byteLength / PAGE_BYTES
     if (needed > maxPages) throw outOfMemory()
-    // An eighth more than asked, so that a heap that grows by small steps is not remapped at each.
-    const target = Math.min(maxPages, needed + (needed >>> 3))
+    const target = Math.min(maxPages, Math.ceil(needed / GROWTH_PAGES) * GROWTH_PAGES)
     try {
       this.memory.grow(target - current)
     } catch (cause) {

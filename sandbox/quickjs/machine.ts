@@ -174,9 +174,9 @@ class QuickjsMachine implements CheckingMachine {
     let end = stackTop - this.stackBytes - PAGE_BYTES
     bytes.fill(0, end, stackTop)
     while (end > bottom) {
-      const chunk = bytes.subarray(Math.max(bottom, end - PAGE_BYTES), end)
-      if (chunk.every(byte => byte === 0)) break
-      chunk.fill(0)
+      const start = Math.max(bottom, end - PAGE_BYTES)
+      if (!new Uint32Array(bytes.buffer, start, (end - start) / 4).some(word => word !== 0)) break
+      bytes.fill(0, start, end)
       end -= PAGE_BYTES
     }
     bytes.fill(0, 0, bottom)
