@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /** The `coffer-center` command: how it is typed, and how it ends. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { realpathSync } from 'node:fs'

@@ -24,7 +24,7 @@ import {
   userKeys
 } from './parties.js'
 
-const CLI = fileURLToPath(new URL('../../center/cli.js', import.meta.url))
+const CLI = fileURLToPath(new URL('../../../dist/bin/coffer-center.js', import.meta.url))
 const PUBLISHER = formatPublicKeys('publisher', publisherKeys())
 const USER = formatPublicKeys('user', userKeys())
 
