@@ -1,5 +1,4 @@
-/** What a command is: enough to parse a call of it, to explain it, and to load it when it is called. */
-import type { Call } from './call.js'
+/** What a command is, enough to parse a call of it, to explain it and to load it; and one call of it. */
 
 export interface Argument {
   readonly name: string
@@ -41,3 +40,85 @@ export interface Outcome {
   /** Default 0. */
   readonly exitCode?: number
 }
+
+/** Options that every command has. */
+export const COMMON_OPTIONS: readonly Option[] = [
+  { name: 'json', help: 'one JSON object on stdout, nothing else' },
+  { name: 'help', help: 'explain the command' }
+]
+
+/** One call of a command, its words checked. Asking for what the command's entry in the table lacks is a bug. */
+export class Call {
+  readonly command: Command
+  /** Every command there is. */
+  readonly commands: readonly Command[]
+  /** What follows `--`. */
+  readonly rest: readonly string[]
+  readonly #arguments: readonly string[]
+  readonly #options: ReadonlyMap<string, readonly string[]>
+
+  constructor(
+    command: Command,
+    commands: readonly Command[],
+    words: {
+      positionals: readonly string[]
+      options: ReadonlyMap<string, readonly string[]>
+      rest: readonly string[]
+    }
+  ) {
+    this.command = command
+    this.commands = commands
+    this.rest = words.rest
+    this.#arguments = words.positionals
+    this.#options = words.options
+  }
+
+  /** An argument that must be there. */
+  argument(name: string): string {
+    const value = this.optional(name)
+    if (value === undefined) throw new Error(`internal: <${name}> was not required`)
+    return value
+  }
+
+  optional(name: string): string | undefined {
+    const index = this.command.arguments.findIndex(argument => argument.name === name)
+    if (index < 0) throw new Error(`internal: ${this.command.name} has no <${name}>`)
+    return this.#arguments[index]
+  }
+
+  flag(name: string): boolean {
+    return this.#values(name).length > 0
+  }
+
+  /** The value of an option; the last one where it was given twice. */
+  text(name: string): string | undefined {
+    return this.#values(name).at(-1)
+  }
+
+  required(name: string): string {
+    const value = this.text(name)
+    if (value === undefined) throw new Error(`internal: --${name} was not required`)
+    return value
+  }
+
+  number(name: string): number | undefined {
+    const value = this.text(name)
+    return value === undefined ? undefined : Number(value)
+  }
+
+  list(name: string): readonly string[] {
+    return this.#values(name)
+  }
+
+  get json(): boolean {
+    return this.flag('json')
+  }
+
+  #values(name: string): readonly string[] {
+    if (!optionsOf(this.command).some(option => option.name === name))
+      throw new Error(`internal: ${this.command.name} has no --${name}`)
+    return this.#options.get(name) ?? []
+  }
+}
+
+export const optionsOf = (command: Command): readonly Option[] => [...command.options, ...COMMON_OPTIONS]

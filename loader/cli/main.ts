@@ -1,6 +1,6 @@
 /** The `coffer` command: how it is typed, and how it ends. */
 import { CofferError } from '../../formats/errors.js'
-import { findCommand, parseCall } from './call.js'
+import { findCommand, parseCall } from './parse.js'
 import { COMMANDS } from './commands.js'
 import type { Outcome } from './command.js'
 import { isClosed, STDOUT, write } from './output.js'

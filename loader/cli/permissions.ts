@@ -2,7 +2,7 @@
 import { CofferError } from '../../formats/errors.js'
 import type { ParsedManifest } from '../../formats/records/manifest.js'
 import type { Home } from '../home.js'
-import type { Call } from './call.js'
+import type { Call } from './command.js'
 import { isTerminal, paint, printable, say, STDERR, STDIN } from './output.js'
 
 /** What `run` can give, and what it means. */

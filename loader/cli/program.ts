@@ -7,7 +7,7 @@ import {
   type TerminalHost,
   type Usage
 } from '../../sandbox/guest.js'
-import type { Call } from './call.js'
+import type { Call } from './command.js'
 import { isClosed, isTerminal, say, STDERR, STDIN, STDOUT, write, type OutputStream } from './output.js'
 
 /** Generous for what a person started and watches; a title that needs more asks for it in its manifest. */

@@ -1,7 +1,6 @@
 /** `coffer copy`: order, install, verify, transfer, told as it goes. */
 import { copy } from '../../copier/copy.js'
-import type { Call } from '../call.js'
-import type { Outcome } from '../command.js'
+import type { Call, Outcome } from '../command.js'
 import { CopyStory, ordering } from '../copying.js'
 import { harden } from '../harden.js'
 

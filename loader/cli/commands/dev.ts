@@ -4,8 +4,7 @@ import { launch, type AssetSource, type Engine, type SaveStore } from '../../../
 import { readApp, type App } from '../../copier/app.js'
 import { packageContents } from '../../copier/press.js'
 import { manifestLimits } from '../../launch.js'
-import type { Call } from '../call.js'
-import type { Outcome } from '../command.js'
+import type { Call, Outcome } from '../command.js'
 import { say } from '../output.js'
 import { limitsOf, RUN_CPU_MS, runProgram } from '../program.js'
 

@@ -1,6 +1,14 @@
 /** `coffer help`, and `--help` of every command: the table of commands in words. */
-import { COMMON_OPTIONS, findCommand, optionsOf, type Call } from '../call.js'
-import type { Argument, Command, Option, Outcome } from '../command.js'
+import {
+  COMMON_OPTIONS,
+  optionsOf,
+  type Argument,
+  type Call,
+  type Command,
+  type Option,
+  type Outcome
+} from '../command.js'
+import { findCommand } from '../parse.js'
 import { paint, STDOUT } from '../output.js'
 import { fields } from '../screen.js'
 

@@ -2,8 +2,7 @@
 import { createKeyFile, Home } from '../../home.js'
 import { makeFolder } from '../../files.js'
 import { POWERS } from '../../powers.js'
-import type { Call } from '../call.js'
-import type { Outcome } from '../command.js'
+import type { Call, Outcome } from '../command.js'
 import { printable, say } from '../output.js'
 
 export function execute(call: Call): Outcome {

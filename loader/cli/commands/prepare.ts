@@ -1,8 +1,7 @@
 /** `coffer prepare`: make a medium, and say how hard it is to make a second one like it. */
 import type { MediumKind } from '../../../formats/records/fields.js'
 import { prepare } from '../../copier/prepare.js'
-import type { Call } from '../call.js'
-import type { Outcome } from '../command.js'
+import type { Call, Outcome } from '../command.js'
 import { factorText } from '../factors.js'
 import { fields } from '../screen.js'
 

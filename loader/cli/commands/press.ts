@@ -2,8 +2,7 @@
 import type { Scheme } from '../../../formats/records/fields.js'
 import { press, type PressEvent } from '../../copier/press.js'
 import { Home } from '../../home.js'
-import type { Call } from '../call.js'
-import type { Outcome } from '../command.js'
+import type { Call, Outcome } from '../command.js'
 import { printable, say } from '../output.js'
 import { ProgressBar, sizeText } from '../screen.js'
 

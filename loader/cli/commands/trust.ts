@@ -6,10 +6,12 @@ import { openRoots } from '../../../formats/records/root.js'
 import { CenterClient } from '../../copier/center-client.js'
 import { readFile } from '../../files.js'
 import { decodeRoots, Home } from '../../home.js'
-import type { Call } from '../call.js'
-import type { Outcome } from '../command.js'
+import type { Call, Outcome } from '../command.js'
 import { say } from '../output.js'
 import { fields, grouped } from '../screen.js'
+
+/** "coffer-center serve ... &" and "coffer trust" are typed in one breath. */
+const PATIENCE_MS = 5000
 
 export async function execute(call: Call): Promise<Outcome> {
   const from = call.argument('center')
@@ -44,7 +46,7 @@ const WORDS = {
 async function rootsFrom(from: string): Promise<{ roots: readonly Uint8Array[]; url: string | undefined }> {
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(from)) {
     const client = new CenterClient(from)
-    return { roots: await client.roots(), url: client.url }
+    return { roots: await client.roots(PATIENCE_MS), url: client.url }
   }
   const bytes = readFile(from, MAX_ANSWER_BYTES)
   if (bytes === undefined) {
