@@ -299,15 +299,10 @@ class QuickjsMachine implements CheckingMachine {
       return new CofferError('COFFER_PROGRAM_INVALID', `Cannot link the program: ${told}.`)
     }
     const lines = source.reduce((count, byte) => (byte === 10 ? count + 1 : count), 1)
-    return Number(line) > lines
-      ? new CofferError(
-          'COFFER_PROGRAM_INVALID',
-          `Cannot compile the program: it ends too early, in line ${lines}.`
-        )
-      : new CofferError(
-          'COFFER_PROGRAM_INVALID',
-          `Cannot compile the program: line ${line}, column ${column}: ${told}.`
-        )
+    const beyond = Number(line) > lines
+    const what = beyond && /^(expecting|unexpected)/.test(told) ? 'the program ends too early' : told
+    const where = beyond ? `at the end of line ${lines}` : `line ${line}, column ${column}`
+    return new CofferError('COFFER_PROGRAM_INVALID', `Cannot compile the program: ${where}: ${what}.`)
   }
 }
 
@@ -328,6 +323,8 @@ class Program {
   readonly name: string
   private readonly modules: ReadonlyMap<string, readonly string[]>
   private readonly compileOnly: boolean
+  /** Name of the module behind the added import: one that the program cannot know, so that it cannot wait for it. */
+  private readonly beginName = `coffer:begin/${Math.random()}`
 
   constructor(
     instance: Instance,
@@ -339,7 +336,7 @@ class Program {
     this.name = name
     this.modules = modules
     this.compileOnly = compileOnly
-    const suffix = utf8(`\nimport ${JSON.stringify(BEGIN)}`)
+    const suffix = utf8(`\nimport ${JSON.stringify(this.beginName)}`)
     this.lengthBytes = source.length + suffix.length
     // The compiler reads one byte past the end, and wants a zero there.
     this.start = instance.allocate(this.lengthBytes + 1)
@@ -358,7 +355,7 @@ class Program {
   linked(name: string): string | undefined {
     // Later `import()`s find granted modules already there; what still asks is refused.
     if (this.begun) return undefined
-    if (name === BEGIN) {
+    if (name === this.beginName) {
       // Its own import is the last one: all others were found, and linking would be next.
       if (this.compileOnly) throw COMPILED
       return this.beginModule()
@@ -377,9 +374,6 @@ class Program {
 
 /** Thrown through the engine to leave it where a program is compiled and not yet linked. */
 const COMPILED = Symbol('compiled')
-
-/** A name that no bundler writes; a program that imports it gains nothing. */
-const BEGIN = 'coffer:begin'
 
 /** A module whose exports are those that the SDK made for it. */
 function linkedModule(name: string, exports: readonly string[]): string {

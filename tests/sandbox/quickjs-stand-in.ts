@@ -17,8 +17,9 @@ export const wasmHash = createHash('sha256').update(wasm).digest()
  * "failed ...", "result ...", "threw ...", "rejected ..." and "handled ...".
  */
 export const STAND_IN = `(() => {
-  const encode = text => Uint8Array.from(text, char => char.charCodeAt(0))
-  const decode = bytes => String.fromCharCode(...bytes)
+  const Bytes = Uint8Array, Later = Promise, { keys } = Object, { fromCharCode } = String
+  const encode = text => Bytes.from(text, char => char.charCodeAt(0))
+  const decode = bytes => fromCharCode(...bytes)
   return native => {
     const send = text => { const answer = native.send(encode(text)); return answer && decode(answer) }
     let exports
@@ -26,12 +27,12 @@ export const STAND_IN = `(() => {
       modules: { host: { say: text => send('say ' + text), size: bytes => native.send(bytes) }, empty: {} },
       receive(message) {
         const [name, ...args] = decode(message).split(' ')
-        new Promise(done => done(exports[name](...args))).then(
+        new Later(done => done(exports[name](...args))).then(
           value => send('result ' + value), error => send('threw ' + error))
       },
       setNamespace(namespace, evaluation) {
         exports = namespace
-        evaluation.then(() => send('started ' + Object.keys(namespace)), error => send('failed ' + error))
+        evaluation.then(() => send('started ' + keys(namespace)), error => send('failed ' + error))
       },
       rejection(promise, reason, handled) { send((handled ? 'handled ' : 'rejected ') + reason) }
     }
