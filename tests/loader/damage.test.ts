@@ -1,6 +1,6 @@
 /**
- * Damage: every byte of every file of a medium changed, each file cut, grown and removed. Nothing ever runs, and every
- * refusal says that the data is bad (65), missing (66) or not granted (77).
+ * Damage: every byte of every record of a medium changed, and many of the sealed title's; each file cut, grown and
+ * removed. Nothing ever runs, and every refusal says that the data is bad (65), missing (66) or not granted (77).
  */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
