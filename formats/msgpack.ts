@@ -3,9 +3,9 @@
  *
  * Types: nil, bool, integers from -(2^53 - 1) to 2^53 - 1, UTF-8 text, bytes, arrays, maps. No floats, no
  * extensions. Every integer and every length in its shortest form; integers that are not negative in the unsigned
- * forms. Text is well-formed and does not begin with a byte order mark. The keys of a map are 1 to 255
- * printable ASCII characters, in ascending order of their bytes, each once, and none is `__proto__`. At most 16 levels, 200 000 items (a key is
- * one), and no trailing bytes.
+ * forms. Text is well-formed and does not begin with a byte order mark. The keys of a map are 1 to 255 printable
+ * ASCII characters, in ascending order of their bytes, each once, and none is `__proto__`. At most 16 levels,
+ * 200 000 values, and no trailing bytes.
  *
  * A scanner of our own checks all of that before msgpackr sees the bytes, because msgpackr accepts far more
  * whatever its options: repeated keys, longer forms, bad UTF-8, extensions that build objects and even functions.
@@ -34,12 +34,12 @@ export type Packable =
 export function encode(value: Packable): Uint8Array {
   let out = new Uint8Array(256)
   let at = 0
-  let items = 0
+  let values = 0
   put(value, 0)
   return out.slice(0, at)
 
   function put(value: unknown, depth: number): void {
-    if (++items > MAX_ITEMS) cannot(`more than ${MAX_ITEMS} items`)
+    if (++values > MAX_ITEMS) cannot(`more than ${MAX_ITEMS} values`)
     if (value === null) putHead(0xc0)
     else if (value === false) putHead(0xc2)
     else if (value === true) putHead(0xc3)
@@ -97,7 +97,6 @@ export function encode(value: Packable): Uint8Array {
     else putHead(0xdf, 4, entries.length)
     for (const [key, value] of entries.sort(([a], [b]) => (a < b ? -1 : 1))) {
       if (!isKey(key)) cannot('a key that is not 1 to 255 printable ASCII characters, or is __proto__')
-      items++
       putText(key)
       put(value, depth + 1)
     }
@@ -166,13 +165,13 @@ const unpacker = new Unpackr({
 function scan(bytes: Uint8Array): void {
   const end = bytes.length
   let at = 0
-  let items = MAX_ITEMS
+  let values = MAX_ITEMS
 
   value(0)
   if (at !== end) refuse(`the value ends, but ${end - at} bytes follow`)
 
   function value(depth: number): void {
-    count()
+    if (--values < 0) refuse(`more than ${MAX_ITEMS} values`)
     const first = byte()
     if (first <= 0x7f || first >= 0xe0) return
     if (first <= 0x8f) return map(first & 0x0f, depth)
@@ -242,7 +241,6 @@ function scan(bytes: Uint8Array): void {
   }
 
   function key(): string {
-    count()
     const first = byte()
     // Another type has length 0 here, which no key has.
     const length = first >= 0xa0 && first <= 0xbf ? first & 0x1f : first === 0xd9 ? unsigned(1, 0x20) : 0
@@ -255,10 +253,6 @@ function scan(bytes: Uint8Array): void {
 
   function enter(depth: number): void {
     if (depth === MAX_DEPTH) refuse(`more than ${MAX_DEPTH} levels`)
-  }
-
-  function count(): void {
-    if (--items < 0) refuse(`more than ${MAX_ITEMS} items`)
   }
 
   function byte(): number {

@@ -40,7 +40,7 @@ const NIL = raw(0xc0)
 /** A map with so many different ascending keys. */
 function entries(count: number): Uint8Array {
   const parts: Uint8Array[] = []
-  for (let i = 0; i < count; i++) parts.push(key(String(i).padStart(5, '0')), NIL)
+  for (let i = 0; i < count; i++) parts.push(key(String(i).padStart(6, '0')), NIL)
   let length = 0
   for (const part of parts) length += part.length
   const out = new Uint8Array(length)
@@ -199,16 +199,16 @@ for (const bad of [
 refuse('a byte order mark', text(raw(0xef, 0xbb, 0xbf)))
 refuse('a byte order mark before text', text(concat(raw(0xef, 0xbb, 0xbf), filled(80, 0x61))))
 
-// Depth, items, claimed lengths.
+// Depth, number of values, claimed lengths.
 const nested = (levels: number): Uint8Array => concat(filled(levels, 0x91), NIL)
 refuse('17 arrays', nested(MAX_DEPTH + 1))
 refuse('17 empty arrays', filled(MAX_DEPTH, 0x91), raw(0x90))
 refuse('10 000 arrays', nested(10_000))
 refuse('17 maps', ...Array.from({ length: MAX_DEPTH + 1 }, () => raw(0x81, 0xa1, 0x61)), NIL)
-refuse('too many items', head(0xdd, 4, MAX_ITEMS, filled(MAX_ITEMS, 0xc0)))
-refuse('too many keys', head(0xdf, 4, MAX_ITEMS / 2, entries(MAX_ITEMS / 2)))
+refuse('too many values', head(0xdd, 4, MAX_ITEMS, filled(MAX_ITEMS, 0xc0)))
+refuse('too many values in a map', head(0xdf, 4, MAX_ITEMS, entries(MAX_ITEMS)))
 const halves = head(0xdd, 4, MAX_ITEMS / 2, filled(MAX_ITEMS / 2, 0xc0))
-refuse('too many items in two arrays', raw(0x92), halves, halves)
+refuse('too many values in two arrays', raw(0x92), halves, halves)
 for (const [name, type] of [
   ['text', 0xdb],
   ['bytes', 0xc6],
@@ -313,11 +313,15 @@ test('encode() writes each integer in its shortest form, and both readers agree 
   assert.is(hex(encode(-0)), '00')
 })
 
-test('decode() takes the longest of everything: 16 levels, 200 000 items, keys of 255 bytes', () => {
+test('decode() takes the longest of everything: 16 levels, 200 000 values, keys of 255 bytes', () => {
   const depthOf = (value: Packable): number => (Array.isArray(value) ? 1 + depthOf(value[0] as Packable) : 0)
   assert.is(depthOf(decode(nested(MAX_DEPTH))), MAX_DEPTH)
-  const items = decode(head(0xdd, 4, MAX_ITEMS - 1, filled(MAX_ITEMS - 1, 0xc0))) as Packable[]
-  assert.is(items.length, MAX_ITEMS - 1)
+  const values = decode(head(0xdd, 4, MAX_ITEMS - 1, filled(MAX_ITEMS - 1, 0xc0))) as Packable[]
+  assert.is(values.length, MAX_ITEMS - 1)
+  assert.is(
+    Object.keys(decode(head(0xdf, 4, MAX_ITEMS - 1, entries(MAX_ITEMS - 1))) as object).length,
+    MAX_ITEMS - 1
+  )
   const longKey = 'k'.repeat(255)
   assert.equal(decode(encode({ [longKey]: 1 })), { [longKey]: 1 })
 })
@@ -416,7 +420,7 @@ test('encode() has one form: keys in any order of insertion give the same bytes'
 
 test('one flipped bit is refused, or means another value in that value’s one form', () => {
   let survived = 0
-  for (let round = 0; round < 60; round++) {
+  for (let round = 0; round < 30; round++) {
     const bytes = encode(anyValue(3))
     for (let bit = 0; bit < Math.min(bytes.length, 200) * 8; bit++) {
       const changed = bytes.slice()
@@ -432,14 +436,14 @@ test('random bytes are refused, or are the one form of what they mean', () => {
     0x00, 0x80, 0x81, 0x82, 0x90, 0x91, 0xa0, 0xa1, 0xa2, 0x61, 0x62, 0xc0, 0xc3, 0xc4, 0xcc, 0xcf
   ]
   let survived = 0
-  for (let round = 0; round < 40_000; round++) {
+  for (let round = 0; round < 20_000; round++) {
     const length = 1 + random.below(12)
     const bytes = Uint8Array.from({ length }, () =>
       random.below(4) > 0 ? random.pick(tokens) : random.below(256)
     )
     if (staysItself(bytes)) survived++
   }
-  assert.ok(survived > 100)
+  assert.ok(survived > 50)
 })
 
 /** Whether bytes are accepted; if they are, they must be what their value encodes to. */
