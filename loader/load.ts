@@ -31,7 +31,7 @@ export async function launchTitle(
 ): Promise<Guest> {
   const medium = measureMedium(root) // IDk, Mid: region 42, and the medium itself
   const signed = authenticate(readLicense(root, titleId), home) // region 41: whose grant is it?
-  const title = readTitle(root, signed)
+  const title = readTitle(root, signed.grant)
   try {
     using license = recheck(signed, title.manifest, medium, home, powers.now()) // CS against CS'
     const decided = typeof options === 'function' ? await options(title.manifest) : options

@@ -3,10 +3,10 @@ import { CofferError } from '../formats/errors.js'
 import { MAX_RECORD_BYTES } from '../formats/limits.js'
 import { manifestLength, parseTitle, TITLE_HEAD_BYTES, type ParsedTitle } from '../formats/title.js'
 import { isTitleId } from '../formats/records/fields.js'
+import type { VerifiedGrant } from '../formats/records/grant.js'
 import { MAX_COLLECTION_BYTES } from '../formats/records/revocations.js'
 import { listFolder, RandomFile, readFile } from './files.js'
 import { mediumPaths } from './medium/layout.js'
-import type { SignedLicense } from './recheck.js'
 
 /** A sealed title whose manifest is whole; its payload is still sealed, its file open. */
 export interface OpenTitle extends ParsedTitle, Disposable {
@@ -85,8 +85,8 @@ export function readLicense(root: string, titleId: string): ClaimedLicense {
 }
 
 /** The sealed title that a grant is for. @throws CofferError COFFER_TITLE_MISSING and what {@link openTitleFile} throws. */
-export const readTitle = (root: string, { grant }: SignedLicense): OpenTitle =>
-  openTitleFile(mediumPaths(root).title(grant.titleId, grant.release))
+export const readTitle = (root: string, { titleId, release }: VerifiedGrant): OpenTitle =>
+  openTitleFile(mediumPaths(root).title(titleId, release))
 
 function noTitle(path: string, titleId?: string, root?: string): CofferError {
   return new CofferError(

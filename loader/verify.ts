@@ -67,7 +67,7 @@ export function verifyTitle(
     const signed = authenticate(readLicense(root, titleId), home)
     noteGrant(findings, signed.grant, signed.center.name)
     noteCertificates(findings, signed.grant, medium, home)
-    title = readTitle(root, signed)
+    title = readTitle(root, signed.grant)
     findings.name = title.manifest.name
     using license = recheck(signed, title.manifest, medium, home, powers.now())
     using key = unwrapPayloadKey(license)

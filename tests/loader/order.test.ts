@@ -54,7 +54,7 @@ const SNIPPETS: readonly (readonly [string, string | undefined])[] = [
     'MeasuredMedium'
   ],
   // A title chosen before the grant was authenticated.
-  ['readTitle("", claimed)', 'SignedLicense'],
+  ['readTitle("", claimed)', 'VerifiedGrant'],
   // A program that was not opened.
   ['launch({ root: "", title, program: bytes, key }, {}, powers)', 'Program'],
   ['launch({ root: "", title, program, key: bytes }, {}, powers)', 'PayloadKey']
