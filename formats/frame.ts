@@ -46,6 +46,7 @@ const SIGNATURE_BYTES = 96
 
 /** An empty MessagePack map: the attachments of a record that has none. */
 export const NO_ATTACHMENTS = new Uint8Array([0x80])
+const WITH_ATTACHMENTS: ReadonlySet<RecordType> = new Set(['manifest', 'grant', 'answer', 'release'])
 
 export interface Signature {
   readonly publicKey: Uint8Array
@@ -112,6 +113,11 @@ export function parseFrame(type: RecordType, bytes: Uint8Array, maxBytes: number
   if (bytes.length !== expected)
     throw damaged(type, `it has ${bytes.length} bytes where its header says ${expected}`)
 
+  const attachments = bytes.subarray(HEADER_BYTES + bodyLength, signedLength)
+  // Nobody reads the others': what stood there would be a second way to write the same record.
+  if (!WITH_ATTACHMENTS.has(type) && !equalBytes(attachments, NO_ATTACHMENTS))
+    throw damaged(type, 'it has attachments where none belong')
+
   const signatures: Signature[] = []
   for (let at = signedLength; at < bytes.length; at += SIGNATURE_BYTES) {
     signatures.push({ publicKey: bytes.subarray(at, at + 32), signature: bytes.subarray(at + 32, at + 96) })
@@ -120,7 +126,7 @@ export function parseFrame(type: RecordType, bytes: Uint8Array, maxBytes: number
     type,
     bytes,
     body: bytes.subarray(HEADER_BYTES, HEADER_BYTES + bodyLength),
-    attachments: bytes.subarray(HEADER_BYTES + bodyLength, signedLength),
+    attachments,
     signatures
   }
 }

@@ -21,6 +21,9 @@ import { hash } from './records/fields.js'
 /** Groups joined by '/', none of them '.' or '..': a name, never a way out of a folder. */
 const ENTRY_NAME = /^(?!\.{1,2}(?:\/|$))[^/\\\p{Cc}]+(?:\/(?!\.{1,2}(?:\/|$))[^/\\\p{Cc}]+)*$/u
 
+export const isEntryName = (name: string): boolean =>
+  name.length <= MAX_ENTRY_NAME_CHARS && ENTRY_NAME.test(name)
+
 const entryShape = map({
   name: text(MAX_ENTRY_NAME_CHARS, ENTRY_NAME),
   /** From the first byte after the index. */

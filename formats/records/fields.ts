@@ -2,7 +2,9 @@
 import { MAX_NAME_CHARS, MAX_TITLE_ID_CHARS, MIN_TITLE_ID_CHARS } from '../limits.js'
 import { bytes, integer, list, oneOf, text } from '../shape.js'
 
-const TITLE_ID = /^[a-z0-9]+(?:[.-][a-z0-9]+)*$/
+/** Windows takes "con.grant" for a device: what these stand before the first dot of is no file name there. */
+const DEVICES = '(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\\.|$))'
+const TITLE_ID = new RegExp(`^${DEVICES}[a-z0-9]+(?:[.-][a-z0-9]+)*$`)
 
 /** Groups of a-z and 0-9 joined by '.' or '-', 3 to 64 characters: safe as a file name on every system. */
 export const isTitleId = (value: string): boolean =>

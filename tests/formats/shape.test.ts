@@ -106,7 +106,20 @@ test('encodeAs() takes a value of our own that does not fit for a bug', () => {
 })
 
 test('a title id is 3 to 64 of a-z and 0-9 in groups joined by "." or "-"', () => {
-  const good = ['abc', 'a.b', 'a-b', '0.0', '123', 'org.example.hello', 'a-b.c-d', 'a'.repeat(64), 'con.x.y']
+  const good = [
+    'abc',
+    'a.b',
+    'a-b',
+    '0.0',
+    '123',
+    'org.example.hello',
+    'a-b.c-d',
+    'a'.repeat(64),
+    'org.con',
+    'con-x',
+    'con1',
+    'com10.x'
+  ]
   const bad = [
     '',
     'a',
@@ -129,6 +142,11 @@ test('a title id is 3 to 64 of a-z and 0-9 in groups joined by "." or "-"', () =
     'abc\n',
     'a\0b',
     'abc\u200b',
+    'con',
+    'nul',
+    'aux.x',
+    'com1.example',
+    'lpt9',
     'аbc'
   ]
   for (const id of good) {
