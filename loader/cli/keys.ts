@@ -189,7 +189,8 @@ function readCharacter(bytes: readonly number[], at: number, ended: boolean): Fo
   if (broken > 0) return { key: undefined, length: broken }
   if (sequence.length < length) return ended ? { key: undefined, length: sequence.length } : undefined
   const text = new TextDecoder().decode(Uint8Array.from(sequence))
-  return { key: text === '\ufffd' ? undefined : character(text), length }
+  // Surrogates, overlong forms: bytes that look like a character and are none.
+  return { key: text.includes('\ufffd') ? undefined : character(text), length }
 }
 
 const character = (text: string): Key => ({

@@ -6,29 +6,27 @@ import type { Call } from './command.js'
 import { isTerminal, paint, printable, say, STDERR, STDIN } from './output.js'
 
 /** What `run` can give, and what it means. */
-const OFFERED: Readonly<Record<string, string>> = {
-  terminal: 'read the keys that you press here, and draw on this window',
-  save: 'store data on the medium, sealed, at most 16 MiB'
-}
-
-const isOffered = (permission: string): boolean => Object.hasOwn(OFFERED, permission)
+const OFFERED: ReadonlyMap<string, string> = new Map([
+  ['terminal', 'read the keys that you press here, and draw on this window'],
+  ['save', 'store data on the medium, sealed, at most 16 MiB']
+])
 
 /** What `run` cannot give. */
-const NOT_OFFERED: Readonly<Record<string, string>> = {
-  host: 'functions of an app that it is a plugin of: launch it from that app',
-  net: 'the network, which "coffer run" does not offer yet'
-}
+const NOT_OFFERED: ReadonlyMap<string, string> = new Map([
+  ['host', 'functions of an app that it is a plugin of: launch it from that app'],
+  ['net', 'the network, which "coffer run" does not offer yet']
+])
 
 /** A title's own assets are no one else's business. */
 const FREE = 'assets'
 
 /** @throws CofferError COFFER_USAGE for what `--allow` cannot give. */
 export function checkAllowed(allowed: readonly string[]): void {
-  const wrong = allowed.find(permission => !isOffered(permission) && permission !== FREE)
+  const wrong = allowed.find(permission => !OFFERED.has(permission) && permission !== FREE)
   if (wrong === undefined) return
   throw new CofferError('COFFER_USAGE', `"coffer run" cannot allow "${wrong}".`, {
-    expected: Object.keys(OFFERED).join(' or '),
-    found: NOT_OFFERED[wrong] ?? wrong,
+    expected: [...OFFERED.keys()].join(' or '),
+    found: NOT_OFFERED.get(wrong) ?? wrong,
     hint: 'See "coffer run --help".'
   })
 }
@@ -46,7 +44,7 @@ export async function permitted(
   signal: AbortSignal
 ): Promise<readonly string[]> {
   const wanted = manifest.permissions.filter(permission => permission !== FREE)
-  const impossible = wanted.find(permission => !isOffered(permission))
+  const impossible = wanted.find(permission => !OFFERED.has(permission))
   if (impossible !== undefined) throw cannotOffer(manifest, impossible)
   const allowed = call.list('allow')
   const unsaid = wanted.filter(permission => !allowed.includes(permission))
@@ -68,7 +66,7 @@ async function ask(
   say(
     `${paint('bold', `"${printable(manifest.name)}"`)} (${manifest.id}, release ${manifest.release}) asks to`
   )
-  for (const permission of missing) say(`  ${permission.padEnd(8)}  ${OFFERED[permission]}`)
+  for (const permission of missing) say(`  ${permission.padEnd(8)}  ${OFFERED.get(permission)}`)
   const { createInterface } = await import('node:readline/promises')
   const reader = createInterface({ input: process.stdin, output: process.stderr, terminal: false })
   const closed = new Promise<string>(resolve => reader.once('close', () => resolve('')))
@@ -105,8 +103,8 @@ const cannotOffer = ({ name }: ParsedManifest, permission: string) =>
     'COFFER_PERMISSION_NEEDED',
     `"${name}" asks for "${permission}", which "coffer run" does not offer.`,
     {
-      expected: `a title that asks for no more than ${Object.keys(OFFERED).join(', ')}`,
-      found: NOT_OFFERED[permission] ?? permission,
+      expected: `a title that asks for no more than ${[...OFFERED.keys()].join(', ')}`,
+      found: NOT_OFFERED.get(permission) ?? permission,
       hint: 'Ask the seller how the title is meant to be used.'
     }
   )

@@ -81,7 +81,7 @@ export async function copy(
   using _lock = lockMedium(mediumPaths(root))
   checkSpace(root, source)
   const order = makeOrder(source.manifest, medium, home, powers, options.bind)
-  announceOrder(order, onEvent)
+  announceOrder(order, source.manifest.scheme, onEvent)
   const answer = await orderOnline(order, source, home, options.centerUrl)
   return install(answer, source, masterRevocations(master), medium, home, powers, onEvent)
 }
@@ -111,13 +111,17 @@ export function requestCopy(master: string, root: string, titleId: string, optio
   const { home, powers = POWERS, onEvent = () => {} } = options
   using source = openOnMaster(master, titleId, options.release)
   const order = makeOrder(source.manifest, measureMedium(root), home, powers, options.bind)
-  announceOrder(order, onEvent)
+  announceOrder(order, source.manifest.scheme, onEvent)
   return order
 }
 
-function announceOrder({ request }: Order, onEvent: (event: CopyEvent) => void): void {
+function announceOrder(
+  { request }: Order,
+  scheme: Copied['scheme'],
+  onEvent: (event: CopyEvent) => void
+): void {
   const { titleId, release, mediumId } = request
-  onEvent({ step: 'S1', titleId, release, mediumId: hex(mediumId) })
+  onEvent({ step: scheme === 'conversion' ? 'S11' : 'S1', titleId, release, mediumId: hex(mediumId) })
 }
 
 async function orderOnline(

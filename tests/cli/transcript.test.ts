@@ -39,7 +39,7 @@ for (const scheme of SCHEMES) {
     const json = await site.coffer('run', medium, '--json')
     const { usage, ...result } = jsonOf(json)
     assert.equal(result, { title: HELLO, release, exitCode: 0 })
-    assert.ok(usage.cpuMs >= 0 && usage.memoryBytes > 0)
+    assert.ok(usage.cpuMs >= 0 && usage.outputBytes > 0)
     assert.is(json.stderr, HELLO_OUTPUT)
   })
 
