@@ -67,7 +67,11 @@ export async function serveUntilSignal(
 /** The second signal ends the process at once, as it would have without us. */
 function untilSignal(): Promise<void> {
   return new Promise(resolve => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve())
+    const stop = () => {
+      process.off('SIGTERM', stop).off('SIGINT', stop)
+      resolve()
+    }
+    process.on('SIGTERM', stop).on('SIGINT', stop)
   })
 }
 

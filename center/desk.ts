@@ -139,7 +139,7 @@ export function openDesk(site: Site): Desk {
     revoke: (kind, id, release) => revoke(site, kind, id, release),
     revocations: () => books.selectFrom('revocations').selectAll().orderBy('sequence').execute(),
     balances: () => balances(books),
-    verifyLedger: () => transaction(verifyLedger),
+    verifyLedger: () => transaction(inside => verifyLedger(site, inside)),
     find: (kind, typed, mayBeNew = false) => find(books, kind, typed, mayBeNew)
   }
 }
@@ -243,7 +243,7 @@ async function give(
  * Hold the ledger against what was signed: each answer is opened as a buyer would, and each charge must be one that an
  * answer names.
  */
-async function verifyLedger(books: Books): Promise<LedgerCheck> {
+async function verifyLedger({ vault }: Site, books: Books): Promise<LedgerCheck> {
   const problems: string[] = []
   const postings = new Map<string, Selectable<Tables['ledger']>[]>()
   for (const entry of await books.selectFrom('ledger').selectAll().execute()) {
@@ -253,10 +253,10 @@ async function verifyLedger(books: Books): Promise<LedgerCheck> {
   const pinned = [openRoots(await rootRecords(books))]
   const copies = new Set<string>()
   let orders = 0
-  for await (const { requestId, record, answer: bytes } of answeredOrders(books)) {
+  for await (const { requestId, record, sealedAnswer } of answeredOrders(books)) {
     orders++
     const request = openRequest(record)
-    const answer = openedAnswer(bytes, pinned)
+    const answer = openedAnswer(() => vault.openStoredAnswer(request.requestId, sealedAnswer), pinned)
     if (answer === undefined || !equalBytes(answer.requestHash, request.requestHash)) {
       problems.push(`The answer to request ${requestId} is not one that this center signed.`)
       continue
@@ -287,12 +287,12 @@ async function verifyLedger(books: Books): Promise<LedgerCheck> {
   return { orders, copies: copies.size, postings: charged, problems }
 }
 
-function openedAnswer(bytes: Uint8Array, pinned: readonly Center[]): VerifiedAnswer | undefined {
+/** @returns undefined for bytes that this center did not make, or that were changed since. */
+function openedAnswer(read: () => Uint8Array, pinned: readonly Center[]): VerifiedAnswer | undefined {
   try {
-    return openAnswer(bytes, pinned)?.answer
-  } catch (error) {
-    if (error instanceof CofferError) return undefined
-    throw error
+    return openAnswer(read(), pinned)?.answer
+  } catch {
+    return undefined
   }
 }
 
@@ -303,7 +303,7 @@ async function* answeredOrders(books: Books) {
   for (;;) {
     const page = await books
       .selectFrom('requests')
-      .select(['requestId', 'record', 'answer'])
+      .select(['requestId', 'record', 'sealedAnswer'])
       .where('kind', '=', 'order')
       .where('requestId', '>', after)
       .orderBy('requestId')

@@ -43,6 +43,8 @@ export interface Serving {
 }
 
 const DEFAULT_REQUEST_TIMEOUT_MS = 20_000
+/** Fewer than the files that a process may usually have open. */
+const MAX_CONNECTIONS = 500
 /** After this, what still runs is cut off: a request takes milliseconds, but a client may never read its answer. */
 const SHUTDOWN_GRACE_MS = 5_000
 
@@ -59,6 +61,7 @@ export async function serve(center: LicenseCenter, options: ServeOptions = {}): 
       maxHeaderSize: 8 * 1024
     }
   }) as Server
+  server.maxConnections = MAX_CONNECTIONS
   const host = options.host ?? '127.0.0.1'
   const { address, family, port } = await listen(server, host, options.port ?? 0)
   return {

@@ -20,7 +20,8 @@ import {
   encodeGrantBody,
   grantHash,
   type CertificateLicense,
-  type ConversionLicense
+  type ConversionLicense,
+  type Grant
 } from '../formats/records/grant.js'
 import { openRequest, type VerifiedRequest } from '../formats/records/request.js'
 import { postCharge } from './ledger.js'
@@ -51,29 +52,9 @@ export async function issue(site: Site, record: Uint8Array): Promise<Uint8Array>
     const grantId = await keepGrant(site, books, request, sale, now)
 
     const epoch = currentEpoch(site, center)
-    const body = encodeGrantBody({
-      bind: request.bind,
-      centerId: site.centerId,
-      epoch: epoch.epoch,
-      ...(sale.expires !== null && { expires: sale.expires }),
-      features: [],
-      grantId,
-      issued: now,
-      kind: sale.expires === null ? 'perpetual' : 'expiring',
-      mediumId: request.mediumId,
-      publisher: fromHex(title.publisher),
-      release: request.release,
-      revocations: center.revocationSequence,
-      scheme: release.scheme,
-      titleId: request.titleId,
-      userId: request.userId
-    })
-    const binding: Binding = {
-      centerId: site.centerId,
-      titleId: request.titleId,
-      mediumId: request.mediumId,
-      grantHash: grantHash(body)
-    }
+    const decided = { center, title, release, expires: sale.expires, grantId, issued: now }
+    const body = encodeGrantBody(grantOf(site, request, decided))
+    const binding: Binding = { ...request, centerId: site.centerId, grantHash: grantHash(body) }
     const made =
       release.scheme === 'certificate'
         ? makeCertificate(site, epoch, request, binding, release) // S2: FIG. 4, 14 and 15
@@ -99,6 +80,34 @@ export async function issue(site: Site, record: Uint8Array): Promise<Uint8Array>
     )
   })
 }
+
+interface Decided {
+  readonly center: Tables['center']
+  readonly title: Tables['titles']
+  readonly release: Tables['releases']
+  readonly grantId: Uint8Array
+  readonly issued: number
+  readonly expires: number | null
+}
+
+/** What is granted, before anything is computed over it. */
+const grantOf = (site: Site, request: VerifiedRequest, decided: Decided): Grant => ({
+  bind: request.bind,
+  centerId: site.centerId,
+  epoch: decided.center.epoch,
+  ...(decided.expires !== null && { expires: decided.expires }),
+  features: [],
+  grantId: decided.grantId,
+  issued: decided.issued,
+  kind: decided.expires === null ? 'perpetual' : 'expiring',
+  mediumId: request.mediumId,
+  publisher: fromHex(decided.title.publisher),
+  release: request.release,
+  revocations: decided.center.revocationSequence,
+  scheme: decided.release.scheme,
+  titleId: request.titleId,
+  userId: request.userId
+})
 
 interface Made {
   readonly license: CertificateLicense | ConversionLicense

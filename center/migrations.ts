@@ -1,6 +1,6 @@
 /**
  * How the database came to be, step by step. A step that was published is never changed: add another.
- * Only what SQLite and PostgreSQL both understand.
+ * Only what other databases have too, or that has one name here.
  */
 import { sql, type Kysely, type Migration } from 'kysely'
 
@@ -83,7 +83,7 @@ export const MIGRATIONS: Record<string, Migration> = {
         .addColumn('requestHash', 'text', column => column.notNull())
         .addColumn('signer', 'text', column => column.notNull())
         .addColumn('record', BYTES, column => column.notNull())
-        .addColumn('answer', BYTES, column => column.notNull())
+        .addColumn('sealedAnswer', BYTES, column => column.notNull())
         .addColumn('answered', 'bigint', column => column.notNull())
         .execute()
       await schema

@@ -4,6 +4,7 @@
  */
 import { hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
+import { GCM_NONCE_BYTES } from '../formats/primitives.js'
 import type { Site } from './site.js'
 import type { Books, Tables } from './store.js'
 
@@ -37,24 +38,26 @@ export function answerOnce(
 ): Promise<Uint8Array> {
   const requestId = hex(incoming.requestId)
   const requestHash = hex(incoming.requestHash)
+  const { vault, powers } = site
   return site.store.transaction(async books => {
     const before = await books
       .selectFrom('requests')
-      .select(['kind', 'requestHash', 'answer'])
+      .select(['kind', 'requestHash', 'sealedAnswer'])
       .where('requestId', '=', requestId)
       .executeTakeFirst()
     if (before !== undefined) {
       // Before the clock is asked: an answer that was lost can be had again at any time.
-      if (before.requestHash === requestHash && before.kind === incoming.kind) return before.answer
-      throw altered()
+      if (before.requestHash !== requestHash || before.kind !== incoming.kind) throw altered()
+      return vault.openStoredAnswer(incoming.requestId, before.sealedAnswer)
     }
-    const now = site.powers.now()
+    const now = powers.now()
     refuseStale(incoming.created, now)
     const answer = await make(books, now)
+    const sealedAnswer = vault.sealStoredAnswer(incoming.requestId, answer, powers.random(GCM_NONCE_BYTES))
     const { kind, signer, record } = incoming
     await books
       .insertInto('requests')
-      .values({ requestId, kind, requestHash, signer, record, answer, answered: now })
+      .values({ requestId, kind, requestHash, signer, record, sealedAnswer, answered: now })
       .execute()
     return answer
   })

@@ -78,7 +78,8 @@ export interface Tables {
     /** userId, or the publisher's `signKey`. */
     signer: string
     record: Uint8Array
-    answer: Uint8Array
+    /** Encrypted by the vault. */
+    sealedAnswer: Uint8Array
     answered: number
   }
   /** A copy that a user holds: one title on one medium, however often it was issued anew. */

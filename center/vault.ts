@@ -3,7 +3,7 @@
  *
  *     vault/                       mode 0700, every file 0600 and 32 raw bytes
  *       signing                    Ed25519 seed: roots, grants, answers, certificates, revocation lists
- *       storage                    wraps title keys (Kd) before they go into the database
+ *       storage                    wraps title keys (Kd) and encrypts answers before they go into the database
  *       epoch-1/certification      certification master of the epoch, from which every KEYc is derived
  *       epoch-1/master             KM of the epoch, from which every Ku and Ka is derived
  *
@@ -12,11 +12,19 @@
  */
 import { chmod, mkdir, open, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { wipe } from '../formats/bytes.js'
+import { concat, wipe } from '../formats/bytes.js'
 import { deriveCertificationKey, deriveMasterMediumKey, deriveMediumKey } from '../formats/derive.js'
 import { enc } from '../formats/encode.js'
 import { CofferError } from '../formats/errors.js'
-import { ed25519PublicKey, hkdfExpand512, unwrapKey, wrapKey } from '../formats/primitives.js'
+import {
+  aes256GcmOpen,
+  aes256GcmSeal,
+  ed25519PublicKey,
+  GCM_NONCE_BYTES,
+  hkdfExpand512,
+  unwrapKey,
+  wrapKey
+} from '../formats/primitives.js'
 import { flushFolder } from './files.js'
 import type { Random } from './powers.js'
 
@@ -49,11 +57,22 @@ export interface Vault {
   /** @throws Error for bytes of another title, release or vault: the books are not what this vault wrote. */
   unwrapStoredTitleKey(titleId: string, release: number, stored: Uint8Array): Uint8Array
 
+  /**
+   * Encrypt an answer for the database. Most answers hold nothing that opens without the user's key, but a bearer grant
+   * is all it takes beside the medium's id, which is in the database too.
+   *
+   * @param nonce - 12 fresh random bytes.
+   */
+  sealStoredAnswer(requestId: Uint8Array, answer: Uint8Array, nonce: Uint8Array): Uint8Array
+  /** @throws Error for bytes of another request or vault. */
+  openStoredAnswer(requestId: Uint8Array, stored: Uint8Array): Uint8Array
+
   /** Wipe the keys. */
   close(): void
 }
 
 const KEY_BYTES = 32
+const NO_BYTES = new Uint8Array(0)
 
 /** Make the keys of a new center, epoch 1. @param folder - Must not exist yet. */
 export async function createVault(folder: string, random: Random): Promise<Vault> {
@@ -90,12 +109,12 @@ export async function openVault(folder: string): Promise<Vault> {
     return found
   }
 
-  const withStorageWrap = <T>(titleId: string, release: number, use: (wrapping: Uint8Array) => T): T => {
-    const wrapping = hkdfExpand512(storageKey, enc('stored-title-key', titleId, release))
+  const withStorageKey = <T>(info: Uint8Array, use: (key: Uint8Array) => T): T => {
+    const key = hkdfExpand512(storageKey, info)
     try {
-      return use(wrapping)
+      return use(key)
     } finally {
-      wipe(wrapping)
+      wipe(key)
     }
   }
 
@@ -109,17 +128,28 @@ export async function openVault(folder: string): Promise<Vault> {
     masterMediumKey: ({ centerId, epoch }, titleId, release) =>
       deriveMasterMediumKey(mastersOf(epoch).master, centerId, epoch, titleId, release),
     wrapStoredTitleKey: (titleId, release, titleKey) =>
-      withStorageWrap(titleId, release, wrapping => wrapKey(wrapping, titleKey)),
+      withStorageKey(enc('stored-title-key', titleId, release), key => wrapKey(key, titleKey)),
     unwrapStoredTitleKey: (titleId, release, stored) =>
-      withStorageWrap(titleId, release, wrapping => {
+      withStorageKey(enc('stored-title-key', titleId, release), key => {
         try {
-          return unwrapKey(wrapping, stored)
+          return unwrapKey(key, stored)
         } catch (cause) {
           // Not a CofferError: those say what a request got wrong.
           throw new Error(`internal: the stored key of ${titleId} release ${release} does not open`, {
             cause
           })
         }
+      }),
+    sealStoredAnswer: (requestId, answer, nonce) =>
+      withStorageKey(enc('stored-answer', requestId), key =>
+        concat(nonce, aes256GcmSeal(key, nonce, NO_BYTES, answer))
+      ),
+    openStoredAnswer: (requestId, stored) =>
+      withStorageKey(enc('stored-answer', requestId), key => {
+        const nonce = stored.subarray(0, GCM_NONCE_BYTES)
+        const answer = aes256GcmOpen(key, nonce, NO_BYTES, stored.subarray(GCM_NONCE_BYTES))
+        if (answer === undefined) throw new Error('internal: a stored answer does not open')
+        return answer
       }),
     close() {
       wipe(signingSeed, storageKey)

@@ -24,6 +24,7 @@ export const LABELS = [
   'wrap-master-medium-key',
   'sealed-release-key',
   'stored-title-key',
+  'stored-answer',
   'payload',
   'save',
   'request-body',
