@@ -1,6 +1,6 @@
 /**
  * The issue of a copy: the central site's half of FIG. 4 (scheme certificate) and FIG. 8 (scheme conversion).
- * Request in, answer out, all of it in one transaction (docs/spec.md §6).
+ * Request in, answer out, all of it in one transaction (docs/spec.md §8.4).
  */
 import { fromHex, hex, wipe } from '../formats/bytes.js'
 import {

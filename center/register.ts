@@ -1,6 +1,6 @@
 /**
  * The registration of a release: a publisher says what he is about to press, and gets the key that he seals it with,
- * Kd (scheme certificate) or Ka (scheme conversion), sealed to him, and his certificate (docs/spec.md §6).
+ * Kd (scheme certificate) or Ka (scheme conversion), sealed to him, and his certificate (docs/spec.md §8.5).
  */
 import { fromHex, hex, wipe } from '../formats/bytes.js'
 import { sealReleaseKey } from '../formats/derive.js'

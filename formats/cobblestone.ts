@@ -8,7 +8,7 @@
  * Three ways in: {@link sealPayload} and {@link openPayload} for what fits in memory, the streams for what does
  * not, {@link PayloadOpener} with {@link readRange} for parts.
  *
- * @see docs/spec.md §2.2, https://c2sp.org/chunked-encryption
+ * @see docs/spec.md §2.7, https://c2sp.org/chunked-encryption
  */
 import { concat, equalBytes, utf8, wipe } from './bytes.js'
 import { CofferError } from './errors.js'

@@ -4,7 +4,7 @@
  * docs/errors.md has a heading per code; a test keeps the two in step.
  */
 
-/** Every code with the exit code that the programs end with (docs/spec.md §9). */
+/** Every code with the exit code that the programs end with (docs/spec.md §10.3). */
 export const ERROR_CODES = {
   // 64: the call itself is wrong
   COFFER_USAGE: 64,

@@ -1,4 +1,4 @@
-/** Bounds on everything that comes from outside, checked before anything is allocated (docs/spec.md §2.4). */
+/** Bounds on everything that comes from outside, checked before anything is allocated (docs/spec.md §2.8). */
 
 /** A record's frame as a whole, for every type but the two below. */
 export const MAX_RECORD_BYTES = 64 * 1024

@@ -1,4 +1,4 @@
-/** The library's view of a target medium: `openMedium(path)` (docs/spec.md §8). */
+/** The library's view of a target medium: `openMedium(path)` (docs/spec.md §6). */
 import { hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import type { Guest, Value } from '../sandbox/guest.js'

@@ -5,7 +5,7 @@ import { COMMANDS } from './commands.js'
 import type { Outcome } from './command.js'
 import { isClosed, STDOUT, write } from './output.js'
 
-/** @param argv - Without node and script. @returns The exit code (docs/spec.md §9). Never throws. */
+/** @param argv - Without node and script. @returns The exit code (docs/spec.md §10.3). Never throws. */
 export async function main(argv: readonly string[]): Promise<number> {
   const options = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : argv.length)
   const json = options.includes('--json')

@@ -1,5 +1,5 @@
 /**
- * Order a copy: from the two identifiers to the center's answer (S1, S2 and S11 to S14 of the seed; docs/spec.md §8).
+ * Order a copy: from the two identifiers to the center's answer (S1, S2 and S11 to S14 of the seed; docs/spec.md §8.1).
  * The request is the same whether it goes by HTTP or as a file.
  */
 import { equalBytes, hex, wipe } from '../../formats/bytes.js'
