@@ -284,8 +284,18 @@ export function inspectFile(path: string): BigIntStats | undefined {
   }
 }
 
-export const isFolder = (path: string): boolean =>
-  statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+/** Facts of a folder, links followed; undefined when there is none. */
+export function inspectFolder(path: string): BigIntStats | undefined {
+  try {
+    const stats = statSync(path, { bigint: true })
+    return stats.isDirectory() ? stats : undefined
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
+    throw translate(error, 'inspect', path)
+  }
+}
+
+export const isFolder = (path: string): boolean => inspectFolder(path) !== undefined
 
 /** Names in a folder in a fixed order, leftovers of interrupted writes left out; none when there is no folder. */
 export function listFolder(path: string): string[] {

@@ -4,7 +4,7 @@ import { hex, wipe } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
 import { encodeIdentity } from '../../formats/records/identity.js'
 import type { MediumKind } from '../../formats/records/fields.js'
-import { inspectFile, makeFolder, PendingFile } from '../files.js'
+import { inspectFile, inspectFolder, makeFolder, PendingFile } from '../files.js'
 import type { MeasuredFactor } from '../medium/kind.js'
 import { mediumPaths } from '../medium/layout.js'
 import { KINDS, measureMedium } from '../medium/measure.js'
@@ -42,7 +42,8 @@ export function prepare(root: string, kind: MediumKind = 'folder', powers: Power
         // Where a file system keeps no birth time, what stands in for it moves with every change of the file.
         birthTimeNs: before.birthtimeNs === stats.birthtimeNs ? stats.birthtimeNs : 0n,
         device: stats.dev
-      }
+      },
+      folderInode: inspectFolder(paths.folder)!.ino
     })
     if (factors.length === 0) {
       throw new CofferError('COFFER_CANNOT_CREATE', `Nothing tells the folder ${root} from a copy of it.`, {

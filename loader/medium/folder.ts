@@ -1,6 +1,7 @@
 /**
  * Kind `folder`: any folder on a disk. What tells it from a copy is where it was made (the machine, the volume) and
- * that the identity file is the very file that `prepare` made: its inode and birth time, which no copying keeps.
+ * that the identity file is the very file that `prepare` made, in the very folder: inodes and birth time, which no
+ * copying keeps, `cp -al` included. Renaming the medium or moving it within its volume keeps them.
  */
 import { statfsSync } from 'node:fs'
 import type { KindOfMedium, MeasureContext, MeasuredFactor } from './kind.js'
@@ -12,12 +13,12 @@ const UNSTABLE_INODES = new Set([
 ])
 
 export function folderKind(system: SystemFiles): KindOfMedium {
-  const measure = (name: string, { identityFile }: MeasureContext): string => {
+  const measure = (name: string, { identityFile, folderInode }: MeasureContext): string => {
     switch (name) {
       case 'machine':
         return machineId(system)
       case 'inode':
-        return String(identityFile.inode)
+        return `${identityFile.inode}.${folderInode}`
       case 'birth-time':
         return String(identityFile.birthTimeNs)
       case 'volume':

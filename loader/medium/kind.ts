@@ -13,6 +13,8 @@ export interface MeasureContext {
   readonly root: string
   /** Of the identity file: its inode and birth time are facts of a `folder`. */
   readonly identityFile: { readonly inode: bigint; readonly birthTimeNs: bigint; readonly device: bigint }
+  /** Inode of the folder it is in: hard links share a file, never a folder. */
+  readonly folderInode: bigint
 }
 
 export interface KindOfMedium {

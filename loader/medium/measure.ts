@@ -7,7 +7,7 @@ import { CofferError } from '../../formats/errors.js'
 import { MAX_RECORD_BYTES } from '../../formats/limits.js'
 import { factorHint, mediumId, openIdentity, type Identity } from '../../formats/records/identity.js'
 import type { MediumKind } from '../../formats/records/fields.js'
-import { inspectFile, isFolder, readFile } from '../files.js'
+import { inspectFile, inspectFolder, isFolder, readFile } from '../files.js'
 import { driveKind } from './drive.js'
 import { folderKind } from './folder.js'
 import type { KindOfMedium, MeasureContext } from './kind.js'
@@ -24,6 +24,8 @@ declare const measured: unique symbol
 export interface MeasuredMedium {
   readonly [measured]: true
   readonly root: string
+  /** What it was measured in. */
+  readonly context: MeasureContext
   readonly identity: Identity
   readonly mediumId: Uint8Array
   readonly factors: readonly { readonly name: string; readonly unchanged: boolean }[]
@@ -31,14 +33,16 @@ export interface MeasuredMedium {
 
 /** @throws CofferError COFFER_MEDIUM_MISSING, COFFER_RECORD_*, COFFER_ENCODING. */
 export function measureMedium(root: string): MeasuredMedium {
-  const path = mediumPaths(root).identity
-  const bytes = readFile(path, MAX_RECORD_BYTES)
-  const stats = inspectFile(path)
-  if (bytes === undefined || stats === undefined) throw noMedium(root)
+  const paths = mediumPaths(root)
+  const bytes = readFile(paths.identity, MAX_RECORD_BYTES)
+  const stats = inspectFile(paths.identity)
+  const folder = inspectFolder(paths.folder)
+  if (bytes === undefined || stats === undefined || folder === undefined) throw noMedium(root)
   const identity = openIdentityOnce(bytes)
   const context: MeasureContext = {
     root,
-    identityFile: { inode: stats.ino, birthTimeNs: stats.birthtimeNs, device: stats.dev }
+    identityFile: { inode: stats.ino, birthTimeNs: stats.birthtimeNs, device: stats.dev },
+    folderInode: folder.ino
   }
   const factors = identity.factors.map(({ name }) => ({
     name,
@@ -46,6 +50,7 @@ export function measureMedium(root: string): MeasuredMedium {
   }))
   return {
     root,
+    context,
     identity,
     mediumId: mediumId(identity, factors),
     factors: factors.map((factor, index) => ({

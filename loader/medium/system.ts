@@ -71,8 +71,8 @@ export function machineId(system: SystemFiles): string {
 
 /** Linux: "major:minor" of a device number as stat gives it. */
 export function deviceNumbers(device: bigint): string {
-  const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & ~0xfffn)
-  const minor = (device & 0xffn) | ((device >> 12n) & ~0xffn)
+  const major = ((device >> 8n) & 0xfffn) | ((device >> 32n) & 0xfffff000n)
+  const minor = (device & 0xffn) | ((device >> 12n) & 0xffffff00n)
   return `${major}:${minor}`
 }
 
@@ -101,7 +101,8 @@ export function driveSerial(
   const disk =
     system.read(`${block}/partition`) === undefined ? block : block.slice(0, block.lastIndexOf('/'))
   const removable = system.read(`${disk}/removable`)?.trim() === '1' || /\/usb\d+\//.test(disk)
-  const candidates = [`${disk}/serial`, `${disk}/device/serial`, `${disk}/device/cid`]
+  // An SD card's CID holds maker, product and serial number; its serial number alone is 32 bits.
+  const candidates = [`${disk}/serial`, `${disk}/device/cid`, `${disk}/device/serial`]
   // A USB stick's serial is a file of its USB device, some folders above its disk.
   for (
     let folder = disk;

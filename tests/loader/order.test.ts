@@ -50,7 +50,7 @@ const SNIPPETS: readonly (readonly [string, string | undefined])[] = [
   // A medium that nobody measured.
   ['recheck(signed, manifest, medium.identity, home, 0)', 'MeasuredMedium'],
   [
-    'recheck(signed, manifest, { root: "", identity: medium.identity, mediumId: signed.grant.mediumId, factors: [] }, home, 0)',
+    'recheck(signed, manifest, { root: "", context: medium.context, identity: medium.identity, mediumId: signed.grant.mediumId, factors: [] }, home, 0)',
     'MeasuredMedium'
   ],
   // A title chosen before the grant was authenticated.

@@ -9,7 +9,7 @@ import { MAX_ANSWER_BYTES, MAX_REVOCATIONS_BYTES } from '../../../formats/limits
 import { decode, type Packable } from '../../../formats/msgpack.js'
 import { decodeCollection, MAX_COLLECTION_BYTES } from '../../../formats/records/revocations.js'
 import { rootHash } from '../../../formats/records/root.js'
-import { inspectFile, isFolder, readFile } from '../../files.js'
+import { isFolder, readFile } from '../../files.js'
 import { decodeRoots, Home } from '../../home.js'
 import type { MeasuredFactor } from '../../medium/kind.js'
 import { mediumPaths } from '../../medium/layout.js'
@@ -59,13 +59,9 @@ function showMedium(path: string, home: Home): { readonly [name: string]: Shown 
   }
 }
 
-function measuredStrengths({ root, identity }: MeasuredMedium): readonly MeasuredFactor[] {
-  const { ino, birthtimeNs, dev } = inspectFile(mediumPaths(root).identity)!
+function measuredStrengths({ context, identity }: MeasuredMedium): readonly MeasuredFactor[] {
   try {
-    return KINDS[identity.kind].available({
-      root,
-      identityFile: { inode: ino, birthTimeNs: birthtimeNs, device: dev }
-    })
+    return KINDS[identity.kind].available(context)
   } catch (error) {
     if (error instanceof CofferError) return []
     throw error
