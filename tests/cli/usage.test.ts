@@ -1,0 +1,134 @@
+/** How commands are typed, and what is said when they are typed wrong. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { optionsOf } from '../../loader/cli/command.js'
+import { COMMANDS } from '../../loader/cli/commands.js'
+import { nearest } from '../../loader/cli/suggest.js'
+import { COFFER, jsonOf, ROOT, run, type Ran } from '../helpers/site.js'
+
+const env = { COFFER_HOME: join(ROOT, 'build', 'no-such-home') }
+const coffer = (...args: readonly string[]): Promise<Ran> => run(COFFER, args, { env })
+const packageVersion = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version
+
+test('every command is loaded by its name, explained, and has an example that parses', async () => {
+  const { parseCall } = await import('../../loader/cli/parse.js')
+  for (const command of COMMANDS) {
+    assert.type((await command.load()).execute, 'function', command.name)
+    assert.ok(command.examples.length > 0, command.name)
+    for (const example of command.examples) {
+      const [program, name, ...words] = example.split(' ')
+      assert.equal([program, name], ['coffer', command.name])
+      await parseCall(command, COMMANDS, words)
+    }
+    const names = optionsOf(command).map(option => option.name)
+    assert.is(new Set(names).size, names.length)
+  }
+})
+
+test('the commands are those of the contract', () => {
+  const wanted = 'keygen trust press prepare copy order apply run list inspect verify dev help version'
+  assert.equal(COMMANDS.map(({ name }) => name).sort(), wanted.split(' ').sort())
+})
+
+test('help: of everything, of one command, in four spellings', async () => {
+  const overview = await coffer('help')
+  assert.equal([overview.code, overview.stderr], [0, ''])
+  for (const { name } of COMMANDS) assert.match(overview.stdout, new RegExp(`^  ${name} `, 'm'))
+  for (const words of [['--help'], ['-h'], ['help', '--help']]) assert.is((await coffer(...words)).code, 0)
+  const explained = (await coffer('help', 'run')).stdout
+  assert.match(explained, /Usage:\n {2}coffer run <medium> \[title\] \[options\] \[-- \.\.\.\]\n/)
+  assert.match(explained, 'Examples:\n  coffer run stick\n')
+  for (const words of [
+    ['run', '--help'],
+    ['run', '-h'],
+    ['--help', 'run'],
+    ['run', 'a', 'b', 'c', '--help']
+  ])
+    assert.is((await coffer(...words)).stdout, explained, words.join(' '))
+  assert.is(jsonOf(await coffer('help', 'run', '--json')).command, 'run')
+  assert.is(jsonOf(await coffer('help', '--json')).commands.length, COMMANDS.length)
+})
+
+test("version is package.json's", async () => {
+  for (const words of [['version'], ['--version']])
+    assert.is((await coffer(...words)).stdout, `coffer ${packageVersion}\n`)
+  assert.is(jsonOf(await coffer('version', '--json')).version, packageVersion)
+})
+
+const WRONG: readonly (readonly [words: readonly string[], says: RegExp])[] = [
+  [[], /Which command\?/],
+  [['rnu'], /no command "rnu"[^]*Did you mean "run"\?/],
+  [['renew', 'stick', 'x'], /no command "renew"/],
+  [['help', 'coppy'], /Did you mean "copy"\?/],
+  [['copy', 'm', 's', '--titel', 'x'], /no option --titel[^]*Did you mean "--title"\?/],
+  [['copy', 'm', 's', '-t', 'x'], /no option -t/],
+  [['run'], /needs <medium>/],
+  [['run', 'a', 'b', 'c'], /also "c"/],
+  [['run', 'a', '--cpu'], /--cpu without a value/],
+  [['run', 'a', '--cpu', '--json'], /without a value|whole number/],
+  [['run', 'a', '--cpu', '0'], /a whole number from 1 to/],
+  [['run', 'a', '--cpu', '1e3'], /found +1e3/],
+  [['run', 'a', '--memory', '4097'], /from 1 to 4096/],
+  [['run', 'a', '--memory', '1', '--memory', '2'], /--memory is given twice/],
+  [['run', 'a', '--engine', 'v8'], /quickjs or ses/],
+  [['run', 'a', '--allow', 'network'], /terminal or save/],
+  [['list', 'a', '--json=yes'], /--json alone/],
+  [['list', 'a', '--', 'b'], /takes nothing after "--"/],
+  [['press', 'app'], /needs --out/],
+  [['prepare', 'x', '--kind', 'disk'], /folder or drive/],
+  [['trust', 'gopher://x'], /not the URL/]
+]
+
+for (const [words, says] of WRONG) {
+  test(`64: coffer ${words.join(' ')}`, async () => {
+    const shown = await coffer(...words)
+    assert.equal([shown.code, shown.stdout.startsWith('{') ? '' : shown.stdout], [64, ''])
+    assert.match(shown.stdout + shown.stderr, says)
+    if (words.some(word => word.startsWith('--json'))) return
+    assert.match(shown.stderr, /\n {2}\[COFFER_USAGE\]\n$/)
+    const json = await coffer('--json', ...words)
+    const { code, message, hint } = jsonOf(json).error
+    assert.equal([json.code, json.stderr, code], [64, '', 'COFFER_USAGE'])
+    assert.ok(message.length > 0 && hint.length > 0)
+  })
+}
+
+test('nothing of a failure is a stack, unless COFFER_DEBUG asks for it', async () => {
+  const failed = () => ['run', 'nowhere']
+  assert.not.match((await coffer(...failed())).stderr, /\n +at /)
+  const debugged = await run(COFFER, failed(), { env: { ...env, COFFER_DEBUG: '1' } })
+  assert.match(debugged.stderr, /\n +at /)
+  assert.is(debugged.code, 66)
+})
+
+test('colours: FORCE_COLOR brings them, NO_COLOR wins, a pipe has none', async () => {
+  const coloured = async (extra: Record<string, string>) =>
+    (await run(COFFER, ['help'], { env: { ...env, ...extra } })).stdout.includes('\x1b[')
+  assert.is(await coloured({}), false)
+  assert.is(await coloured({ FORCE_COLOR: '1' }), true)
+  assert.is(await coloured({ FORCE_COLOR: '0' }), false)
+  assert.is(await coloured({ FORCE_COLOR: '1', NO_COLOR: '1' }), false)
+})
+
+test('text from elsewhere does not steer the terminal', async () => {
+  const { stderr } = await coffer('list', 'x\x1b[2J\x9b2J\u202e.title')
+  assert.not.match(stderr, /[\x1b\x9b\u202e]/)
+})
+
+test('nearest() finds slips of the fingers, and nothing far away', () => {
+  const words = ['run', 'copy', 'verify', 'inspect', '--title', '--time']
+  const found = {
+    rnu: 'run',
+    cop: 'copy',
+    coyp: 'copy',
+    verfiy: 'verify',
+    insp: 'inspect',
+    '--titel': '--title'
+  }
+  for (const [word, expected] of Object.entries(found)) assert.is(nearest(word, words), expected, word)
+  for (const word of ['x', 'delete', '', '-x']) assert.is(nearest(word, words), undefined, word)
+})
+
+test.run()
