@@ -44,7 +44,8 @@ declare module 'coffer:save' {
   export function remove(slot: string): Promise<void>
 }
 
-declare module 'coffer:host' {
-  const functions: Record<string, (...args: any[]) => any>
-  export = functions
-}
+// `coffer:host` has whatever functions the embedding app grants, so the app's author declares them for title authors:
+//
+//   declare module 'coffer:host' {
+//     export function log(text: string): Promise<void>
+//   }

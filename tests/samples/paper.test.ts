@@ -20,21 +20,24 @@ const home = new Home(join(folder, 'home'))
 const stick = join(folder, 'stick')
 const note = join(folder, 'note.md')
 
-/** Press the plugin, and buy a copy of it. */
+/** Press the plugin, and buy a copy of it. The center is gone before the app starts. */
 test.before(async () => {
   const center = await createCenter(join(folder, 'shop'), { name: 'Shop' })
   const { url: centerUrl, close } = await serve(center, { port: 0 })
-  home.pin(await new CenterClient(centerUrl).roots(), centerUrl)
-  createKeyFile('user', home.userKeyFile, POWERS)
-  const publisherKeyFile = join(folder, 'publisher.key')
-  const publicKey = createKeyFile('publisher', publisherKeyFile, POWERS)
-  await center.desk.addPublisher(parsePublicKeys('publisher', publicKey), 'Press')
-  const master = join(folder, 'master')
-  await press(sample('samples/titles/markdown'), { home, out: master, publisherKeyFile, centerUrl })
-  prepare(stick)
-  await copy(master, stick, 'org.example.markdown', { home })
-  await close()
-  await center.close()
+  try {
+    home.pin(await new CenterClient(centerUrl).roots(), centerUrl)
+    createKeyFile('user', home.userKeyFile, POWERS)
+    const publisherKeyFile = join(folder, 'publisher.key')
+    const publicKey = createKeyFile('publisher', publisherKeyFile, POWERS)
+    await center.desk.addPublisher(parsePublicKeys('publisher', publicKey), 'Press')
+    const master = join(folder, 'master')
+    await press(sample('samples/titles/markdown'), { home, out: master, publisherKeyFile, centerUrl })
+    prepare(stick)
+    await copy(master, stick, 'org.example.markdown', { home })
+  } finally {
+    await close()
+    await center.close()
+  }
   writeFileSync(note, '# A & B\n\nSome `code`.\n')
 })
 

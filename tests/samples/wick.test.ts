@@ -105,8 +105,9 @@ test('wick draws anew when the window changes its size', async () => {
 })
 
 test('wick goes on from a save as if it had never been left, on the other engine too', async () => {
-  const seed = ['--seed', '11']
+  const seed = ['--seed', '1']
   const whole = await play('quickjs', { args: [...seed, '--keys', LEG + LEG] })
+  assert.match(whole.stdout, 'on floor 2', 'the legs should lead over a flight of stairs')
   for (const [first, second] of [ENGINES, [...ENGINES].reverse()] as const) {
     const save = saveStore()
     await play(first!, { args: [...seed, '--keys', LEG], save })
@@ -114,6 +115,17 @@ test('wick goes on from a save as if it had never been left, on the other engine
     const rest = await play(second!, { args: ['--keys', LEG], save })
     assert.is(rest.stdout, whole.stdout, `${first} then ${second}`)
   }
+})
+
+test('wick saves on every new floor, and when it is left', async () => {
+  const inner = saveStore()
+  const floors: number[] = []
+  const write = (slot: string, bytes: Uint8Array) => {
+    floors.push(JSON.parse(new TextDecoder().decode(bytes)).game.level.floor)
+    return inner.write(slot, bytes)
+  }
+  await play('ses', { args: ['--seed', '1', '--keys', LEG + LEG], save: { ...inner, write } })
+  assert.equal(floors, [2, 2])
 })
 
 test('wick saves and leaves when its input ends', async () => {

@@ -238,7 +238,7 @@ const HELP = `
 export const drawHelp = (screen: Screen): void =>
   drawPage(screen, 'How to play', [...HELP.slice(1).map(text => [text] as const), ...anyKey()])
 
-const anyKey = (): (readonly [string, Colour?])[] => [[''], ['Any key goes back.', QUIET]]
+const anyKey = (does = 'goes back'): (readonly [string, Colour?])[] => [[''], [`Any key ${does}.`, QUIET]]
 
 export function drawPack(screen: Screen, { hero }: Game): void {
   const carried = hero.pack.map(
@@ -287,6 +287,6 @@ export function drawEnd(screen: Screen, game: Game, best: readonly Result[]): vo
           `${String(result.score).padStart(6)}  ${result.cause}, floor ${result.floor}, turn ${result.turn}`
         ] as const
     ),
-    ...anyKey()
+    ...anyKey('leaves')
   ])
 }
