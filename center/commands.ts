@@ -123,31 +123,29 @@ export const listPublishers = (folder: string): Promise<Result> =>
 export const listTitles = (folder: string): Promise<Result> =>
   atDesk(folder, async desk => {
     const titles = await desk.titles()
-    return {
-      json: { titles },
-      text: table(
-        ['TITLE', 'NAME', 'RELEASES', 'PRICE', 'COPIES', 'EXPIRES', 'BEARER'],
-        titles.map(titleRow),
-        'No titles. One appears when it is pressed with "coffer press".'
-      )
-    }
+    return { json: { titles }, text: titleTable(titles) }
   })
-
-const titleRow = (title: TitleSummary): string[] => [
-  title.titleId,
-  title.name,
-  title.releases.map(({ release, scheme }) => `${release} ${scheme}`).join(', '),
-  moneyText(title.priceMinor, title.currency),
-  title.copies === null ? 'unlimited' : String(title.copies),
-  title.expiresDays === null ? 'never' : `${title.expiresDays} days`,
-  title.bearerAllowed ? 'yes' : 'no'
-]
 
 export const setTerms = (folder: string, titleId: string, change: TermsChange): Promise<Result> =>
   atDesk(folder, async desk => {
     const title = await desk.setTerms(titleId, change)
-    return { json: { title }, text: titleRow(title).join('  ') }
+    return { json: { title }, text: titleTable([title]) }
   })
+
+const titleTable = (titles: readonly TitleSummary[]): string =>
+  table(
+    ['TITLE', 'NAME', 'RELEASES', 'PRICE', 'COPIES', 'EXPIRES', 'BEARER'],
+    titles.map(title => [
+      title.titleId,
+      title.name,
+      title.releases.map(({ release, scheme }) => `${release} ${scheme}`).join(', '),
+      moneyText(title.priceMinor, title.currency),
+      title.copies === null ? 'unlimited' : String(title.copies),
+      title.expiresDays === null ? 'never' : `${title.expiresDays} days`,
+      title.bearerAllowed ? 'yes' : 'no'
+    ]),
+    'No titles. One appears when it is pressed with "coffer press".'
+  )
 
 export const listUsers = (folder: string): Promise<Result> =>
   atDesk(folder, async desk => {
@@ -158,7 +156,7 @@ export const listUsers = (folder: string): Promise<Result> =>
         ['USER', 'NAME', 'ENROLLED', 'BLOCKED'],
         users.map(({ userId, name, enrolled, blocked }) => [
           shortId(userId),
-          name ?? '',
+          name ?? '-',
           timeText(enrolled),
           blocked ? 'yes' : 'no'
         ]),
@@ -177,7 +175,7 @@ export const showUser = (folder: string, typed: string): Promise<Result> =>
     return {
       json: { user, grants, balances },
       text: `user      ${userId}
-name      ${user.name ?? ''}
+name      ${user.name ?? '-'}
 enrolled  ${timeText(user.enrolled)}
 blocked   ${user.blocked ? 'yes' : 'no'}
 owes      ${balances.map(({ currency, balanceMinor }) => moneyText(balanceMinor, currency)).join(', ') || 'nothing'}
