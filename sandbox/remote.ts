@@ -152,6 +152,8 @@ class RemoteGuest implements Guest {
         frame: frame => this.#receive(frame),
         closed: reason => {
           closed()
+          // Killed while it computed, it could not say how long it had.
+          if (reason?.code === 'COFFER_LIMIT_CPU') this.#usage.cpuMs += this.#limits.cpuMs
           this.#end(reason ?? this.#leaving ?? engineFailed('it ended by itself'))
         }
       },
@@ -278,8 +280,7 @@ class RemoteGuest implements Guest {
         this.#close(reader.count())?.resolve(reader.value())
         return
       case FROM_FAR.failed:
-        this.#close(reader.count())?.reject(readFailure(reader))
-        return
+        return this.#failed(reader.count(), readFailure(reader))
       case FROM_FAR.output:
         this.#output(reader.count(), reader.value())
         return
@@ -307,6 +308,12 @@ class RemoteGuest implements Guest {
     }
   }
 
+  #failed(id: number, failure: CofferError | GuestError): void {
+    this.#close(id)?.reject(failure)
+    // The far side has nothing left to serve.
+    if (failure instanceof CofferError && ENDS_GUEST.test(failure.code)) this.#end(failure)
+  }
+
   #output(stream: number, bytes: Value): void {
     if (!(bytes instanceof Uint8Array)) throw new MalformedMessage('bytes expected')
     const write = stream === 1 ? this.#options.stdout : this.#options.stderr
@@ -321,7 +328,7 @@ class RemoteGuest implements Guest {
       const value = grant.run(args)
       return this.#writer.begin(0).value(true).value(value).message.subarray(1)
     } catch (error) {
-      return writeError(this.#writer.begin(0).value(false), flattenHostError(error)).message
+      return writeError(this.#writer.begin(0).value(false), flattenHostError(error)).message.subarray(1)
     }
   }
 
@@ -348,6 +355,9 @@ class RemoteGuest implements Guest {
     this.#writer.wipe()
   }
 }
+
+/** Codes of what no guest survives. */
+const ENDS_GUEST = /^COFFER_(?:LIMIT_|INTERRUPTED|ENGINE_FAILED|GUEST_GONE)/
 
 const LIMIT_NAMES = ['memoryBytes', 'cpuMs', 'wallMs', 'stackBytes', 'outputBytes', 'pendingJobs'] as const
 

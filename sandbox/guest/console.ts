@@ -35,45 +35,44 @@ export function installConsole(link: Link, clock: Clock): void {
     margin += '  '
   }
 
-  installGlobals({
-    console: {
-      log: out,
-      info: out,
-      debug: out,
-      warn: error,
-      error,
-      trace(...args: unknown[]) {
-        const frames = (new Error().stack ?? '')
-          .split('\n')
-          .filter(line => /^\s*at /.test(line) && !/\(coffer:|\(native|ses-child/.test(line))
-        const head = args.length > 0 ? `Trace: ${format(args)}` : 'Trace'
-        print(STDERR, [head, ...frames.map(frame => `    ${frame.trim()}`)].join('\n'))
-      },
-      assert(condition?: unknown, ...args: unknown[]) {
-        if (condition) return
-        if (typeof args[0] === 'string') args[0] = `Assertion failed: ${args[0]}`
-        else args.unshift('Assertion failed')
-        error(...args)
-      },
-      dir: (value: unknown) => print(STDOUT, inspect(value)),
-      dirxml: out,
-      table: out,
-      group,
-      groupCollapsed: group,
-      groupEnd() {
-        margin = margin.slice(2)
-      },
-      count(label = 'default') {
-        const count = (counts.get(`${label}`) ?? 0) + 1
-        counts.set(`${label}`, count)
-        out(`${label}: ${count}`)
-      },
-      countReset: (label = 'default') => void counts.delete(`${label}`),
-      time: (label = 'default') => void timers.set(`${label}`, clock.elapsed()),
-      timeLog: (label = 'default', ...rest: unknown[]) => time(`${label}`, rest, true),
-      timeEnd: (label = 'default') => time(`${label}`, [], false)
-    }
-  })
+  const console = {
+    log: out,
+    info: out,
+    debug: out,
+    warn: error,
+    error,
+    trace(...args: unknown[]) {
+      const frames = (new Error().stack ?? '')
+        .split('\n')
+        .filter(line => /^\s*at /.test(line) && !/\(coffer:|\(native|ses-child/.test(line))
+      const head = args.length > 0 ? `Trace: ${format(args)}` : 'Trace'
+      print(STDERR, [head, ...frames.map(frame => `    ${frame.trim()}`)].join('\n'))
+    },
+    assert(condition?: unknown, ...args: unknown[]) {
+      if (condition) return
+      if (typeof args[0] === 'string') args[0] = `Assertion failed: ${args[0]}`
+      else args.unshift('Assertion failed')
+      error(...args)
+    },
+    dir: (value: unknown) => print(STDOUT, inspect(value)),
+    dirxml: out,
+    table: out,
+    group,
+    groupCollapsed: group,
+    groupEnd() {
+      margin = margin.slice(2)
+    },
+    count(label = 'default') {
+      const count = (counts.get(`${label}`) ?? 0) + 1
+      counts.set(`${label}`, count)
+      out(`${label}: ${count}`)
+    },
+    countReset: (label = 'default') => void counts.delete(`${label}`),
+    time: (label = 'default') => void timers.set(`${label}`, clock.elapsed()),
+    timeLog: (label = 'default', ...rest: unknown[]) => time(`${label}`, rest, true),
+    timeEnd: (label = 'default') => time(`${label}`, [], false)
+  }
+  installGlobals({ console })
 }
 
 const durationText = (ms: number): string =>

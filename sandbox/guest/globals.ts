@@ -3,7 +3,14 @@ import { defineProperty, keys } from '../primordials.js'
 
 export function installGlobals(globals: Readonly<Record<string, unknown>>): void {
   const names = keys(globals)
-  for (let i = 0; i < names.length; i++) define(globalThis, names[i]!, globals[names[i]!])
+  for (let i = 0; i < names.length; i++) define(globalThis, names[i]!, named(globals[names[i]!], names[i]!))
+}
+
+/** The bundler shortens the names of functions and classes; here they get their own back. */
+export function named<T>(value: T, name: string): T {
+  if (typeof value === 'function')
+    defineProperty(value, 'name', { __proto__: null, value: name, configurable: true } as never)
+  return value
 }
 
 export function define(target: object, key: PropertyKey, value: unknown, enumerable = false): void {

@@ -90,9 +90,9 @@ class Rewriter {
     )
     const declared = [...this.#options.globals].filter(name => used.has(name))
     const globals = declared.length === 0 ? '' : `let {${declared.join()}}=globalThis;`
-    const getters = [...this.#exports].map(
-      ([name, value]) => `get ${JSON.stringify(name)}(){return ${value}}`
-    )
+    // In the order of a module's namespace.
+    const sorted = [...this.#exports].sort(([a], [b]) => (a < b ? -1 : 1))
+    const getters = sorted.map(([name, value]) => `get ${JSON.stringify(name)}(){return ${value}}`)
     const setNamespace = `${own}set({__proto__:null,${getters.join()}});`
     const body = this.#apply().replace(/^#!/, '//')
     const async = this.#awaits ? 'async ' : ''

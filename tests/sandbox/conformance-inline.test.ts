@@ -1,0 +1,3 @@
+import { conform } from './conformance.js'
+
+conform('quickjs inline', { engine: 'quickjs', isolation: 'inline' })

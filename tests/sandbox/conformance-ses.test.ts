@@ -1,0 +1,3 @@
+import { conform } from './conformance.js'
+
+conform('ses', { engine: 'ses' })

@@ -1,0 +1,3 @@
+import { conform } from './conformance.js'
+
+conform('quickjs thread', { engine: 'quickjs', isolation: 'thread' })

@@ -1,0 +1,890 @@
+/**
+ * One suite for every way to run a guest: what a title or a host may rely on holds on all of them, and what must not
+ * get out gets out of none. Each way has a test file of its own, so that they run side by side.
+ */
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { utf8 } from '../../formats/bytes.js'
+import {
+  CofferError,
+  type Guest,
+  GuestError,
+  type Key,
+  type LaunchOptions,
+  type Value,
+  launch,
+  sync
+} from '../../sandbox/index.js'
+import { rejectsWith } from '../helpers/rejects.js'
+
+/** A limit may be passed by this much before the guest is gone. */
+const GRACE_MS = 500
+
+interface Outputs {
+  stdout: string
+  stderr: string
+}
+
+/** Run the whole suite on guests that are launched like this. */
+export function conform(way: string, how: LaunchOptions): void {
+  const test = suite(way)
+  const open: Guest[] = []
+
+  const start = async (source: string, options: LaunchOptions = {}): Promise<Guest & Outputs> => {
+    const outputs: Outputs = { stdout: '', stderr: '' }
+    const guest = await launch(utf8(source), {
+      stdout: bytes => (outputs.stdout += Buffer.from(bytes).toString('utf8')),
+      stderr: bytes => (outputs.stderr += Buffer.from(bytes).toString('utf8')),
+      ...how,
+      ...options
+    })
+    open.push(guest)
+    return Object.defineProperties(guest as Guest & Outputs, {
+      stdout: { get: () => outputs.stdout },
+      stderr: { get: () => outputs.stderr }
+    })
+  }
+  /** The result of one expression in a guest. */
+  const evaluate = async (expression: string, options?: LaunchOptions): Promise<Value> =>
+    (await start(`export const it = async () => (${expression})`, options)).call('it')
+  const rejectsWithGuestError = async (fn: () => Promise<unknown>): Promise<GuestError> => {
+    try {
+      await fn()
+    } catch (error) {
+      if (error instanceof GuestError) return error
+      throw error
+    }
+    throw new Error('expected a GuestError')
+  }
+  /** The call must end with this limit, `limitMs` after it began or soon after. */
+  const endsWith = async (code: 'COFFER_LIMIT_CPU', limitMs: number, fn: () => Promise<unknown>) => {
+    const started = performance.now()
+    await rejectsWith(code, fn)
+    const took = performance.now() - started
+    assert.ok(took < limitMs + GRACE_MS, `took ${Math.round(took)} ms, limit ${limitMs} ms`)
+  }
+
+  test.after.each(async () => {
+    await Promise.all(open.splice(0).map(guest => guest.dispose()))
+  })
+
+  // Programs and calls
+
+  test('a program gets its arguments and gives its exit code', async () => {
+    const guest = await start(
+      `export default async args => { console.log(args.join('+')); return args.length }`
+    )
+    assert.is(await guest.run(['a', 'b']), 2)
+    assert.is(guest.stdout, 'a+b\n')
+  })
+
+  test('exit codes are 0 to 63, and 63 stands for all others', async () => {
+    const guest = await start(`export default ([code]) => code === 'void' ? undefined : Number(code)`)
+    for (const [given, expected] of [
+      ['void', 0],
+      ['0', 0],
+      ['63', 63],
+      ['64', 63],
+      ['256', 63],
+      ['-1', 63],
+      ['1.5', 63],
+      ['x', 63]
+    ] as const) {
+      assert.is(await guest.run([given]), expected, given)
+    }
+  })
+
+  test('exports are named, called and awaited', async () => {
+    const guest = await start(`
+      export const add = (a, b) => a + b
+      export async function later(x) { await null; return [x, x] }
+      export class Thing {}
+      export let count = 0
+      export const increment = () => ++count
+      const hidden = 1
+      export { hidden as shown, add as 'a name' }
+      export default 7`)
+    assert.equal(guest.exports, ['Thing', 'a name', 'add', 'count', 'default', 'increment', 'later', 'shown'])
+    assert.is(await guest.call('add', 2, 3), 5)
+    assert.is(await guest.call('a name', 'x', 'y'), 'xy')
+    assert.equal(await guest.call('later', 1), [1, 1])
+    assert.equal(await Promise.all([guest.call('increment'), guest.call('increment')]), [1, 2])
+    for (const name of ['missing', 'default', 'shown', 'count', 'toString', '__proto__', 'constructor']) {
+      await rejectsWith('COFFER_EXPORT_MISSING', () => guest.call(name))
+    }
+  })
+
+  test('a program without a default export cannot be run', async () => {
+    const guest = await start(`export const a = 1`)
+    await rejectsWith('COFFER_EXPORT_MISSING', () => guest.run([]))
+  })
+
+  test('top-level await is awaited, and its failure is the launch failing', async () => {
+    assert.is(
+      await (
+        await start(`const x = await new Promise(r => setTimeout(() => r(9), 5)); export const get = () => x`)
+      ).call('get'),
+      9
+    )
+    const error = await rejectsWithGuestError(() => start(`await null\nthrow new RangeError('early')`))
+    assert.is(error.name, 'RangeError')
+    assert.is(error.message, 'early')
+    assert.match(error.guestStack, /title\.js:2/)
+    await rejectsWithGuestError(() => start(`throw new TypeError('at once')`))
+    await rejectsWithGuestError(() => start(`await new Promise(() => {})`))
+  })
+
+  test('what does not compile or link is refused with its place', async () => {
+    const error = await rejectsWith('COFFER_PROGRAM_INVALID', () =>
+      start(`let a = 1\nlet b = = 2`, { name: 'my.js' })
+    )
+    assert.match(error.message, /2\D+9/)
+    for (const source of [
+      `import 'fs'`,
+      `import x from 'coffer:host'`,
+      `import './a.js'`,
+      `import {nope} from 'coffer:save'`
+    ]) {
+      await rejectsWith('COFFER_PROGRAM_INVALID', () => start(source))
+    }
+  })
+
+  test('what a guest throws arrives with its name, message and own frames', async () => {
+    const guest = await start(
+      `class Own extends Error { name = 'Own' }
+       export const a = () => { throw new Own('mine') }
+       export const b = async () => { null.x }
+       export const c = () => { throw 'text' }
+       export const d = () => { throw { message: 'plain' } }
+       export const e = () => { throw Object.assign(new Error('m'), { get name() { return 'x' }, stack: 'secret source line\\n  at x (other.js:1:1)' }) }
+       export const f = () => { throw undefined }
+       export const g = () => { const o = Object.create(new Proxy(Error.prototype, {})); throw o }`,
+      { name: 'own.js' }
+    )
+    const a = await rejectsWithGuestError(() => guest.call('a'))
+    assert.is(a.name, 'Own')
+    assert.is(a.message, 'mine')
+    assert.match(a.guestStack, /own\.js:2:\d+/)
+    assert.not.match(a.guestStack, /mine|node:|file:|sdk/)
+    assert.is((await rejectsWithGuestError(() => guest.call('b'))).name, 'TypeError')
+    assert.is((await rejectsWithGuestError(() => guest.call('c'))).message, 'text')
+    assert.is((await rejectsWithGuestError(() => guest.call('d'))).message, 'plain')
+    const e = await rejectsWithGuestError(() => guest.call('e'))
+    assert.is(e.guestStack, '')
+    assert.is((await rejectsWithGuestError(() => guest.call('f'))).message, 'undefined')
+    await rejectsWithGuestError(() => guest.call('g'))
+  })
+
+  // Values
+
+  test('values cross unharmed, both ways', async () => {
+    const guest = await start(
+      `export const echo = x => x; export const kinds = (...args) => args.map(x => typeof x)`
+    )
+    const values: Value[] = [
+      undefined,
+      null,
+      true,
+      false,
+      0,
+      -0,
+      1,
+      -1,
+      127,
+      128,
+      2 ** 31 - 1,
+      -(2 ** 31),
+      2 ** 31,
+      2 ** 53,
+      -(2 ** 53),
+      1.5,
+      5e-324,
+      1.7e308,
+      NaN,
+      Infinity,
+      -Infinity,
+      0n,
+      1n,
+      -1n,
+      255n,
+      256n,
+      -(2n ** 64n),
+      2n ** 200n + 7n,
+      '',
+      'a',
+      'é',
+      '€',
+      '😀',
+      '\0',
+      'a\0b',
+      '\ud800',
+      '\udc00x\ud83d',
+      '\ufeff',
+      'x'.repeat(1000),
+      'é€😀'.repeat(500),
+      '😀'.repeat(3000) + '\ud800',
+      new Uint8Array(),
+      new Uint8Array([0, 255]),
+      Uint8Array.from({ length: 70_000 }, (_, i) => i),
+      [],
+      [[]],
+      [1, [2, [3]]],
+      {},
+      { a: { b: [null, undefined] } },
+      { '': 1, 'a b': 2, 0: 3, __proto__x: 4 }
+    ]
+    for (const value of values) {
+      const result = await guest.call('echo', value)
+      assert.equal(result, value)
+      assert.ok(Object.is(result, value) || typeof value === 'object', String(value))
+    }
+    assert.equal(await guest.call('echo', values), values)
+    assert.equal(await guest.call('kinds', 1, 'a', 1n, null, undefined, true), [
+      'number',
+      'string',
+      'bigint',
+      'object',
+      'undefined',
+      'boolean'
+    ])
+    assert.equal(await guest.call('echo', Buffer.from('abc')), new Uint8Array([97, 98, 99]))
+  })
+
+  test('a key called __proto__ is a key like any other', async () => {
+    const guest = await start(
+      `export const echo = x => { if (Object.getPrototypeOf(x) !== Object.prototype) throw new Error('proto'); return x }`
+    )
+    const value = JSON.parse('{"__proto__": {"polluted": true}, "constructor": 1}')
+    const result = (await guest.call('echo', value)) as object
+    assert.ok(Object.hasOwn(result, '__proto__'))
+    assert.is(Object.getPrototypeOf(result), Object.prototype)
+    assert.is(({} as any).polluted, undefined)
+  })
+
+  test('what cannot cross is refused, whoever sends it', async () => {
+    const guest = await start(`
+      export const make = kind => ({
+        function: () => {}, symbol: Symbol(), date: new Date(), map: new Map(), instance: new (class A {}), error: new Error('e'),
+        floats: new Float32Array(1), promise: { nested: Promise.resolve(1) }, deep: (() => { let x = []; for (let i = 0; i < 70; i++) x = [x]; return x })(),
+        cycle: (() => { const x = {}; x.x = x; return x })(), getter: { get a() { throw new Error('ran') } },
+        proxy: new Proxy({}, { ownKeys() { throw new Error('ran') } }), 'proxy array': new Proxy([], {}),
+        'revoked proxy': (() => { const { proxy, revoke } = Proxy.revocable({}, {}); revoke(); return proxy })(),
+        'proxy prototype': Object.create(new Proxy({}, { getPrototypeOf() { throw new Error('ran') } })),
+        'nested proxy': [{ a: new Proxy([], {}) }]
+      })[kind]
+      export const thenable = () => ({ then(resolve) { resolve('taken in') } })
+      export const big = () => Array(1000001).fill(0)
+      export const take = () => {}`)
+    for (const kind of [
+      'function',
+      'symbol',
+      'date',
+      'map',
+      'instance',
+      'error',
+      'floats',
+      'promise',
+      'deep',
+      'cycle',
+      'getter',
+      'proxy',
+      'proxy array',
+      'revoked proxy',
+      'proxy prototype',
+      'nested proxy'
+    ]) {
+      await rejectsWith('COFFER_VALUE_UNSUPPORTED', () => guest.call('make', kind))
+    }
+    await rejectsWith('COFFER_VALUE_UNSUPPORTED', () => guest.call('thenable'))
+    await rejectsWith('COFFER_VALUE_UNSUPPORTED', () => guest.call('big'))
+    const cycle: any = {}
+    cycle.self = cycle
+    for (const value of [
+      () => {},
+      Symbol('s'),
+      new Date(),
+      new Map(),
+      cycle,
+      new Float64Array(1),
+      {
+        get a() {
+          return 1
+        }
+      }
+    ]) {
+      await rejectsWith('COFFER_VALUE_UNSUPPORTED', () => guest.call('take', value as never))
+    }
+    assert.is(await guest.call('take'), undefined)
+  })
+
+  test('a guest that rewrites every prototype neither sees nor bends what crosses', async () => {
+    const guest = await start(
+      `
+      import { secret } from 'coffer:host'
+      let seen = ''
+      const trap = name => function (...args) { seen += name + ' '; throw new Error('trap ' + name) }
+      export const poison = () => {
+        for (const owner of [Object.prototype, Array.prototype, String.prototype, Number.prototype, BigInt.prototype, Boolean.prototype,
+          Promise.prototype, Map.prototype, WeakSet.prototype, Uint8Array.prototype, Object.getPrototypeOf(Uint8Array.prototype), Function.prototype,
+          RegExp.prototype, Reflect, Object, Array, String, Promise, Map, Uint8Array, Math, JSON, [][Symbol.iterator]().__proto__]) {
+          for (const key of Reflect.ownKeys(owner)) {
+            try { Object.defineProperty(owner, key, { get: trap(String(key)), set: trap(String(key)), configurable: true }) } catch {}
+          }
+        }
+      }
+      // Only what the poisoned realm still has: operators and syntax.
+      export const get = async x => { const y = secret(x); return { x, y: await y } }
+      export const list = (a, b) => [a, b, { c: 'text', d: 10n }]
+      export const fail = () => { throw { name: 'Mine', message: 'thrown' } }
+      export const hits = () => seen
+      export const forget = () => { seen = '' }
+      const freeze = Object.defineProperty
+      export const setters = () => {
+        for (const key of ['0', '1', 'then', 'value', 'get', 'name', 'x', 'length', 'resolve', 'stack', 'message', 'id']) {
+          try { freeze(Object.prototype, key, { get() { seen += key + ' '; return undefined }, set() { seen += key + ' ' }, configurable: true }) } catch {}
+          try { freeze(Array.prototype, key, { get() { seen += key + ' '; return undefined }, set() { seen += key + ' ' }, configurable: true }) } catch {}
+        }
+      }
+      `,
+      { capabilities: { host: { secret: async (x: number) => [x, { key: 'k' }] } } }
+    )
+    await guest.call('setters')
+    await guest.call('forget')
+    assert.equal(await guest.call('list', 1, { x: 2 }), [1, { x: 2 }, { c: 'text', d: 10n }])
+    assert.is(await guest.call('hits'), '')
+    assert.equal(await guest.call('get', 1), { x: 1, y: [1, { key: 'k' }] })
+    await guest.call('poison')
+    assert.equal(await guest.call('list', 'é'.repeat(100), [1.5, -3n]), [
+      'é'.repeat(100),
+      [1.5, -3n],
+      { c: 'text', d: 10n }
+    ])
+    assert.is((await rejectsWithGuestError(() => guest.call('fail'))).message, 'thrown')
+  })
+
+  // The guest's world
+
+  test('the globals are those of the minimum common API, and nothing of the host', async () => {
+    const names =
+      'AbortController AbortSignal CustomEvent DOMException Event EventTarget TextDecoder TextEncoder URL URLSearchParams atob btoa clearInterval clearTimeout console crypto globalThis navigator performance queueMicrotask reportError self setInterval setTimeout structuredClone Float32Array Float64Array WeakRef FinalizationRegistry'
+    const absent =
+      'process require module Buffer global fetch WebAssembly SharedArrayBuffer Atomics Intl Deno Bun window document Worker harden lockdown Compartment assert setImmediate __coffer std os'
+    assert.equal(
+      await evaluate(
+        `${JSON.stringify(names)}.split(' ').filter(name => typeof globalThis[name] === 'undefined')`
+      ),
+      []
+    )
+    assert.equal(
+      await evaluate(`${JSON.stringify(absent)}.split(' ').filter(name => name in globalThis)`),
+      []
+    )
+    assert.equal(await evaluate(`Object.keys(globalThis)`), [])
+    assert.is(await evaluate(`navigator.userAgent`), 'coffer')
+    assert.is(await evaluate(`self === globalThis`), true)
+  })
+
+  test('globals can be added and read again', async () => {
+    assert.equal(
+      await evaluate(
+        `(globalThis.mine = 5, globalThis.Other = class {}, [mine, typeof Other, Object.keys(globalThis)])`
+      ),
+      [5, 'function', ['mine', 'Other']]
+    )
+  })
+
+  test('console writes what Node writes', async () => {
+    const guest = await start(`export default () => {
+      console.log('a', 1, { b: [1, 2, { c: { d: 1 } }] }, [undefined, null])
+      console.info('%s is %d', 'x', 4.5, 'more'); console.debug(new Map([['k', 1]]))
+      console.warn('w'); console.error(new Error('e').message); console.assert(false, 'no'); console.assert(true, 'yes')
+      console.group('g'); console.log('in\\nside'); console.groupEnd(); console.log(); console.count(); console.count('x'); console.log('\\ud800')
+    }`)
+    await guest.run([])
+    assert.is(
+      guest.stdout,
+      "a 1 { b: [ 1, 2, { c: [Object] } ] } [ undefined, null ]\nx is 4.5 more\nMap(1) { 'k' => 1 }\ng\n  in\n  side\n\ndefault: 1\nx: 1\n\ufffd\n"
+    )
+    assert.is(guest.stderr, 'w\ne\nAssertion failed: no\n')
+  })
+
+  test('timers fire in order, repeat and can be cleared', async () => {
+    assert.equal(
+      await evaluate(`new Promise(done => {
+        const log = []
+        setTimeout(x => log.push(x), 20, 'c'); setTimeout(() => log.push('a'), 0); setTimeout(() => log.push('b'), 5)
+        clearTimeout(setTimeout(() => log.push('never'), 1)); clearTimeout(undefined); clearTimeout(999)
+        let n = 0; const id = setInterval(() => { log.push('i' + ++n); if (n === 2) clearInterval(id) }, 8)
+        queueMicrotask(() => log.push('micro')); Promise.resolve().then(() => log.push('job')); log.push('sync')
+        setTimeout(() => done(log), 60)
+      })`),
+      ['sync', 'micro', 'job', 'a', 'b', 'i1', 'i2', 'c']
+    )
+  })
+
+  test('each timer sees the jobs of the one before it done', async () => {
+    assert.equal(
+      await evaluate(`new Promise(done => {
+        const log = []
+        setTimeout(() => { log.push(1); Promise.resolve().then(() => log.push('job')) }, 1)
+        setTimeout(() => { log.push(2); done(log) }, 1)
+      })`),
+      [1, 'job', 2]
+    )
+  })
+
+  test('clocks tell the time, in UTC', async () => {
+    const [epoch, date, zone, now] = (await evaluate(
+      `[Date.now(), new Date().getTime(), new Date(0).getHours() + '|' + new Date().getTimezoneOffset(), performance.now()]`
+    )) as [number, number, string, number]
+    assert.ok(Math.abs(epoch - Date.now()) < 5000)
+    assert.ok(Math.abs(date - Date.now()) < 5000)
+    assert.is(zone, '0|0')
+    assert.ok(now >= 0 && now < 60_000)
+    assert.equal(
+      await evaluate(
+        `[typeof Date(), new Date(2020, 0, 1).toISOString(), new Date('2020-01-01') instanceof Date, Date.length, Date.name]`
+      ),
+      ['string', '2020-01-01T00:00:00.000Z', true, 7, 'Date']
+    )
+  })
+
+  test('randomness differs from guest to guest', async () => {
+    const draw = `[Math.random(), Math.random(), [...crypto.getRandomValues(new Uint8Array(8))].join(), crypto.randomUUID()]`
+    const [one, two] = (await Promise.all([evaluate(draw), evaluate(draw)])) as unknown[][]
+    for (let i = 0; i < 4; i++) assert.is.not(one![i], two![i])
+    assert.is.not(one![0], one![1])
+    assert.match(String(one![3]), /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+    assert.equal(
+      await evaluate(
+        `(() => { try { crypto.getRandomValues(new Uint8Array(65537)) } catch (e) { return e.name } })()`
+      ),
+      'QuotaExceededError'
+    )
+  })
+
+  test('a seed fixes clock and randomness', async () => {
+    const program = `(async () => {
+      const log = [Date.now(), performance.now(), new Date().toISOString(), Math.random(), crypto.randomUUID()]
+      const waits = [30, 10, 1000000].map(ms => new Promise(r => setTimeout(() => { log.push(ms, Date.now(), Math.random()); r() }, ms)))
+      await Promise.all(waits)
+      return log
+    })()`
+    const started = performance.now()
+    const [a, b, c] = await Promise.all([
+      evaluate(program, { seed: 1 }),
+      evaluate(program, { seed: 1 }),
+      evaluate(program, { seed: 2 })
+    ])
+    assert.ok(performance.now() - started < 20_000, 'a seeded guest does not wait')
+    assert.equal(a, b)
+    assert.not.equal(a, c)
+    assert.equal((a as Value[]).slice(0, 3), [0, 0, '1970-01-01T00:00:00.000Z'])
+    assert.equal(
+      [5, 6, 8, 9, 11, 12].map(i => (a as Value[])[i]),
+      [10, 10, 30, 30, 1000000, 1000000]
+    )
+  })
+
+  // Errors that nobody catches
+
+  for (const [what, statement, message] of [
+    ['a timer', `setTimeout(() => { throw new RangeError('late') }, 1)`, 'RangeError: late'],
+    ['a microtask', `queueMicrotask(() => { throw new Error('micro') })`, 'Error: micro'],
+    ['reportError', `reportError(new TypeError('told'))`, 'TypeError: told'],
+    ['a rejected promise', `Promise.reject(new Error('lost'))`, 'Error: lost']
+  ] as const) {
+    test(`an uncaught error of ${what} ends a program with 1`, async () => {
+      const guest = await start(
+        `export default async () => { ${statement}; await new Promise(r => setTimeout(r, 3000)); return 9 }`
+      )
+      assert.is(await guest.run([]), 1)
+      assert.is(guest.stderr.split('\n')[0], `Uncaught ${message}`)
+      await rejectsWith('COFFER_GUEST_GONE', () => guest.call('x'))
+    })
+  }
+
+  test('a program that throws ends with 1 and says what and where', async () => {
+    const guest = await start(
+      `function inner() {\n  throw new RangeError('sorry')\n}\nexport default () => inner()`,
+      { name: 'prog.js' }
+    )
+    assert.is(await guest.run([]), 1)
+    assert.match(guest.stderr, /^Uncaught RangeError: sorry\n    at inner \(prog\.js:2:\d+\)\n/)
+    assert.not.match(guest.stderr, /throw new/)
+  })
+
+  test('an uncaught error outside of a program is told and survived', async () => {
+    const guest = await start(
+      `export const go = () => new Promise(r => { setTimeout(() => { throw new Error('oops') }, 1); setTimeout(r, 30, 'on') })`
+    )
+    assert.is(await guest.call('go'), 'on')
+    assert.match(guest.stderr, /^Uncaught Error: oops\n/)
+  })
+
+  test('a rejection that is handled in time is not reported', async () => {
+    const guest = await start(
+      `export default async () => { const p = Promise.reject(new Error('x')); await null; await p.catch(() => {}); try { await Promise.reject(1) } catch {} }`
+    )
+    assert.is(await guest.run([]), 0)
+    assert.is(guest.stderr, '')
+  })
+
+  test('a program that waits for nothing is told so', async () => {
+    const guest = await start(`export default () => new Promise(() => {})`)
+    assert.is(await guest.run([]), 13)
+    assert.match(guest.stderr, /waits/)
+  })
+
+  // Limits
+
+  test('computing is limited: an endless loop', async () => {
+    const guest = await start(`export const loop = () => { for (;;); }; export const fine = () => 1`, {
+      limits: { cpuMs: 300 }
+    })
+    assert.is(await guest.call('fine'), 1)
+    await endsWith('COFFER_LIMIT_CPU', 300, () => guest.call('loop'))
+    await rejectsWith('COFFER_GUEST_GONE', () => guest.call('fine'))
+  })
+
+  for (const [what, statement] of Object.entries({
+    'a native loop': `Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1)`,
+    'a loop of jobs': `await (async () => { for (;;) await null })()`,
+    'a loop that swallows errors': `for (;;) { try { for (;;); } catch {} finally { continue } }`,
+    'a regular expression': `/(x+x+)+y/.test('x'.repeat(40))`,
+    'a comparator': `[3, 2, 1].sort(() => { for (;;); })`,
+    'a toString': `String({ toString() { for (;;); } })`,
+    'a loop while it starts': `0`
+  })) {
+    test(`computing is limited: ${what}`, async () => {
+      const limits = { cpuMs: 250 }
+      if (statement === '0') {
+        const started = performance.now()
+        await start('')
+        const startMs = performance.now() - started
+        return endsWith('COFFER_LIMIT_CPU', 250 + 2 * startMs, () => start(`for (;;);`, { limits }))
+      }
+      const guest = await start(`export const go = async () => { ${statement} }`, { limits })
+      await endsWith('COFFER_LIMIT_CPU', 250, () => guest.call('go'))
+    })
+  }
+
+  test('computing is counted per call, across its waits', async () => {
+    const burn = `const burn = ms => { const end = Date.now() + ms; while (Date.now() < end); }`
+    const guest = await start(
+      `${burn}; export const once = () => burn(150); export const often = async () => { for (;;) { burn(60); await new Promise(r => setTimeout(r, 5)) } }`,
+      { limits: { cpuMs: 400 } }
+    )
+    for (let i = 0; i < 4; i++) await guest.call('once')
+    await endsWith('COFFER_LIMIT_CPU', 700, () => guest.call('often'))
+    assert.ok(guest.usage().cpuMs >= 900, String(guest.usage().cpuMs))
+  })
+
+  test('what runs after its call has settled is limited too', async () => {
+    const guest = await start(`export const go = () => { setTimeout(() => { for (;;); }, 1) }`, {
+      limits: { cpuMs: 200 }
+    })
+    await guest.call('go')
+    // An idle guest does not keep its host alive; a test does.
+    await new Promise(resolve => setTimeout(resolve, 900))
+    await rejectsWith('COFFER_GUEST_GONE', () => guest.call('go'))
+  })
+
+  test('time on the wall is limited, waiting included', async () => {
+    const guest = await start(
+      `export const wait = () => new Promise(r => setTimeout(r, 20000)); export const hang = () => new Promise(() => {}); export const host = () => 0`,
+      {
+        limits: { wallMs: 400 }
+      }
+    )
+    const started = performance.now()
+    await rejectsWith('COFFER_LIMIT_WALL', () => guest.call('wait'))
+    assert.ok(performance.now() - started < 400 + GRACE_MS)
+  })
+
+  for (const [what, body] of Object.entries({
+    arrays: `const all = []; for (;;) all.push(new Array(1000).fill(all.length))`,
+    'array buffers': `const all = []; for (;;) all.push(new Uint8Array(1 << 20).fill(1))`,
+    text: `let text = 'xy'; for (;;) text = (text + text).split('').reverse().join('')`,
+    objects: `let list = null; for (;;) list = { list, a: 1.5, b: {} }`
+  })) {
+    test(`memory is limited: ${what}`, async () => {
+      const guest = await start(
+        `export const fill = () => { ${body} }; export const swallow = () => { for (;;) { try { ${body} } catch {} } }`,
+        {
+          limits: { memoryBytes: 32 * 2 ** 20, cpuMs: 8000 }
+        }
+      )
+      await rejectsWith('COFFER_LIMIT_MEMORY', () => guest.call('fill'))
+    })
+  }
+
+  test('a guest within its memory is left alone', async () => {
+    const guest = await start(
+      `export const churn = () => { let sum = 0; for (let i = 0; i < 3000; i++) sum += new Array(1000).fill(i).length; return sum }
+       export const hold = () => { globalThis.held = Array.from({ length: 8 }, () => new Uint8Array(1 << 20).fill(7)); return held.length }`,
+      { limits: { memoryBytes: 32 * 2 ** 20 } }
+    )
+    assert.is(await guest.call('churn'), 3_000_000)
+    assert.is(await guest.call('hold'), 8)
+    assert.is(await guest.call('churn'), 3_000_000)
+    assert.ok(guest.usage().memoryBytes > 4 * 2 ** 20, String(guest.usage().memoryBytes))
+  })
+
+  test('deep recursion is an error that the guest sees', async () => {
+    const guest = await start(
+      `const f = () => f() + 1; export const deep = () => { try { f() } catch (error) { return error.name } }; export const fine = () => 1`
+    )
+    assert.match(String(await guest.call('deep')), /^(RangeError|InternalError)$/)
+    assert.is(await guest.call('fine'), 1)
+  })
+
+  test('output is limited', async () => {
+    const guest = await start(`export const flood = () => { for (;;) console.log('x'.repeat(1000)) }`, {
+      limits: { outputBytes: 100_000 }
+    })
+    await rejectsWith('COFFER_LIMIT_OUTPUT', () => guest.call('flood'))
+    assert.ok(guest.stdout.length <= 100_000 && guest.stdout.length > 90_000, String(guest.stdout.length))
+  })
+
+  test('waiting timers and requests are limited', async () => {
+    const limits = { pendingJobs: 1000 }
+    const guest = await start(
+      `export const few = () => { for (let i = 0; i < 5000; i++) clearTimeout(setTimeout(() => {}, 1e6)) }; export const flood = () => { for (;;) setTimeout(() => {}, 1e6) }`,
+      { limits }
+    )
+    await guest.call('few')
+    await rejectsWith('COFFER_LIMIT_JOBS', () => guest.call('flood'))
+    const asking = await start(
+      `import { never } from 'coffer:host'; export const flood = () => { for (;;) never() }`,
+      {
+        limits,
+        capabilities: { host: { never: () => new Promise(() => {}) } }
+      }
+    )
+    await rejectsWith('COFFER_LIMIT_JOBS', () => asking.call('flood'))
+  })
+
+  // Being ended
+
+  test('dispose() ends pending calls and all later ones', async () => {
+    const guest = await start(
+      `export const wait = () => new Promise(r => setTimeout(r, 20000)); export const loop = () => { for (;;); }`
+    )
+    const waiting = rejectsWith('COFFER_GUEST_GONE', () => guest.call('wait'))
+    await guest.dispose()
+    await waiting
+    await guest.dispose()
+    await rejectsWith('COFFER_GUEST_GONE', () => guest.call('wait'))
+    await rejectsWith('COFFER_GUEST_GONE', () => guest.run([]))
+  })
+
+  test('a host function may dispose of the guest that calls it', async () => {
+    let guest: Guest
+    const capabilities = { host: { end: sync(() => void guest.dispose()) } }
+    guest = await start(`import { end } from 'coffer:host'; export const go = () => { end(); for (;;); }`, {
+      capabilities,
+      limits: { cpuMs: 3000 }
+    })
+    await rejectsWith('COFFER_GUEST_GONE', () => guest.call('go'))
+  })
+
+  test('an abort signal ends the guest', async () => {
+    const controller = new AbortController()
+    const guest = await start(`export const wait = () => new Promise(r => setTimeout(r, 20000))`, {
+      signal: controller.signal
+    })
+    setTimeout(() => controller.abort(), 20)
+    await rejectsWith('COFFER_INTERRUPTED', () => guest.call('wait'))
+    await rejectsWith('COFFER_GUEST_GONE', () => guest.call('wait'))
+    await rejectsWith('COFFER_INTERRUPTED', () =>
+      start(`export const a = 1`, { signal: AbortSignal.abort() })
+    )
+  })
+
+  test('a guest with a timer left does not outlive its disposal, nor does its end disturb another', async () => {
+    const [one, two] = await Promise.all([
+      start(`export const loop = () => { for (;;); }`, { limits: { cpuMs: 200 } }),
+      start(`let n = 0; setInterval(() => n++, 5); export const get = () => n`)
+    ])
+    await rejectsWith('COFFER_LIMIT_CPU', () => one.call('loop'))
+    await new Promise(resolve => setTimeout(resolve, 60))
+    assert.ok(((await two.call('get')) as number) > 2)
+  })
+
+  // Capabilities
+
+  test('a module that was not granted does not exist', async () => {
+    for (const module of ['terminal', 'assets', 'save', 'host', 'net', 'begin', 'sdk']) {
+      await rejectsWith('COFFER_PROGRAM_INVALID', () => start(`import * as x from 'coffer:${module}'`))
+    }
+  })
+
+  test('host functions are called by promise, or at once where the host said so', async () => {
+    const calls: unknown[] = []
+    const guest = await start(
+      `import { later, now, boom, refuse, odd, none } from 'coffer:host'
+       export const go = async () => {
+         const out = [now(1, [2]), await later({ a: 1n }), none() instanceof Promise]
+         for (const fn of [boom, refuse, odd]) { try { out.push(await fn()) } catch (e) { out.push(e.constructor.name, e.name, e.message, e instanceof Error) } }
+         try { now(() => {}) } catch (e) { out.push(e.name) }
+         return out
+       }
+       export const throwing = () => boom()`,
+      {
+        capabilities: {
+          host: {
+            now: sync((...args: unknown[]) => (calls.push(args), { got: args.length })),
+            later: async (value: unknown) => (calls.push(value), value),
+            boom: sync(() => {
+              throw new RangeError('no')
+            }),
+            refuse: () =>
+              Promise.reject(
+                Object.assign(new Error('refused'), {
+                  name: 'Refusal',
+                  secret: Buffer.from('x'),
+                  stack: 'host path'
+                })
+              ),
+            odd: () => () => {},
+            none: () => {}
+          }
+        }
+      }
+    )
+    assert.equal(await guest.call('go'), [
+      { got: 2 },
+      { a: 1n },
+      true,
+      'RangeError',
+      'RangeError',
+      'no',
+      true,
+      'Error',
+      'Refusal',
+      'refused',
+      true,
+      'TypeError',
+      'TypeError',
+      'The host answered with a function, which cannot cross.',
+      true,
+      'TypeError'
+    ])
+    assert.equal(calls, [[1, [2]], { a: 1n }])
+    assert.is((await rejectsWithGuestError(() => guest.call('throwing'))).message, 'no')
+  })
+
+  test('a host function may call the guest again', async () => {
+    let guest: Guest
+    guest = await start(
+      `import { twice } from 'coffer:host'; export const go = async () => (await twice(20)) + 2; export const double = x => 2 * x`,
+      {
+        capabilities: { host: { twice: async (x: number) => guest.call('double', x) } }
+      }
+    )
+    assert.is(await guest.call('go'), 42)
+  })
+
+  test('coffer:terminal writes in order, measures and reads', async () => {
+    const written: string[] = []
+    const key = (name: string, text = ''): Key => ({ name, text, ctrl: false, alt: false, shift: false })
+    const keys = [
+      key('h', 'h'),
+      key('x', 'x'),
+      key('backspace'),
+      key('i', 'i'),
+      key('left'),
+      key('enter', '\r'),
+      key('q', 'q')
+    ]
+    const guest = await start(
+      `import { interactive, size, write, readKey, readLine } from 'coffer:terminal'
+       export default async () => {
+         write('\\x1b[2J'); write(1); console.log(interactive, size().columns)
+         console.log(await readLine('name? ')); console.log((await readKey()).name); console.log(await readKey(), await readLine())
+       }`,
+      {
+        capabilities: {
+          terminal: {
+            interactive: false,
+            size: () => ({ columns: 80, rows: 24 }),
+            write: text => void written.push(text),
+            readKey: async () => keys.shift() ?? null
+          }
+        }
+      }
+    )
+    assert.is(await guest.run([]), 0)
+    assert.equal(written, ['\x1b[2J', '1', 'name? '])
+    assert.is(guest.stdout, 'false 80\nhi\nq\nnull null\n')
+  })
+
+  test('coffer:assets lists and reads', async () => {
+    const given = utf8('héllo')
+    const guest = await start(
+      `import { list, read, readText } from 'coffer:assets'
+       export const go = async () => {
+         list()[0].path = 'changed'
+         const out = [list(), await readText('a.txt')]
+         for (const path of ['missing', 5]) { try { await read(path) } catch (e) { out.push(e.name) } }
+         return out
+       }
+       export const bytes = () => read('a.txt')`,
+      {
+        capabilities: {
+          assets: {
+            list: () => [{ path: 'a.txt', sizeBytes: 6 }],
+            read(path) {
+              if (path !== 'a.txt') throw new CofferError('COFFER_FILE_MISSING', 'no such asset')
+              return given.slice()
+            }
+          }
+        }
+      }
+    )
+    assert.equal(await guest.call('go'), [
+      [{ path: 'a.txt', sizeBytes: 6 }],
+      'héllo',
+      'CofferError',
+      'TypeError'
+    ])
+    assert.equal(await guest.call('bytes'), given)
+  })
+
+  test('coffer:save keeps what it is given, under decent names only', async () => {
+    const saved = new Map<string, Uint8Array>()
+    const guest = await start(
+      `import { list, read, readText, write, remove } from 'coffer:save'
+       export const go = async () => {
+         await write('one', 'téxt'); await write('two', new Uint8Array([1, 2]))
+         const out = [await list(), await readText('one'), await read('two'), await read('three'), await readText('three')]
+         await remove('one'); out.push(await list())
+         for (const slot of ['', '../x', 'a/b', 'a'.repeat(65), 'é', 5, '\\0']) { try { await write(slot, 'x'); out.push(slot) } catch (e) { out.push(e.name) } }
+         return out
+       }`,
+      {
+        capabilities: {
+          save: {
+            list: () => [...saved.keys()],
+            read: slot => saved.get(slot),
+            write: async (slot, bytes) => void saved.set(slot, bytes),
+            remove: slot => void saved.delete(slot)
+          }
+        }
+      }
+    )
+    assert.equal(await guest.call('go'), [
+      ['one', 'two'],
+      'téxt',
+      new Uint8Array([1, 2]),
+      null,
+      null,
+      ['two'],
+      ...Array(7).fill('TypeError')
+    ])
+    assert.equal([...saved], [['two', new Uint8Array([1, 2])]])
+  })
+
+  test.run()
+}
