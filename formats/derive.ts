@@ -8,7 +8,7 @@
 import { concat, wipe } from './bytes.js'
 import { enc, lengthPrefixed } from './encode.js'
 import { CofferError } from './errors.js'
-import { hpkeOpen, hpkeSeal } from './hpke.js'
+import { hpkeOpen, hpkeSeal, type Recipient } from './hpke.js'
 import { aesCmac256, hkdfExpand512, hkdfExtract512, unwrapKey, wrapKey } from './primitives.js'
 
 /** What a license is for: it enters every key, so that a grant opens nothing under another title or medium. */
@@ -70,13 +70,13 @@ export const sealCertificationKey = (
 
 /** @throws CofferError COFFER_KEY_UNWRAP for another user, medium, title or grant. */
 export const openCertificationKey = (
-  sealSecret: Uint8Array,
+  recipient: Recipient,
   binding: Binding,
   certificate: Uint8Array,
   sealed: Uint8Array
 ): Uint8Array =>
   orHint(ORDER_AGAIN, () =>
-    hpkeOpen(sealSecret, enc('sealed-certification-key', ...fields(binding)), certificate, sealed)
+    hpkeOpen(recipient, enc('sealed-certification-key', ...fields(binding)), certificate, sealed)
   )
 
 const titleKeyWrap = (certificationKey: Uint8Array, binding: Binding, certificate: Uint8Array): Uint8Array =>
@@ -159,9 +159,9 @@ export const sealBindingSecret = (
   )
 
 /** @throws CofferError COFFER_KEY_UNWRAP */
-export const openBindingSecret = (sealSecret: Uint8Array, binding: Binding, sealed: Uint8Array): Uint8Array =>
+export const openBindingSecret = (recipient: Recipient, binding: Binding, sealed: Uint8Array): Uint8Array =>
   orHint(ORDER_AGAIN, () =>
-    hpkeOpen(sealSecret, enc('sealed-binding-secret', ...fields(binding)), new Uint8Array(0), sealed)
+    hpkeOpen(recipient, enc('sealed-binding-secret', ...fields(binding)), new Uint8Array(0), sealed)
   )
 
 /** Which of the two conversion keys is wrapped. */
@@ -221,12 +221,12 @@ export const sealReleaseKey = (
 
 /** @throws CofferError COFFER_KEY_UNWRAP */
 export const openReleaseKey = (
-  sealSecret: Uint8Array,
+  recipient: Recipient,
   { centerId, titleId, release, scheme }: ReleaseName,
   sealed: Uint8Array
 ): Uint8Array =>
   orHint("Press with the publisher's key that the center knows.", () =>
-    hpkeOpen(sealSecret, releaseInfo(centerId, titleId, release, scheme), new Uint8Array(0), sealed)
+    hpkeOpen(recipient, releaseInfo(centerId, titleId, release, scheme), new Uint8Array(0), sealed)
   )
 
 export interface ReleaseName {

@@ -16,12 +16,12 @@
  * signature cannot cover because it is derived from the body, such as the certificate over its hash, is an
  * attachment.
  */
-import { concat, equalBytes, readU32be, u32be } from './bytes.js'
+import { concat, equalBytes, hex, readU32be, u32be } from './bytes.js'
 import { enc } from './encode.js'
 import { CofferError } from './errors.js'
 import type { Label } from './labels.js'
 import { MAX_SIGNATURES } from './limits.js'
-import { ed25519PublicKey, ed25519Sign, ed25519Verify } from './primitives.js'
+import { Ed25519Signer, ed25519Verify, sha256 } from './primitives.js'
 
 export const RECORD_TYPES = {
   root: 1,
@@ -146,8 +146,7 @@ export function verifyFrame(
 ): VerifiedFrame | undefined {
   const by = frame.signatures.find(({ publicKey }) => isTrusted(publicKey))
   if (by === undefined) return undefined
-  const message = signedPart(frame.type, frame.bytes, frame.signatures.length)
-  if (!ed25519Verify(by.publicKey, message, by.signature)) {
+  if (!fits(by, signedPart(frame.type, frame.bytes, frame.signatures.length))) {
     throw new CofferError(
       'COFFER_RECORD_FORGED',
       `The signature of the ${frame.type} record does not fit its bytes.`,
@@ -161,30 +160,53 @@ export function verifyFrame(
   return { ...frame, signer: by.publicKey } as VerifiedFrame
 }
 
+/** Signatures that were found to fit, by hash of key, signature and message; the oldest make way. */
+const known = new Set<string>()
+const MAX_KNOWN = 256
+
+/** A signature that fitted once fits again: a license is rechecked often, its bytes seldom change. */
+function fits({ publicKey, signature }: Signature, message: Uint8Array): boolean {
+  const name = hex(sha256(publicKey, signature, message))
+  if (known.has(name)) return true
+  if (!ed25519Verify(publicKey, message, signature)) return false
+  if (known.size >= MAX_KNOWN) known.delete(known.values().next().value!)
+  known.add(name)
+  return true
+}
+
 /** Verify with the key that the frame itself names: proves that its bytes are whole, not who made them. */
 export const verifySelfSigned = (frame: ParsedFrame): VerifiedFrame => verifyFrame(frame, () => true)!
+
+/** Whoever signs. */
+export type SigningKey = Ed25519Signer | Uint8Array
 
 /**
  * Build and sign a frame.
  *
- * @param seeds - 32-byte Ed25519 seeds, one signature each, in this order. Not kept.
+ * @param keys - One signature each, in this order: signers, or 32-byte Ed25519 seeds, which are read for this call.
  * @returns Fresh bytes.
  */
 export function signFrame(
   type: RecordType,
   body: Uint8Array,
   attachments: Uint8Array,
-  ...seeds: readonly Uint8Array[]
+  ...keys: readonly SigningKey[]
 ): Uint8Array {
   const header = new Uint8Array([...MAGIC, VERSION, RECORD_TYPES[type], SUITE >> 8, SUITE & 0xff])
   const signed = concat(
     header,
     u32be(body.length),
     u32be(attachments.length),
-    u32be(seeds.length),
+    u32be(keys.length),
     body,
     attachments
   )
   const message = enc(`signed/${type}` as Label, signed)
-  return concat(signed, ...seeds.flatMap(seed => [ed25519PublicKey(seed), ed25519Sign(seed, message)]))
+  return concat(
+    signed,
+    ...keys.flatMap(key => {
+      const signer = key instanceof Ed25519Signer ? key : new Ed25519Signer(key)
+      return [signer.publicKey, signer.sign(message)]
+    })
+  )
 }

@@ -2,7 +2,7 @@
  * HPKE (RFC 9180) in base mode, for one message: KEM 0x0020 DHKEM(X25519, HKDF-SHA256), KDF 0x0003 HKDF-SHA512,
  * AEAD 0x0002 AES-256-GCM. Since a context seals only once, the nonce is the base nonce and no context is kept.
  *
- * @see docs/spec.md §2.2
+ * @see docs/spec.md §2.6
  */
 import { concat, utf8, wipe } from './bytes.js'
 import { CofferError } from './errors.js'
@@ -16,7 +16,7 @@ import {
   hkdfExpand512,
   hkdfExtract256,
   hkdfExtract512,
-  x25519Exchange
+  X25519Key
 } from './primitives.js'
 
 export const HPKE_OVERHEAD_BYTES = CURVE_KEY_BYTES + GCM_TAG_BYTES
@@ -35,22 +35,27 @@ export function hpkeSeal(
   plaintext: Uint8Array,
   ephemeralSecret: Uint8Array
 ): Uint8Array {
-  const { sharedSecret, ownPublicKey } = x25519Exchange(ephemeralSecret, recipientPublicKey)
-  const { key, nonce } = schedule(sharedSecret, ownPublicKey, recipientPublicKey, info)
+  const ephemeral = new X25519Key(ephemeralSecret)
+  const sharedSecret = ephemeral.agree(recipientPublicKey)
+  const { key, nonce } = schedule(sharedSecret, ephemeral.publicKey, recipientPublicKey, info)
   const sealed = aes256GcmSeal(key, nonce, aad, plaintext)
   wipe(key, nonce)
-  return concat(ownPublicKey, sealed)
+  return concat(ephemeral.publicKey, sealed)
 }
+
+/** Whoever something was sealed to. */
+export type Recipient = X25519Key | Uint8Array
 
 /**
  * The inverse of {@link hpkeSeal}.
  *
+ * @param recipient - the key, or its 32-byte secret, which is then read for this one call. Not kept.
  * @param sealed - bytes from outside.
  * @returns fresh plaintext; the caller wipes it.
  * @throws CofferError `COFFER_KEY_UNWRAP` for another recipient, info or aad, or altered bytes.
  */
 export function hpkeOpen(
-  recipientSecret: Uint8Array,
+  recipient: Recipient,
   info: Uint8Array,
   aad: Uint8Array,
   sealed: Uint8Array
@@ -62,8 +67,8 @@ export function hpkeOpen(
     )
   }
   const encapsulated = sealed.subarray(0, CURVE_KEY_BYTES)
-  const { sharedSecret, ownPublicKey } = x25519Exchange(recipientSecret, encapsulated)
-  const { key, nonce } = schedule(sharedSecret, encapsulated, ownPublicKey, info)
+  const own = recipient instanceof X25519Key ? recipient : new X25519Key(recipient)
+  const { key, nonce } = schedule(own.agree(encapsulated), encapsulated, own.publicKey, info)
   const plaintext = aes256GcmOpen(key, nonce, aad, sealed.subarray(CURVE_KEY_BYTES))
   wipe(key, nonce)
   if (plaintext === undefined) {

@@ -10,7 +10,9 @@ export {
   openPayload,
   plaintextSize,
   sealPayload,
-  sealedSize
+  sealedSize,
+  StreamOpener,
+  StreamSealer
 } from './cobblestone.js'
 export {
   deriveKeys,
@@ -19,6 +21,7 @@ export {
   userIdOf,
   wipeKeys,
   type KeyPairs,
+  type Keys,
   type PublicKeys
 } from './keys.js'
 export { decode, encode, type Packable } from './msgpack.js'

@@ -5,7 +5,7 @@
 import { base64url, concat, fromBase64url, wipe } from './bytes.js'
 import { enc } from './encode.js'
 import { CofferError } from './errors.js'
-import { ed25519PublicKey, hkdfExpand512, sha256, x25519PublicKey } from './primitives.js'
+import { Ed25519Signer, hkdfExpand512, sha256, X25519Key } from './primitives.js'
 
 export interface PublicKeys {
   /** Ed25519, 32 bytes. */
@@ -14,8 +14,14 @@ export interface PublicKeys {
   readonly sealKey: Uint8Array
 }
 
-/** Both halves of both pairs. Secret: {@link wipeKeys} when done. */
-export interface KeyPairs extends PublicKeys {
+/** Both pairs, ready for use: their private halves are in memory of OpenSSL, which clears it in the end. */
+export interface Keys extends PublicKeys {
+  readonly signer: Ed25519Signer
+  readonly recipient: X25519Key
+}
+
+/** The private halves as bytes too. Secret: {@link wipeKeys} when done; `signer` and `recipient` go on working. */
+export interface KeyPairs extends Keys {
   readonly signSeed: Uint8Array
   readonly sealSecret: Uint8Array
 }
@@ -26,7 +32,9 @@ export type KeyOwner = 'user' | 'publisher'
 export function deriveKeys(owner: KeyOwner, seed: Uint8Array): KeyPairs {
   const signSeed = hkdfExpand512(seed, enc(`${owner}-sign`))
   const sealSecret = hkdfExpand512(seed, enc(`${owner}-seal`))
-  return { signSeed, sealSecret, signKey: ed25519PublicKey(signSeed), sealKey: x25519PublicKey(sealSecret) }
+  const signer = new Ed25519Signer(signSeed)
+  const recipient = new X25519Key(sealSecret)
+  return { signSeed, sealSecret, signer, recipient, signKey: signer.publicKey, sealKey: recipient.publicKey }
 }
 
 export const wipeKeys = (keys: KeyPairs): void => wipe(keys.signSeed, keys.sealSecret)

@@ -331,38 +331,44 @@ function isWeakPoint(publicKey: Uint8Array): boolean {
   return SMALL_ORDER_Y.has(text) || NOT_CANONICAL_Y.test(text)
 }
 
-/** @param secret - 32 bytes. @returns the 32-byte public key. */
-export const x25519PublicKey = (secret: Uint8Array): Uint8Array => publicBytes(privateKey('X25519', secret))
+/** An X25519 key that agrees more than once: reading the secret costs ten times as much as agreeing. */
+export class X25519Key {
+  /** 32 bytes. */
+  readonly publicKey: Uint8Array
+  readonly #key: KeyObject
 
-/** {@link x25519Exchange} for a caller that knows its own public key. @returns 32 bytes; the caller wipes them. */
-export const x25519 = (secret: Uint8Array, publicKey: Uint8Array): Uint8Array =>
-  x25519Exchange(secret, publicKey).sharedSecret
-
-/**
- * X25519 (RFC 7748 §5), and the public key of `secret`, since both come from one costly reading of it.
- *
- * @param secret - 32 bytes. Not kept.
- * @param publicKey - 32 bytes, possibly from outside.
- * @returns 32 bytes each; the caller wipes `sharedSecret`.
- * @throws CofferError `COFFER_KEY_UNWRAP` when the result is all zeros, that is for a public key of small order.
- */
-export function x25519Exchange(
-  secret: Uint8Array,
-  publicKey: Uint8Array
-): { sharedSecret: Uint8Array; ownPublicKey: Uint8Array } {
-  checkSize('X25519 public key', publicKey, CURVE_KEY_BYTES)
-  const own = privateKey('X25519', secret)
-  let sharedSecret: Uint8Array
-  try {
-    sharedSecret = plain(diffieHellman({ privateKey: own, publicKey: publicKeyObject('X25519', publicKey) }))
-  } catch {
-    throw new CofferError(
-      'COFFER_KEY_UNWRAP',
-      'Cannot agree on a key: the other public key is of small order.'
-    )
+  /** @param secret - 32 bytes. Copied into memory that OpenSSL clears when this object is collected. */
+  constructor(secret: Uint8Array) {
+    this.#key = privateKey('X25519', secret)
+    this.publicKey = publicBytes(this.#key)
   }
-  return { sharedSecret, ownPublicKey: publicBytes(own) }
+
+  /**
+   * X25519 (RFC 7748 §5).
+   *
+   * @param publicKey - 32 bytes, possibly from outside.
+   * @returns 32 bytes; the caller wipes them.
+   * @throws CofferError `COFFER_KEY_UNWRAP` when the result is all zeros, that is for a public key of small order.
+   */
+  agree(publicKey: Uint8Array): Uint8Array {
+    checkSize('X25519 public key', publicKey, CURVE_KEY_BYTES)
+    try {
+      return plain(diffieHellman({ privateKey: this.#key, publicKey: publicKeyObject('X25519', publicKey) }))
+    } catch {
+      throw new CofferError(
+        'COFFER_KEY_UNWRAP',
+        'Cannot agree on a key: the other public key is of small order.'
+      )
+    }
+  }
 }
+
+/** @param secret - 32 bytes. @returns the 32-byte public key. */
+export const x25519PublicKey = (secret: Uint8Array): Uint8Array => new X25519Key(secret).publicKey
+
+/** One agreement under a key. @see X25519Key.agree */
+export const x25519 = (secret: Uint8Array, publicKey: Uint8Array): Uint8Array =>
+  new X25519Key(secret).agree(publicKey)
 
 type Curve = 'Ed25519' | 'X25519'
 

@@ -17,8 +17,9 @@ import {
   formatPublicKeys,
   formatSecretKey,
   parseSecretKey,
+  wipeKeys,
   type KeyOwner,
-  type KeyPairs
+  type Keys
 } from '../formats/keys.js'
 import { MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_REVOCATIONS_BYTES } from '../formats/limits.js'
 import { encode } from '../formats/msgpack.js'
@@ -45,6 +46,7 @@ export const homeFolder = (given?: string): string =>
 export class Home {
   readonly folder: string
   #centers: readonly PinnedCenter[] | undefined
+  #userKeys: Keys | undefined
 
   /** Nothing is read or created until it is needed. */
   constructor(folder?: string) {
@@ -55,13 +57,16 @@ export class Home {
     return join(this.folder, 'user.key')
   }
 
-  /** The user's key pairs; the caller wipes them. undefined when there is no key yet. */
-  userKeys(): KeyPairs | undefined {
-    return inspectFile(this.userKeyFile) === undefined ? undefined : readKeyFile('user', this.userKeyFile)
+  /** The user's keys, read once; undefined when there are none yet. */
+  userKeys(): Keys | undefined {
+    if (this.#userKeys === undefined && inspectFile(this.userKeyFile) !== undefined) {
+      this.#userKeys = readKeyFile('user', this.userKeyFile)
+    }
+    return this.#userKeys
   }
 
   /** @throws CofferError COFFER_USER_KEY_MISSING */
-  requireUserKeys(): KeyPairs {
+  requireUserKeys(): Keys {
     const keys = this.userKeys()
     if (keys !== undefined) return keys
     throw new CofferError('COFFER_USER_KEY_MISSING', 'There is no user key here.', {
@@ -174,8 +179,8 @@ export class Home {
   }
 }
 
-/** @returns Key pairs that the caller wipes. @throws CofferError COFFER_FILE_MISSING, COFFER_ENCODING. */
-export function readKeyFile(owner: KeyOwner, path: string): KeyPairs {
+/** @throws CofferError COFFER_FILE_MISSING, COFFER_ENCODING. */
+export function readKeyFile(owner: KeyOwner, path: string): Keys {
   const bytes = readFile(path, 1024)
   if (bytes === undefined) {
     throw new CofferError('COFFER_FILE_MISSING', `There is no ${owner}'s key at ${path}.`, {
@@ -188,7 +193,10 @@ export function readKeyFile(owner: KeyOwner, path: string): KeyPairs {
   let seed: Uint8Array | undefined
   try {
     seed = parseSecretKey(owner, new TextDecoder('latin1').decode(bytes))
-    return deriveKeys(owner, seed)
+    const keys = deriveKeys(owner, seed)
+    wipeKeys(keys)
+    const { signer, recipient, signKey, sealKey } = keys
+    return { signer, recipient, signKey, sealKey }
   } finally {
     wipe(bytes, seed)
   }
@@ -211,7 +219,7 @@ export function createKeyFile(owner: KeyOwner, path: string, powers: Powers): st
   try {
     writeFile(path, text, 0o600)
     const keys = deriveKeys(owner, seed)
-    wipe(keys.signSeed, keys.sealSecret)
+    wipeKeys(keys)
     return formatPublicKeys(owner, keys)
   } finally {
     wipe(seed, text)

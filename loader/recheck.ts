@@ -15,7 +15,7 @@ import {
   type Binding
 } from '../formats/derive.js'
 import { CofferError } from '../formats/errors.js'
-import { userIdOf, type KeyPairs } from '../formats/keys.js'
+import { userIdOf, type Keys } from '../formats/keys.js'
 import { isBearer } from '../formats/records/fields.js'
 import { openGrant, type VerifiedGrant } from '../formats/records/grant.js'
 import { LOADER_LEVEL, type ParsedManifest } from '../formats/records/manifest.js'
@@ -155,11 +155,11 @@ export interface Certificates {
 export function recomputeCertificate(
   grant: VerifiedGrant & { scheme: 'certificate' },
   medium: MeasuredMedium,
-  user: KeyPairs
+  user: Keys
 ): Certificates {
   const { certificate, sealedCertificationKey } = grant.license
   // KEYc was sealed for the medium that the grant names; CS' is made for the one that is here.
-  const certificationKey = openCertificationKey(user.sealSecret, grant, certificate, sealedCertificationKey)
+  const certificationKey = openCertificationKey(user.recipient, grant, certificate, sealedCertificationKey)
   const recomputedCertificate = computeCertificate(certificationKey, { ...grant, mediumId: medium.mediumId })
   return { certificationKey, certificate, recomputedCertificate }
 }
@@ -187,37 +187,33 @@ export function recheck(
   const common = { grant, manifest, binding }
 
   const user = isBearer(grant.bind) ? undefined : home.requireUserKeys()
-  try {
-    if (user !== undefined) checkUser(grant, user)
-    if (grant.scheme === 'certificate') {
-      if (user === undefined) throw bearerCertificate()
-      const certificates = recomputeCertificate(grant, medium, user)
-      try {
-        checkCertificate(certificates, medium) // CS against CS'
-      } catch (error) {
-        wipe(certificates.certificationKey)
-        throw error
-      }
-      return {
-        ...common,
-        ...certificates,
-        scheme: 'certificate',
-        wrappedTitleKey: grant.license.wrappedTitleKey,
-        [Symbol.dispose]: () => wipe(certificates.certificationKey)
-      } as CheckedLicense
+  if (user !== undefined) checkUser(grant, user)
+  if (grant.scheme === 'certificate') {
+    if (user === undefined) throw bearerCertificate()
+    const certificates = recomputeCertificate(grant, medium, user)
+    try {
+      checkCertificate(certificates, medium) // CS against CS'
+    } catch (error) {
+      wipe(certificates.certificationKey)
+      throw error
     }
-    checkMedium(grant, medium)
-    const bindingKey = openBindingKey(grant, binding, user)
     return {
       ...common,
-      scheme: 'conversion',
-      bindingKey,
-      wrappedMediumKey: grant.license.wrappedMediumKey,
-      [Symbol.dispose]: () => wipe(bindingKey)
+      ...certificates,
+      scheme: 'certificate',
+      wrappedTitleKey: grant.license.wrappedTitleKey,
+      [Symbol.dispose]: () => wipe(certificates.certificationKey)
     } as CheckedLicense
-  } finally {
-    if (user !== undefined) wipe(user.signSeed, user.sealSecret)
   }
+  checkMedium(grant, medium)
+  const bindingKey = openBindingKey(grant, binding, user)
+  return {
+    ...common,
+    scheme: 'conversion',
+    bindingKey,
+    wrappedMediumKey: grant.license.wrappedMediumKey,
+    [Symbol.dispose]: () => wipe(bindingKey)
+  } as CheckedLicense
 }
 
 const pick = ({ centerId, titleId, mediumId, grantHash }: VerifiedGrant): Binding => ({
@@ -231,11 +227,11 @@ const pick = ({ centerId, titleId, mediumId, grantHash }: VerifiedGrant): Bindin
 export function openBindingKey(
   grant: VerifiedGrant & { scheme: 'conversion' },
   binding: Binding,
-  user: KeyPairs | undefined
+  user: Keys | undefined
 ): Uint8Array {
   const sealed = grant.license.sealedBindingSecret
   if (sealed === undefined || user === undefined) return deriveBindingKey(binding, new Uint8Array(0))
-  const secret = openBindingSecret(user.sealSecret, binding, sealed)
+  const secret = openBindingSecret(user.recipient, binding, sealed)
   try {
     return deriveBindingKey(binding, secret)
   } finally {
@@ -317,7 +313,7 @@ function checkTime({ expires, issued }: VerifiedGrant, now: number): void {
 const day = (seconds: number): string =>
   new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' ') + ' UTC'
 
-function checkUser(grant: VerifiedGrant, user: KeyPairs): void {
+function checkUser(grant: VerifiedGrant, user: Keys): void {
   const userId = userIdOf(user)
   if (equalBytes(userId, grant.userId)) return
   throw new CofferError('COFFER_USER_MISMATCH', 'This title was bought with another user key.', {

@@ -3,7 +3,6 @@ import { hex, wipe } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import { isBearer } from '../formats/records/fields.js'
 import type { VerifiedGrant } from '../formats/records/grant.js'
-import type { ParsedManifest } from '../formats/records/manifest.js'
 import { verifyPayload, type Progress } from './decrypt.js'
 import type { Home } from './home.js'
 import { measureMedium, type MeasuredMedium } from './medium/measure.js'
@@ -117,12 +116,5 @@ function noteCertificates(
   } catch (error) {
     // Another user's key: recheck says so in better words.
     if (!(error instanceof CofferError)) throw error
-  } finally {
-    wipe(user.signSeed, user.sealSecret)
   }
 }
-
-export type ManifestSummary = Pick<
-  ParsedManifest,
-  'id' | 'name' | 'release' | 'version' | 'scheme' | 'engine' | 'permissions' | 'payloadBytes'
->

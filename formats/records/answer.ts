@@ -3,7 +3,7 @@
  * and the revocation list go to the medium; EMid(Ka), which only the copying needs, does not.
  */
 import { equalBytes } from '../bytes.js'
-import { parseFrame, signFrame, verifyFrame } from '../frame.js'
+import { parseFrame, signFrame, type SigningKey, verifyFrame } from '../frame.js'
 import { MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_REVOCATIONS_BYTES } from '../limits.js'
 import { bytes, decodeAs, encodeAs, integer, list, map, optional, text, type Infer } from '../shape.js'
 import { hash, requestId } from './fields.js'
@@ -35,13 +35,13 @@ export type VerifiedAnswer = Answer & AnswerAttachments
 export const encodeAnswer = (
   answer: Answer,
   attachments: AnswerAttachments,
-  centerSeed: Uint8Array
+  centerKey: SigningKey
 ): Uint8Array =>
   signFrame(
     'answer',
     encodeAs('answer', shape, answer),
     encodeAs('answer attachments', attachmentsShape, attachments),
-    centerSeed
+    centerKey
   )
 
 /** @returns undefined when no pinned center signed it. @throws CofferError COFFER_RECORD_*, COFFER_ENCODING. */

@@ -5,7 +5,7 @@
  */
 import { equalBytes } from '../bytes.js'
 import { enc } from '../encode.js'
-import { parseFrame, signFrame, verifyFrame, type VerifiedFrame } from '../frame.js'
+import { parseFrame, signFrame, type SigningKey, verifyFrame, type VerifiedFrame } from '../frame.js'
 import { MAX_RECORD_BYTES } from '../limits.js'
 import { sha256 } from '../primitives.js'
 import {
@@ -87,13 +87,13 @@ export const grantHash = (body: Uint8Array): Uint8Array => sha256(enc('grant-bod
 export function encodeGrant(
   body: Uint8Array,
   license: CertificateLicense | ConversionLicense,
-  centerSeed: Uint8Array
+  centerKey: SigningKey
 ): Uint8Array {
   const attachments =
     'certificate' in license
       ? encodeAs('certificate', certificateShape, license)
       : encodeAs('conversion keys', conversionShape, license)
-  return signFrame('grant', body, attachments, centerSeed)
+  return signFrame('grant', body, attachments, centerKey)
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import { equalBytes, hex } from '../bytes.js'
 import { CofferError } from '../errors.js'
-import { parseFrame, signFrame, verifySelfSigned, type VerifiedFrame } from '../frame.js'
+import { parseFrame, signFrame, type SigningKey, verifySelfSigned, type VerifiedFrame } from '../frame.js'
 import { MAX_PAYLOAD_BYTES, MAX_RECORD_BYTES } from '../limits.js'
 import {
   bool,
@@ -69,13 +69,13 @@ export interface ParsedManifest extends Manifest {
 export const encodeManifest = (
   manifest: Manifest,
   publisherCertificate: Uint8Array,
-  publisherSeed: Uint8Array
+  publisherKey: SigningKey
 ): Uint8Array =>
   signFrame(
     'manifest',
     encodeAs('title manifest', shape, manifest),
     encodeAs('manifest attachments', attachmentsShape, { publisher: publisherCertificate }),
-    publisherSeed
+    publisherKey
   )
 
 /** @throws CofferError COFFER_RECORD_*, COFFER_ENCODING. */

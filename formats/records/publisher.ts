@@ -1,7 +1,7 @@
 /** The publisher certificate: the center's word that a key may sign titles (docs/spec.md §3.2). */
 import { equalBytes } from '../bytes.js'
 import { CofferError } from '../errors.js'
-import { NO_ATTACHMENTS, parseFrame, signFrame, verifyFrame } from '../frame.js'
+import { NO_ATTACHMENTS, parseFrame, signFrame, type SigningKey, verifyFrame } from '../frame.js'
 import { MAX_RECORD_BYTES } from '../limits.js'
 import { decodeAs, encodeAs, map, seconds, type Infer } from '../shape.js'
 import { displayName, hash, publicKey } from './fields.js'
@@ -19,8 +19,8 @@ const shape = map({
 
 export type Publisher = Infer<typeof shape>
 
-export const encodePublisher = (publisher: Publisher, centerSeed: Uint8Array): Uint8Array =>
-  signFrame('publisher', encodeAs('publisher certificate', shape, publisher), NO_ATTACHMENTS, centerSeed)
+export const encodePublisher = (publisher: Publisher, centerKey: SigningKey): Uint8Array =>
+  signFrame('publisher', encodeAs('publisher certificate', shape, publisher), NO_ATTACHMENTS, centerKey)
 
 /** @throws CofferError COFFER_RECORD_*, COFFER_PUBLISHER_UNTRUSTED when another than `center` signed it. */
 export function openPublisher(bytes: Uint8Array, center: Center): Publisher {

@@ -4,7 +4,14 @@
  */
 import { equalBytes } from '../bytes.js'
 import { CofferError } from '../errors.js'
-import { NO_ATTACHMENTS, parseFrame, signFrame, verifyFrame, verifySelfSigned } from '../frame.js'
+import {
+  NO_ATTACHMENTS,
+  parseFrame,
+  signFrame,
+  type SigningKey,
+  verifyFrame,
+  verifySelfSigned
+} from '../frame.js'
 import { MAX_RECORD_BYTES } from '../limits.js'
 import { bytes, decodeAs, encodeAs, map, seconds, type Infer } from '../shape.js'
 import { displayName, hash, publicKey, release, requestId, scheme, titleId } from './fields.js'
@@ -27,12 +34,12 @@ const registrationShape = map({
 export type Registration = Infer<typeof registrationShape>
 export type VerifiedRegistration = Registration & { readonly requestHash: Uint8Array }
 
-export const encodeRegistration = (registration: Registration, publisherSeed: Uint8Array): Uint8Array =>
+export const encodeRegistration = (registration: Registration, publisherKey: SigningKey): Uint8Array =>
   signFrame(
     'registration',
     encodeAs('registration', registrationShape, registration),
     NO_ATTACHMENTS,
-    publisherSeed
+    publisherKey
   )
 
 /** @throws CofferError COFFER_RECORD_*, COFFER_ENCODING. */
@@ -73,13 +80,13 @@ export type ReleaseAttachments = Infer<typeof releaseAttachments>
 export const encodeRelease = (
   ticket: Release,
   attachments: ReleaseAttachments,
-  centerSeed: Uint8Array
+  centerKey: SigningKey
 ): Uint8Array =>
   signFrame(
     'release',
     encodeAs('release', releaseShape, ticket),
     encodeAs('release attachments', releaseAttachments, attachments),
-    centerSeed
+    centerKey
   )
 
 /** @returns undefined when `center` did not sign it. @throws CofferError COFFER_RECORD_*, COFFER_ENCODING. */

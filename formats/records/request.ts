@@ -5,7 +5,7 @@
 import { equalBytes } from '../bytes.js'
 import { enc } from '../encode.js'
 import { CofferError } from '../errors.js'
-import { NO_ATTACHMENTS, parseFrame, signFrame, verifySelfSigned } from '../frame.js'
+import { NO_ATTACHMENTS, parseFrame, signFrame, type SigningKey, verifySelfSigned } from '../frame.js'
 import { MAX_RECORD_BYTES } from '../limits.js'
 import { sha256 } from '../primitives.js'
 import { decodeAs, encodeAs, list, map, oneOf, seconds, text, type Infer } from '../shape.js'
@@ -38,8 +38,8 @@ export interface VerifiedRequest extends Request {
   readonly requestHash: Uint8Array
 }
 
-export const encodeRequest = (request: Request, userSignSeed: Uint8Array): Uint8Array =>
-  signFrame('request', encodeAs('request', shape, request), NO_ATTACHMENTS, userSignSeed)
+export const encodeRequest = (request: Request, userKey: SigningKey): Uint8Array =>
+  signFrame('request', encodeAs('request', shape, request), NO_ATTACHMENTS, userKey)
 
 /** @throws CofferError COFFER_RECORD_*, COFFER_ENCODING. */
 export function openRequest(bytes: Uint8Array): VerifiedRequest {

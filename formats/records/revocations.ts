@@ -3,7 +3,7 @@
  * (docs/spec.md §3.8). It travels on masters, answers and media and works without a network.
  */
 import { equalBytes, utf8 } from '../bytes.js'
-import { NO_ATTACHMENTS, parseFrame, signFrame, verifyFrame } from '../frame.js'
+import { NO_ATTACHMENTS, parseFrame, signFrame, type SigningKey, verifyFrame } from '../frame.js'
 import { MAX_REVOCATIONS_BYTES } from '../limits.js'
 import { bytes, decodeAs, encodeAs, list, map, oneOf, optional, seconds, u32, type Infer } from '../shape.js'
 import { hash, release } from './fields.js'
@@ -29,8 +29,8 @@ const shape = map({
 export type Revocation = Infer<typeof entry>
 export type Revocations = Infer<typeof shape>
 
-export const encodeRevocations = (revocations: Revocations, centerSeed: Uint8Array): Uint8Array =>
-  signFrame('revocations', encodeAs('revocation list', shape, revocations), NO_ATTACHMENTS, centerSeed)
+export const encodeRevocations = (revocations: Revocations, centerKey: SigningKey): Uint8Array =>
+  signFrame('revocations', encodeAs('revocation list', shape, revocations), NO_ATTACHMENTS, centerKey)
 
 /** @returns undefined when no pinned center signed it. @throws CofferError COFFER_RECORD_*, COFFER_ENCODING. */
 export function openRevocations(

@@ -5,7 +5,7 @@
 import { equalBytes } from '../bytes.js'
 import { enc } from '../encode.js'
 import { CofferError } from '../errors.js'
-import { NO_ATTACHMENTS, parseFrame, signFrame, verifyFrame } from '../frame.js'
+import { NO_ATTACHMENTS, parseFrame, signFrame, type SigningKey, verifyFrame } from '../frame.js'
 import { MAX_RECORD_BYTES } from '../limits.js'
 import { sha256 } from '../primitives.js'
 import { decodeAs, encodeAs, list, map, optional, seconds, u32, type Infer } from '../shape.js'
@@ -38,9 +38,9 @@ export interface Center {
 
 export const rootHash = (bytes: Uint8Array): Uint8Array => sha256(enc('center-id', bytes))
 
-/** @param seeds - Seed of `root.keys[0]` first, then, after a rotation, that of a key of the previous root. */
-export const encodeRoot = (root: Root, ...seeds: readonly Uint8Array[]): Uint8Array =>
-  signFrame('root', encodeAs('root record', shape, root), NO_ATTACHMENTS, ...seeds)
+/** @param keys - That of `root.keys[0]` first, then, after a rotation, one of the previous root. */
+export const encodeRoot = (root: Root, ...keys: readonly SigningKey[]): Uint8Array =>
+  signFrame('root', encodeAs('root record', shape, root), NO_ATTACHMENTS, ...keys)
 
 /**
  * Follow a chain of root records from the first to the newest.

@@ -2,9 +2,8 @@
  * Order a copy: from the two identifiers to the center's answer (S1, S2 and S11 to S14 of the seed; docs/spec.md §8.1).
  * The request is the same whether it goes by HTTP or as a file.
  */
-import { equalBytes, hex, wipe } from '../../formats/bytes.js'
+import { equalBytes, hex } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
-import type { KeyPairs } from '../../formats/keys.js'
 import { openAnswer, type VerifiedAnswer } from '../../formats/records/answer.js'
 import type { Bind } from '../../formats/records/fields.js'
 import { checkManifest, type ParsedManifest } from '../../formats/records/manifest.js'
@@ -35,29 +34,25 @@ export function makeOrder(
   bind: Bind = BIND_USER
 ): Order {
   checkManifest(manifest, home.requireCenter(manifest.centerId))
-  const user: KeyPairs = home.requireUserKeys()
-  try {
-    const bytes = encodeRequest(
-      {
-        bind,
-        centerId: manifest.centerId,
-        created: powers.now(),
-        factors: medium.identity.factors.map(({ name }) => name),
-        kind: 'order',
-        mediumId: medium.mediumId,
-        mediumKind: medium.identity.kind,
-        release: manifest.release,
-        requestId: powers.random(16),
-        sealKey: user.sealKey,
-        signKey: user.signKey,
-        titleId: manifest.id
-      },
-      user.signSeed
-    )
-    return { bytes, request: openRequest(bytes) }
-  } finally {
-    wipe(user.signSeed, user.sealSecret)
-  }
+  const { signer, signKey, sealKey } = home.requireUserKeys()
+  const bytes = encodeRequest(
+    {
+      bind,
+      centerId: manifest.centerId,
+      created: powers.now(),
+      factors: medium.identity.factors.map(({ name }) => name),
+      kind: 'order',
+      mediumId: medium.mediumId,
+      mediumKind: medium.identity.kind,
+      release: manifest.release,
+      requestId: powers.random(16),
+      sealKey,
+      signKey,
+      titleId: manifest.id
+    },
+    signer
+  )
+  return { bytes, request: openRequest(bytes) }
 }
 
 /**

@@ -7,7 +7,7 @@ import { equalBytes, hex, wipe } from '../../formats/bytes.js'
 import { CHUNK_BYTES, SALT_BYTES, sealedSize, StreamSealer } from '../../formats/cobblestone.js'
 import { openReleaseKey, payloadContext } from '../../formats/derive.js'
 import { CofferError } from '../../formats/errors.js'
-import { wipeKeys, type KeyPairs } from '../../formats/keys.js'
+import type { Keys } from '../../formats/keys.js'
 import { encodePackageHead } from '../../formats/package.js'
 import type { Scheme } from '../../formats/records/fields.js'
 import { encodeManifest, LOADER_LEVEL, type Manifest } from '../../formats/records/manifest.js'
@@ -56,21 +56,17 @@ export interface Pressed {
 export async function press(path: string, options: PressOptions): Promise<Pressed> {
   const { home, scheme = 'certificate', powers = POWERS, onEvent = () => {} } = options
   const publisher = readKeyFile('publisher', options.publisherKeyFile)
+  const app = readApp(path)
+  onEvent({ step: 'bundle', app })
+  const { source, contents } = await packageContents(app, onEvent)
   try {
-    const app = readApp(path)
-    onEvent({ step: 'bundle', app })
-    const { source, contents } = await packageContents(app, onEvent)
-    try {
-      const client = new CenterClient(options.centerUrl)
-      const center = await centerOf(client, home)
-      onEvent({ step: 'register', center: center.name })
-      const ticket = await registerRelease(app, scheme, center, client, publisher, powers)
-      return sealTitle(app, scheme, contents, ticket, publisher, center, options.out, powers, onEvent)
-    } finally {
-      wipe(source)
-    }
+    const client = new CenterClient(options.centerUrl)
+    const center = await centerOf(client, home)
+    onEvent({ step: 'register', center: center.name })
+    const ticket = await registerRelease(app, scheme, center, client, publisher, powers)
+    return sealTitle(app, scheme, contents, ticket, publisher, center, options.out, powers, onEvent)
   } finally {
-    wipeKeys(publisher)
+    wipe(source)
   }
 }
 
@@ -152,7 +148,7 @@ async function registerRelease(
   scheme: Scheme,
   center: PinnedCenter,
   client: CenterClient,
-  publisher: KeyPairs,
+  publisher: Keys,
   powers: Powers
 ): Promise<Ticket> {
   const { centerId } = center
@@ -167,7 +163,7 @@ async function registerRelease(
       signKey: publisher.signKey,
       titleId: app.id
     },
-    publisher.signSeed
+    publisher.signer
   )
   const release = openRelease(await client.register(registration), center)
   if (release === undefined || !equalBytes(release.requestHash, openRegistration(registration).requestHash)) {
@@ -181,7 +177,7 @@ async function registerRelease(
   }
   const name = { centerId, titleId: app.id, release: app.release, scheme }
   return {
-    releaseKey: openReleaseKey(publisher.sealSecret, name, release.sealedReleaseKey),
+    releaseKey: openReleaseKey(publisher.recipient, name, release.sealedReleaseKey),
     publisherCertificate: release.publisher
   }
 }
@@ -191,7 +187,7 @@ function sealTitle(
   scheme: Scheme,
   contents: readonly Content[],
   { releaseKey, publisherCertificate }: Ticket,
-  publisher: KeyPairs,
+  publisher: Keys,
   { centerId }: PinnedCenter,
   out: string,
   powers: Powers,
@@ -220,7 +216,7 @@ function sealTitle(
   using file = new PendingFile(path)
   const sealer = new StreamSealer(releaseKey, payloadContext(app.id, app.release), powers.random(SALT_BYTES))
   try {
-    file.write(encodeTitleHead(encodeManifest(manifest, publisherCertificate, publisher.signSeed)))
+    file.write(encodeTitleHead(encodeManifest(manifest, publisherCertificate, publisher.signer)))
     file.write(sealer.header)
     let doneBytes = 0
     for (const part of [head, ...contents.map(({ bytes }) => bytes)]) {
