@@ -77,7 +77,18 @@ test('wick fits 80 by 24: floor and turn above, bars and messages below, the her
   assert.match(start![21]!, 'You climb down into the Cellars.')
   assert.is(start!.join('').split('@').length, 2, 'one hero')
   assert.not.equal(explored, start)
-  assert.match(help!.join('\n'), 'and light it.')
+  assert.match(help!.join('\n'), /How to play\n[^]*and light it\.\n+ *Any key goes back\./)
+})
+
+test('wick uses colours, and none with --plain', async () => {
+  for (const args of [
+    ['--seed', '7'],
+    ['--seed', '7', '--plain']
+  ]) {
+    const terminal = testTerminal(keysOf('x', 'o', 'q'))
+    await play('quickjs', { args, terminal })
+    assert.is(terminal.written.includes('\x1b[38;5;'), !args.includes('--plain'))
+  }
 })
 
 test('wick asks for a larger window where nothing fits', async () => {
