@@ -1,0 +1,157 @@
+/** The documents and the code say the same: links, sections, names, tables. */
+import { existsSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { ERROR_CODES } from '../../formats/errors.js'
+import { RECORD_TYPES } from '../../formats/frame.js'
+import { LABELS } from '../../formats/labels.js'
+import { projectFiles, read, ROOT } from '../helpers/tree.js'
+
+const files = projectFiles()
+const pages = files.filter(path => path.endsWith('.md'))
+const sources = files.filter(path => /\.(?:ts|mjs)$/.test(path) && path !== 'tests/house/docs.test.ts')
+const spec = read('docs/spec.md')
+
+/** A page without its code blocks, which link to nothing. */
+const prose = (page: string): string => read(page).replace(/^```[\s\S]*?^```$/gm, '')
+
+/** A section of the spec, to the next heading of its level or above. */
+function section(number: string): string {
+  const level = '#'.repeat(number.split('.').length + 1)
+  const start = spec.search(new RegExp(`^${level} ${number.replace('.', '\\.')} `, 'm'))
+  assert.ok(start >= 0, `docs/spec.md has no section ${number}`)
+  const rest = spec.slice(start + level.length)
+  const end = rest.search(new RegExp(`^#{2,${level.length}} `, 'm'))
+  return end < 0 ? rest : rest.slice(0, end)
+}
+
+/** The cells of a table's rows, head and ruler left out. */
+const rows = (text: string): string[][] =>
+  [...text.matchAll(/^\|(.*)\|$/gm)]
+    .map(([, row]) => row!.split(/(?<!\\)\|/).map(cell => cell.trim()))
+    .filter(([first]) => !/^-+$/.test(first!))
+
+/** As hosts of code make an anchor of a heading. */
+const anchor = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+    .replace(/\s/g, '-')
+
+test('every relative link leads to a file, and to a heading in it', () => {
+  const broken: string[] = []
+  for (const page of pages) {
+    for (const [, target] of prose(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+      if (/^[a-z]+:/.test(target!)) continue
+      const [path = '', heading] = target!.split('#')
+      const file = path === '' ? page : normalize(join(dirname(page), path)).replaceAll('\\', '/')
+      if (!existsSync(join(ROOT, file))) broken.push(`${page}: ${target}`)
+      else if (heading !== undefined && file.endsWith('.md')) {
+        const anchors = [...read(file).matchAll(/^#+ (.+)$/gm)].map(([, text]) => anchor(text!))
+        if (!anchors.includes(heading)) broken.push(`${page}: ${target}`)
+      }
+    }
+  }
+  assert.equal(broken, [])
+})
+
+test('every section of the spec that the code names is there', () => {
+  const sections = new Set([...spec.matchAll(/^#{2,4} (\d+(?:\.\d+)*) /gm)].map(([, number]) => number!))
+  let named = 0
+  const missing: string[] = []
+  for (const path of sources) {
+    for (const [, number] of read(path).matchAll(/(?:docs\/spec\.md |\()§(\d+(?:\.\d+)*)/g)) {
+      named++
+      if (!sections.has(number!)) missing.push(`${path}: §${number}`)
+    }
+  }
+  assert.equal(missing, [])
+  assert.ok(named > 30, `only ${named} references found`)
+})
+
+test("the spec's labels are those of formats/labels.ts, in their order", () => {
+  const labels = rows(section('2.1')).map(([label]) => label!.replaceAll('`', ''))
+  assert.equal(labels.slice(1), [...LABELS])
+})
+
+test("the spec's record types are the code's", () => {
+  const types = rows(section('2.3')).filter(([, type, signer]) => /^\d+$/.test(type!) && signer !== undefined)
+  const records = types.filter(([name]) => !/^\d/.test(name!)).map(([name, type]) => [name, Number(type)])
+  assert.equal(Object.fromEntries(records), RECORD_TYPES)
+})
+
+test("the spec's exit codes are the code's, and docs/errors.md groups each code under its own", () => {
+  const listed = rows(section('10.3')).flatMap(([code]) => (/^\d+$/.test(code!) ? [Number(code)] : []))
+  assert.equal([...listed].sort(), [...new Set<number>(Object.values(ERROR_CODES))].sort())
+  const grouped: Record<string, number> = {}
+  for (const group of read('docs/errors.md').split(/^## /m).slice(1)) {
+    const exitCode = Number(/^(\d+)/.exec(group)?.[1])
+    for (const [, code] of group.matchAll(/^### (COFFER_[A-Z_]+)$/gm)) grouped[code!] = exitCode
+  }
+  assert.equal(grouped, { ...ERROR_CODES })
+})
+
+test('docs/seed.md names files that exist, and functions that stand in them', () => {
+  const wrong: string[] = []
+  let functions = 0
+  for (const line of read('docs/seed.md').split('\n')) {
+    let file: string | undefined
+    for (const [, word] of line.matchAll(/`([^`]+)`/g)) {
+      if (/^[a-z]+\/[\w/.-]+\.(?:ts|mjs|md)$/.test(word!)) {
+        file = word!
+        if (!existsSync(join(ROOT, file))) wrong.push(`no file ${file}`)
+      } else if (/^\w+\(\)$/.test(word!)) {
+        functions++
+        const name = word!.slice(0, -2)
+        if (file === undefined) wrong.push(`no file is named before ${word}`)
+        else if (!new RegExp(`(?<![\\w$])#?${name}\\b`).test(read(file))) wrong.push(`no ${name} in ${file}`)
+      }
+    }
+  }
+  assert.equal(wrong, [])
+  assert.ok(functions > 30, `only ${functions} functions named`)
+})
+
+test('docs/seed.md accounts for every numbered element, figure, step and claim', () => {
+  const text = read('docs/seed.md')
+  const elements = [
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 19, 21, 22, 25, 26, 31, 32, 33, 34
+  ]
+    .concat([35, 36, 37, 40, 41, 42, 51, 52, 53, 54, 55, 60])
+    .map(String)
+  const wanted = [
+    ...elements,
+    ...['1', '2', '3(A)', '3(B)', '4', '5', '6', '7', '8', '9', '10'].map(figure => `FIG. ${figure}`),
+    ...[1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 14, 15, 16, 17].map(step => `S${step}`),
+    ...[1, 2, 3, 4, 5, 6, 7].map(claim => `Claim ${claim}`)
+  ]
+  const firsts = new Set(rows(text).map(([first]) => first))
+  assert.equal(
+    wanted.filter(name => !firsts.has(name)),
+    []
+  )
+})
+
+test("the glossary's names occur in the code", () => {
+  const code = sources.filter(path => /^(?:formats|loader|center)\//.test(path)).map(read)
+  const names = rows(read('docs/glossary.md')).flatMap(([, cell]) =>
+    [...(cell ?? '').matchAll(/`(\w+)`/g)].map(([, name]) => name!)
+  )
+  assert.ok(names.length > 20, `only ${names.length} names found`)
+  const absent = names.filter(name => !code.some(text => new RegExp(`\\b${name}\\b`).test(text)))
+  assert.equal(absent, [])
+})
+
+test('every decision is one page with the same four parts', () => {
+  const wrong = files
+    .filter(path => path.startsWith('docs/decisions/'))
+    .filter(path => {
+      const headings = [...read(path).matchAll(/^## (.+)$/gm)].map(([, heading]) => heading)
+      const named = /^docs\/decisions\/\d{4}-[a-z0-9-]+\.md$/.test(path)
+      return !named || headings.join(', ') !== 'Question, Options, Choice, Price'
+    })
+  assert.equal(wrong, [])
+})
+
+test.run()
