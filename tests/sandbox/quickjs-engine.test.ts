@@ -27,7 +27,7 @@ test('the metered engine: every loop and block copy is metered, but for one func
     const loops = text.match(/\(loop .*/g)?.length ?? 0
     // The head of a metered loop: its label, then one unit of fuel less, then the question whether any is left.
     const metered = text.match(
-      /\(loop .*\s+\(global\.set \$global\$\d\s+\(i32\.sub\s+\(global\.get \$global\$\d\)\s+\(i32\.const 1\)\s+\)\s+\)\s+\(if\s+\(i32\.lt_s/g
+      /\(loop .*\s+\(global\.set \$global\$\d\s+\(local\.tee \$\w+\s+\(i32\.sub\s+\(global\.get \$global\$\d\)\s+\(i32\.const 1\)\s+\)\s+\)\s+\)\s+\(if\s+\(i32\.lt_s/g
     )
     return loops !== (metered?.length ?? 0)
   })
