@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { utf8Decode } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
-import { leftovers, makeFolder, readFile, removeFile, translate } from '../files.js'
+import { inspectFile, leftovers, makeFolder, readFile, removeFile, translate } from '../files.js'
 import type { MediumPaths } from '../medium/layout.js'
 
 /**
@@ -18,7 +18,7 @@ export function lockMedium(paths: MediumPaths): Disposable {
   makeFolder(paths.titles)
   for (let attempt = 0; !tryLock(path); attempt++) {
     const holder = readHolder(path)
-    if (attempt > 0 || (holder?.host === hostname() && isAlive(holder.pid))) {
+    if (attempt > 0 || isHeld(path, holder)) {
       throw new CofferError('COFFER_BUSY', `Another program is writing to the medium at ${paths.folder}.`, {
         expected: 'no other writer',
         found: holder === undefined ? 'another writer' : `process ${holder.pid}`,
@@ -51,7 +51,21 @@ function tryLock(path: string): boolean {
   }
 }
 
-function readHolder(path: string): { host: string; pid: number } | undefined {
+interface Holder {
+  readonly host: string
+  readonly pid: number
+}
+
+/** A lock without a name in it is one that was made a moment ago, or one whose maker was killed at that moment. */
+const NAMELESS_MS = 10_000
+
+function isHeld(path: string, holder: Holder | undefined): boolean {
+  if (holder !== undefined) return holder.host === hostname() && isAlive(holder.pid)
+  const made = inspectFile(path)
+  return made !== undefined && Math.abs(Date.now() - Number(made.mtimeMs)) < NAMELESS_MS
+}
+
+function readHolder(path: string): Holder | undefined {
   try {
     const { host, pid } = JSON.parse(utf8Decode(readFile(path, 1024)!)) as Record<string, unknown>
     return typeof host === 'string' && typeof pid === 'number' ? { host, pid } : undefined
