@@ -19,7 +19,7 @@ import { CofferError } from '../formats/errors.js'
 import {
   aes256GcmOpen,
   aes256GcmSeal,
-  ed25519PublicKey,
+  Ed25519Signer,
   GCM_NONCE_BYTES,
   hkdfExpand512,
   unwrapKey,
@@ -39,9 +39,9 @@ export interface Vault {
   /** Ed25519 public key, 32 bytes. */
   readonly signKey: Uint8Array
 
-  /** Build a record with one of the `encode...` functions of formats/, whose last argument is the signing seed. */
+  /** Build a record with one of the `encode...` functions of formats/, whose last argument is who signs. */
   sign<A extends readonly unknown[]>(
-    encode: (...args: readonly [...A, seed: Uint8Array]) => Uint8Array,
+    encode: (...args: readonly [...A, signer: Ed25519Signer]) => Uint8Array,
     ...args: A
   ): Uint8Array
 
@@ -92,6 +92,8 @@ export async function createVault(folder: string, random: Random): Promise<Vault
 export async function openVault(folder: string): Promise<Vault> {
   await refuseShared(folder)
   const signingSeed = await readKey(join(folder, 'signing'))
+  const signer = new Ed25519Signer(signingSeed)
+  wipe(signingSeed)
   const storageKey = await readKey(join(folder, 'storage'))
   const masters = new Map<number, { certification: Uint8Array; master: Uint8Array }>()
   for (const name of await readdir(folder)) {
@@ -119,8 +121,8 @@ export async function openVault(folder: string): Promise<Vault> {
   }
 
   return {
-    signKey: ed25519PublicKey(signingSeed),
-    sign: (encode, ...args) => encode(...args, signingSeed),
+    signKey: signer.publicKey,
+    sign: (encode, ...args) => encode(...args, signer),
     certificationKey: ({ centerId, epoch }, userId, mediumId) =>
       deriveCertificationKey(mastersOf(epoch).certification, centerId, epoch, userId, mediumId),
     mediumKey: ({ centerId, epoch }, mediumId) =>
@@ -152,7 +154,7 @@ export async function openVault(folder: string): Promise<Vault> {
         return answer
       }),
     close() {
-      wipe(signingSeed, storageKey)
+      wipe(storageKey)
       for (const { certification, master } of masters.values()) wipe(certification, master)
     }
   }
