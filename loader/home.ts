@@ -17,6 +17,7 @@ import {
   formatPublicKeys,
   formatSecretKey,
   parseSecretKey,
+  userIdOf,
   wipeKeys,
   type KeyOwner,
   type Keys
@@ -28,6 +29,7 @@ import { openRoots, type Center } from '../formats/records/root.js'
 import { bytes, decodeAs, list, map } from '../formats/shape.js'
 import { inspectFile, listFolder, makeFolder, readFile, writeFile } from './files.js'
 import type { Powers } from './powers.js'
+import { remembering } from './remember.js'
 
 export interface PinnedCenter extends Center {
   readonly url: string | undefined
@@ -43,10 +45,53 @@ export const encodeRoots = (roots: readonly Uint8Array[]): Uint8Array => encode(
 export const homeFolder = (given?: string): string =>
   given ?? process.env['COFFER_HOME'] ?? envPaths('coffer', { suffix: '' }).config
 
+/** The user's keys, and what they opened before: whoever has them here could open it again, only slower. */
+export class UserKeys implements Keys {
+  readonly signer: Keys['signer']
+  readonly recipient: Keys['recipient']
+  readonly signKey: Uint8Array
+  readonly sealKey: Uint8Array
+  readonly userId: Uint8Array
+  readonly #opened = new Map<string, Uint8Array>()
+
+  constructor({ signer, recipient, signKey, sealKey }: Keys) {
+    this.signer = signer
+    this.recipient = recipient
+    this.signKey = signKey
+    this.sealKey = sealKey
+    this.userId = userIdOf(this)
+  }
+
+  /**
+   * The key of a grant, opened with `recipient` the first time.
+   *
+   * @param grantHash - Names the grant; everything that `open` reads follows from it.
+   * @returns A copy; the caller wipes it.
+   */
+  opened(grantHash: Uint8Array, open: () => Uint8Array): Uint8Array {
+    const name = hex(grantHash)
+    let key = this.#opened.get(name)
+    if (key === undefined) {
+      key = open()
+      if (this.#opened.size >= MAX_OPENED) this.forget()
+      this.#opened.set(name, key)
+    }
+    return key.slice()
+  }
+
+  /** Overwrite what was opened. */
+  forget(): void {
+    wipe(...this.#opened.values())
+    this.#opened.clear()
+  }
+}
+
+const MAX_OPENED = 64
+
 export class Home {
   readonly folder: string
   #centers: readonly PinnedCenter[] | undefined
-  #userKeys: Keys | undefined
+  #userKeys: UserKeys | undefined
 
   /** Nothing is read or created until it is needed. */
   constructor(folder?: string) {
@@ -58,15 +103,15 @@ export class Home {
   }
 
   /** The user's keys, read once; undefined when there are none yet. */
-  userKeys(): Keys | undefined {
+  userKeys(): UserKeys | undefined {
     if (this.#userKeys === undefined && inspectFile(this.userKeyFile) !== undefined) {
-      this.#userKeys = readKeyFile('user', this.userKeyFile)
+      this.#userKeys = new UserKeys(readKeyFile('user', this.userKeyFile))
     }
     return this.#userKeys
   }
 
   /** @throws CofferError COFFER_USER_KEY_MISSING */
-  requireUserKeys(): Keys {
+  requireUserKeys(): UserKeys {
     const keys = this.userKeys()
     if (keys !== undefined) return keys
     throw new CofferError('COFFER_USER_KEY_MISSING', 'There is no user key here.', {
@@ -126,8 +171,7 @@ export class Home {
     const bytes = readFile(this.#centerFile(hex(center.centerId), 'revocations'), MAX_REVOCATIONS_BYTES)
     if (bytes === undefined) return undefined
     try {
-      const opened = openRevocations(bytes, [center])
-      return opened && { revocations: opened.revocations, bytes }
+      return openListOnce(bytes, center)
     } catch (error) {
       // A torn file is not believed; the next list that a medium carries takes its place.
       if (error instanceof CofferError) return undefined
@@ -225,6 +269,11 @@ export function createKeyFile(owner: KeyOwner, path: string, powers: Powers): st
     wipe(seed, text)
   }
 }
+
+const openListOnce = remembering((bytes: Uint8Array, center: Center) => {
+  const opened = openRevocations(bytes, [center])
+  return opened && { revocations: opened.revocations, bytes }
+})
 
 const damagedPin = (path: string) =>
   new CofferError('COFFER_RECORD_FORGED', `The pinned center at ${path} is not the one it is filed as.`, {

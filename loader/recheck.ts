@@ -15,7 +15,6 @@ import {
   type Binding
 } from '../formats/derive.js'
 import { CofferError } from '../formats/errors.js'
-import { userIdOf, type Keys } from '../formats/keys.js'
 import { isBearer } from '../formats/records/fields.js'
 import { openGrant, type VerifiedGrant } from '../formats/records/grant.js'
 import { LOADER_LEVEL, type ParsedManifest } from '../formats/records/manifest.js'
@@ -26,9 +25,10 @@ import {
   type Revocations
 } from '../formats/records/revocations.js'
 import type { Center } from '../formats/records/root.js'
-import type { Home } from './home.js'
+import type { Home, UserKeys } from './home.js'
 import { describeChange, type MeasuredMedium } from './medium/measure.js'
 import type { ClaimedLicense } from './read.js'
+import { remembering } from './remember.js'
 
 /** Clocks of buyers may be this much behind the center's, in seconds. */
 const CLOCK_TOLERANCE = 24 * 60 * 60
@@ -72,7 +72,7 @@ export type CheckedLicense = {
  *   COFFER_REVOCATIONS_MISSING.
  */
 export function authenticate(claimed: ClaimedLicense, home: Home): SignedLicense {
-  const opened = openGrant(claimed.grantBytes, home.centers())
+  const opened = openGrantOnce(claimed.grantBytes, home.centers())
   if (opened === undefined) {
     throw new CofferError(
       'COFFER_CENTER_UNTRUSTED',
@@ -99,6 +99,8 @@ export function authenticate(claimed: ClaimedLicense, home: Home): SignedLicense
   return { grant, center, revocations: newestRevocations(claimed, grant, center, home) } as SignedLicense
 }
 
+const openGrantOnce = remembering(openGrant)
+
 /** The newest list of those on the medium and at home. The medium must carry one as new as its grant. */
 function newestRevocations(
   claimed: ClaimedLicense,
@@ -121,13 +123,16 @@ export function listOf(
   center: Center,
   collection: Uint8Array | undefined
 ): { revocations: Revocations; bytes: Uint8Array } | undefined {
-  if (collection === undefined) return undefined
+  return collection && listOnce(collection, center)
+}
+
+const listOnce = remembering((collection: Uint8Array, center: Center) => {
   for (const bytes of decodeCollection(collection)) {
     const opened = openRevocations(bytes, [center])
     if (opened !== undefined) return { revocations: opened.revocations, bytes }
   }
   return undefined
-}
+})
 
 const missingRevocations = (grant: VerifiedGrant, found: string) =>
   new CofferError(
@@ -155,11 +160,13 @@ export interface Certificates {
 export function recomputeCertificate(
   grant: VerifiedGrant & { scheme: 'certificate' },
   medium: MeasuredMedium,
-  user: Keys
+  user: UserKeys
 ): Certificates {
   const { certificate, sealedCertificationKey } = grant.license
   // KEYc was sealed for the medium that the grant names; CS' is made for the one that is here.
-  const certificationKey = openCertificationKey(user.recipient, grant, certificate, sealedCertificationKey)
+  const certificationKey = user.opened(grant.grantHash, () =>
+    openCertificationKey(user.recipient, grant, certificate, sealedCertificationKey)
+  )
   const recomputedCertificate = computeCertificate(certificationKey, { ...grant, mediumId: medium.mediumId })
   return { certificationKey, certificate, recomputedCertificate }
 }
@@ -227,11 +234,12 @@ const pick = ({ centerId, titleId, mediumId, grantHash }: VerifiedGrant): Bindin
 export function openBindingKey(
   grant: VerifiedGrant & { scheme: 'conversion' },
   binding: Binding,
-  user: Keys | undefined
+  user: UserKeys | undefined
 ): Uint8Array {
+  // Sealed, like KEYc, for the medium that the grant names; the binding key is made for the one that is here.
   const sealed = grant.license.sealedBindingSecret
   if (sealed === undefined || user === undefined) return deriveBindingKey(binding, new Uint8Array(0))
-  const secret = openBindingSecret(user.recipient, binding, sealed)
+  const secret = user.opened(grant.grantHash, () => openBindingSecret(user.recipient, grant, sealed))
   try {
     return deriveBindingKey(binding, secret)
   } finally {
@@ -313,8 +321,8 @@ function checkTime({ expires, issued }: VerifiedGrant, now: number): void {
 const day = (seconds: number): string =>
   new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' ') + ' UTC'
 
-function checkUser(grant: VerifiedGrant, user: Keys): void {
-  const userId = userIdOf(user)
+function checkUser(grant: VerifiedGrant, user: UserKeys): void {
+  const { userId } = user
   if (equalBytes(userId, grant.userId)) return
   throw new CofferError('COFFER_USER_MISMATCH', 'This title was bought with another user key.', {
     expected: `user ${hex(grant.userId).slice(0, 16)}...`,

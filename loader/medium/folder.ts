@@ -13,10 +13,12 @@ const UNSTABLE_INODES = new Set([
 ])
 
 export function folderKind(system: SystemFiles): KindOfMedium {
+  // Asked for once: a program does not move to another machine while it runs.
+  let machine: string | undefined
   const measure = (name: string, { identityFile, folderInode }: MeasureContext): string => {
     switch (name) {
       case 'machine':
-        return machineId(system)
+        return (machine ??= machineId(system))
       case 'inode':
         return `${identityFile.inode}.${folderInode}`
       case 'birth-time':

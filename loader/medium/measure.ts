@@ -12,6 +12,7 @@ import { driveKind } from './drive.js'
 import { folderKind } from './folder.js'
 import type { KindOfMedium, MeasureContext } from './kind.js'
 import { mediumPaths } from './layout.js'
+import { remembering } from '../remember.js'
 import { SYSTEM } from './system.js'
 
 export const KINDS: Readonly<Record<MediumKind, KindOfMedium>> = {
@@ -38,7 +39,7 @@ export function measureMedium(root: string): MeasuredMedium {
   const stats = inspectFile(paths.identity)
   const folder = inspectFolder(paths.folder)
   if (bytes === undefined || stats === undefined || folder === undefined) throw noMedium(root)
-  const identity = openIdentityOnce(bytes)
+  const identity = openIdentityOnce(bytes, undefined)
   const context: MeasureContext = {
     root,
     identityFile: { inode: stats.ino, birthTimeNs: stats.birthtimeNs, device: stats.dev },
@@ -53,21 +54,19 @@ export function measureMedium(root: string): MeasuredMedium {
     context,
     identity,
     mediumId: mediumId(identity, factors),
-    factors: factors.map((factor, index) => ({
-      name: factor.name,
-      unchanged: equalBytes(factorHint(identity.nonce, factor), identity.factors[index]!.hint)
-    }))
+    // Only asked for when something is to be said about it.
+    get factors() {
+      return factors.map((factor, index) => ({
+        name: factor.name,
+        unchanged: equalBytes(factorHint(identity.nonce, factor), identity.factors[index]!.hint)
+      }))
+    }
   } as unknown as MeasuredMedium
 }
 
-/** The last identity that was verified: while its bytes stay the same, so does what they prove. */
-let verified: { readonly bytes: Uint8Array; readonly identity: Identity } | undefined
-
-function openIdentityOnce(bytes: Uint8Array): Identity {
-  if (verified === undefined || !equalBytes(verified.bytes, bytes))
-    verified = { bytes, identity: openIdentity(bytes) }
-  return verified.identity
-}
+const openIdentityOnce = remembering((bytes: Uint8Array, _context: undefined): Identity =>
+  openIdentity(bytes)
+)
 
 /** What to say when a medium turns out to be another: which of its facts are not as they were. */
 export function describeChange({ identity, factors }: MeasuredMedium): string {

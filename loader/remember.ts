@@ -1,0 +1,22 @@
+/**
+ * Remember what bytes gave when they were opened: what a medium holds is read anew at every launch, and is seldom
+ * anything else than it was. Only for results that follow from the bytes and `context` alone.
+ */
+import { equalBytes } from '../formats/bytes.js'
+
+const MAX_REMEMBERED = 16
+
+/** @param open - Pure. What it throws is not remembered. @param context - Compared by identity. */
+export function remembering<C, T>(
+  open: (bytes: Uint8Array, context: C) => T
+): (bytes: Uint8Array, context: C) => T {
+  const entries: { bytes: Uint8Array; context: C; result: T }[] = []
+  return (bytes, context) => {
+    const found = entries.find(entry => entry.context === context && equalBytes(entry.bytes, bytes))
+    if (found !== undefined) return found.result
+    const result = open(bytes, context)
+    if (entries.length === MAX_REMEMBERED) entries.shift()
+    entries.push({ bytes, context, result })
+    return result
+  }
+}
