@@ -20,10 +20,12 @@ import {
   constants,
   type BigIntStats
 } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { CofferError, type ErrorCode } from '../formats/errors.js'
 
 const TEMPORARY = '.tmp-'
+/** With the id of the process that writes it. */
+const TEMPORARY_NAME = /^\.tmp-([0-9]+)-/
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException | undefined)?.code ?? ''
 
@@ -309,13 +311,29 @@ export function listFolder(path: string): string[] {
   }
 }
 
-/** Files that an interrupted write left behind, by their full paths. */
+/** Files that a write left behind which was killed, by their full paths; those of live writers are left out. */
 export function leftovers(folder: string): string[] {
+  let names: string[]
   try {
-    return readdirSync(folder)
-      .filter(name => name.startsWith(TEMPORARY))
-      .map(name => `${folder}/${name}`)
+    names = readdirSync(folder)
   } catch {
     return []
+  }
+  return names
+    .filter(name => {
+      const [, pid] = TEMPORARY_NAME.exec(name) ?? []
+      return pid !== undefined && !isAlive(Number(pid))
+    })
+    .map(name => join(folder, name))
+}
+
+/** Whether a process of this machine is there. */
+export function isAlive(pid: number): boolean {
+  if (!Number.isInteger(pid) || pid <= 0) return false
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return codeOf(error) === 'EPERM'
   }
 }

@@ -24,6 +24,7 @@ import {
 } from '../formats/keys.js'
 import { MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_REVOCATIONS_BYTES } from '../formats/limits.js'
 import { encode } from '../formats/msgpack.js'
+import { sha256 } from '../formats/primitives.js'
 import { openRevocations, type Revocations } from '../formats/records/revocations.js'
 import { openRoots, type Center } from '../formats/records/root.js'
 import { bytes, decodeAs, list, map } from '../formats/shape.js'
@@ -65,11 +66,12 @@ export class UserKeys implements Keys {
   /**
    * The key of a grant, opened with `recipient` the first time.
    *
-   * @param grantHash - Names the grant; everything that `open` reads follows from it.
+   * @param grantBytes - The whole record: everything that `open` reads follows from it. Its body, and so `grantHash`,
+   *   does not suffice, since a grant issued twice in one second has one body and two sealed keys.
    * @returns A copy; the caller wipes it.
    */
-  opened(grantHash: Uint8Array, open: () => Uint8Array): Uint8Array {
-    const name = hex(grantHash)
+  opened(grantBytes: Uint8Array, open: () => Uint8Array): Uint8Array {
+    const name = hex(sha256(grantBytes))
     let key = this.#opened.get(name)
     if (key === undefined) {
       key = open()

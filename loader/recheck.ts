@@ -164,7 +164,7 @@ export function recomputeCertificate(
 ): Certificates {
   const { certificate, sealedCertificationKey } = grant.license
   // KEYc was sealed for the medium that the grant names; CS' is made for the one that is here.
-  const certificationKey = user.opened(grant.grantHash, () =>
+  const certificationKey = user.opened(grant.frame.bytes, () =>
     openCertificationKey(user.recipient, grant, certificate, sealedCertificationKey)
   )
   const recomputedCertificate = computeCertificate(certificationKey, { ...grant, mediumId: medium.mediumId })
@@ -239,7 +239,7 @@ export function openBindingKey(
   // Sealed, like KEYc, for the medium that the grant names; the binding key is made for the one that is here.
   const sealed = grant.license.sealedBindingSecret
   if (sealed === undefined || user === undefined) return deriveBindingKey(binding, new Uint8Array(0))
-  const secret = user.opened(grant.grantHash, () => openBindingSecret(user.recipient, grant, sealed))
+  const secret = user.opened(grant.frame.bytes, () => openBindingSecret(user.recipient, grant, sealed))
   try {
     return deriveBindingKey(binding, secret)
   } finally {

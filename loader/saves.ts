@@ -8,7 +8,7 @@ import { deriveSaveKey } from '../formats/derive.js'
 import { enc } from '../formats/encode.js'
 import { CofferError } from '../formats/errors.js'
 import type { SaveStore } from '../sandbox/guest.js'
-import { inspectFile, listFolder, makeFolder, readFile, removeFile, writeFile } from './files.js'
+import { inspectFile, leftovers, listFolder, makeFolder, readFile, removeFile, writeFile } from './files.js'
 import type { MediumPaths } from './medium/layout.js'
 import type { Powers } from './powers.js'
 import type { PayloadKey } from './unwrap.js'
@@ -43,13 +43,13 @@ export class MediumSaves implements SaveStore, Disposable {
 
   read(slot: string): Uint8Array | undefined {
     const path = this.#path(slot)
-    const sealed = readFile(path, sealedSize(MAX_SAVE_BYTES))
-    if (sealed === undefined) return undefined
     const key = this.#key(slot)
     try {
-      return openPayload(key, this.#context(slot), sealed)
+      const sealed = readFile(path, sealedSize(MAX_SAVE_BYTES))
+      return sealed && openPayload(key, this.#context(slot), sealed)
     } catch (error) {
-      throw damaged(path, error)
+      // A disk that fails says so itself.
+      throw error instanceof CofferError && error.exitCode === 65 ? damaged(path, error) : error
     } finally {
       wipe(key)
     }
@@ -71,8 +71,13 @@ export class MediumSaves implements SaveStore, Disposable {
     removeFile(this.#path(slot))
   }
 
-  /** A title never starts on a damaged save. @throws CofferError COFFER_SAVE_DAMAGED naming the file. */
+  /**
+   * A title never starts on a damaged save. What a killed run left half written is cleared away.
+   *
+   * @throws CofferError COFFER_SAVE_DAMAGED naming the file.
+   */
   verify(): void {
+    for (const file of leftovers(this.#paths.saves(this.#titleId))) removeFile(file)
     for (const slot of this.list()) wipe(this.read(slot))
   }
 

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { utf8Decode } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
-import { inspectFile, leftovers, makeFolder, readFile, removeFile, translate } from '../files.js'
+import { inspectFile, isAlive, leftovers, makeFolder, readFile, removeFile, translate } from '../files.js'
 import type { MediumPaths } from '../medium/layout.js'
 
 /**
@@ -71,15 +71,5 @@ function readHolder(path: string): Holder | undefined {
     return typeof host === 'string' && typeof pid === 'number' ? { host, pid } : undefined
   } catch {
     return undefined
-  }
-}
-
-function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
   }
 }

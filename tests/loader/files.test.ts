@@ -234,7 +234,7 @@ test('the next writer clears away what a killed one left', async () => {
   const paths = mediumPaths(root)
   const before = snapshot(root)
   for (const place of [paths.folder, paths.grants, paths.titles])
-    writeFileSync(join(place, '.tmp-999999-half'), 'half')
+    writeFileSync(join(place, '.tmp-999999999-half'), 'half')
   await site.runs(root, id)
   await site.copy(master, root, id)
   assert.equal([...snapshot(root).keys()], [...before.keys()])
