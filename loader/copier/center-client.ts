@@ -59,7 +59,10 @@ export class CenterClient {
     try {
       response = await fetch(this.url + path, {
         method,
-        ...(body === undefined ? {} : { body, headers: { 'content-type': RECORD_TYPE } }),
+        ...(body === undefined ? {} : { body }),
+        // A connection of its own for each request: pressing computes for seconds between two of them, the center
+        // closes an idle one meanwhile, and a request sent into it would be lost.
+        headers: { connection: 'close', ...(body === undefined ? {} : { 'content-type': RECORD_TYPE }) },
         redirect: 'error',
         signal: AbortSignal.timeout(TIMEOUT_MS)
       })
