@@ -25,7 +25,9 @@ const DRIVER = `(function (call, boot) {
     send(message) {
       const answer = call(message)
       return answer === undefined ? undefined : new Bytes(answer)
-    }
+    },
+    encodeText: text => new Bytes(call(text)),
+    decodeText: bytes => call(bytes, true)
   }))
   const hidden = { modules: guest.modules, begin(value) { namespace = value; delete globalThis.__coffer; call() } }
   const settled = new Later(done => done())

@@ -17,8 +17,12 @@ import {
 export interface Hooks {
   /** Guest code runs: may throw to end it. */
   poll(): void
-  /** The driver called, with a value or without. @returns a JSValue from malloc, or 0 for undefined. */
-  call(argument: Pointer | undefined): Pointer
+  /**
+   * The driver called, with a value or without; with a second one for bytes that are to become text.
+   *
+   * @returns a JSValue from malloc, or 0 for undefined.
+   */
+  call(argument: Pointer | undefined, toText: boolean): Pointer
   /** @returns source text of a module; undefined after {@link Instance.refuse}. */
   load(name: string): string | undefined
   /** A promise and its reason: two JSValues in a row. */
@@ -61,7 +65,7 @@ export class Instance {
     const host: EngineImports & { memory: WebAssembly.Memory } = {
       memory: this.memory,
       callFunction: (_context, _self, argumentCount, args) =>
-        hooks.call(argumentCount > 0 ? args : undefined),
+        hooks.call(argumentCount > 0 ? args : undefined, argumentCount > 1),
       interrupt: () => {
         hooks.poll()
         return 0
@@ -142,6 +146,29 @@ export class Instance {
     const pointer = this.allocate(length === 0 ? 1 : length)
     this.bytes.set(content, pointer)
     return this.engine.QTS_NewArrayBuffer(context, pointer, length)
+  }
+
+  /** A fresh ArrayBuffer with the UTF-8 of the guest's text, which is well-formed and holds no U+0000. */
+  encodeText(context: Pointer, value: Pointer): Pointer {
+    const pointer = this.engine.QTS_GetString(context, value)
+    if (pointer === 0) throw outOfMemory()
+    const length = this.bytes.indexOf(0, pointer) - pointer
+    const copy = this.allocate(length + 1)
+    this.bytes.copyWithin(copy, pointer, pointer + length)
+    this.engine.QTS_FreeCString(context, pointer)
+    return this.engine.QTS_NewArrayBuffer(context, copy, length)
+  }
+
+  /** Text of the guest from these UTF-8 bytes of it, in place; 0 for bytes with a zero among them. */
+  decodeText(context: Pointer, content: Uint8Array): Pointer {
+    if (content.includes(0)) return 0
+    const start = content.byteOffset
+    const pointer = this.allocate(content.length + 1)
+    this.bytes.copyWithin(pointer, start, start + content.length)
+    this.bytes[pointer + content.length] = 0
+    const text = this.engine.QTS_NewString(context, pointer)
+    this.engine.free(pointer)
+    return text
   }
 
   tag(value: Pointer): number {

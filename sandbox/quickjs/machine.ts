@@ -16,6 +16,7 @@ import {
   EVAL_MODULE,
   MAX_GUEST_STACK_BYTES,
   MAX_PAGES,
+  TAG_OBJECT,
   PAGE_BYTES,
   STACK_BYTES,
   type Pointer
@@ -91,7 +92,7 @@ class QuickjsMachine implements CheckingMachine {
         port.poll()
         this.alive()
       },
-      call: argument => this.answer(argument),
+      call: (argument, toText) => this.answer(argument, toText),
       load: name => this.load(name),
       rejection: (pair, handled) => this.reject(pair, handled),
       now: source.now
@@ -233,15 +234,21 @@ class QuickjsMachine implements CheckingMachine {
     return result
   }
 
-  /** The driver calls: with a message of the SDK's, or with nothing when the program is about to begin. */
-  private answer(argument: Pointer | undefined): Pointer {
+  /**
+   * The driver calls: with a message of the SDK's, with text that is to become bytes or bytes that are to become text,
+   * or with nothing when the program is about to begin.
+   */
+  private answer(argument: Pointer | undefined, toText: boolean): Pointer {
     const instance = this.alive()
     if (argument === undefined) {
       this.program?.begin(instance)
       return 0
     }
     const { context, typedArrayClass } = this.image.fields
-    const answer = this.port.receive(instance.typedArray(argument, typedArrayClass))
+    if (instance.tag(argument) !== TAG_OBJECT) return instance.encodeText(context, argument)
+    const bytes = instance.typedArray(argument, typedArrayClass)
+    if (toText) return instance.decodeText(context, bytes)
+    const answer = this.port.receive(bytes)
     this.alive()
     return answer === undefined ? 0 : instance.newArrayBuffer(context, answer)
   }
