@@ -8,7 +8,6 @@ import { isTitleId } from '../formats/records/fields.js'
 import { createCenter, openCenter, type LicenseCenter } from './center.js'
 import type { Desk, Gift, GrantSummary, TermsChange, TitleSummary } from './desk.js'
 import { readSmallFile, writeWholeFile } from './files.js'
-import { serve } from './http.js'
 import type { RevocationKind } from './revoke.js'
 import { moneyText, shortId, table, timeText, type Result } from './screen.js'
 
@@ -44,6 +43,7 @@ export async function serveUntilSignal(
 ): Promise<void> {
   const { port, host, verbose, json } = options
   const say = (line: string) => process.stderr.write(`${new Date().toISOString()} ${line}\n`)
+  const { serve } = await import('./http.js') // here, so that the other commands start faster
   const center = await openCenter(folder)
   try {
     const serving = await serve(center, {

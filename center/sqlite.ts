@@ -11,7 +11,8 @@ import {
   type DatabaseConnection,
   type Dialect,
   type SqliteDatabase,
-  type SqliteStatement
+  type SqliteStatement,
+  type TransactionSettings
 } from 'kysely'
 import { setTimeout } from 'node:timers/promises'
 import { CofferError } from '../formats/errors.js'
@@ -49,11 +50,14 @@ class WaitingDriver extends SqliteDriver {
   }
 
   /**
-   * A transaction takes the write lock when it begins. One that read first and wanted to write later would be refused
+   * A transaction that writes takes the write lock when it begins. One that read first and wanted to write later would be refused
    * whenever somebody else had written in between, however long it waited.
    */
-  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('begin immediate'))
+  override async beginTransaction(
+    connection: DatabaseConnection,
+    { accessMode }: TransactionSettings = {}
+  ): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw(accessMode === 'read only' ? 'begin' : 'begin immediate'))
   }
 }
 

@@ -126,6 +126,8 @@ export interface Store {
    * its one write lock first; a database with many writers needs serializable isolation and a retry here.
    */
   transaction<T>(work: (books: Transaction<Tables>) => Promise<T>): Promise<T>
+  /** Read the books as they are at one moment, however long it takes, while others go on writing. */
+  snapshot<T>(work: (books: Transaction<Tables>) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
 
@@ -141,6 +143,8 @@ export async function openStore(path: string): Promise<Store> {
   return {
     books,
     transaction: work => books.transaction().execute(work),
+    snapshot: work =>
+      books.transaction().setAccessMode('read only').setIsolationLevel('repeatable read').execute(work),
     close: () => books.destroy()
   }
 }

@@ -266,6 +266,22 @@ test('two processes may hold the same center open: what one writes the other see
   await shop.center.close()
 })
 
+test('snapshot() keeps nobody from writing and does not see what they write', async () => {
+  const shop = await newCenter()
+  await pressed(shop)
+  const store = await openStore(join(shop.folder, 'center.db'))
+  const users = await store.snapshot(async books => {
+    const before = await books.selectFrom('users').select('userId').execute()
+    await shop.center.issue(requestBytes(shop.pinned.centerId))
+    const after = await books.selectFrom('users').select('userId').execute()
+    return [before.length, after.length]
+  })
+  assert.equal(users, [0, 0])
+  assert.is((await shop.center.desk.users()).length, 1)
+  await store.close()
+  await shop.center.close()
+})
+
 test('an empty folder that is there already is taken', async () => {
   const folder = join(temporaryFolder(), 'empty')
   mkdirSync(folder)
