@@ -90,6 +90,8 @@ export class Terminal implements TerminalHost, Disposable {
     const { stdin } = process
     if (this.#raw) (stdin as ReadStream).setRawMode(true)
     stdin.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onEnd)
+    // A question that was asked before has paused it.
+    stdin.resume()
   }
 
   readonly #onData = (bytes: Uint8Array): void => {

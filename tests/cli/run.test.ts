@@ -154,8 +154,9 @@ test('Ctrl-C: the first asks the guest to end, in a thread also while it compute
     const outcome = ended(child)
     let seen = ''
     child.stdout!.on('data', (text: string) => (seen += text))
+    // It has said that it waits, or says nothing and computes.
     if (what === 'wait') await until(() => seen !== '')
-    else await new Promise(resolve => setTimeout(resolve, 700))
+    await new Promise(resolve => setTimeout(resolve, what === 'wait' ? 200 : 800))
     child.kill('SIGINT')
     const { code, stderr } = await outcome
     assert.is(code, 130, `${isolation} ${what}: ${stderr}`)

@@ -59,7 +59,7 @@ function showMedium(path: string, home: Home): { readonly [name: string]: Shown 
   }
 }
 
-function measuredStrengths({ context, identity }: MeasuredMedium): readonly MeasuredFactor[] {
+function measuredStrengths({ identity, context }: MeasuredMedium): readonly MeasuredFactor[] {
   try {
     return KINDS[identity.kind].available(context)
   } catch (error) {
