@@ -43,6 +43,7 @@ export const WeakSetOf = WeakSet
 
 export const charCodeAt = uncurry(String.prototype.charCodeAt)
 export const isWellFormed: (text: string) => boolean = uncurry(String.prototype.isWellFormed)
+export const includes = uncurry(String.prototype.includes)
 export const textSlice = uncurry(String.prototype.slice)
 export const bigintToString = uncurry(BigInt.prototype.toString)
 export const functionToString = uncurry(Function.prototype.toString)

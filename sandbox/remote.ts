@@ -62,6 +62,8 @@ const FROM_FAR = {
 const START = 0
 /** How much longer than its own limits the far side may take to say that they were reached. */
 const GRACE_MS = 200
+/** The same while it starts, since its own boot is not on the guest's account. */
+const BOOT_MS = 10_000
 
 // The near side
 
@@ -237,7 +239,8 @@ class RemoteGuest implements Guest {
     const { wallMs } = this.#limits
     const [first] = this.#calls.values()
     if (first === undefined || wallMs === Infinity) return
-    const delay = first.startedMs + wallMs + GRACE_MS - performance.now()
+    const grace = this.#calls.has(START) ? BOOT_MS : GRACE_MS
+    const delay = first.startedMs + wallMs + grace - performance.now()
     this.#wallTimer = setTimeout(
       () => this.#end(limitReached('COFFER_LIMIT_WALL', this.#limits)),
       Math.min(Math.max(delay, 0), 0x7fffffff)

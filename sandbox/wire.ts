@@ -27,6 +27,7 @@ import {
   getOwnPropertyDescriptor,
   getPrototypeOf,
   hasOwn,
+  includes,
   isArray,
   isWellFormed,
   keys,
@@ -67,10 +68,10 @@ export class MalformedMessage extends Error {}
 
 /** What differs between the sides. */
 export interface WireHost {
-  /** UTF-8 of well-formed text; may be a view on memory that the next call reuses. Absent: a loop here does it. */
+  /** UTF-8 of well-formed text without U+0000. Absent: a loop here does it. */
   readonly encodeText?: ((text: string) => Uint8Array) | undefined
-  /** The inverse. @throws anything for bytes that are not UTF-8. Absent: a loop here does it. */
-  readonly decodeText?: ((bytes: Uint8Array) => string) | undefined
+  /** The inverse; undefined where it cannot, and a loop here does it. @throws anything for bytes that are not UTF-8. */
+  readonly decodeText?: ((bytes: Uint8Array) => string | undefined) | undefined
   /** True for a proxy, which cannot be read without running its traps. Absent: none is expected. */
   readonly isProxy?: ((value: object) => boolean) | undefined
 }
@@ -190,8 +191,9 @@ export class Writer {
 
   #text(text: string): void {
     const { length } = text
-    if (length > SHORT_TEXT && this.#host.encodeText !== undefined && isWellFormed(text)) {
-      const bytes = this.#host.encodeText(text)
+    const { encodeText } = this.#host
+    if (length > SHORT_TEXT && encodeText !== undefined && isWellFormed(text) && !includes(text, '\0')) {
+      const bytes = encodeText(text)
       this.#tag(TEXT)
       this.#varint(typedArrayLength(bytes))
       return this.#raw(bytes)
@@ -459,12 +461,16 @@ export class Reader {
     const count = this.#length(1)
     const { decodeText } = this.#host
     if (count <= SHORT_TEXT || decodeText === undefined) return this.#utf8(count)
+    const start = this.#at
     const view = this.#view(count)
     try {
-      return decodeText(view)
+      const text = decodeText(view)
+      if (text !== undefined) return text
     } catch {
       throw new MalformedMessage('text is not UTF-8')
     }
+    this.#at = start
+    return this.#utf8(count)
   }
 
   #text16(): string {

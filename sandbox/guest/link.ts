@@ -18,9 +18,10 @@ import { Reader, UnsupportedValue, type WireHost, Writer } from '../wire.js'
 export interface Native {
   /** Hand the host a message, read during the call; its answer, if any, belongs to the SDK. */
   send(message: Uint8Array): Uint8Array | undefined
-  /** UTF-8 of well-formed text and back, where the engine can do it faster than its own code. */
+  /** UTF-8 of well-formed text without U+0000. */
   encodeText?(text: string): Uint8Array
-  decodeText?(bytes: Uint8Array): string
+  /** The inverse; undefined for bytes with a zero among them. */
+  decodeText?(bytes: Uint8Array): string | undefined
   /** The realm has no clock and no Math.random of its own (SES). */
   readonly tamed?: boolean
 }

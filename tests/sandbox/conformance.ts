@@ -412,11 +412,11 @@ export function conform(way: string, how: LaunchOptions): void {
     assert.equal(
       await evaluate(`new Promise(done => {
         const log = []
-        setTimeout(x => log.push(x), 20, 'c'); setTimeout(() => log.push('a'), 0); setTimeout(() => log.push('b'), 5)
+        setTimeout(x => log.push(x), 100, 'c'); setTimeout(() => log.push('a'), 0); setTimeout(() => log.push('b'), 5)
         clearTimeout(setTimeout(() => log.push('never'), 1)); clearTimeout(undefined); clearTimeout(999)
         let n = 0; const id = setInterval(() => { log.push('i' + ++n); if (n === 2) clearInterval(id) }, 8)
         queueMicrotask(() => log.push('micro')); Promise.resolve().then(() => log.push('job')); log.push('sync')
-        setTimeout(() => done(log), 60)
+        setTimeout(() => done(log), 200)
       })`),
       ['sync', 'micro', 'job', 'a', 'b', 'i1', 'i2', 'c']
     )

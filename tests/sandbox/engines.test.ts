@@ -30,7 +30,7 @@ async function everywhere(expression: string, options: LaunchOptions = {}): Prom
 test('a seed gives the same on every engine', async () => {
   const [first, ...others] = await everywhere(
     `(async () => {
-      const log = [Date.now(), Math.random(), crypto.randomUUID(), String(new Date())]
+      const log = [Date.now(), Math.random(), crypto.randomUUID(), new Date().toISOString()]
       for (let i = 0; i < 5; i++) await new Promise(r => setTimeout(r, Math.random() * 1e6))
       return [...log, performance.now(), Math.random(), [...crypto.getRandomValues(new Uint16Array(4))]]
     })()`,
