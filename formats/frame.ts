@@ -39,7 +39,7 @@ export const RECORD_TYPES = {
 export type RecordType = keyof typeof RECORD_TYPES
 
 export const SUITE = 1
-const MAGIC = new Uint8Array([0x89, 0x43, 0x46, 0x52])
+export const MAGIC = new Uint8Array([0x89, 0x43, 0x46, 0x52])
 const VERSION = 1
 const HEADER_BYTES = 20
 const SIGNATURE_BYTES = 96

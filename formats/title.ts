@@ -15,7 +15,7 @@ import { MAX_RECORD_BYTES } from './limits.js'
 import { parseManifest, type Manifest, type ParsedManifest } from './records/manifest.js'
 
 export const TITLE_HEAD_BYTES = 12
-const MAGIC = new Uint8Array([0x89, 0x43, 0x46, 0x54])
+export const MAGIC = new Uint8Array([0x89, 0x43, 0x46, 0x54])
 const VERSION = 1
 
 const damaged = (found: string) =>

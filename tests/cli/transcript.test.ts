@@ -164,7 +164,7 @@ test('list and inspect show media and masters', async () => {
   const master = await site.master('certificate')
   const listed = jsonOf(await site.coffer('list', medium, '--json'))
   assert.equal([listed.kind, listed.titles.length, listed.damaged], ['medium', 1, []])
-  assert.equal([listed.titles[0].id, listed.titles[0].granted], [HELLO, true])
+  assert.equal([listed.titles[0].title, listed.titles[0].granted], [HELLO, true])
   assert.is(jsonOf(await site.coffer('list', master, '--json')).kind, 'master')
   assert.match((await site.coffer('list', master)).stdout, /^TITLE .*\norg\.example\.hello +1 +Hello/)
 
@@ -176,7 +176,7 @@ test('list and inspect show media and masters', async () => {
     assert.match(factor.strength, /^(?:hardware|machine|file-system|weak)$/)
   }
   const [{ grant, files }] = inspected.titles
-  assert.equal([grant.type, grant.titleId, files[0].type], ['grant', HELLO, 'manifest'])
+  assert.equal([grant.type, grant.titleId, files[0].type], ['grant', HELLO, 'title'])
   assert.match(grant.issued, /^\d{4}-\d\d-\d\dT/)
   assert.is(grant.signatures[0].trusted, 'shop')
 })
@@ -253,6 +253,38 @@ test('press: a center that is not pinned, a publisher that is not known, an app 
   assert.is((await press({}, site.app('org.example.broken', 'let ='), site.publisherFile)).code, 65)
   const foreign = await press({}, site.app('org.example.node', "import 'node:fs'"), site.publisherFile)
   assert.is(jsonOf(foreign).error.code, 'COFFER_PROGRAM_INVALID')
+})
+
+test('keygen, prepare, press and apply answer programs with one object, too', async () => {
+  const env = { COFFER_HOME: site.fresh('home') }
+  const key = jsonOf(await site.cofferWith({ env }, 'keygen', '--json'))
+  assert.equal([key.owner, key.path], ['user', join(env.COFFER_HOME, 'user.key')])
+  assert.match(key.publicKey, /^coffer-user-[\w-]+$/)
+
+  const medium = site.fresh('medium')
+  const prepared = jsonOf(await site.coffer('prepare', medium, '--json'))
+  assert.equal([prepared.path, prepared.kind], [medium, 'folder'])
+  assert.match(prepared.mediumId, /^[0-9a-f]{64}$/)
+  for (const { name, strength } of prepared.factors) assert.ok(name.length > 0 && strength.length > 0)
+
+  const app = site.app('org.example.spoken', 'export default () => 0')
+  const words = ['--center', site.url, '--publisher', site.publisherFile, '--json']
+  const pressed = jsonOf(await site.coffer('press', app, '--out', site.fresh('master'), ...words))
+  assert.equal([pressed.title, pressed.release, pressed.scheme], ['org.example.spoken', 1, 'certificate'])
+  assert.is(pressed.bytes, statSync(pressed.path).size)
+  const inspected = jsonOf(await site.coffer('inspect', pressed.path, '--json'))
+  assert.equal(
+    [inspected.type, inspected.id, inspected.fileBytes],
+    ['title', 'org.example.spoken', pressed.bytes]
+  )
+
+  const request = site.fresh('request')
+  const answer = site.fresh('answer')
+  assert.is((await site.coffer('order', pressed.path, medium, '--out', request)).code, 0)
+  assert.is((await site.center('issue', 'shop', request, '--out', answer)).code, 0)
+  const applied = jsonOf(await site.coffer('apply', answer, medium, '--master', pressed.path, '--json'))
+  assert.equal([applied.title, applied.mediumId], ['org.example.spoken', prepared.mediumId])
+  assert.is(applied.recomputedCertificate, applied.certificate)
 })
 
 test('keygen never overwrites a key', async () => {

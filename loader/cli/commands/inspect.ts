@@ -4,12 +4,19 @@
  */
 import { equalBytes, hex } from '../../../formats/bytes.js'
 import { CofferError } from '../../../formats/errors.js'
-import { parseFrame, RECORD_TYPES, verifySelfSigned, type RecordType } from '../../../formats/frame.js'
+import {
+  MAGIC as RECORD_MAGIC,
+  parseFrame,
+  RECORD_TYPES,
+  verifySelfSigned,
+  type RecordType
+} from '../../../formats/frame.js'
 import { MAX_ANSWER_BYTES, MAX_REVOCATIONS_BYTES } from '../../../formats/limits.js'
 import { decode, type Packable } from '../../../formats/msgpack.js'
 import { decodeCollection, MAX_COLLECTION_BYTES } from '../../../formats/records/revocations.js'
 import { rootHash } from '../../../formats/records/root.js'
-import { isFolder, readFile } from '../../files.js'
+import { MAGIC as TITLE_MAGIC } from '../../../formats/title.js'
+import { isFolder, RandomFile, readFile } from '../../files.js'
 import { decodeRoots, Home } from '../../home.js'
 import type { MeasuredFactor } from '../../medium/kind.js'
 import { mediumPaths } from '../../medium/layout.js'
@@ -79,24 +86,18 @@ function orFailure(show: () => Shown): Shown {
 }
 
 function showFile(path: string, home: Home): { readonly [name: string]: Shown } {
-  if (path.endsWith('.title')) {
+  if (isTitle(path)) {
     using title = openTitleFile(path)
     const { manifest, payloadOffset, file } = title
     return {
+      ...showRecord(manifest.frame.bytes, home, 0),
       type: 'title',
-      fileBytes: file.sizeBytes,
       payloadOffset,
-      ...showRecord(manifest.frame.bytes, home, 0)
+      fileBytes: file.sizeBytes
     }
   }
   const bytes = readFile(path, MAX_FILE_BYTES)
-  if (bytes === undefined) {
-    throw new CofferError('COFFER_FILE_MISSING', `There is nothing at ${path}.`, {
-      expected: 'a record, a sealed title, or a medium',
-      found: 'no such file',
-      hint: 'Check the path.'
-    })
-  }
+  if (bytes === undefined) throw nothingThere(path)
   if (isRecord(bytes)) return showRecord(bytes, home, 0)
   const lists = showList('revocation lists', () => decodeCollection(bytes), home)
   const found = lists ?? showList('root records', () => decodeRoots(bytes), home)
@@ -107,6 +108,24 @@ function showFile(path: string, home: Home): { readonly [name: string]: Shown } 
     hint: 'Check the path.'
   })
 }
+
+/** A title is known by its first bytes, since it may be far larger than what is read whole. */
+function isTitle(path: string): boolean {
+  const file = RandomFile.open(path)
+  if (file === undefined) return false
+  try {
+    return equalBytes(file.read(0, Math.min(4, file.sizeBytes)), TITLE_MAGIC)
+  } finally {
+    file.close()
+  }
+}
+
+const nothingThere = (path: string) =>
+  new CofferError('COFFER_FILE_MISSING', `There is nothing at ${path}.`, {
+    expected: 'a record, a sealed title, or a medium',
+    found: 'no such file',
+    hint: 'Check the path.'
+  })
 
 function showList(type: string, decodeList: () => readonly Uint8Array[], home: Home) {
   try {
@@ -121,8 +140,7 @@ const typeNames = new Map<number, RecordType>(
   Object.entries(RECORD_TYPES).map(([name, type]) => [type, name as RecordType])
 )
 
-const isRecord = (bytes: Uint8Array): boolean =>
-  equalBytes(bytes.subarray(0, 4), new Uint8Array([0x89, 0x43, 0x46, 0x52]))
+const isRecord = (bytes: Uint8Array): boolean => equalBytes(bytes.subarray(0, 4), RECORD_MAGIC)
 
 function showRecord(bytes: Uint8Array, home: Home, depth: number): { readonly [name: string]: Shown } {
   const type = typeNames.get(bytes[5] ?? 0) ?? 'root'

@@ -16,7 +16,7 @@ import { sizeText, table } from '../screen.js'
 /** A title as it is listed; `granted` on media only. */
 interface Row {
   readonly path: string
-  readonly id: string
+  readonly title: string
   readonly name: string
   readonly release: number
   readonly version: string
@@ -35,7 +35,7 @@ interface Listing {
 export function execute(call: Call): Outcome {
   const root = call.argument('folder')
   const isMedium = inspectFile(mediumPaths(root).folder) !== undefined
-  const { titles, damaged } = isMedium ? listMedium(root) : listMaster(root)
+  const { titles, damaged } = isMedium ? listMedium(root) : listedMaster(root)
   if (!call.json) {
     if (titles.length === 0)
       say(isMedium ? 'There is no title on this medium.' : 'There is no title on this master.')
@@ -60,7 +60,7 @@ const titlesTable = (titles: readonly Row[]): string =>
   table(
     ['TITLE', 'RELEASE', 'NAME', 'VERSION', 'SCHEME', 'ENGINE', 'SIZE', 'ASKS FOR', ''],
     titles.map(title => [
-      title.id,
+      title.title,
       String(title.release),
       title.name,
       title.version,
@@ -71,6 +71,11 @@ const titlesTable = (titles: readonly Row[]): string =>
       title.granted === false ? 'no grant' : ''
     ])
   )
+
+function listedMaster(master: string): Listing {
+  const { titles, damaged } = listMaster(master)
+  return { titles: titles.map(({ id, ...others }) => ({ title: id, ...others })), damaged }
+}
 
 /** By the names of its files; each is opened as far as it can be without a key. */
 function listMedium(root: string): Listing {
@@ -100,7 +105,7 @@ function listMedium(root: string): Listing {
         const { id, name, version, scheme, engine, permissions, payloadBytes } = title.manifest
         titles.push({
           path,
-          id,
+          title: id,
           name,
           release,
           version,

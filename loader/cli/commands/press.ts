@@ -28,5 +28,6 @@ export async function execute(call: Call): Promise<Outcome> {
     scheme: call.text('scheme') as Scheme | undefined,
     onEvent
   })
-  return { data: pressed, text: printable(pressed.path) }
+  const { id, ...others } = pressed
+  return { data: { title: id, ...others }, text: printable(pressed.path) }
 }

@@ -1,6 +1,7 @@
 /** `coffer trust`: pin a center. What a person compares is the fingerprint, which is the whole centerId. */
 import { equalBytes, hex } from '../../../formats/bytes.js'
 import { CofferError } from '../../../formats/errors.js'
+import { MAGIC } from '../../../formats/frame.js'
 import { MAX_ANSWER_BYTES } from '../../../formats/limits.js'
 import { openRoots } from '../../../formats/records/root.js'
 import { CenterClient } from '../../copier/center-client.js'
@@ -57,5 +58,5 @@ async function rootsFrom(from: string): Promise<{ roots: readonly Uint8Array[]; 
     })
   }
   // One record begins with the magic of all records; several come packed as the center serves them.
-  return { roots: bytes[0] === 0x89 ? [bytes] : decodeRoots(bytes), url: undefined }
+  return { roots: equalBytes(bytes.subarray(0, 4), MAGIC) ? [bytes] : decodeRoots(bytes), url: undefined }
 }

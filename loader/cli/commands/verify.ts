@@ -8,7 +8,6 @@ import { verifyTitle, type TitleReport } from '../../verify.js'
 import type { Call, Outcome } from '../command.js'
 import { failureData, sayFailure } from '../failure.js'
 import { harden } from '../harden.js'
-import { paint, printable, STDOUT } from '../output.js'
 import { fields, ProgressBar } from '../screen.js'
 
 export function execute(call: Call): Outcome {
@@ -44,7 +43,6 @@ const reportData = ({ error, ...report }: TitleReport) =>
 
 function reportText(report: TitleReport): string {
   const { title, name, release, scheme, mediumId, center, centerId, expires, verdict, bound } = report
-  const good = verdict === 'ok'
   const lines: [string, string][] = [
     [
       'title',
@@ -66,5 +64,6 @@ function reportText(report: TitleReport): string {
   }
   if (scheme === 'conversion')
     lines.push(['Ku', report.unwrapped === true ? 'unwrapped' : 'does not unwrap here'])
-  return `${fields(lines)}\n${fields([['verdict', '']]).padEnd(8)} ${paint(good ? 'green' : 'red', printable(verdict), STDOUT)}`
+  lines.push(['verdict', verdict])
+  return fields(lines)
 }
