@@ -233,10 +233,10 @@ export class AbortSignal extends EventTarget {
       if (signal.#aborted) return
       // All are aborted before any listener runs.
       const all = [signal, ...signal.#dependents.filter(dependent => !dependent.#aborted)]
+      const why = reason === undefined ? new DOMException('This operation was aborted', 'AbortError') : reason
       for (const each of all) {
         each.#aborted = true
-        each.#reason =
-          reason === undefined ? new DOMException('This operation was aborted', 'AbortError') : reason
+        each.#reason = why
       }
       for (const each of all) each.dispatchEvent(new Event('abort'))
     }

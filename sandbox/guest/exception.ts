@@ -48,7 +48,7 @@ for (const [code, name] of CODES.entries()) {
   // 'IndexSizeError' is INDEX_SIZE_ERR.
   const constant = name
     .replace(/Error$/, 'Err')
-    .replace(/(?<=[a-z])(?=[A-Z])/g, '_')
+    .replace(/(?<=[a-z])(?=[A-Z])|(?<=URL)/g, '_')
     .toUpperCase()
   const property = { value: code, enumerable: true }
   Object.defineProperty(DOMException, constant, property)

@@ -132,7 +132,7 @@ function quote(text: string): string {
     char => {
       if (char === "'") return mark === "'" ? "\\'" : char
       const code = char.charCodeAt(0)
-      if (code >= 0xd800) return `\\u${code.toString(16).toUpperCase()}`
+      if (code >= 0xd800) return `\\u${code.toString(16)}`
       return ESCAPES[char] ?? `\\x${code.toString(16).toUpperCase().padStart(2, '0')}`
     }
   )

@@ -49,7 +49,7 @@ export function boot(native: Native): Hidden {
   const modules = makeModules(link)
   installCrypto(link)
   installConsole(link, clock)
-  installWeb()
+  installWeb(native)
   installGlobals({
     self: globalThis,
     navigator: { userAgent: 'coffer' },

@@ -1,12 +1,14 @@
 /** The web-standard globals that need nothing from the host (ECMA-429). */
 import { structuredClone } from './clone.js'
-import { TextDecoder, TextEncoder, atob, btoa } from './encoding.js'
+import { TextDecoder, TextEncoder, atob, btoa, useConverters } from './encoding.js'
 import { AbortController, AbortSignal, CustomEvent, Event, EventTarget } from './events.js'
 import { DOMException } from './exception.js'
 import { installGlobals } from './globals.js'
+import type { Native } from './link.js'
 import { URL, URLSearchParams } from './url.js'
 
-export function installWeb(): void {
+export function installWeb(native: Native): void {
+  useConverters(native)
   installGlobals({
     AbortController,
     AbortSignal,
