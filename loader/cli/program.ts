@@ -8,7 +8,7 @@ import {
   type Usage
 } from '../../sandbox/guest.js'
 import type { Call } from './command.js'
-import { isClosed, isTerminal, say, STDERR, STDIN, STDOUT, write, type OutputStream } from './output.js'
+import { isClosed, isTerminal, STDERR, STDIN, STDOUT, write, type OutputStream } from './output.js'
 
 /** Generous for what a person started and watches; a title that needs more asks for it in its manifest. */
 export const RUN_CPU_MS = 300_000
@@ -26,15 +26,17 @@ export type ProcessOptions = Required<Pick<LaunchOptions, 'stdout' | 'stderr' | 
  * Start a program, run it to its end, and put everything back.
  *
  * @param start - Launches the guest with these options; `terminal` makes the terminal for a program that may use it.
+ * @param retell - What the program says on stderr, and how it failed, in better words.
  */
 export async function runProgram(
   call: Call,
-  start: (options: ProcessOptions, terminal: () => Promise<TerminalHost>) => Promise<Guest>
+  start: (options: ProcessOptions, terminal: () => Promise<TerminalHost>) => Promise<Guest>,
+  retell?: (text: string) => string
 ): Promise<Ended> {
   // With --json, stdout belongs to the one object.
   const output = call.json ? STDERR : STDOUT
   using interrupts = new Interrupts()
-  using stage = new Stage(output, interrupts)
+  using stage = new Stage(output, interrupts, retell)
   const isolation = (call.text('isolation') as Isolation | undefined) ?? (isWatched() ? 'thread' : 'inline')
   if (isolation === 'thread' || call.text('engine') === 'ses') interrupts.listen()
   try {
@@ -44,8 +46,9 @@ export async function runProgram(
     return { exitCode, usage: guest.usage() }
   } catch (error) {
     if (!(error instanceof GuestError)) throw error
-    say(`Uncaught ${error.name}: ${error.message}`)
-    write(STDERR, error.guestStack)
+    stage.options.stderr(
+      new TextEncoder().encode(`Uncaught ${error.name}: ${error.message}\n${error.guestStack}`)
+    )
     return { exitCode: 1, usage: null }
   }
 }
@@ -71,7 +74,7 @@ class Stage implements Disposable {
   readonly #interrupts: Interrupts
   #terminal: (TerminalHost & Disposable) | undefined
 
-  constructor(output: OutputStream, interrupts: Interrupts) {
+  constructor(output: OutputStream, interrupts: Interrupts, retell?: (text: string) => string) {
     this.#output = output
     this.#interrupts = interrupts
     const writeTo = (stream: OutputStream) => (bytes: Uint8Array) => {
@@ -79,7 +82,15 @@ class Stage implements Disposable {
       // Nobody reads any more: what only writes would go on for ever.
       if (isClosed(stream)) interrupts.abort()
     }
-    this.options = { stdout: writeTo(output), stderr: writeTo(STDERR), signal: interrupts.signal }
+    const stderr = writeTo(STDERR)
+    this.options = {
+      stdout: writeTo(output),
+      stderr:
+        retell === undefined
+          ? stderr
+          : bytes => stderr(new TextEncoder().encode(retell(new TextDecoder().decode(bytes)))),
+      signal: interrupts.signal
+    }
   }
 
   readonly terminal = async (): Promise<TerminalHost> => {

@@ -80,7 +80,7 @@ interface Content {
 export async function packageContents(
   app: App,
   onEvent: (event: PressEvent) => void
-): Promise<{ source: Uint8Array; contents: readonly Content[] }> {
+): Promise<{ source: Uint8Array; contents: readonly Content[]; locate: Bundle['locate'] }> {
   const bundle = await bundleApp(app)
   onEvent({ step: 'compile', programBytes: bundle.source.length })
   checkImports(app, bundle)
@@ -88,6 +88,7 @@ export async function packageContents(
   const assets = readAssets(app).map(({ name, bytes }): Content => ({ name, role: 'asset', bytes }))
   return {
     source: bundle.source,
+    locate: bundle.locate,
     contents: [{ name: 'program.js', role: 'program', bytes: bundle.source }, ...assets]
   }
 }

@@ -276,6 +276,10 @@ test('dev runs source as run runs titles, and keeps nothing', async () => {
   const thrown = await dev(site.app('org.example.thrown', "throw new RangeError('at its start')"))
   assert.is(thrown.code, 1)
   assert.match(thrown.stderr, 'RangeError: at its start')
+  assert.match(thrown.stderr, /main\.js:1:\d+/)
+  // Comments and types are gone from what runs; the place is the one in the source.
+  const source = '// one\n// two\nexport default () => {\n  // three\n  throw new Error("deep")\n}\n'
+  assert.match((await dev(site.app('org.example.deep', source))).stderr, /main\.js:5:\d+/)
 })
 
 test('ses runs the same title', async () => {
