@@ -71,6 +71,8 @@ function find(glue: string, name: string, pattern: RegExp): string {
   return found
 }
 
+/** Larger blocks are moved in parts of this size, from the end that does not overwrite what is still to be moved. */
+const BLOCK_BYTES = 256 * 1024
 /** Smaller blocks are free: 10,000 of them, after which the interpreter asks, take a millisecond. */
 const SMALL_BLOCK_BYTES = 4096
 
@@ -80,11 +82,37 @@ const METER = `
  (func $charge (param $bytes i32)
   (global.set $fuel (i32.sub (global.get $fuel) (i32.shr_u (local.get $bytes) (i32.const 4))))
   (if (i32.lt_s (global.get $fuel) (i32.const 0)) (then (call $refuel))))
+ (func $chargeBlock (param $bytes i32)
+  (if (i32.ge_u (local.get $bytes) (i32.const ${SMALL_BLOCK_BYTES})) (then (call $charge (local.get $bytes)))))
  (func $meteredCopy (param $to i32) (param $from i32) (param $bytes i32)
-  (if (i32.ge_u (local.get $bytes) (i32.const ${SMALL_BLOCK_BYTES})) (then (call $charge (local.get $bytes))))
+  (block $done
+   (loop $next
+    (br_if $done (i32.le_u (local.get $bytes) (i32.const ${BLOCK_BYTES})))
+    (call $charge (i32.const ${BLOCK_BYTES}))
+    (local.set $bytes (i32.sub (local.get $bytes) (i32.const ${BLOCK_BYTES})))
+    (if (i32.le_u (local.get $to) (local.get $from))
+     (then
+      (memory.copy (local.get $to) (local.get $from) (i32.const ${BLOCK_BYTES}))
+      (local.set $to (i32.add (local.get $to) (i32.const ${BLOCK_BYTES})))
+      (local.set $from (i32.add (local.get $from) (i32.const ${BLOCK_BYTES}))))
+     (else
+      (memory.copy
+       (i32.add (local.get $to) (local.get $bytes))
+       (i32.add (local.get $from) (local.get $bytes))
+       (i32.const ${BLOCK_BYTES}))))
+    (br $next)))
+  (call $chargeBlock (local.get $bytes))
   (memory.copy (local.get $to) (local.get $from) (local.get $bytes)))
  (func $meteredFill (param $to i32) (param $value i32) (param $bytes i32)
-  (if (i32.ge_u (local.get $bytes) (i32.const ${SMALL_BLOCK_BYTES})) (then (call $charge (local.get $bytes))))
+  (block $done
+   (loop $next
+    (br_if $done (i32.le_u (local.get $bytes) (i32.const ${BLOCK_BYTES})))
+    (call $charge (i32.const ${BLOCK_BYTES}))
+    (local.set $bytes (i32.sub (local.get $bytes) (i32.const ${BLOCK_BYTES})))
+    (memory.fill
+     (i32.add (local.get $to) (local.get $bytes)) (local.get $value) (i32.const ${BLOCK_BYTES}))
+    (br $next)))
+  (call $chargeBlock (local.get $bytes))
   (memory.fill (local.get $to) (local.get $value) (local.get $bytes)))
 `
 /** What the engine calls by its table when a promise is rejected; values become a pointer to a pair of them. */

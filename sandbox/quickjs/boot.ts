@@ -88,7 +88,7 @@ export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: strin
   const fields = () => new Uint32Array(instance.memory.buffer.slice(runtime, runtime + RUNTIME_BYTES))
   const before = fields()
   engine.QTS_RuntimeEnableInterruptHandler(runtime)
-  // Handler and its argument, then the rejection tracker and its argument: so quickjs.h declares them.
+  // Handler and its argument, the rejection tracker and its argument, the list of jobs: so quickjs.c declares them.
   const handler = fields().findIndex((word, i) => word !== before[i])
   instance.view.setUint32(runtime + 4 * (handler + 2), REJECTION_TRACKER, true)
   engine.QTS_RuntimeEnableModuleLoader(runtime, 0)
@@ -120,6 +120,12 @@ export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: strin
   const randomState = findRandomState(instance, context, () => {
     engine.QTS_FreeValuePointer(context, run('Math.random()', 'coffer:boot'))
   })
+  const jobList = runtime + 4 * (handler + 4)
+  const waiting = instance.listLength(jobList, 10)
+  run('for (let i = 0; i < 3; i++) Promise.resolve().then(() => {})', 'coffer:boot')
+  if (waiting !== 0 || instance.listLength(jobList, 10) !== 3)
+    throw new Error('the engine keeps its jobs elsewhere')
+  while (engine.QTS_IsJobPending(runtime) !== 0) engine.QTS_ExecutePendingJob(runtime, 1, scratch)
   const sample = instance.newArrayBuffer(context, new Uint8Array([1, 2, 3]))
   const array = apply(run('buffer => new Uint8Array(buffer)', 'coffer:boot'), sample)
   const typedArrayClass = instance.objectClass(array)
@@ -142,6 +148,7 @@ export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: strin
       driver,
       undefinedPointer,
       randomState,
+      jobList,
       typedArrayClass,
       scratch,
       stackTop

@@ -23,6 +23,8 @@ const FIELDS = [
   'undefinedPointer',
   /** 8 bytes of state of Math.random. */
   'randomState',
+  /** Head of the list of jobs that wait. */
+  'jobList',
   /** Class number of Uint8Array. */
   'typedArrayClass',
   /** 64 bytes for argument lists. */

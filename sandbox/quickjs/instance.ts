@@ -171,6 +171,17 @@ export class Instance {
     return text
   }
 
+  /** Entries of one of the engine's ring lists, counted up to `most`. */
+  listLength(head: Pointer, most: number): number {
+    let count = 0
+    // Each entry begins with the addresses of the one before and the one after.
+    for (let at = head; count < most; count++) {
+      at = this.view.getUint32(at + 4, true)
+      if (at === head) break
+    }
+    return count
+  }
+
   tag(value: Pointer): number {
     return this.view.getUint32(value + 4, true)
   }

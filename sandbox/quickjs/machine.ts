@@ -69,6 +69,8 @@ class QuickjsMachine implements CheckingMachine {
   private readonly image: Image
   private readonly port: MachinePort
   private readonly stackBytes: number
+  private readonly pendingJobs: number
+  private polls = 0
   /** Undefined once the guest has ended, in whatever way. */
   private instance: Instance | undefined
   private busy = false
@@ -83,15 +85,13 @@ class QuickjsMachine implements CheckingMachine {
   ) {
     this.image = image
     this.port = port
+    this.pendingJobs = limits.pendingJobs
     this.stackBytes = Math.min(limits.stackBytes, MAX_GUEST_STACK_BYTES)
     const { fields, parts } = image
     // The image is the engine's share; what the guest allocates comes on top.
     const maxPages = Math.min(MAX_PAGES, fields.pages + Math.ceil(limits.memoryBytes / PAGE_BYTES))
     const instance = new Instance(module, fields.pages, maxPages, {
-      poll: () => {
-        port.poll()
-        this.alive()
-      },
+      poll: () => this.poll(),
       call: (argument, toText) => this.answer(argument, toText),
       load: name => this.load(name),
       rejection: (pair, handled) => this.reject(pair, handled),
@@ -198,6 +198,21 @@ class QuickjsMachine implements CheckingMachine {
     }
   }
 
+  private poll(): void {
+    this.port.poll()
+    const instance = this.alive()
+    // Counting walks a list: often enough when done now and then, and what hides between two counts costs memory.
+    if (++this.polls % 64 !== 0) return
+    if (instance.listLength(this.image.fields.jobList, this.pendingJobs + 1) <= this.pendingJobs) return
+    throw new CofferError(
+      'COFFER_LIMIT_JOBS',
+      `The guest was ended: more than ${this.pendingJobs} jobs waited.`,
+      {
+        hint: 'Give it a higher limit if you trust it to need that many.'
+      }
+    )
+  }
+
   /** Asked before each step back into the engine too: the port may have ended the guest meanwhile. */
   private alive(): Instance {
     if (this.instance !== undefined) return this.instance
@@ -278,8 +293,7 @@ class QuickjsMachine implements CheckingMachine {
   private runJobs(instance: Instance): void {
     const { runtime, context, scratch } = this.image.fields
     while (instance.engine.QTS_IsJobPending(runtime) !== 0) {
-      this.port.poll()
-      this.alive()
+      this.poll()
       const result = instance.engine.QTS_ExecutePendingJob(runtime, 1, scratch)
       instance.engine.QTS_FreeValuePointer(context, result)
     }
@@ -397,6 +411,8 @@ const withoutNames = (message: string): string =>
 /** What came out of the engine, as an error of ours. What the port threw passes as it is. */
 function translate(error: unknown): unknown {
   if (error instanceof WebAssembly.RuntimeError) return engineFailed('its code trapped', error)
-  if (error instanceof RangeError) return engineFailed('the native stack is used up', error)
+  if (error instanceof RangeError && /call stack/.test(error.message)) {
+    return engineFailed('the native stack is used up', error)
+  }
   return error
 }

@@ -93,6 +93,19 @@ function check(kind: string, programs: Record<string, string>, code: string, tim
 check('time', ENDLESS, 'COFFER_LIMIT_CPU', TIME_MS, {})
 check('memory', GREEDY, 'COFFER_LIMIT_MEMORY', 5000, { memoryBytes: MEMORY_BYTES })
 
+check(
+  'jobs',
+  {
+    promises: 'for (;;) Promise.resolve().then(() => {})',
+    'promises made by jobs':
+      'const next = () => { for (let i = 0; i < 3; i++) Promise.resolve().then(next) }; next()',
+    'async functions': 'const f = async () => { await 0 }; for (;;) f()'
+  },
+  'COFFER_LIMIT_JOBS',
+  5000,
+  { pendingJobs: 1000 }
+)
+
 test('time: every endless program is polled again and again', () => {
   // Alone on a machine polls are below 10 ms apart; what is asked here holds on one that others use too.
   for (const [name, source] of Object.entries(ENDLESS)) {

@@ -347,6 +347,27 @@ test('two machines share nothing, not even their dice', () => {
   second.machine.destroy()
 })
 
+test('large blocks move as they are, however they overlap', () => {
+  // The meter moves them in parts of 256 KiB.
+  const source = `import { say } from 'coffer:host'
+    const length = 600_003
+    const make = () => Uint8Array.from({ length }, (_, i) => (i * 31) ^ (i >> 8))
+    const moves = [[0, 1], [1, 0], [300_000, 5], [5, 300_000], [262_144, 0], [0, 262_144], [7, 7],
+      [0, 5, 262_149], [9, 0, 262_145], [3, 0, 262_144]]
+    for (const [to, from, end] of moves) {
+      const native = make().copyWithin(to, from, end)
+      const before = make(), after = make()
+      const count = Math.min((end ?? length) - from, length - to)
+      for (let i = 0; i < count; i++) after[to + i] = before[from + i]
+      let same = true
+      for (let i = 0; i < length; i++) if (native[i] !== after[i]) same = false
+      if (!same) say([to, from, end])
+    }
+    const filled = make().fill(7, 3)
+    say(filled.subarray(3).every(byte => byte === 7) && filled[2] === make()[2])`
+  assert.equal(said(source), ['say true', 'started '])
+})
+
 test("the clock is the host's, in UTC; there is no time zone to be seen", () => {
   const source = `import { say } from 'coffer:host'
     say(Date.now()); say(new Date().getTimezoneOffset()); say(new Date(2020, 0, 1).toISOString()); say(new Date(0))`
