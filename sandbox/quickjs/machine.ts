@@ -306,7 +306,7 @@ class QuickjsMachine implements CheckingMachine {
     if (refused !== undefined) {
       return new CofferError(
         'COFFER_PROGRAM_INVALID',
-        `Cannot link the program: it imports '${refused}', which it was not granted.`,
+        `Cannot link the program: it imports '${brief(refused)}', which it was not granted.`,
         {
           hint: "Bundle it with the program, or ask for it under the manifest's permissions if it is a coffer: module."
         }
@@ -315,7 +315,7 @@ class QuickjsMachine implements CheckingMachine {
     const description = this.drive(DRIVE.describe, error)
     const text = instance.text(instance.engine.QTS_GetString(this.image.fields.context, description))
     const [line, column, message] = /^(\d+|undefined) (\d+|undefined) (.*)$/s.exec(text)?.slice(1) ?? []
-    const told = message === undefined ? 'it is not a module' : withoutNames(message)
+    const told = message === undefined ? 'it is not a module' : brief(withoutNames(message))
     if (line === undefined || line === 'undefined') {
       return new CofferError('COFFER_PROGRAM_INVALID', `Cannot link the program: ${told}.`)
     }
@@ -407,6 +407,12 @@ function linkedModule(name: string, exports: readonly string[]): string {
 /** The engine quotes what it stumbles over. Punctuation and missing exports may be told; a title's words stay in it. */
 const withoutNames = (message: string): string =>
   message.startsWith('Could not find export') ? message : message.replace(/:? '[^']{3,}'?/g, '').trimEnd()
+
+/** A program's own text in a message: one line of it, and not without end. */
+const brief = (text: string): string => {
+  const line = text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '?')
+  return line.length > 200 ? `${line.slice(0, 200)}...` : line
+}
 
 /** What came out of the engine, as an error of ours. What the port threw passes as it is. */
 function translate(error: unknown): unknown {

@@ -102,6 +102,12 @@ test('evaluate() refuses imports that were not granted, by name', async () => {
   assert.match((await failure("import { nope } from 'coffer:host'")).message, "Could not find export 'nope'")
 })
 
+test('evaluate() repeats names of a program in one line and not without end', async () => {
+  const { message } = await failure(`import 'a\\n\\x1b[2J${'b'.repeat(100_000)}'`)
+  assert.match(message, "'a??[2Jbbb")
+  assert.ok(message.length < 400)
+})
+
 test('evaluate() leaves import() of what was not granted to the program', () => {
   const source = `import { say } from 'coffer:host'
     for (const name of ['fs', 'coffer:net', 'coffer:begin', '']) await import(name).catch(error => say(error.name))`
