@@ -3,7 +3,7 @@ import { CofferError } from '../../formats/errors.js'
 import { findCommand, parseCall } from './parse.js'
 import { COMMANDS } from './commands.js'
 import type { Outcome } from './command.js'
-import { isClosed, STDOUT, write } from './output.js'
+import { isClosed, lostBecause, STDOUT, write } from './output.js'
 
 /** @param argv - Without node and script. @returns The exit code (docs/spec.md §10.3). Never throws. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -13,6 +13,8 @@ export async function main(argv: readonly string[]): Promise<number> {
     const { data, text, exitCode = 0 } = await perform(argv)
     if (json) write(STDOUT, `${JSON.stringify(data)}\n`)
     else if (text !== '') write(STDOUT, `${text}\n`)
+    const lost = lostBecause(STDOUT)
+    if (lost !== undefined) throw outputLost(lost)
     return exitCode
   } catch (error) {
     // Whoever read our output has what he wanted; nobody is left to complain to.
@@ -41,4 +43,11 @@ const noCommand = () =>
     expected: COMMANDS.map(({ name }) => name).join(' '),
     found: 'nothing',
     hint: 'See "coffer help".'
+  })
+
+const outputLost = (found: string) =>
+  new CofferError('COFFER_IO', 'The output could not be written.', {
+    expected: 'a file, pipe or terminal that takes it',
+    found,
+    hint: 'Check that there is space where the output goes, and repeat the command.'
   })

@@ -15,10 +15,16 @@ export type OutputStream = typeof STDOUT | typeof STDERR
 
 const RETRY_MS = 2
 const pause = new Int32Array(new SharedArrayBuffer(4))
-const closed = new Set<OutputStream>()
+/** By the system's name for why nothing can be written any more. */
+const closed = new Map<OutputStream, string>()
 
 /** Whether whoever read this stream has stopped reading, as `head` does. What is written then goes nowhere. */
-export const isClosed = (stream: OutputStream): boolean => closed.has(stream)
+export const isClosed = (stream: OutputStream): boolean => closed.get(stream) === 'EPIPE'
+
+/** Why something that was written is lost, other than that nobody wanted it; undefined when nothing is. */
+export function lostBecause(stream: OutputStream): string | undefined {
+  return isClosed(stream) ? undefined : closed.get(stream)
+}
 
 export function write(stream: OutputStream, content: string | Uint8Array): void {
   const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content
@@ -26,9 +32,10 @@ export function write(stream: OutputStream, content: string | Uint8Array): void 
     try {
       at += writeSync(stream, bytes, at)
     } catch (error) {
+      const { code = 'EIO' } = error as NodeJS.ErrnoException
       // A pipe that another program has set to non-blocking is full: wait for its reader.
-      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') Atomics.wait(pause, 0, 0, RETRY_MS)
-      else closed.add(stream)
+      if (code === 'EAGAIN') Atomics.wait(pause, 0, 0, RETRY_MS)
+      else closed.set(stream, code)
     }
   }
 }

@@ -8,6 +8,7 @@ import {
   type Usage
 } from '../../sandbox/guest.js'
 import type { Call } from './command.js'
+import type { Terminal } from './terminal.js'
 import { isClosed, isTerminal, STDERR, STDIN, STDOUT, write, type OutputStream } from './output.js'
 
 /** Generous for what a person started and watches; a title that needs more asks for it in its manifest. */
@@ -31,7 +32,7 @@ export type ProcessOptions = Required<Pick<LaunchOptions, 'stdout' | 'stderr' | 
 export async function runProgram(
   call: Call,
   start: (options: ProcessOptions, terminal: () => Promise<TerminalHost>) => Promise<Guest>,
-  retell?: (text: string) => string
+  retell = (text: string): string => text
 ): Promise<Ended> {
   // With --json, stdout belongs to the one object.
   const output = call.json ? STDERR : STDOUT
@@ -46,9 +47,7 @@ export async function runProgram(
     return { exitCode, usage: guest.usage() }
   } catch (error) {
     if (!(error instanceof GuestError)) throw error
-    stage.options.stderr(
-      new TextEncoder().encode(`Uncaught ${error.name}: ${error.message}\n${error.guestStack}`)
-    )
+    stage.complain(`Uncaught ${error.name}: ${error.message}\n${error.guestStack}`)
     return { exitCode: 1, usage: null }
   }
 }
@@ -72,25 +71,29 @@ class Stage implements Disposable {
   readonly options: Omit<ProcessOptions, 'isolation'>
   readonly #output: OutputStream
   readonly #interrupts: Interrupts
-  #terminal: (TerminalHost & Disposable) | undefined
+  readonly #retell: (text: string) => string
+  #terminal: Terminal | undefined
+  /** Said on stderr while another page covered it. */
+  #held: string[] = []
 
-  constructor(output: OutputStream, interrupts: Interrupts, retell?: (text: string) => string) {
+  constructor(output: OutputStream, interrupts: Interrupts, retell: (text: string) => string) {
     this.#output = output
     this.#interrupts = interrupts
-    const writeTo = (stream: OutputStream) => (bytes: Uint8Array) => {
-      write(stream, bytes)
-      // Nobody reads any more: what only writes would go on for ever.
-      if (isClosed(stream)) interrupts.abort()
-    }
-    const stderr = writeTo(STDERR)
+    this.#retell = retell
     this.options = {
-      stdout: writeTo(output),
-      stderr:
-        retell === undefined
-          ? stderr
-          : bytes => stderr(new TextEncoder().encode(retell(new TextDecoder().decode(bytes)))),
+      stdout: bytes => {
+        write(output, bytes)
+        // Nobody reads any more: what only writes would go on for ever.
+        if (isClosed(STDOUT)) interrupts.abort()
+      },
+      stderr: bytes => this.complain(new TextDecoder().decode(bytes)),
       signal: interrupts.signal
     }
+  }
+
+  complain(text: string): void {
+    if (this.#terminal?.onOtherPage) this.#held.push(text)
+    else write(STDERR, this.#retell(text))
   }
 
   readonly terminal = async (): Promise<TerminalHost> => {
@@ -101,6 +104,7 @@ class Stage implements Disposable {
 
   [Symbol.dispose](): void {
     this.#terminal?.[Symbol.dispose]()
+    for (const text of this.#held.splice(0)) this.complain(text)
   }
 }
 

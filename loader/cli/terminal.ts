@@ -67,6 +67,11 @@ export class Terminal implements TerminalHost, Disposable {
     return new Promise(resolve => this.#readers.push(resolve))
   }
 
+  /** Whether the title draws on the alternate screen, which is gone with all that is on it when it ends. */
+  get onOtherPage(): boolean {
+    return ['47', '1047', '1049'].some(number => this.#modes.has(number))
+  }
+
   [Symbol.dispose](): void {
     process.off('exit', this.#restore)
     this.#restore()

@@ -1,5 +1,6 @@
 /** How commands are typed, and what is said when they are typed wrong. */
-import { readFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -110,6 +111,16 @@ test('colours: FORCE_COLOR brings them, NO_COLOR wins, a pipe has none', async (
   assert.is(await coloured({ FORCE_COLOR: '1' }), true)
   assert.is(await coloured({ FORCE_COLOR: '0' }), false)
   assert.is(await coloured({ FORCE_COLOR: '1', NO_COLOR: '1' }), false)
+})
+
+test('output that is lost is a failure', async () => {
+  if (!existsSync('/dev/full')) return console.log('skip: this system has no /dev/full')
+  const { status, stderr } = spawnSync('sh', ['-c', `"${process.execPath}" "${COFFER}" help > /dev/full`], {
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'], ...env }
+  })
+  assert.is(status, 74)
+  assert.match(stderr, /found +ENOSPC/)
 })
 
 test('text from elsewhere does not steer the terminal', async () => {
