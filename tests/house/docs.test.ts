@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert'
 import { ERROR_CODES } from '../../formats/errors.js'
 import { RECORD_TYPES } from '../../formats/frame.js'
 import { LABELS } from '../../formats/labels.js'
+import { COMMANDS } from '../../loader/cli/commands.js'
 import { projectFiles, read, ROOT } from '../helpers/tree.js'
 
 const files = projectFiles()
@@ -90,6 +91,45 @@ test("the spec's exit codes are the code's, and docs/errors.md groups each code 
     for (const [, code] of group.matchAll(/^### (COFFER_[A-Z_]+)$/gm)) grouped[code!] = exitCode
   }
   assert.equal(grouped, { ...ERROR_CODES })
+})
+
+test('every code and command that a document names is there', () => {
+  const codes = new Set<string>(Object.keys(ERROR_CODES))
+  const settings = new Set(['COFFER_HOME', 'COFFER_DEBUG'])
+  const commands = new Set(COMMANDS.map(({ name }) => name))
+  const centerCommands = read('center/cli.ts')
+  const unknown: string[] = []
+  for (const page of pages) {
+    const text = read(page)
+    for (const [word] of text.matchAll(/\bCOFFER_[A-Z_]+\*?/g)) {
+      const known = word.endsWith('_*')
+        ? [...codes].some(code => code.startsWith(word.slice(0, -1)))
+        : codes.has(word) || settings.has(word)
+      if (!known) unknown.push(`${page}: ${word}`)
+    }
+    for (const [typed, name] of text.matchAll(/(?:^|[`(]|npx )coffer ([a-z]+)/gm)) {
+      if (!commands.has(name!)) unknown.push(`${page}: ${typed}`)
+    }
+    for (const [typed, name] of text.matchAll(/(?:^|[`(]|npx )coffer-center ([a-z]+)/gm)) {
+      if (!new RegExp(`'${name}[ ']`).test(centerCommands)) unknown.push(`${page}: ${typed}`)
+    }
+  }
+  assert.equal(unknown, [])
+})
+
+test("the spec's command line is the table of commands", () => {
+  const lines = new Map(
+    rows(section('10.1')).map(([line]) => [/^`(\w+)/.exec(line!)?.[1], line!.replaceAll('\\|', '|')])
+  )
+  const wrong: string[] = []
+  for (const { name, options } of COMMANDS) {
+    const line = lines.get(name) ?? (/`help`, `version`/.test(section('10.1')) ? name : '')
+    const listed = [...line.matchAll(/--([a-z]+)/g)].map(([, option]) => option!)
+    const wanted = options.map(option => option.name)
+    if (line === '' || listed.sort().join() !== wanted.sort().join())
+      wrong.push(`${name}: ${listed} | ${wanted}`)
+  }
+  assert.equal(wrong, [])
 })
 
 test('docs/seed.md names files that exist, and functions that stand in them', () => {
