@@ -11,8 +11,8 @@ const FACTORS: Readonly<Record<string, string>> = {
 
 const STRENGTHS: Readonly<Record<Strength, string>> = {
   hardware: 'strong: held by the hardware',
-  machine: 'medium: an administrator of the machine can change it',
-  'file-system': 'medium: writing the raw disk can copy it',
+  machine: 'fair: an administrator of the machine can change it',
+  'file-system': 'fair: writing the raw disk can copy it',
   weak: 'weak: other drives have the same'
 }
 

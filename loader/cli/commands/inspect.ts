@@ -193,7 +193,7 @@ function asText(data: { readonly [name: string]: Shown }, indent = ''): string {
       const line = short(value)
       if (line !== undefined) return `${indent}${name.padEnd(width)}  ${printable(line)}`
       const parts = (Array.isArray(value) ? value : [value]) as { readonly [name: string]: Shown }[]
-      if (parts.length === 0) return `${indent}${name.padEnd(width)}  none`
+      if (parts.every(part => Object.keys(part).length === 0)) return `${indent}${name.padEnd(width)}  none`
       return parts
         .map(part => `${indent}${paint('bold', name, STDOUT)}\n${asText(part, `${indent}  `)}`)
         .join('\n')
