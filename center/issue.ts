@@ -188,14 +188,15 @@ async function registeredRelease(books: Books, request: VerifiedRequest) {
     .selectAll()
     .where('titleId', '=', titleId)
     .where('release', '=', request.release)
+    .where('scheme', '=', request.scheme)
     .executeTakeFirst()
   if (title !== undefined && release !== undefined) return { title, release }
   throw new CofferError(
     'COFFER_TITLE_UNKNOWN',
-    `The center does not sell ${titleId} release ${request.release}.`,
+    `The center does not sell ${titleId} release ${request.release} under the scheme ${request.scheme}.`,
     {
-      expected: 'a title and release that a publisher registered',
-      found: title === undefined ? 'no such title' : 'no such release of this title',
+      expected: 'a title, release and scheme that a publisher registered',
+      found: title === undefined ? 'no such title' : 'no such release of this title under this scheme',
       hint: 'Get the master from its seller again, or ask which center sells it.'
     }
   )

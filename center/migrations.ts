@@ -52,7 +52,7 @@ export const MIGRATIONS: Record<string, Migration> = {
         .addColumn('registered', 'bigint', column => column.notNull())
         .addColumn('epoch', 'bigint', column => column.notNull())
         .addColumn('storedTitleKey', BYTES)
-        .addPrimaryKeyConstraint('releases_key', ['titleId', 'release'])
+        .addPrimaryKeyConstraint('releases_key', ['titleId', 'release', 'scheme'])
         .addCheckConstraint(
           'releases_stored_key',
           sql`("scheme" = 'certificate') = ("storedTitleKey" is not null)`

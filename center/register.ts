@@ -17,7 +17,7 @@ const DEFAULT_CURRENCY = 'EUR'
 
 /**
  * @param record - A registration record as received.
- * @returns The release ticket. Pressing the same release again gives the same key.
+ * @returns The release ticket. Pressing the same release again gives the same key; each scheme has one of its own.
  * @throws CofferError COFFER_RECORD_*, COFFER_ENCODING, COFFER_PUBLISHER_UNKNOWN, COFFER_REVOKED,
  *   COFFER_REQUEST_*.
  */
@@ -138,18 +138,8 @@ async function keepRelease(
     .selectAll()
     .where('titleId', '=', titleId)
     .where('release', '=', release)
+    .where('scheme', '=', scheme)
     .executeTakeFirst()
-  if (before !== undefined && before.scheme !== scheme) {
-    throw new CofferError(
-      'COFFER_REQUEST_REFUSED',
-      `${titleId} release ${release} is registered with the other scheme.`,
-      {
-        expected: `scheme ${before.scheme}`,
-        found: `scheme ${scheme}`,
-        hint: `Raise the release number to ${release + 1} or more, or press with the scheme ${before.scheme}.`
-      }
-    )
-  }
   if (before !== undefined) return before
 
   const { epoch } = await centerRow(books)

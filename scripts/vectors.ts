@@ -377,6 +377,7 @@ const requestBody = {
   mediumKind: 'folder' as const,
   release: RELEASE,
   requestId,
+  scheme: 'certificate' as const,
   sealKey: user.sealKey,
   signKey: user.signKey,
   titleId: TITLE

@@ -9,7 +9,7 @@ import { NO_ATTACHMENTS, parseFrame, signFrame, type SigningKey, verifySelfSigne
 import { MAX_RECORD_BYTES } from '../limits.js'
 import { sha256 } from '../primitives.js'
 import { decodeAs, encodeAs, list, map, oneOf, seconds, text, type Infer } from '../shape.js'
-import { bind, hash, mediumKind, publicKey, release, requestId, titleId } from './fields.js'
+import { bind, hash, mediumKind, publicKey, release, requestId, scheme, titleId } from './fields.js'
 import { userIdOf } from '../keys.js'
 
 const shape = map({
@@ -23,6 +23,8 @@ const shape = map({
   mediumKind,
   release,
   requestId,
+  /** One release may be sold under both schemes. */
+  scheme,
   /** X25519 public key of the user: keys come sealed to it. */
   sealKey: publicKey,
   /** Ed25519 public key of the user, which signs this request. */

@@ -46,6 +46,7 @@ export function makeOrder(
       mediumKind: medium.identity.kind,
       release: manifest.release,
       requestId: powers.random(16),
+      scheme: manifest.scheme,
       sealKey,
       signKey,
       titleId: manifest.id

@@ -134,7 +134,9 @@ test('the database holds no usable key: not Kd, Ka, Ku, KEYc, KM, nor anything e
   const certified = openAsBuyer(shop.pinned, await shop.center.issue(requestBytes(shop.pinned.centerId)))
   const converted = openAsBuyer(
     shop.pinned,
-    await shop.center.issue(requestBytes(shop.pinned.centerId, { titleId: 'org.example.converted' }))
+    await shop.center.issue(
+      requestBytes(shop.pinned.centerId, { titleId: 'org.example.converted', scheme: 'conversion' })
+    )
   )
   // A bearer grant opens with the medium's id alone, which the database knows: so it must not know the grant.
   await shop.center.desk.setTerms('org.example.converted', { bearerAllowed: true })
@@ -143,6 +145,7 @@ test('the database holds no usable key: not Kd, Ka, Ku, KEYc, KM, nor anything e
     await shop.center.issue(
       requestBytes(shop.pinned.centerId, {
         titleId: 'org.example.converted',
+        scheme: 'conversion',
         medium: 'card',
         bind: ['medium']
       })

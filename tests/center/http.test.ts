@@ -136,7 +136,7 @@ test('a refusal is a problem document from which a client can rebuild the error'
   assert.is(problem['code'], 'COFFER_TITLE_UNKNOWN')
   assert.is(problem['status'], 404)
   assert.is(problem['retryable'], false)
-  assert.is(problem['found'], 'no such release of this title')
+  assert.is(problem['found'], 'no such release of this title under this scheme')
   assert.is(problem['requestId'], unknown.headers.get('x-request-id'))
   for (const text of ['title', 'detail', 'hint', 'expected']) assert.type(problem[text], 'string')
 

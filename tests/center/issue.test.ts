@@ -43,10 +43,13 @@ test("issue() gives a certificate that the buyer's own computation matches, and 
 test('issue() gives Ku and Ka, and Ka is the key that the publisher sealed with', async () => {
   const shop = await newCenter()
   const masterMediumKey = await pressed(shop, { scheme: 'conversion' })
-  const first = openAsBuyer(shop.pinned, await shop.center.issue(requestBytes(shop.pinned.centerId)))
+  const first = openAsBuyer(
+    shop.pinned,
+    await shop.center.issue(requestBytes(shop.pinned.centerId, { scheme: 'conversion' }))
+  )
   const other = openAsBuyer(
     shop.pinned,
-    await shop.center.issue(requestBytes(shop.pinned.centerId, { medium: 'card' })),
+    await shop.center.issue(requestBytes(shop.pinned.centerId, { medium: 'card', scheme: 'conversion' })),
     { medium: 'card' }
   )
   assert.equal(first.masterMediumKey, masterMediumKey)
@@ -59,8 +62,11 @@ test('issue() gives a grant that opens on no other medium and for no other user'
   const shop = await newCenter()
   await pressed(shop)
   await pressed(shop, { titleId: 'org.example.converted', scheme: 'conversion' })
-  for (const titleId of [TITLE, 'org.example.converted']) {
-    const answer = await shop.center.issue(requestBytes(shop.pinned.centerId, { titleId }))
+  for (const order of [
+    { titleId: TITLE },
+    { titleId: 'org.example.converted', scheme: 'conversion' as const }
+  ]) {
+    const answer = await shop.center.issue(requestBytes(shop.pinned.centerId, order))
     await rejectsWith('COFFER_KEY_UNWRAP', () => openAsBuyer(shop.pinned, answer, { medium: 'clone' }))
     await rejectsWith('COFFER_KEY_UNWRAP', () => openAsBuyer(shop.pinned, answer, { user: 'bob' }))
   }
@@ -85,7 +91,12 @@ test('issue() gives a bearer grant only where the seller allows it and the schem
   const shop = await newCenter()
   const masterMediumKey = await pressed(shop, { scheme: 'conversion' })
   await pressed(shop, { titleId: 'org.example.certified' })
-  const order = (titleId: string) => requestBytes(shop.pinned.centerId, { titleId, bind: ['medium'] })
+  const order = (titleId: string) =>
+    requestBytes(shop.pinned.centerId, {
+      titleId,
+      bind: ['medium'],
+      scheme: titleId === TITLE ? 'conversion' : 'certificate'
+    })
   await rejectsWith('COFFER_REQUEST_REFUSED', () => shop.center.issue(order(TITLE)))
   await shop.center.desk.setTerms(TITLE, { bearerAllowed: true })
   await shop.center.desk.setTerms('org.example.certified', { bearerAllowed: true })
@@ -103,7 +114,7 @@ test('issue() refuses a grant bound to the user alone', async () => {
   await pressed(shop, { scheme: 'conversion' })
   for (const bind of [['user'], ['user', 'user']] as const) {
     await rejectsWith('COFFER_REQUEST_REFUSED', () =>
-      shop.center.issue(requestBytes(shop.pinned.centerId, { bind }))
+      shop.center.issue(requestBytes(shop.pinned.centerId, { bind, scheme: 'conversion' }))
     )
   }
   await shop.center.close()
@@ -112,7 +123,11 @@ test('issue() refuses a grant bound to the user alone', async () => {
 test('issue() refuses a title or release that no publisher registered, and leaves no trace', async () => {
   const shop = await newCenter()
   await pressed(shop)
-  for (const order of [{ titleId: 'org.example.nothing' }, { release: 2 }]) {
+  for (const order of [
+    { titleId: 'org.example.nothing' },
+    { release: 2 },
+    { scheme: 'conversion' as const }
+  ]) {
     await rejectsWith('COFFER_TITLE_UNKNOWN', () =>
       shop.center.issue(requestBytes(shop.pinned.centerId, order))
     )

@@ -139,6 +139,7 @@ export interface OrderOptions {
   readonly medium?: string
   readonly titleId?: string
   readonly release?: number
+  readonly scheme?: Scheme
   readonly bind?: Bind
   readonly requestId?: Uint8Array
   readonly created?: number
@@ -159,6 +160,7 @@ export function requestBytes(centerId: Uint8Array | string, options: OrderOption
     mediumKind: 'folder',
     release: options.release ?? 1,
     requestId: options.requestId ?? newRequestId(),
+    scheme: options.scheme ?? 'certificate',
     sealKey: options.sealKey ?? keys.sealKey,
     signKey: keys.signKey,
     titleId: options.titleId ?? TITLE

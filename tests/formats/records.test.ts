@@ -149,6 +149,7 @@ const RECORDS: readonly {
         mediumKind: 'folder',
         release: 1,
         requestId: filled(12, 16),
+        scheme: 'certificate',
         sealKey: user.sealKey,
         signKey: user.signKey,
         titleId: 'org.example'
