@@ -129,6 +129,7 @@ class RemoteGuest implements Guest {
   #lastCall = START
   #callCount = 0
   #requests = 0
+  #outputBytes = 0
   #ended: CofferError | undefined
   /** Why the far side was asked to end. */
   #leaving: CofferError | undefined
@@ -279,9 +280,12 @@ class RemoteGuest implements Guest {
         this.exports = reader.list().filter(name => typeof name === 'string')
         this.#close(START)?.resolve(undefined)
         return
-      case FROM_FAR.result:
-        this.#close(reader.count())?.resolve(reader.value())
+      case FROM_FAR.result: {
+        const id = reader.count()
+        const value = reader.value()
+        this.#close(id)?.resolve(value)
         return
+      }
       case FROM_FAR.failed:
         return this.#failed(reader.count(), readFailure(reader))
       case FROM_FAR.output:
@@ -319,6 +323,9 @@ class RemoteGuest implements Guest {
 
   #output(stream: number, bytes: Value): void {
     if (!(bytes instanceof Uint8Array)) throw new MalformedMessage('bytes expected')
+    // The far side counts too; this holds against one that has broken out of its count.
+    this.#outputBytes += bytes.length
+    if (this.#outputBytes > this.#limits.outputBytes) throw limitReached('COFFER_LIMIT_OUTPUT', this.#limits)
     const write = stream === 1 ? this.#options.stdout : this.#options.stderr
     write?.(bytes)
   }

@@ -437,30 +437,19 @@ class Session implements Guest {
         this.#close(START)?.resolve(undefined)
         return
       case TO_HOST.failed:
-        this.#close(START)?.reject(this.#guestError(readError(reader)))
-        return
-      case TO_HOST.result: {
-        const call = this.#close(reader.count())
-        call?.resolve(reader.value())
-        return
-      }
-      case TO_HOST.threw:
-        this.#close(reader.count())?.reject(this.#guestError(readError(reader)))
-        return
-      case TO_HOST.unsupported:
-        this.#close(reader.count())?.reject(unsupported('the result', reader.text()))
-        return
-      case TO_HOST.missing:
-        this.#close(reader.count())?.reject(
-          new CofferError(
-            'COFFER_EXPORT_MISSING',
-            'Cannot call the title: it has no export of this name that is a function.',
-            {
-              hint: `It exports: ${this.exports.join(', ') || 'nothing'}.`
-            }
-          )
+        return this.#failed(this.#guestError(readError(reader)))
+      case TO_HOST.result:
+        return this.#answered(
+          reader,
+          () => reader.value(),
+          (call, value) => call.resolve(value)
         )
-        return
+      case TO_HOST.threw:
+        return this.#refused(reader, () => this.#guestError(readError(reader)))
+      case TO_HOST.unsupported:
+        return this.#refused(reader, () => unsupported('the result', reader.text()))
+      case TO_HOST.missing:
+        return this.#refused(reader, () => this.#missing())
       case TO_HOST.ask:
         return this.#ask(reader.text(), reader.text(), reader.list())
       case TO_HOST.request:
@@ -493,6 +482,31 @@ class Session implements Guest {
       default:
         throw new MalformedMessage('unknown message')
     }
+  }
+
+  /** Settle the call that the message names, once all of the message has been read: half of one settles nothing. */
+  #answered<T>(reader: Reader, read: () => T, settle: (call: PendingCall, outcome: T) => void): undefined {
+    const id = reader.count()
+    const outcome = read()
+    reader.end()
+    const call = this.#close(id)
+    if (call !== undefined) settle(call, outcome)
+  }
+
+  #refused(reader: Reader, read: () => Error): undefined {
+    this.#answered(reader, read, (call, error) => call.reject(error))
+  }
+
+  #failed(error: GuestError): undefined {
+    this.#close(START)?.reject(error)
+  }
+
+  #missing(): CofferError {
+    return new CofferError(
+      'COFFER_EXPORT_MISSING',
+      'Cannot call the title: it has no export of this name that is a function.',
+      { hint: `It exports: ${this.exports.join(', ') || 'nothing'}.` }
+    )
   }
 
   /** A synchronous function of the host's. @returns true and its value, or false and what it threw. */

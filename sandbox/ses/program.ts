@@ -4,7 +4,8 @@
  * - Imports of granted modules become constants in front of the program, on its first line.
  * - Exports lose their keyword; getters read them, so that they stay live.
  * - Text in literals and comments that SES's own search for dynamic import and HTML comments would mistake for them is
- *   written in another way with the same meaning. Real `import()` is refused with its place.
+ *   written in another way with the same meaning (only a pattern's `source` and a raw template show it). Real
+ *   `import()` is refused with its place.
  *
  * SES repeats its search on what comes out of here, so a mistake here refuses a program; it lets none out.
  */
@@ -65,19 +66,22 @@ class Rewriter {
   readonly #exports = new Map<string, string>()
   /** Declarations in front of the program. */
   readonly #prelude: string[] = []
-  /** A name that the program does not contain. */
-  readonly #own: string
+  /** How our own names begin; none of the program's does. */
+  #own = '$coffer'
   #awaits = false
 
   constructor(source: string, options: ProgramOptions) {
     this.#source = source
     this.#options = options
-    let own = '$coffer'
-    while (source.includes(own)) own += '$'
-    this.#own = own
   }
 
   rewrite(program: any, comments: readonly Comment[], tokens: readonly Token[]): string {
+    // The tokens' values, since a name may be written with escapes.
+    const names = new Set(
+      tokens.filter(token => token.type.label === 'name').map(token => (token as { value?: string }).value!)
+    )
+    while ([...names].some(name => name.startsWith(this.#own))) this.#own += '$'
+
     for (const statement of program.body) this.#statement(statement)
     this.#visit(program, false)
     for (const comment of comments) this.#comment(comment)
@@ -85,10 +89,7 @@ class Rewriter {
     this.#operators(tokens)
 
     const own = this.#own
-    const used = new Set(
-      tokens.filter(token => token.type.label === 'name').map(token => (token as { value?: string }).value!)
-    )
-    const declared = [...this.#options.globals].filter(name => used.has(name))
+    const declared = this.#options.globals.filter(name => names.has(name))
     const globals = declared.length === 0 ? '' : `let {${declared.join()}}=globalThis;`
     // In the order of a module's namespace.
     const sorted = [...this.#exports].sort(([a], [b]) => (a < b ? -1 : 1))
