@@ -6,12 +6,16 @@ import { basename, extname, join, relative, sep } from 'node:path'
 import { readdirSync, type Dirent } from 'node:fs'
 import { utf8Decode } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
-import { MAX_NAME_CHARS } from '../../formats/limits.js'
+import { MAX_ENTRY_NAME_CHARS, MAX_NAME_CHARS } from '../../formats/limits.js'
+import { isEntryName } from '../../formats/package.js'
 import { isTitleId } from '../../formats/records/fields.js'
-import { isFolder, readFile, translate } from '../files.js'
+import { inspectFile, isFolder, readFile, translate } from '../files.js'
 
 /** Modules that a title can ask for. `assets` comes by itself with an assets folder. */
 export const PERMISSIONS = ['terminal', 'save', 'assets', 'host', 'net'] as const
+
+/** Name of the program's own entry in a package. */
+export const PROGRAM_NAME = 'program.js'
 
 export interface App {
   readonly id: string
@@ -49,6 +53,16 @@ function readSingleFile(path: string): App {
       found: 'neither',
       hint: 'Check the path.'
     })
+  }
+  if (!isText(name)) {
+    throw new CofferError(
+      'COFFER_MANIFEST_INVALID',
+      `${shown(path)} has a name that cannot be shown to people.`,
+      {
+        expected: `at most ${MAX_NAME_CHARS} characters, none of them invisible`,
+        hint: 'Rename the file and press again.'
+      }
+    )
   }
   const id = `local.${name
     .toLowerCase()
@@ -112,10 +126,7 @@ function readPackage(folder: string): App {
     permissions:
       (read.optional('permissions', isPermissions, `a list of ${PERMISSIONS.join(', ')}`) as
         string[] | undefined) ?? [],
-    limits: readLimits(
-      path,
-      read.optional('limits', value => typeof value === 'object' && value !== null, 'an object')
-    ),
+    limits: readLimits(path, read.optional('limits', isObject, 'an object')),
     entry: join(folder, read.required('entry', isText, 'the path of a module') as string),
     folder,
     assetsFolder: assets === undefined ? undefined : join(folder, assets as string)
@@ -141,11 +152,15 @@ function readLimits(path: string, value: unknown): App['limits'] {
   }
 }
 
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 const isText = (value: unknown): boolean =>
   typeof value === 'string' &&
   value !== '' &&
   value.length <= MAX_NAME_CHARS &&
-  !/[\p{Cc}\p{Cf}]/u.test(value)
+  value.search(INVISIBLE) === -1
+/** A path as it may stand in a message: names of files can hold anything. */
+const shown = (path: string): string => path.replace(INVISIBLE, '?')
+
 const isWhole = (value: unknown, max: number): boolean =>
   Number.isInteger(value) && (value as number) >= 1 && (value as number) <= max
 const isPermissions = (value: unknown): boolean =>
@@ -153,9 +168,11 @@ const isPermissions = (value: unknown): boolean =>
   value.every(item => (PERMISSIONS as readonly unknown[]).includes(item)) &&
   new Set(value).size === value.length
 
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
 function fieldsOf(value: unknown, where: string): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value))
-    return value as Record<string, unknown>
+  if (isObject(value)) return value
   throw new CofferError('COFFER_MANIFEST_INVALID', `${where} is not an object.`, {
     expected: '{ "id": ..., "name": ..., "entry": ... } in the field "coffer" of package.json',
     hint: 'See samples/titles/hello/package.json for the smallest one.'
@@ -216,9 +233,24 @@ export function readAssets(app: App): AssetFile[] {
     })
   }
   return filesUnder(assetsFolder).map(path => ({
-    name: relative(assetsFolder, path).split(sep).join('/'),
+    name: assetName(assetsFolder, path),
     bytes: readFile(path, Number.MAX_SAFE_INTEGER)!
   }))
+}
+
+function assetName(folder: string, path: string): string {
+  const name = relative(folder, path).split(sep).join('/')
+  // A name that is not UTF-8 arrives with U+FFFD in it, and names no file then.
+  if (isEntryName(name) && name !== PROGRAM_NAME && inspectFile(path) !== undefined) return name
+  throw new CofferError(
+    'COFFER_MANIFEST_INVALID',
+    `The asset ${shown(path)} has a name that cannot travel.`,
+    {
+      expected: `UTF-8 of at most ${MAX_ENTRY_NAME_CHARS} characters without "\\" and control characters, not "${PROGRAM_NAME}"`,
+      found: shown(name),
+      hint: 'Rename the file and press again.'
+    }
+  )
 }
 
 function filesUnder(folder: string): string[] {
@@ -234,7 +266,7 @@ function filesUnder(folder: string): string[] {
       const path = join(folder, entry.name)
       if (entry.isDirectory()) return filesUnder(path)
       if (entry.isFile()) return [path]
-      throw new CofferError('COFFER_MANIFEST_INVALID', `${path} is neither a file nor a folder.`, {
+      throw new CofferError('COFFER_MANIFEST_INVALID', `${shown(path)} is neither a file nor a folder.`, {
         hint: 'Put a copy of the file in its place: links do not travel.'
       })
     })

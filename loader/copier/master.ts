@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { CofferError } from '../../formats/errors.js'
 import { MAX_COLLECTION_BYTES } from '../../formats/records/revocations.js'
-import { isFolder, listFolder, readFile } from '../files.js'
+import { inspectFile, isFolder, listFolder, readFile } from '../files.js'
 import { openTitleFile, type OpenTitle } from '../read.js'
 
 export interface TitleOnMaster {
@@ -29,9 +29,7 @@ export function listMaster(master: string): MasterListing {
   const damaged: { path: string; error: CofferError }[] = []
   for (const path of titleFiles(master)) {
     try {
-      using title = openTitleFile(path)
-      const { id, name, release, version, scheme, engine, permissions, payloadBytes } = title.manifest
-      titles.push({ path, id, name, release, version, scheme, engine, permissions, payloadBytes })
+      titles.push(titleAt(path))
     } catch (error) {
       if (!(error instanceof CofferError)) throw error
       damaged.push({ path, error })
@@ -39,6 +37,13 @@ export function listMaster(master: string): MasterListing {
   }
   titles.sort((a, b) => (a.id === b.id ? a.release - b.release : a.id < b.id ? -1 : 1))
   return { titles, damaged }
+}
+
+// A function of its own: esbuild 0.28 compiles `using` so that in a loop one failure is thrown at every later turn.
+function titleAt(path: string): TitleOnMaster {
+  using title = openTitleFile(path)
+  const { id, name, release, version, scheme, engine, permissions, payloadBytes } = title.manifest
+  return { path, id, name, release, version, scheme, engine, permissions, payloadBytes }
 }
 
 /**
@@ -73,7 +78,7 @@ function titleFiles(master: string): string[] {
     return listFolder(master)
       .filter(name => name.endsWith('.title'))
       .map(name => join(master, name))
-  if (listFolder(join(master, '..')).length > 0 && master.endsWith('.title')) return [master]
+  if (master.endsWith('.title') && inspectFile(master) !== undefined) return [master]
   throw new CofferError('COFFER_MEDIUM_MISSING', `There is no master at ${master}.`, {
     expected: 'a folder of sealed titles, or one sealed title file',
     found: 'neither',

@@ -17,7 +17,7 @@ import { checkProgram } from '../../sandbox/check.js'
 import { makeFolder, PendingFile } from '../files.js'
 import { readKeyFile, type Home, type PinnedCenter } from '../home.js'
 import { POWERS, type Powers } from '../powers.js'
-import { readApp, readAssets, type App } from './app.js'
+import { PROGRAM_NAME, readApp, readAssets, type App } from './app.js'
 import { bundleApp, type Bundle } from './bundle.js'
 import { CenterClient } from './center-client.js'
 
@@ -89,7 +89,7 @@ export async function packageContents(
   return {
     source: bundle.source,
     locate: bundle.locate,
-    contents: [{ name: 'program.js', role: 'program', bytes: bundle.source }, ...assets]
+    contents: [{ name: PROGRAM_NAME, role: 'program', bytes: bundle.source }, ...assets]
   }
 }
 

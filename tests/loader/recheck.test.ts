@@ -289,6 +289,43 @@ test('a bearer grant runs from its medium without any user key, and from no copy
   await site.refuses('COFFER_MEDIUM_MISMATCH', cloneFolder(root, site.path('other')), id, keyless)
 })
 
+// ---------------------------------------------------------------- what is remembered between launches
+
+test('a grant issued twice in one second has one body and two keys, and both run in one process', async () => {
+  for (const scheme of SCHEMES) {
+    const { root, master, id } = await site.copied(`org.twice.${scheme}`, { scheme })
+    const first = readFileSync(mediumPaths(root).grant(id))
+    await site.runs(root, id)
+    await site.copy(master, root, id)
+    const second = readFileSync(mediumPaths(root).grant(id))
+    assert.is.not(hex(first), hex(second))
+    assert.equal(grantOn(root, id).grantHash, openGrant(first, site.home.centers())!.grant.grantHash)
+    for (const grant of [first, second, first]) {
+      writeFileSync(mediumPaths(root).grant(id), grant)
+      await site.runs(root, id)
+    }
+  }
+})
+
+test('a medium that ran a moment ago is refused as soon as it is not what it was', async () => {
+  for (const scheme of SCHEMES) {
+    const { root, id } = await site.copied(`org.fresh.${scheme}`, { scheme })
+    const home = homeOfItsOwn()
+    await site.runs(root, id, home)
+    const grant = readFileSync(mediumPaths(root).grant(id))
+    const changed = Uint8Array.from(grant)
+    changed[grant.length - 1]! ^= 1
+    writeFileSync(mediumPaths(root).grant(id), changed)
+    await site.refuses('COFFER_RECORD_FORGED', root, id, home)
+    writeFileSync(mediumPaths(root).grant(id), grant)
+    const lists = readFileSync(mediumPaths(root).revocations)
+    writeLists(root, signList(900, [{ kind: 'title', id: utf8(id) }]))
+    await site.refuses('COFFER_REVOKED', root, id, home)
+    writeFileSync(mediumPaths(root).revocations, lists)
+    await site.refuses('COFFER_REVOKED', root, id, home)
+  }
+})
+
 // ---------------------------------------------------------------- a center that is trusted and faulty
 
 test("no field of a grant can be changed, not even under the center's signature", async () => {

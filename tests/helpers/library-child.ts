@@ -1,0 +1,23 @@
+/**
+ * A process that copies or runs one title, so that a test can kill it or look over its shoulder:
+ *
+ *     node library-child.js copy <home> <master> <medium> <title>
+ *     node library-child.js run <home> <medium> <title>
+ *
+ * It says "ready" on its standard output when its modules are there and the work begins.
+ */
+import { copy, Home } from '../../loader/copier/index.js'
+import { launchTitle } from '../../loader/load.js'
+import { POWERS } from '../../loader/powers.js'
+
+const [what, home, ...rest] = process.argv.slice(2) as [string, string, ...string[]]
+process.stdout.write('ready\n')
+if (what === 'copy') {
+  const [master, medium, title] = rest as [string, string, string]
+  await copy(master, medium, title, { home: new Home(home) })
+} else {
+  const [medium, title] = rest as [string, string]
+  const guest = await launchTitle(medium, title, new Home(home), POWERS)
+  process.exitCode = await guest.run([])
+  await guest.dispose()
+}
