@@ -3,9 +3,12 @@ import { existsSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { fromHex, hex } from '../../formats/bytes.js'
+import { enc } from '../../formats/encode.js'
 import { ERROR_CODES } from '../../formats/errors.js'
 import { RECORD_TYPES } from '../../formats/frame.js'
 import { LABELS } from '../../formats/labels.js'
+import { sha256 } from '../../formats/primitives.js'
 import { COMMANDS } from '../../loader/cli/commands.js'
 import { projectFiles, read, ROOT } from '../helpers/tree.js'
 
@@ -115,6 +118,27 @@ test('every code and command that a document names is there', () => {
     }
   }
   assert.equal(unknown, [])
+})
+
+test("the spec's worked example is that of the golden vectors", () => {
+  const example = section('4.6')
+  const [mediumText = '', certificateText = ''] = [...example.matchAll(/^```\n([\s\S]*?)^```$/gm)].map(
+    ([, block]) =>
+      [...block!.matchAll(/^ *([0-9a-f]+(?: [0-9a-f]+)*)(?= {2,}|$)/gm)]
+        .map(([, digits]) => digits!.replaceAll(' ', ''))
+        .join('')
+  )
+  const vector = (name: string) => read(`tests/vectors/records/derive-${name}.txt`)
+  const field = (name: string, key: string) => new RegExp(`^${key}: (.*)$`, 'm').exec(vector(name))![1]!
+  const value = (name: string) => vector(name).split('\n\n')[1]!.replaceAll('\n', '')
+
+  assert.is(hex(sha256(fromHex(mediumText))), value('medium-id'))
+  const names = ['centerId', 'mediumId', 'grantHash'].map(key => fromHex(field('certificate', key)))
+  const [centerId, mediumId, grantHash] = names as [Uint8Array, Uint8Array, Uint8Array]
+  const titleId = field('certificate', 'titleId')
+  assert.is(certificateText, hex(enc('certificate', centerId, titleId, mediumId, grantHash)))
+  for (const name of ['medium-id', 'certification-key', 'certificate', 'title-key'])
+    assert.ok(example.includes(value(name)), name)
 })
 
 test("the spec's command line is the table of commands", () => {
