@@ -235,7 +235,7 @@ export async function newSite(): Promise<Site> {
   return site
 }
 
-function firstLine(server: ChildProcess): Promise<string> {
+export function firstLine(server: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     let output = ''
     server.stdout!.setEncoding('utf8').on('data', (text: string) => {

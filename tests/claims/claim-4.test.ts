@@ -1,0 +1,121 @@
+/** Claim 4: the method of the first embodiment, step by step as `coffer copy` goes it, and once more by hand. */
+import { writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { equalBytes } from '../../formats/bytes.js'
+import { computeCertificate, openCertificationKey } from '../../formats/derive.js'
+import { encodeCollection } from '../../formats/records/revocations.js'
+import { openGrant } from '../../formats/records/grant.js'
+import { jsonOf } from '../helpers/site.js'
+import {
+  bytesOf,
+  certificateOf,
+  contentsOf,
+  grantPath,
+  hex,
+  openTwoSites,
+  refused,
+  sealedTitle,
+  titlePath,
+  type Copy,
+  type Pressed,
+  type TwoSites
+} from './sites.js'
+
+let sites: TwoSites
+let title: Pressed
+let copy: Copy
+test.before(async () => {
+  sites = await openTwoSites()
+  title = await sites.press('org.example.method', 'certificate')
+  copy = await sites.copy(title)
+})
+test.after(() => sites.close())
+
+test('claim 4: sending IDk and SIDi to the central site, together with a message requesting a software license', () => {
+  assert.equal([copy.opened.kind, copy.opened.titleId], ['order', title.id])
+  assert.equal(copy.opened.mediumId, copy.mediumId)
+  assert.equal(copy.opened.signKey, sites.user.signKey)
+})
+
+test('claim 4: generating CS at the central site from IDk and SIDi as received, with KEYc', async () => {
+  // An order that this test makes, for a medium that does not exist: only what it says can have gone into CS.
+  const mediumId = new Uint8Array(randomBytes(32))
+  const request = sites.requestLike(copy.opened, { mediumId, requestId: new Uint8Array(randomBytes(16)) })
+  const { status, body } = await sites.post(request)
+  const { grant } = sites.observed({ path: '/v1/orders', request, answer: body, status })
+  assert.equal(grant.mediumId, mediumId)
+  const binding = { ...copy.binding, mediumId, grantHash: grant.grantHash }
+  const expected = computeCertificate(sites.certificationKey(mediumId), binding)
+  assert.equal(certificateOf(grant).certificate, expected)
+})
+
+test('claim 4: generating EKU(KEYc) at the central site, encrypting KEYc with the user key', () => {
+  assert.equal(sites.openedCertificationKey(copy), sites.certificationKey(copy.mediumId))
+})
+
+test('claim 4: sending CS and EKU(KEYc) from the central site to the end user site', () => {
+  const sent = openGrant(copy.verified.grant, [sites.center])!.grant
+  const { certificate, sealedCertificationKey } = certificateOf(sent)
+  assert.equal([certificate.length, sealedCertificationKey.length], [16, 80])
+})
+
+test('claim 4: writing CS and EKU(KEYc) into the target storage medium', () => {
+  assert.equal(bytesOf(grantPath(copy.medium, title)), copy.verified.grant)
+})
+
+test('claim 4: obtaining KEYc by decrypting the EKU(KEYc) that is stored in the target storage medium', () => {
+  const stored = openGrant(bytesOf(grantPath(copy.medium, title)), [sites.center])!.grant
+  const { certificate, sealedCertificationKey } = certificateOf(stored)
+  const key = openCertificationKey(sites.user.recipient, copy.binding, certificate, sealedCertificationKey)
+  assert.equal(key, sites.certificationKey(copy.mediumId))
+})
+
+test("claim 4: generating CS' at the end user site with the decrypted KEYc", () => {
+  const own = computeCertificate(sites.openedCertificationKey(copy), copy.binding)
+  assert.is(copy.report.recomputedCertificate, hex(own))
+})
+
+test("claim 4: comparing the stored CS with CS'; the data file is written only if they coincide", async () => {
+  assert.is(copy.report.certificate, hex(certificateOf(copy.grant).certificate))
+  assert.is(copy.report.certificate, copy.report.recomputedCertificate)
+  const medium = await sites.site.prepared()
+  const ran = await sites.line.altered(
+    answer => sites.reanswered(answer, () => copy.verified.grant),
+    () => sites.order(title, medium)
+  )
+  refused(ran, 77, 'COFFER_CERTIFICATE_MISMATCH')
+  const software = Object.keys(contentsOf(medium)).filter(path => /grants|titles/.test(path))
+  assert.equal(software, [])
+})
+
+test('claim 4: reading out the data file from the master and writing it into the target', () => {
+  assert.equal(bytesOf(titlePath(copy.medium, title)), bytesOf(title.path))
+})
+
+test('claim 4: the same steps, gone by hand with records alone, make a copy that runs', async () => {
+  const medium = await sites.site.prepared()
+  const mediumId = await sites.mediumId(medium)
+  const { manifest } = sealedTitle(title.path)
+  const requestId = new Uint8Array(randomBytes(16))
+  const request = sites.requestLike(copy.opened, { titleId: manifest.id, mediumId, requestId })
+  const { status, body } = await sites.post(request)
+  const { grant, verified } = sites.observed({ path: '/v1/orders', request, answer: body, status })
+
+  const { certificate, sealedCertificationKey } = certificateOf(grant)
+  const { centerId, grantHash } = grant
+  const binding = { centerId, titleId: manifest.id, mediumId, grantHash }
+  const key = openCertificationKey(sites.user.recipient, binding, certificate, sealedCertificationKey)
+  assert.ok(equalBytes(certificate, computeCertificate(key, binding)))
+
+  writeFileSync(grantPath(medium, title), verified.grant)
+  writeFileSync(join(medium, '.coffer/revocations'), encodeCollection([verified.revocations]))
+  writeFileSync(titlePath(medium, title), bytesOf(title.path))
+  assert.is(jsonOf(await sites.site.coffer('verify', medium, '--json')).verdict, 'ok')
+  const ran = await sites.site.coffer('run', medium)
+  assert.equal([ran.code, ran.stdout], [0, `${title.marker}\n`])
+})
+
+test.run()
