@@ -159,6 +159,15 @@ vector(
   packedRoots(rotated)
 )
 
+vector(
+  'root-altered',
+  'roots',
+  'COFFER_RECORD_FORGED',
+  'one bit of the name turned',
+  {},
+  packedRoots(flipped(root, 95))
+)
+
 // ---------------------------------------------------------------- publisher and manifest
 
 const publisherBody = {
@@ -364,6 +373,20 @@ vector(
   )
 )
 
+vector(
+  'identity-attachments',
+  'identity',
+  'COFFER_RECORD_DAMAGED',
+  'attachments where none belong',
+  {},
+  signFrame(
+    'identity',
+    encode({ created: NOW, factors: [], kind: 'folder', nonce: ed25519PublicKey(oneTimeSeed) }),
+    encode({ more: 1 }),
+    oneTimeSeed
+  )
+)
+
 // ---------------------------------------------------------------- request
 
 const requestId = fixed('request', 16)
@@ -392,6 +415,15 @@ vector(
   'signed with a key other than the one it names',
   {},
   encodeRequest(requestBody, strangerSeed)
+)
+
+vector(
+  'request-other-kind',
+  'request',
+  'COFFER_ENCODING',
+  'a kind of request that there is not',
+  {},
+  signFrame('request', encode({ ...requestBody, kind: 'renew' }), NO_ATTACHMENTS, user.signSeed)
 )
 
 // ---------------------------------------------------------------- grants
@@ -583,6 +615,14 @@ vector(
   { root },
   encodeCollection([revocations])
 )
+vector(
+  'revocation-lists-trailing',
+  'revocation-lists',
+  'COFFER_ENCODING',
+  'a byte more',
+  { root },
+  longer(encodeCollection([revocations]))
+)
 
 const ticket = { centerId, chargedMinor: 900, currency: 'EUR', requestHash, requestId }
 const certificateAnswer = encodeAnswer(
@@ -610,6 +650,15 @@ vector(
   'a byte less',
   { root },
   shorter(certificateAnswer)
+)
+
+vector(
+  'answer-foreign',
+  'answer',
+  'foreign',
+  'signed by a key that no pinned center has',
+  { root },
+  encodeAnswer(ticket, { grant: certificateGrant, revocations, roots: [root] }, strangerSeed)
 )
 
 // ---------------------------------------------------------------- registration and release
@@ -645,20 +694,38 @@ vector(
   flipped(registration, 50)
 )
 const releaseName = { centerId, titleId: TITLE, release: RELEASE, scheme: 'certificate' as const }
+const releaseRecord = encodeRelease(
+  { ...releaseName, requestHash: registered.requestHash, requestId: registered.requestId },
+  {
+    publisher: publisherRecord,
+    sealedReleaseKey: sealReleaseKey(publisher.sealKey, releaseName, titleKey, fixed('ephemeral release'))
+  },
+  centerSeed
+)
+const presser = { root, sealSecret: publisher.sealSecret, releaseKey: titleKey }
 vector(
   'release',
   'release',
   'opens',
   'the ticket that answers it, with Kd sealed to the publisher',
-  { root, sealSecret: publisher.sealSecret, releaseKey: titleKey },
-  encodeRelease(
-    { ...releaseName, requestHash: registered.requestHash, requestId: registered.requestId },
-    {
-      publisher: publisherRecord,
-      sealedReleaseKey: sealReleaseKey(publisher.sealKey, releaseName, titleKey, fixed('ephemeral release'))
-    },
-    centerSeed
-  )
+  presser,
+  releaseRecord
+)
+vector(
+  'release-altered',
+  'release',
+  'COFFER_RECORD_FORGED',
+  'one bit of the attachments turned',
+  presser,
+  flipped(releaseRecord, -97)
+)
+vector(
+  'release-other-publisher',
+  'release',
+  'COFFER_KEY_UNWRAP',
+  'the ticket is good, but the key is sealed to another publisher',
+  { ...presser, sealSecret: deriveKeys('publisher', fixed('another publisher')).sealSecret },
+  releaseRecord
 )
 
 // ---------------------------------------------------------------- sealed titles
@@ -810,13 +877,24 @@ derived(
   { licenseKey: certificationKey, titleId: TITLE, slot: 'slot-1' },
   saveKey
 )
+const save = sealPayload(saveKey, enc('save', TITLE, 'slot-1'), fixed('save salt', 24), utf8('level 2'))
+const saved = { saveKey, titleId: TITLE, slot: 'slot-1', plaintext: utf8('level 2') }
+vector('save', 'save', 'opens', 'a save, sealed', saved, save)
 vector(
+  'save-altered',
   'save',
+  'COFFER_PAYLOAD_FORGED',
+  'one bit of the ciphertext turned',
+  saved,
+  flipped(save, -20)
+)
+vector(
+  'save-other-slot',
   'save',
-  'opens',
-  'a save, sealed',
-  { saveKey, titleId: TITLE, slot: 'slot-1', plaintext: utf8('level 2') },
-  sealPayload(saveKey, enc('save', TITLE, 'slot-1'), fixed('save salt', 24), utf8('level 2'))
+  'COFFER_PAYLOAD_FORGED',
+  'put in the place of another slot',
+  { ...saved, slot: 'slot-2' },
+  save
 )
 
 write()

@@ -368,14 +368,15 @@ function outcomeOf(read: Reader, vector: Vector): string {
   }
 }
 
-test('every kind of record and derived value has a vector that opens, and every reader one that does not', () => {
+test('every kind of record has a vector that opens and one that does not, and every derived value one', () => {
   const kinds = (opens: boolean) =>
     new Set(vectors.filter(v => (v.text('expect') === 'opens') === opens).map(v => v.text('kind')))
+  const records = Object.keys(READERS).sort()
   assert.equal(
     [...kinds(true)].sort(),
-    [...Object.keys(READERS), ...Object.keys(DERIVED).map(name => `derive-${name}`)].sort()
+    [...records, ...Object.keys(DERIVED).map(name => `derive-${name}`)].sort()
   )
-  assert.ok(kinds(false).size >= 8, `only ${[...kinds(false)].join(', ')} have faulty vectors`)
+  assert.equal([...kinds(false)].sort(), records)
 })
 
 test('what is written today is what was committed', () => {
