@@ -46,14 +46,9 @@ export async function bundleApp(app: App): Promise<Bundle> {
   const modules = remainingImports(result.metafile)
   const map = result.outputFiles.find(file => file.path.endsWith('.map'))!
   const code = result.outputFiles.find(file => file.path.endsWith('.js'))!
-  const trace = new TraceMap(map.text)
-  const evaded = await evade(code.text)
-  return {
-    source: utf8(evaded.code),
-    modules,
-    // Once rewritten for SES, lines are no longer those of the map.
-    locate: (line, column) => (evaded.rewritten ? undefined : locate(trace, line, column))
-  }
+  const evaded = await evade(code.text, map.text)
+  const trace = new TraceMap(evaded.map)
+  return { source: utf8(evaded.code), modules, locate: (line, column) => locate(trace, line, column) }
 }
 
 function bundlingFailed(errors: readonly Message[], cause: unknown): CofferError {
@@ -91,11 +86,12 @@ function remainingImports(metafile: Metafile): string[] {
 /** Texts that SES refuses anywhere in a program, comments and strings included. */
 const REFUSED_BY_SES = /<!--|-->|\bimport\s*(?:\(|\/[/*])/
 
-async function evade(code: string): Promise<{ code: string; rewritten: boolean }> {
-  if (!REFUSED_BY_SES.test(code)) return { code, rewritten: false }
+async function evade(code: string, map: string): Promise<{ code: string; map: string }> {
+  if (!REFUSED_BY_SES.test(code)) return { code, map }
   const { evadeCensor } = await import('@endo/evasive-transform')
-  const { code: rewritten } = await evadeCensor(code, { sourceType: 'module' })
-  return { code: rewritten, rewritten: true }
+  // Given the map of its input, it answers with one that leads back to the author's files.
+  const evaded = await evadeCensor(code, { sourceType: 'module', sourceUrl: 'title.js', sourceMap: map })
+  return { code: evaded.code, map: JSON.stringify(evaded.map) }
 }
 
 function locate(trace: TraceMap, line: number, column: number): string | undefined {

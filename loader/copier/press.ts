@@ -3,7 +3,7 @@
  * Kd or Ka for it, and seals what esbuild bundled and the engine compiled.
  */
 import { join } from 'node:path'
-import { equalBytes, hex, wipe } from '../../formats/bytes.js'
+import { equalBytes, hex, utf8, utf8Decode, wipe } from '../../formats/bytes.js'
 import { CHUNK_BYTES, SALT_BYTES, sealedSize, StreamSealer } from '../../formats/cobblestone.js'
 import { openReleaseKey, payloadContext } from '../../formats/derive.js'
 import { CofferError } from '../../formats/errors.js'
@@ -20,6 +20,7 @@ import { POWERS, type Powers } from '../powers.js'
 import { PROGRAM_NAME, readApp, readAssets, type App } from './app.js'
 import { bundleApp, type Bundle } from './bundle.js'
 import { CenterClient } from './center-client.js'
+import { narrowFailure } from './narrow.js'
 
 export type PressEvent =
   | { readonly step: 'bundle'; readonly app: App }
@@ -113,23 +114,38 @@ function checkImports(app: App, { modules }: Bundle): void {
 
 /** What does not compile is found by the publisher, not by his buyers. */
 function compile(app: App, bundle: Bundle): void {
-  try {
-    const modules = bundle.modules.map(name => `coffer:${name}`)
-    checkProgram(bundle.source, `${app.id}.js`, modules)
-  } catch (error) {
-    if (!(error instanceof CofferError) || error.code !== 'COFFER_PROGRAM_INVALID') throw error
-    const [, line, column] = /:(\d+):(\d+)/.exec(`${error.found ?? ''} ${error.message}`) ?? []
-    const at = line === undefined ? undefined : bundle.locate(Number(line), Number(column))
-    throw new CofferError(
-      'COFFER_PROGRAM_INVALID',
-      at === undefined ? error.message : `${at}: ${error.message}`,
-      {
-        expected: 'a program that QuickJS compiles',
-        found: at ?? error.found,
-        hint: 'Write it in another way, or set a package that can do without; then press again.'
-      }
-    )
+  const modules = bundle.modules.map(name => `coffer:${name}`)
+  const failure = (source: Uint8Array): CofferError | undefined => {
+    try {
+      checkProgram(source, `${app.id}.js`, modules)
+      return undefined
+    } catch (error) {
+      if (error instanceof CofferError && error.code === 'COFFER_PROGRAM_INVALID') return error
+      throw error
+    }
   }
+  const error = failure(bundle.source)
+  if (error === undefined) return
+  // Numbers in a message are places, in the text or in what was compiled of it.
+  const kind = ({ message }: CofferError) => message.replace(/\d+/g, '')
+  const [, line, column] = /:(\d+):(\d+)/.exec(`${error.found ?? ''} ${error.message}`) ?? []
+  const place =
+    line === undefined
+      ? narrowFailure(utf8Decode(bundle.source), code => {
+          const other = failure(utf8(code))
+          return other !== undefined && kind(other) === kind(error)
+        })
+      : { line: Number(line), column: Number(column) }
+  const at = place && bundle.locate(place.line, place.column)
+  throw new CofferError(
+    'COFFER_PROGRAM_INVALID',
+    at === undefined ? error.message : `${at}: ${error.message}`,
+    {
+      expected: 'a program that QuickJS compiles',
+      found: at ?? error.found,
+      hint: 'Write it in another way, or use a package that can do without; then press again.'
+    }
+  )
 }
 
 /** The center that the URL leads to must be one that is pinned: a publisher must not seal for a stranger. */

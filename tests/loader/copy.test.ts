@@ -173,13 +173,9 @@ const hasStrace = spawnSync('strace', ['-V']).status === 0
 
 /** Run the child under strace. Not waited for in one call: the center answers from this process. @returns Its exit code. */
 async function underStrace(watching: readonly string[], args: readonly string[]): Promise<number | null> {
-  const child = spawn(
-    'strace',
-    ['-f', '--seccomp-bpf', '-qq', ...watching, process.execPath, CHILD, ...args],
-    {
-      stdio: 'ignore'
-    }
-  )
+  const child = spawn('strace', ['-f', '-qq', ...watching, process.execPath, CHILD, ...args], {
+    stdio: 'ignore'
+  })
   const [status] = (await once(child, 'exit')) as [number | null]
   return status
 }
