@@ -10,6 +10,7 @@ import { RECORD_TYPES } from '../../formats/frame.js'
 import { LABELS } from '../../formats/labels.js'
 import { sha256 } from '../../formats/primitives.js'
 import { COMMANDS } from '../../loader/cli/commands.js'
+import { DEFAULT_LIMITS } from '../../sandbox/guest.js'
 import { projectFiles, read, ROOT } from '../helpers/tree.js'
 
 const files = projectFiles()
@@ -118,6 +119,20 @@ test('every code and command that a document names is there', () => {
     }
   }
   assert.equal(unknown, [])
+})
+
+test("the limits that documents name are the sandbox's own", () => {
+  const units: Record<string, number> = { KiB: 1024, MiB: 1024 * 1024 }
+  const amount = (text: string): number => {
+    if (text === 'none') return Infinity
+    const [, digits, unit] = /^([\d ]+?)(?: ([KM]iB))?$/.exec(text)!
+    return Number(digits!.replaceAll(' ', '')) * (units[unit!] ?? 1)
+  }
+  for (const text of [section('7.1'), read('docs/hosts.md').split('## Limits')[1]!.split('\n## ')[0]!]) {
+    const limits = rows(text).filter(([name]) => name!.startsWith('`'))
+    const named = limits.map(([name, value]) => [name!.replaceAll('`', ''), amount(value!)])
+    assert.equal(Object.fromEntries(named), { ...DEFAULT_LIMITS })
+  }
 })
 
 test("the spec's worked example is that of the golden vectors", () => {
