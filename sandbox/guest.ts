@@ -53,7 +53,7 @@ export const DEFAULT_LIMITS: Limits = {
   memoryBytes: 64 * 1024 * 1024,
   cpuMs: 10_000,
   wallMs: Infinity,
-  stackBytes: 256 * 1024,
+  stackBytes: 448 * 1024,
   outputBytes: 64 * 1024 * 1024,
   pendingJobs: 100_000
 }

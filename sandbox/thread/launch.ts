@@ -14,7 +14,7 @@ export interface ThreadData {
 }
 
 /** The engine's own stack is bounded below V8's; a recursion must meet that bound first. */
-const STACK_RATIO = 32
+const STACK_RATIO = 4
 
 export function launchThread(source: Uint8Array, options: LaunchOptions): Promise<Guest> {
   return startRemote('quickjs', source, options, (events, limits) => {
