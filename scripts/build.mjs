@@ -57,7 +57,7 @@ await build({
 sweep(new Set([...sources.map(path => path.replace(/\.ts$/, '.js')), 'sandbox/guest-sdk.js']))
 
 /** Steps that live in the compiled tree; each keeps its own result while its inputs stay the same. */
-for (const step of ['build/scripts/engine.js', 'build/scripts/bundle.js']) {
+for (const step of ['build/scripts/engine.js', 'build/scripts/bundle.js', 'build/scripts/cache.js']) {
   if (!existsSync(step)) continue
   const { status } = spawnSync(process.execPath, ['--enable-source-maps', step], { stdio: 'inherit' })
   if (status !== 0) process.exit(status ?? 1)

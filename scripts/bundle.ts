@@ -3,13 +3,13 @@
  *
  *   *.js, chunk-*.js          library entries (ES modules); packages stay imports
  *   coffer-program.cjs        the buyer's program, everything in one file: sixty modules start slower than one
- *   bin/coffer.cjs            starts it, with V8's code cache where that fits
+ *   bin/coffer.cjs            starts it, with V8's code cache (scripts/cache.ts) where that fits
  *   bin/coffer-center.js      the center's program
  *   ses-child.js              what the sandbox starts in a process of its own,
  *   thread-worker.js          and in a thread
  */
 import { build, type BuildOptions } from 'esbuild'
-import { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -36,8 +36,7 @@ await build({
     sandbox: 'sandbox/index.ts',
     formats: 'formats/index.ts',
     copier: 'loader/copier/index.ts',
-    center: 'center/index.ts',
-    'bin/coffer-center': 'center/cli.ts'
+    center: 'center/index.ts'
   },
   outdir: 'dist',
   format: 'esm',
@@ -62,6 +61,8 @@ await build({
   entryPoints: ['loader/cli/bin.ts'],
   outfile: 'dist/coffer-program.cjs',
   format: 'cjs',
+  // ASCII alone is read, and kept, as one byte per character.
+  charset: 'ascii',
   define: { 'import.meta.url': '__coffer_here' },
   banner: { js: HERE },
   // Large, or native, and only needed by those who press.
@@ -69,5 +70,18 @@ await build({
   minifySyntax: true
 })
 
-writeFileSync('dist/bin/coffer.cjs', "#!/usr/bin/env node\nrequire('../coffer-program.cjs')\n")
+await build({
+  ...common,
+  entryPoints: ['center/cli.ts'],
+  outfile: 'dist/bin/coffer-center.js',
+  format: 'esm',
+  // Native: it stays the package that it is.
+  external: ['@photostructure/sqlite'],
+  banner: {
+    // Packages of the older kind ask for Node's own modules in the older way.
+    js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);"
+  }
+})
+
+copyFileSync('loader/cli/start.cjs', 'dist/bin/coffer.cjs')
 for (const program of ['dist/bin/coffer.cjs', 'dist/bin/coffer-center.js']) chmodSync(program, 0o755)

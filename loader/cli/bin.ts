@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /** The executable: nothing but `main` and its exit code. */
 import { main } from './main.js'
 import { installCrashHandlers } from './failure.js'

@@ -37,7 +37,7 @@ export function quickjs(): QuickjsFactory {
  * pays three times its own CPU time for that. And what the build has validated need not be validated at every start
  * (4 ms): only what is used.
  */
-const COMPILE_FLAGS = ['--wasm-tiering-budget=100000000', '--wasm-lazy-validation']
+const COMPILE_FLAGS = ['--wasm-tiering-budget=400000000', '--wasm-lazy-validation']
 const USUAL_FLAGS = ['--wasm-tiering-budget=1800000', '--no-wasm-lazy-validation']
 
 function read(name: string): Uint8Array {
