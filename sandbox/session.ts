@@ -90,10 +90,17 @@ export async function startSession(
   return session
 }
 
-export const withDefaults = (limits: Partial<Limits> | undefined): Limits => ({
-  ...DEFAULT_LIMITS,
-  ...limits
-})
+/** @throws RangeError for a limit that is no number, or negative: it would limit nothing. */
+export function withDefaults(limits: Partial<Limits> = {}): Limits {
+  const all: Record<string, number> = { ...DEFAULT_LIMITS }
+  for (const name of Object.keys(all)) {
+    const value = limits[name as keyof Limits] ?? all[name]
+    if (typeof value !== 'number' || !(value >= 0)) throw new RangeError(`Cannot limit ${name} to ${value}`)
+    all[name] = value
+  }
+  // Counts cross as 31 bits.
+  return { ...(all as unknown as Limits), pendingJobs: Math.min(Math.floor(all['pendingJobs']!), 0x7fffffff) }
+}
 
 class Session implements Guest {
   readonly engine: Engine
