@@ -315,7 +315,7 @@ for (const record of RECORDS) {
         })
         assert.match(error.message, `"${path}`, what)
       }
-      for (const [path, map] of [...maps(fields)]) {
+      for (const [path, map] of Array.from(maps(fields))) {
         const at = (field: string) => (path === '' ? field : `${path}.${field}`)
         await refused(
           () => (map['unknown'] = 1),
@@ -342,7 +342,7 @@ for (const record of RECORDS) {
 
   test(`a ${name} record without its optional fields opens`, () => {
     for (const [part, fields] of parts) {
-      for (const [path, map] of [...maps(fields)]) {
+      for (const [path, map] of Array.from(maps(fields))) {
         for (const [field, value] of Object.entries(map)) {
           if (!record.optional?.includes(path === '' ? field : `${path}.${field}`)) continue
           delete map[field]

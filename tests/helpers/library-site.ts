@@ -3,16 +3,7 @@
  * listens, a publisher, a buyer's home, masters of titles written on the fly, media. One clock for all, which only
  * tests move. Everything is closed and removed when the file's tests have run.
  */
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync
-} from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import * as assert from 'uvu/assert'
@@ -270,5 +261,3 @@ const closers: (() => Promise<void>)[] = []
 export async function closeSites(): Promise<void> {
   for (const close of closers.splice(0)) await close()
 }
-
-export const exists = existsSync
