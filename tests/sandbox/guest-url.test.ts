@@ -69,6 +69,8 @@ function disputed(input: string, base: string | null): boolean {
   const opaque = (url: string) => URL.canParse(url) && /^(?!https?:|wss?:|ftp:|file:)[^:]*:(?!\/)/.test(url)
   // `^` in a path was not escaped, nor the space at the end of an opaque path that something follows.
   if (/\^/.test(input) || / [?#]/.test(input)) return true
+  // `C:a` is no drive, though it begins like one.
+  if (base !== null && /^file:[/\\]*[a-z][:|][^/\\]/i.test(base)) return true
   // Only a fragment alone may be added to a URL with an opaque path.
   return base !== null && opaque(base) && /^[^#].*#/s.test(input)
 }
