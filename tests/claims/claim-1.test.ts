@@ -14,27 +14,26 @@ import {
   hex,
   holds,
   openedPayload,
-  openTwoSites,
   refused,
   sealedTitle,
   stepsOf,
   titlePath,
   type Copy,
   type Pressed,
-  type TwoSites
+  type TwoSites,
+  withTwoSites
 } from './sites.js'
 
 let sites: TwoSites
 let title: Pressed
 let beside: Pressed
 let copy: Copy
-test.before(async () => {
-  sites = await openTwoSites()
+withTwoSites(test, async opened => {
+  sites = opened
   title = await sites.press('org.example.claimed', 'certificate')
   beside = await sites.press('org.example.beside', 'certificate', title.master)
   copy = await sites.copy(title)
 })
-test.after(() => sites.close())
 
 test('claim 1: one message goes from the end user site to the central site (5), and one back', () => {
   assert.equal(
@@ -118,7 +117,7 @@ const faults = {
   },
   // Genuine in every signature of the center: only CS and CS' differ.
   'the center certified another medium': {
-    tamper: (answer: Uint8Array) => sites.reanswered(answer, () => copy.verified.grant),
+    tamper: (answer: Uint8Array) => sites.reanswered(answer, () => ({ grant: copy.verified.grant })),
     refusal: [77, 'COFFER_CERTIFICATE_MISMATCH'],
     steps: ['S1', 'S2', 'S3']
   }

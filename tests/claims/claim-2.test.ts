@@ -5,17 +5,16 @@ import { computeCertificate, openCertificationKey } from '../../formats/derive.j
 import { formatPublicKeys } from '../../formats/keys.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import { expectSuccess, jsonOf } from '../helpers/site.js'
-import { certificateOf, hex, holds, openTwoSites, type Copy, type Pressed, type TwoSites } from './sites.js'
+import { certificateOf, hex, holds, type Copy, type Pressed, type TwoSites, withTwoSites } from './sites.js'
 
 let sites: TwoSites
 let title: Pressed
 let copy: Copy
-test.before(async () => {
-  sites = await openTwoSites()
+withTwoSites(test, async opened => {
+  sites = opened
   title = await sites.press('org.example.signed', 'certificate')
   copy = await sites.copy(title)
 })
-test.after(() => sites.close())
 
 test('claim 2: signature processing means (14) encrypts SIDi and IDk with KEYc to produce CS', async () => {
   const { certificate } = certificateOf(copy.grant)

@@ -11,22 +11,21 @@ import {
   copyFiles,
   grantPath,
   hex,
-  openTwoSites,
   refused,
   type Copy,
   type Pressed,
-  type TwoSites
+  type TwoSites,
+  withTwoSites
 } from './sites.js'
 
 let sites: TwoSites
 let title: Pressed
 let copy: Copy
-test.before(async () => {
-  sites = await openTwoSites()
+withTwoSites(test, async opened => {
+  sites = opened
   title = await sites.press('org.example.compared', 'certificate')
   copy = await sites.copy(title)
 })
-test.after(() => sites.close())
 
 const verify = (medium: string) => sites.site.coffer('verify', medium, title.id, '--json')
 

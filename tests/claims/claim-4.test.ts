@@ -15,24 +15,23 @@ import {
   contentsOf,
   grantPath,
   hex,
-  openTwoSites,
   refused,
   sealedTitle,
   titlePath,
   type Copy,
   type Pressed,
-  type TwoSites
+  type TwoSites,
+  withTwoSites
 } from './sites.js'
 
 let sites: TwoSites
 let title: Pressed
 let copy: Copy
-test.before(async () => {
-  sites = await openTwoSites()
+withTwoSites(test, async opened => {
+  sites = opened
   title = await sites.press('org.example.method', 'certificate')
   copy = await sites.copy(title)
 })
-test.after(() => sites.close())
 
 test('claim 4: sending IDk and SIDi to the central site, together with a message requesting a software license', () => {
   assert.equal([copy.opened.kind, copy.opened.titleId], ['order', title.id])
@@ -83,7 +82,7 @@ test("claim 4: comparing the stored CS with CS'; the data file is written only i
   assert.is(copy.report.certificate, copy.report.recomputedCertificate)
   const medium = await sites.site.prepared()
   const ran = await sites.line.altered(
-    answer => sites.reanswered(answer, () => copy.verified.grant),
+    answer => sites.reanswered(answer, () => ({ grant: copy.verified.grant })),
     () => sites.order(title, medium)
   )
   refused(ran, 77, 'COFFER_CERTIFICATE_MISMATCH')

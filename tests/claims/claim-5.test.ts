@@ -12,24 +12,23 @@ import {
   hex,
   holds,
   openedPayload,
-  openTwoSites,
   refused,
   sealedTitle,
   titlePath,
   type Copy,
   type Pressed,
-  type TwoSites
+  type TwoSites,
+  withTwoSites
 } from './sites.js'
 
 let sites: TwoSites
 let title: Pressed
 let copy: Copy
-test.before(async () => {
-  sites = await openTwoSites()
+withTwoSites(test, async opened => {
+  sites = opened
   title = await sites.press('org.example.converted', 'conversion')
   copy = await sites.copy(title)
 })
-test.after(() => sites.close())
 
 test('claim 5: contents identifier reading means (2) reads DID, recorded in the master (60) with the software', () => {
   assert.is(copy.opened.titleId, title.id)
@@ -103,7 +102,7 @@ test('claim 5: data writing means (53) encrypt Data with Ku and write EKu(Data) 
 test('claim 5: keys that the center made for another medium copy nothing', async () => {
   const medium = await sites.site.prepared()
   const ran = await sites.line.altered(
-    answer => sites.reanswered(answer, () => copy.verified.grant),
+    answer => sites.reanswered(answer, () => ({ grant: copy.verified.grant })),
     () => sites.order(title, medium)
   )
   refused(ran, 77, 'COFFER_MEDIUM_MISMATCH')

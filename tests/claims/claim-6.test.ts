@@ -6,7 +6,7 @@ import { deriveBindingKey, openBindingSecret } from '../../formats/derive.js'
 import { enc } from '../../formats/encode.js'
 import { hkdfExpand512, unwrapKey } from '../../formats/primitives.js'
 import { rejectsWith } from '../helpers/rejects.js'
-import { conversionOf, hex, holds, openedPayload, openTwoSites, sealedTitle, titlePath } from './sites.js'
+import { conversionOf, hex, holds, openedPayload, sealedTitle, titlePath, withTwoSites } from './sites.js'
 import type { Copy, Pressed, TwoSites } from './sites.js'
 
 let sites: TwoSites
@@ -17,15 +17,14 @@ let copy: Copy
 let elsewhere: Copy
 /** Another title on the first medium. */
 let other: Copy
-test.before(async () => {
-  sites = await openTwoSites()
+withTwoSites(test, async opened => {
+  sites = opened
   title = await sites.press('org.example.first', 'conversion')
   beside = await sites.press('org.example.second-of-two-titles', 'conversion', title.master)
   copy = await sites.copy(title)
   elsewhere = await sites.copy(title)
   other = await sites.copy(beside, copy.medium)
 })
-test.after(() => sites.close())
 
 /** As the third means wrapped it: written out here, so that this file leans on primitives alone. */
 const unwrapped = (which: 'wrap-medium-key' | 'wrap-master-medium-key', from: Copy, wrapped: Uint8Array) =>

@@ -21,23 +21,22 @@ import {
   hex,
   holds,
   openedPayload,
-  openTwoSites,
   sealedTitle,
   titlePath,
   type Copy,
   type Pressed,
-  type TwoSites
+  type TwoSites,
+  withTwoSites
 } from './sites.js'
 
 let sites: TwoSites
 let title: Pressed
 let copy: Copy
-test.before(async () => {
-  sites = await openTwoSites()
+withTwoSites(test, async opened => {
+  sites = opened
   title = await sites.press('org.example.seventh', 'conversion')
   copy = await sites.copy(title)
 })
-test.after(() => sites.close())
 
 test('claim 7: sending DID and Mid from the end user site to the central site', () => {
   assert.equal([copy.opened.titleId, hex(copy.opened.mediumId)], [title.id, hex(copy.mediumId)])

@@ -13,25 +13,24 @@ import {
   grantPath,
   hex,
   holds,
-  openTwoSites,
   refused,
   sealedTitle,
   stepsOf,
   titlePath,
   type Copy,
   type Pressed,
-  type TwoSites
+  type TwoSites,
+  withTwoSites
 } from './sites.js'
 
 let sites: TwoSites
 let title: Pressed
 let copy: Copy
-test.before(async () => {
-  sites = await openTwoSites()
+withTwoSites(test, async opened => {
+  sites = opened
   title = await sites.press('org.example.figure-2', 'certificate')
   copy = await sites.copy(title)
 })
-test.after(() => sites.close())
 
 test('FIG. 2: a copy goes through S1, S2, S3, S4, S5, S6 and S7, in this order', () => {
   assert.equal(copy.steps, ['S1', 'S2', 'S3', 'S4', 'S5', 'S6', 'S7'])
@@ -94,7 +93,7 @@ function withWrongCertificate(grant: VerifiedGrant): Uint8Array {
 test('S6: otherwise the process is terminated without copying the software: an old copy stays and runs', async () => {
   const before = contentsOf(copy.medium)
   const ran = await sites.line.altered(
-    answer => sites.reanswered(answer, withWrongCertificate),
+    answer => sites.reanswered(answer, grant => ({ grant: withWrongCertificate(grant) })),
     () => sites.order(title, copy.medium)
   )
   refused(ran, 77, 'COFFER_CERTIFICATE_MISMATCH')
@@ -107,7 +106,7 @@ test('S6: otherwise the process is terminated without copying the software: an o
 test('S6: otherwise the process is terminated without copying the software: an empty medium stays empty', async () => {
   const medium = await sites.site.prepared()
   const ran = await sites.line.altered(
-    answer => sites.reanswered(answer, withWrongCertificate),
+    answer => sites.reanswered(answer, grant => ({ grant: withWrongCertificate(grant) })),
     () => sites.order(title, medium)
   )
   refused(ran, 77, 'COFFER_CERTIFICATE_MISMATCH')

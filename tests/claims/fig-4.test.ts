@@ -12,24 +12,23 @@ import {
   hex,
   holds,
   openedPayload,
-  openTwoSites,
   PRICE,
   sealedTitle,
   titlePath,
   type Copy,
   type Pressed,
-  type TwoSites
+  type TwoSites,
+  withTwoSites
 } from './sites.js'
 
 let sites: TwoSites
 let title: Pressed
 let copy: Copy
-test.before(async () => {
-  sites = await openTwoSites()
+withTwoSites(test, async opened => {
+  sites = opened
   title = await sites.press('org.example.figure-4', 'certificate')
   copy = await sites.copy(title)
 })
-test.after(() => sites.close())
 
 test('FIG. 4: the manager application sends SIDi and IDk with what is necessary for a license, and no key', () => {
   const { opened, request } = copy

@@ -6,15 +6,14 @@ import { concat } from '../../formats/bytes.js'
 import { computeCertificate } from '../../formats/derive.js'
 import { enc } from '../../formats/encode.js'
 import { aesCmac256 } from '../../formats/primitives.js'
-import { certificateOf, hex, openTwoSites, type Copy, type TwoSites } from './sites.js'
+import { certificateOf, hex, type Copy, type TwoSites, withTwoSites } from './sites.js'
 
 let sites: TwoSites
 let copy: Copy
-test.before(async () => {
-  sites = await openTwoSites()
+withTwoSites(test, async opened => {
+  sites = opened
   copy = await sites.copy(await sites.press('org.example.figure-5', 'certificate'))
 })
-test.after(() => sites.close())
 
 const BLOCK = 16
 

@@ -13,13 +13,13 @@ import {
   hex,
   holds,
   openedPayload,
-  openTwoSites,
   refused,
   sealedTitle,
   titlePath,
   type Copy,
   type Pressed,
-  type TwoSites
+  type TwoSites,
+  withTwoSites
 } from './sites.js'
 
 let sites: TwoSites
@@ -27,13 +27,12 @@ let title: Pressed
 let copy: Copy
 /** The same files on another medium. */
 let other: string
-test.before(async () => {
-  sites = await openTwoSites()
+withTwoSites(test, async opened => {
+  sites = opened
   title = await sites.press('org.example.figure-6', 'certificate')
   copy = await sites.copy(title)
   other = copyFiles(sites.site, copy.medium)
 })
-test.after(() => sites.close())
 
 test('FIG. 6: the medium has CS, EKU(KEYc), SIDi and EKd(DATA), and what IDk is measured from', () => {
   const grant = bytesOf(grantPath(copy.medium, title))

@@ -11,6 +11,7 @@ import { cpSync, readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import type { uvu } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openStore, type Store } from '../../center/store.js'
 import { concat, fromHex, hex } from '../../formats/bytes.js'
@@ -28,7 +29,12 @@ import {
   type Binding
 } from '../../formats/derive.js'
 import { deriveKeys, parseSecretKey, userIdOf, type KeyPairs } from '../../formats/keys.js'
-import { encodeAnswer, openAnswer, type VerifiedAnswer } from '../../formats/records/answer.js'
+import {
+  encodeAnswer,
+  openAnswer,
+  type AnswerAttachments,
+  type VerifiedAnswer
+} from '../../formats/records/answer.js'
 import {
   encodeGrant,
   grantHash,
@@ -236,15 +242,16 @@ export class TwoSites {
     return encodeGrant(frame.body, license, this.vault.signing)
   }
 
-  /** An answer to the same request with another grant in it, signed as only the center can. */
-  reanswered(answer: Uint8Array, otherGrant: (grant: VerifiedGrant) => Uint8Array): Uint8Array {
+  /** An answer to the same request with something else in it, signed as only the center can. */
+  reanswered(answer: Uint8Array, change: (grant: VerifiedGrant) => Partial<AnswerAttachments>): Uint8Array {
     const { answer: verified, center } = openAnswer(answer, [this.center])!
     const { grant, revocations, roots, wrappedMasterMediumKey, ...body } = verified
     const attachments = {
-      grant: otherGrant(openGrant(grant, [center])!.grant),
+      grant,
       revocations,
       roots,
-      ...(wrappedMasterMediumKey && { wrappedMasterMediumKey })
+      ...(wrappedMasterMediumKey && { wrappedMasterMediumKey }),
+      ...change(openGrant(grant, [center])!.grant)
     }
     return encodeAnswer(body, attachments, this.vault.signing)
   }
@@ -283,11 +290,30 @@ export class TwoSites {
 }
 
 /** A center that serves, a publisher, a buyer who trusts it, and the line between. */
-export async function openTwoSites(): Promise<TwoSites> {
+async function openTwoSites(): Promise<TwoSites> {
   const site = await newSite()
   const line = await Line.to(site.url)
   const roots = await fetch(`${site.url}/v1/roots`)
   return new TwoSites(site, line, new Uint8Array(await roots.arrayBuffer()))
+}
+
+/** Two sites for the tests of a file: made ready before the first of them, closed after the last. */
+export function withTwoSites(
+  test: uvu.Test<Record<string, unknown>>,
+  makeReady: (sites: TwoSites) => Promise<void>
+): void {
+  let sites: TwoSites | undefined
+  test.before(async () => {
+    try {
+      sites = await openTwoSites()
+      await makeReady(sites)
+    } catch (error) {
+      // uvu runs no test then, and does not say why.
+      console.error(error)
+      throw error
+    }
+  })
+  test.after(() => sites?.close())
 }
 
 /** The communication line: passes everything on, keeps a copy, and does to answers what a test tells it to. */
