@@ -29,15 +29,8 @@ const UNSAFE = [
 export function harden(): void {
   const unsafe = unsafeOption(process.execArgv, process.env['NODE_OPTIONS'])
   if (unsafe !== undefined) throw refuse(`the option ${unsafe}`)
-  if (inspectorUrl() !== undefined) throw refuse('an open inspector')
   // Node opens its inspector at this signal unless somebody else listens.
   if (process.platform !== 'win32') process.on('SIGUSR1', () => {})
-  const { report } = process
-  if (report !== undefined) {
-    report.reportOnFatalError = false
-    report.reportOnSignal = false
-    report.reportOnUncaughtException = false
-  }
   try {
     // No pages of this process go into a core dump.
     if (process.platform === 'linux') writeFileSync('/proc/self/coredump_filter', '0')
@@ -55,8 +48,6 @@ export function unsafeOption(execArgv: readonly string[], nodeOptions = ''): str
     .map(word => word.split('=')[0]!.replaceAll('_', '-'))
     .find(name => UNSAFE.some(pattern => pattern.test(name)))
 }
-
-const inspectorUrl = (): string | undefined => process.getBuiltinModule('node:inspector')?.url()
 
 const refuse = (found: string) =>
   new CofferError('COFFER_HOST_UNSAFE', 'Cannot open titles in a process that is inspected or traced.', {

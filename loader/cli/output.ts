@@ -4,8 +4,8 @@
  * Written by system calls, not by streams: nothing waits in a buffer when the process ends, and a program that keeps
  * the thread busy is still seen to speak.
  */
-import { writeSync } from 'node:fs'
-import { isatty } from 'node:tty'
+import { fstatSync, statSync, writeSync } from 'node:fs'
+import { devNull } from 'node:os'
 import { styleText } from 'node:util'
 
 export const STDIN = 0
@@ -40,8 +40,17 @@ export function write(stream: OutputStream, content: string | Uint8Array): void 
   }
 }
 
-/** Whether a person sees this stream. */
-export const isTerminal = (stream: OutputStream | typeof STDIN): boolean => isatty(stream)
+/** Whether a person sees this stream. Node's own answer loads its network: asked only where it can be yes. */
+export function isTerminal(stream: OutputStream | typeof STDIN): boolean {
+  try {
+    const device = fstatSync(stream)
+    const isNull = device.rdev === statSync(devNull, { throwIfNoEntry: false })?.rdev
+    if (process.platform !== 'win32' && (isNull || !device.isCharacterDevice())) return false
+  } catch {
+    return false
+  }
+  return process.getBuiltinModule('node:tty').isatty(stream)
+}
 
 /** A message for the person, one line. */
 export const say = (line: string): void => write(STDERR, `${line}\n`)

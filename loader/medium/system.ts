@@ -3,7 +3,6 @@
  * does not tell.
  */
 import { readFileSync, readdirSync, readlinkSync, realpathSync } from 'node:fs'
-import { execFileSync } from 'node:child_process'
 
 /** Where the system's own files are; tests hand over recorded ones. */
 export interface SystemFiles {
@@ -32,7 +31,7 @@ export const SYSTEM: SystemFiles = {
   link: path => quietly(() => readlinkSync(path)),
   run: (tool, args) =>
     quietly(() =>
-      execFileSync(tool, args, {
+      process.getBuiltinModule('node:child_process').execFileSync(tool, args, {
         encoding: 'utf8',
         timeout: 2000,
         stdio: ['ignore', 'pipe', 'ignore'],
