@@ -44,10 +44,10 @@ test('the metered engine: every loop and block copy is metered, but for one func
 
 test('the metered engine imports a memory and a dozen functions, and no files, clock or environment of a system', () => {
   const imports = WebAssembly.Module.imports(new WebAssembly.Module(wasm)).map(({ name }) => name)
-  assert.equal(imports.sort(), [
-    ...['abort', 'assertFailed', 'callFunction', 'freeHostRef', 'grow', 'interrupt', 'loadModule'],
-    ...['localTime', 'memory', 'now', 'outOfFuel', 'timeZone', 'trackRejection']
-  ])
+  const allowed =
+    'abort assertFailed callFunction freeHostRef grow interrupt loadModule localTime memory now outOfFuel timeZone ' +
+    'trackRejection'
+  assert.is(imports.sort().join(' '), allowed)
 })
 
 test('meterEngine() refuses glue that does not show every name', () => {
