@@ -8,13 +8,15 @@ import './transfer.js'
 import 'ses'
 import { readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
 import { CofferError } from '../../formats/errors.js'
 import type { Limits } from '../guest.js'
 import type { Machine, MachineFactory, MachinePort } from '../machine.js'
 import { endedFrame, serveRemote } from '../remote.js'
 import { resource } from '../resources.js'
-import { FD, FrameSplitter, LIMIT_BYTES, readFrame, writeFrame } from './pipes.js'
+import { FD, FrameSplitter, LIMIT_BYTES, readFrame, rewritingBytes, writeFrame } from './pipes.js'
 import { moduleToFunction } from './program.js'
 import type { Watch } from './watchdog.js'
 
@@ -41,7 +43,7 @@ export function serveGuest(): void {
   const receive = serveRemote(
     {
       engine: 'ses',
-      prepare: limits => awake(limits, port => new SesMachine(port, sdk)),
+      prepare: limits => awake(limits, port => new SesMachine(port, sdk, limits)),
       watch: setDeadline
     },
     {
@@ -99,10 +101,12 @@ class SesMachine implements Machine {
   readonly #port: MachinePort
   readonly #compartment: Compartment
   readonly #hidden: Hidden
-  readonly #baseBytes = process.memoryUsage.rss()
+  readonly #limits: Limits
+  #baseBytes = process.memoryUsage.rss()
 
-  constructor(port: MachinePort, sdk: string) {
+  constructor(port: MachinePort, sdk: string, limits: Limits) {
     this.#port = port
+    this.#limits = limits
     this.#compartment = new Compartment({ globals: {}, __options__: true } as never)
     const { globalThis: guestGlobal } = this.#compartment
     for (const name of Object.getOwnPropertyNames(guestGlobal)) {
@@ -136,7 +140,10 @@ class SesMachine implements Machine {
     const globals = Object.getOwnPropertyNames(guestGlobal).filter(
       global => /^[A-Z]/.test(global) && !FIXED.has(global)
     )
+    this.#allowMemory(rewritingBytes(source.length))
     const program = moduleToFunction(text, { name, modules, globals })
+    if (source.length > LARGE_BYTES) collectGarbage()
+    this.#allowMemory(0)
     let start: (modules: object, meta: object, setNamespace: (namespace: object) => void) => unknown
     try {
       start = this.#compartment.evaluate(`${program}\n//# sourceURL=${name.replace(/\s/g, '_')}`, {
@@ -181,6 +188,12 @@ class SesMachine implements Machine {
     setTimeout(() => process.exit(0), LAST_WORDS_MS / 2)
   }
 
+  /** Count the guest's memory from here. */
+  #allowMemory(extraBytes: number): void {
+    this.#baseBytes = process.memoryUsage.rss()
+    watch.numbers[1] = this.#baseBytes + this.#limits.memoryBytes + extraBytes
+  }
+
   #safely<T>(work: () => T): T {
     try {
       return work()
@@ -188,6 +201,16 @@ class SesMachine implements Machine {
       return die(error)
     }
   }
+}
+
+/** Above this, what rewriting a program leaves behind would count for much. */
+const LARGE_BYTES = 256 * 1024
+
+/** V8's own collector, which is only found in a context that is made after the flag is set. */
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+  setFlagsFromString('--no-expose-gc')
 }
 
 /** Say why, and be gone before any more of the guest's code runs. */

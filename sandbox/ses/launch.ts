@@ -13,7 +13,7 @@ import { engineFailed, limitReached } from '../failures.js'
 import type { Guest, LaunchOptions } from '../guest.js'
 import { startRemote } from '../remote.js'
 import { resource } from '../resources.js'
-import { FD, FrameSplitter, LIMIT_BYTES, framed } from './pipes.js'
+import { FD, FrameSplitter, LIMIT_BYTES, framed, rewritingBytes } from './pipes.js'
 import { fileURLToPath } from 'node:url'
 
 /** What V8 itself ends with when its heap is full: SIGABRT, or an exit code where there are no signals. */
@@ -26,7 +26,7 @@ export function launchSes(source: Uint8Array, options: LaunchOptions): Promise<G
       process.execPath,
       [
         // A young generation in proportion, so that short-lived garbage does not count for much.
-        `--max-old-space-size=${memoryMiB + RUNTIME_HEAP_MIB}`,
+        `--max-old-space-size=${memoryMiB + RUNTIME_HEAP_MIB + Math.ceil(rewritingBytes(source.length) / 2 ** 20)}`,
         `--max-semi-space-size=${Math.min(Math.max(memoryMiB >> 4, 1), 16)}`,
         ...permissionFlags(),
         fileURLToPath(resource('ses-child.js'))

@@ -9,7 +9,7 @@
  *
  * SES repeats its search on what comes out of here, so a mistake here refuses a program; it lets none out.
  */
-import { type Comment, type Token, parse, tokenizer } from 'acorn'
+import { type Token, parse, tokenizer } from 'acorn'
 import { CofferError } from '../../formats/errors.js'
 
 export interface ProgramOptions {
@@ -29,22 +29,21 @@ export interface ProgramOptions {
  * @throws CofferError COFFER_PROGRAM_INVALID with line and column.
  */
 export function moduleToFunction(source: string, options: ProgramOptions): string {
-  const comments: Comment[] = []
-  const tokens: Token[] = []
+  const rewriter = new Rewriter(source, options)
   let program: any
   try {
     program = parse(source, {
       ecmaVersion: 'latest',
       sourceType: 'module',
       allowHashBang: true,
-      onComment: comments,
-      onToken: tokens
+      onComment: (_block, _text, start, end) => rewriter.comment(start, end),
+      onToken: token => rewriter.token(token)
     })
   } catch (error) {
     const { loc, message } = error as { loc?: { line: number; column: number }; message: string }
     throw invalid(options.name, loc, message.replace(/ \(\d+:\d+\)$/, ''))
   }
-  return new Rewriter(source, options).rewrite(program, comments, tokens)
+  return rewriter.rewrite(program)
 }
 
 const invalid = (
@@ -69,27 +68,23 @@ class Rewriter {
   /** How our own names begin; none of the program's does. */
   #own = '$coffer'
   #awaits = false
+  /** Every name in the program. */
+  readonly #names = new Set<string>()
+  /** Where the token before ended. */
+  #lastEnd = -1
 
   constructor(source: string, options: ProgramOptions) {
     this.#source = source
     this.#options = options
   }
 
-  rewrite(program: any, comments: readonly Comment[], tokens: readonly Token[]): string {
-    // The tokens' values, since a name may be written with escapes.
-    const names = new Set(
-      tokens.filter(token => token.type.label === 'name').map(token => (token as { value?: string }).value!)
-    )
-    while ([...names].some(name => name.startsWith(this.#own))) this.#own += '$'
-
+  rewrite(program: any): string {
+    while ([...this.#names].some(name => name.startsWith(this.#own))) this.#own += '$'
     for (const statement of program.body) this.#statement(statement)
     this.#visit(program, false)
-    for (const comment of comments) this.#comment(comment)
-    for (const token of tokens) this.#token(token)
-    this.#operators(tokens)
 
     const own = this.#own
-    const declared = this.#options.globals.filter(name => names.has(name))
+    const declared = this.#options.globals.filter(name => this.#names.has(name))
     const globals = declared.length === 0 ? '' : `let {${declared.join()}}=globalThis;`
     // In the order of a module's namespace.
     const sorted = [...this.#exports].sort(([a], [b]) => (a < b ? -1 : 1))
@@ -252,36 +247,35 @@ class Rewriter {
     }
   }
 
-  #comment(comment: Comment): void {
-    if (SUSPECT.test(this.#source.slice(comment.start, comment.end))) this.#remove(comment.start, comment.end)
+  // Told by the parser as it goes: a list of all tokens would take more memory than the program will
+
+  comment(start: number, end: number): void {
+    if (SUSPECT.test(this.#source.slice(start, end))) this.#remove(start, end)
+  }
+
+  token({ type, start, end, value }: Token & { value?: string }): void {
+    const { label } = type
+    const text = this.#source
+    // Its value, since a name may be written with escapes.
+    if (label === 'name') this.#names.add(value!)
+    else if (label === 'string' || label === 'template' || label === 'regexp') this.#literal(start, end)
+    else if (this.#lastEnd === start) {
+      // `x-->0` is a decrement and a comparison in a module; in a script, which this becomes, a comment may begin there.
+      if (text.startsWith('-->', start - 2)) this.#edit(start, start, ' ')
+      if (text.startsWith('<!--', start - 1)) this.#edit(start, start, ' ')
+    }
+    this.#lastEnd = end
   }
 
   /** Write a literal so that its text is no longer found; escapes mean the same in strings, templates and patterns. */
-  #token({ type, start, end }: Token): void {
-    const { label } = type
-    if (label !== 'string' && label !== 'template' && label !== 'regexp') return
+  #literal(start: number, end: number): void {
     const text = this.#source.slice(start, end)
     if (!SUSPECT.test(text)) return
-    const evaded = text.replace(
-      /(?<!\\)((?:\\\\)*)(import(?=\s*(?:\(|\/[/*]))|<!--|-->)/g,
-      (_all, slashes: string, found: string) => {
-        const [first] = found
-        const rest = found.slice(1)
-        return `${slashes}\\x${first!.charCodeAt(0).toString(16)}${rest}`
-      }
-    )
+    const found = /(?<!\\)((?:\\\\)*)(import(?=\s*(?:\(|\/[/*]))|<!--|-->)/g
+    const evaded = text.replace(found, (_all, slashes: string, piece: string) => {
+      return `${slashes}\\x${piece.charCodeAt(0).toString(16)}${piece.slice(1)}`
+    })
     this.#edit(start, end, evaded)
-  }
-
-  /** `x-->0` is a decrement and a comparison in a module; in a script, which this becomes, a comment may begin there. */
-  #operators(tokens: readonly Token[]): void {
-    for (let i = 1; i < tokens.length; i++) {
-      const { start } = tokens[i]!
-      const text = this.#source
-      if (tokens[i - 1]!.end !== start) continue
-      if (text.startsWith('-->', start - 2) && text[start] === '>') this.#edit(start, start, ' ')
-      if (text.startsWith('<!--', start - 1) && text[start] === '!') this.#edit(start, start, ' ')
-    }
   }
 }
 
