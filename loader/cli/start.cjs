@@ -4,7 +4,8 @@
  * be spent on compiling. Anywhere else, and without the cache, the program only starts slower.
  */
 const { existsSync, readFileSync } = require('node:fs')
-const { Script, constants } = require('node:vm')
+const { createRequire } = require('node:module')
+const { Script } = require('node:vm')
 const { dirname, join } = require('node:path')
 
 const filename = join(__dirname, '../coffer-program.cjs')
@@ -13,10 +14,9 @@ const script = new Script(
   `(function (exports, require, module, __filename, __dirname) {${readFileSync(filename, 'latin1')}\n})`,
   {
     filename,
-    cachedData: existsSync(cache) ? readFileSync(cache) : undefined,
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER
+    cachedData: existsSync(cache) ? readFileSync(cache) : undefined
   }
 )
-script.runInThisContext()(exports, require, module, filename, dirname(filename))
+script.runInThisContext()(exports, createRequire(filename), module, filename, dirname(filename))
 
 module.exports = { script, cache }
