@@ -8,7 +8,9 @@
 import {
   apply,
   bareList,
+  getPrototypeOf,
   hasOwn,
+  isArray,
   keys,
   mapDelete,
   mapForEach,
@@ -152,7 +154,7 @@ function afterPromise(
   done: (value: unknown) => void,
   failed: (reason: unknown) => void
 ): void {
-  if (typeof value === 'object' && value !== null && !isProxy(value) && typedArrayKind(value) === undefined) {
+  if (typeof value === 'object' && value !== null && !isProxy(value) && !isPlain(value)) {
     try {
       // Throws at once for anything but a promise. A thenable of the program's own making is none.
       promiseThen(value, done, failed)
@@ -163,5 +165,10 @@ function afterPromise(
   }
   done(value)
 }
+
+/** No promise for certain, which is cheaper to see than to try. */
+const isPlain = (value: object): boolean =>
+  isArray(value) || typedArrayKind(value) !== undefined || getPrototypeOf(value) === objectPrototype
+const objectPrototype = Object.prototype
 
 export default boot

@@ -168,7 +168,7 @@ function toAscii(domain: string): string {
   if (/^[\0-\x7f]*$/.test(domain)) return domain.toLowerCase()
   // By characters: as a word, a final capital sigma would become another letter.
   const mapped = Array.from(
-    domain.replace(/[\xad\u200b\u2060\ufeff\ufe00-\ufe0f]/g, '').normalize('NFKC'),
+    domain.replace(/\xad|\u200b|\u2060|\ufeff|[\ufe00-\ufe0f]/g, '').normalize('NFKC'),
     char => char.toLowerCase()
   )
   return mapped

@@ -73,7 +73,10 @@ export function launchSes(source: Uint8Array, options: LaunchOptions): Promise<G
       post: frame => void commands.write(framed(frame)),
       answer: frame => void answers.write(framed(frame)),
       hold(held) {
-        for (const handle of [child, ...sockets]) held ? handle.ref() : handle.unref()
+        for (const handle of [child, ...sockets]) {
+          if (held) handle.ref()
+          else handle.unref()
+        }
       },
       kill() {
         if (!ended) child.kill('SIGKILL')
