@@ -3,8 +3,8 @@ import { renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { computeCertificate } from '../../formats/derive.js'
 import { jsonOf } from '../helpers/site.js'
+import { certificateCode } from './arithmetic.js'
 import {
   bytesOf,
   certificateOf,
@@ -67,7 +67,7 @@ test('claim 1: storage medium identifier reading means (4) reads IDk, which each
 
 test('claim 1: signature generating means (6) makes the first signature from SIDi and IDk, at the central site alone', () => {
   const { certificate } = certificateOf(copy.grant)
-  assert.equal(certificate, computeCertificate(sites.certificationKey(copy.mediumId), copy.binding))
+  assert.equal(certificate, certificateCode(sites.certificationKey(copy.mediumId), copy.binding))
   assert.not.ok(holds(copy.request, certificate))
   assert.ok(holds(copy.answer, certificate))
 })
@@ -80,7 +80,7 @@ test('claim 1: signature writing means (7) writes the first signature into the t
 })
 
 test('claim 1: signature generating/comparing means (8) makes a second signature and compares it with the stored one', async () => {
-  const own = hex(computeCertificate(sites.openedCertificationKey(copy), copy.binding))
+  const own = hex(certificateCode(sites.openedCertificationKey(copy), copy.binding))
   assert.equal([copy.report.recomputedCertificate, copy.report.certificate], [own, own])
   // The stored one stays what it was elsewhere; the one that is made there is another.
   const other = copyFiles(sites.site, copy.medium)

@@ -1,10 +1,10 @@
 /** Claim 2: the signature generating means (6) comprises signature processing means (14) and encrypting means (15). */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { computeCertificate, openCertificationKey } from '../../formats/derive.js'
 import { formatPublicKeys } from '../../formats/keys.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import { expectSuccess, jsonOf } from '../helpers/site.js'
+import { certificateCode, decryptKeyc } from './arithmetic.js'
 import { certificateOf, hex, holds, type Copy, type Pressed, type TwoSites, withTwoSites } from './sites.js'
 
 let sites: TwoSites
@@ -19,13 +19,13 @@ withTwoSites(test, async opened => {
 test('claim 2: signature processing means (14) encrypts SIDi and IDk with KEYc to produce CS', async () => {
   const { certificate } = certificateOf(copy.grant)
   const key = sites.certificationKey(copy.mediumId)
-  assert.equal(certificate, computeCertificate(key, copy.binding))
+  assert.equal(certificate, certificateCode(key, copy.binding))
   // Each of the three enters it.
   const elsewhere = await sites.mediumId(await sites.site.prepared())
   const others = [
-    computeCertificate(key, { ...copy.binding, titleId: 'org.example.signee' }),
-    computeCertificate(key, { ...copy.binding, mediumId: elsewhere }),
-    computeCertificate(sites.certificationKey(elsewhere), copy.binding)
+    certificateCode(key, { ...copy.binding, titleId: 'org.example.signee' }),
+    certificateCode(key, { ...copy.binding, mediumId: elsewhere }),
+    certificateCode(sites.certificationKey(elsewhere), copy.binding)
   ]
   assert.is(new Set([certificate, ...others].map(hex)).size, 4)
 })
@@ -50,7 +50,7 @@ test('claim 2: encrypting means (15) encrypts KEYc with the user key KU', async 
   const altered = sealedCertificationKey.slice()
   altered[40]! ^= 1
   await rejectsWith('COFFER_KEY_UNWRAP', () =>
-    openCertificationKey(sites.user.recipient, copy.binding, certificate, altered)
+    decryptKeyc(sites.user.recipient, copy.binding, certificate, altered)
   )
 })
 
@@ -72,7 +72,7 @@ test('claim 2: KU is registered at the central site: the half that encrypts, and
 })
 
 test('claim 2: EKU(KEYc) is sent for use in the signature generating/comparing means (8): its key makes CS again', () => {
-  const second = computeCertificate(sites.openedCertificationKey(copy), copy.binding)
+  const second = certificateCode(sites.openedCertificationKey(copy), copy.binding)
   assert.equal(second, certificateOf(copy.grant).certificate)
   assert.is(copy.report.recomputedCertificate, hex(second))
 })

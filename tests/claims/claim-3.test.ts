@@ -2,9 +2,9 @@
 import { writeFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { computeCertificate, sealCertificationKey, unwrapTitleKey } from '../../formats/derive.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import { expectSuccess, jsonOf } from '../helpers/site.js'
+import { certificateCode, encryptKeyc, decryptKd } from './arithmetic.js'
 import {
   bytesOf,
   certificateOf,
@@ -43,13 +43,13 @@ test('claim 3: decrypting means (16) decrypts EKU(KEYc) with the user key KU, an
 test("claim 3: certificate code generating means (17) makes CS' from SIDi, from IDk as it is read, and KEYc", async () => {
   const key = sites.certificationKey(copy.mediumId)
   const here = jsonOf(await verify(copy.medium))
-  assert.is(here.recomputedCertificate, hex(computeCertificate(key, copy.binding)))
+  assert.is(here.recomputedCertificate, hex(certificateCode(key, copy.binding)))
   // On another medium the same KEYc gives the CS' of that medium, not of the one that the files name.
   const other = copyFiles(sites.site, copy.medium)
   const mediumId = await sites.mediumId(other)
   const there = jsonOf(await verify(other))
   assert.is(there.mediumId, hex(mediumId))
-  assert.is(there.recomputedCertificate, hex(computeCertificate(key, { ...copy.binding, mediumId })))
+  assert.is(there.recomputedCertificate, hex(certificateCode(key, { ...copy.binding, mediumId })))
   assert.is(there.certificate, here.certificate)
 })
 
@@ -69,7 +69,7 @@ test('claim 3: a stored CS that is not this one is found, even with the signatur
   const wrong = certificate.slice()
   wrong[0]! ^= 1
   const { sealKey } = sites.user
-  const sealed = sealCertificationKey(sealKey, copy.binding, wrong, key, new Uint8Array(32).fill(7))
+  const sealed = encryptKeyc(sealKey, copy.binding, wrong, key, new Uint8Array(32).fill(7))
   const license = { certificate: wrong, sealedCertificationKey: sealed, wrappedTitleKey }
   try {
     writeFileSync(path, sites.regranted(copy.grant, license))
@@ -94,11 +94,11 @@ test("claim 3: with the comparator (18) taken out, a CS' that differs still open
   const mediumId = await sites.mediumId(copyFiles(sites.site, copy.medium))
   const there = { ...copy.binding, mediumId }
   const unwrap = (binding: typeof there, recomputed: Uint8Array) =>
-    unwrapTitleKey(key, binding, recomputed, wrappedTitleKey)
-  assert.is(unwrap(copy.binding, computeCertificate(key, copy.binding)).length, 32)
-  await rejectsWith('COFFER_KEY_UNWRAP', () => unwrap(there, computeCertificate(key, there)))
+    decryptKd(key, binding, recomputed, wrappedTitleKey)
+  assert.is(unwrap(copy.binding, certificateCode(key, copy.binding)).length, 32)
+  await rejectsWith('COFFER_KEY_UNWRAP', () => unwrap(there, certificateCode(key, there)))
   await rejectsWith('COFFER_KEY_UNWRAP', () => unwrap(there, certificate))
-  await rejectsWith('COFFER_KEY_UNWRAP', () => unwrap(copy.binding, computeCertificate(key, there)))
+  await rejectsWith('COFFER_KEY_UNWRAP', () => unwrap(copy.binding, certificateCode(key, there)))
 })
 
 test.run()

@@ -2,10 +2,10 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { utf8 } from '../../formats/bytes.js'
-import { deriveBindingKey, openBindingSecret } from '../../formats/derive.js'
 import { enc } from '../../formats/encode.js'
-import { hkdfExpand512, unwrapKey } from '../../formats/primitives.js'
+import { hkdfExpand512 } from '../../formats/primitives.js'
 import { rejectsWith } from '../helpers/rejects.js'
+import { decryptKa, decryptKu } from './arithmetic.js'
 import { conversionOf, hex, holds, openedPayload, sealedTitle, titlePath, withTwoSites } from './sites.js'
 import type { Copy, Pressed, TwoSites } from './sites.js'
 
@@ -26,35 +26,29 @@ withTwoSites(test, async opened => {
   other = await sites.copy(beside, copy.medium)
 })
 
-/** As the third means wrapped it: written out here, so that this file leans on primitives alone. */
-const unwrapped = (which: 'wrap-medium-key' | 'wrap-master-medium-key', from: Copy, wrapped: Uint8Array) =>
-  unwrapKey(hkdfExpand512(sites.bindingKey(from), enc(which)), wrapped)
-const sentKu = (from: Copy) => unwrapped('wrap-medium-key', from, conversionOf(from.grant).wrappedMediumKey)
-const sentKa = (from: Copy) =>
-  unwrapped('wrap-master-medium-key', from, from.verified.wrappedMasterMediumKey!)
 const underMasterKey = (...info: Parameters<typeof enc>) => hkdfExpand512(sites.vault.masterKey, enc(...info))
 
 test('claim 6: first encrypting means (31) make Ku from Mid under KM: one for each medium, whatever the title', () => {
   const { centerId } = sites.center
   for (const from of [copy, elsewhere, other])
-    assert.equal(sentKu(from), underMasterKey('medium-key', centerId, 1, from.mediumId))
-  assert.equal(sentKu(copy), sentKu(other))
-  assert.is.not(hex(sentKu(copy)), hex(sentKu(elsewhere)))
+    assert.equal(sites.sentKu(from), underMasterKey('medium-key', centerId, 1, from.mediumId))
+  assert.equal(sites.sentKu(copy), sites.sentKu(other))
+  assert.is.not(hex(sites.sentKu(copy)), hex(sites.sentKu(elsewhere)))
 })
 
 test('claim 6: second encrypting means (35) make Ka from DID under KM: one for each title, whatever the medium', () => {
   const { centerId } = sites.center
   for (const from of [copy, elsewhere, other])
-    assert.equal(sentKa(from), underMasterKey('master-medium-key', centerId, 1, from.title.id, 1))
-  assert.equal(sentKa(copy), sentKa(elsewhere))
-  assert.is.not(hex(sentKa(copy)), hex(sentKa(other)))
+    assert.equal(sites.sentKa(from), underMasterKey('master-medium-key', centerId, 1, from.title.id, 1))
+  assert.equal(sites.sentKa(copy), sites.sentKa(elsewhere))
+  assert.is.not(hex(sites.sentKa(copy)), hex(sites.sentKa(other)))
 })
 
 test('claim 6: Ka is the key that the master was encrypted with, Ku the one of the target', () => {
-  assert.ok(holds(openedPayload(sentKa(copy), sealedTitle(title.path)), title.marker))
+  assert.ok(holds(openedPayload(sites.sentKa(copy), sealedTitle(title.path)), title.marker))
   for (const from of [copy, elsewhere, other]) {
     const onMedium = sealedTitle(titlePath(from.medium, from.title))
-    assert.ok(holds(openedPayload(sentKu(from), onMedium), from.title.marker))
+    assert.ok(holds(openedPayload(sites.sentKu(from), onMedium), from.title.marker))
   }
 })
 
@@ -62,29 +56,26 @@ test('claim 6: third encrypting means (36) encrypt Ku and Ka with Mid, each by i
   const { wrappedMediumKey } = conversionOf(copy.grant)
   const wrappedMasterMediumKey = copy.verified.wrappedMasterMediumKey!
   assert.equal([wrappedMediumKey.length, wrappedMasterMediumKey.length], [40, 40])
-  // Neither opens as the other, nor with what was sealed for another medium.
-  await rejectsWith('COFFER_KEY_UNWRAP', () => unwrapped('wrap-master-medium-key', copy, wrappedMediumKey))
-  await rejectsWith('COFFER_KEY_UNWRAP', () => unwrapped('wrap-medium-key', copy, wrappedMasterMediumKey))
-  await rejectsWith('COFFER_KEY_UNWRAP', () => unwrapped('wrap-medium-key', elsewhere, wrappedMediumKey))
+  assert.is.not(hex(wrappedMediumKey), hex(wrappedMasterMediumKey))
+  // Neither opens as the other, nor with the Mid of another medium.
+  const bindingKey = sites.bindingKey(copy)
+  await rejectsWith('COFFER_KEY_UNWRAP', () => decryptKa(bindingKey, wrappedMediumKey))
+  await rejectsWith('COFFER_KEY_UNWRAP', () => decryptKu(bindingKey, wrappedMasterMediumKey))
+  await rejectsWith('COFFER_KEY_UNWRAP', () => sites.sentKu(copy, elsewhere.mediumId))
+  await rejectsWith('COFFER_KEY_UNWRAP', () => sites.sentKa(copy, elsewhere.mediumId))
 })
 
 test('claim 6: KM is managed at the central site: neither it nor Ku and Ka cross the line in clear', () => {
   for (const from of [copy, elsewhere, other])
-    for (const secret of [sites.vault.masterKey, sentKu(from), sentKa(from)])
+    for (const secret of [sites.vault.masterKey, sites.sentKu(from), sites.sentKa(from)])
       for (const crossed of [from.request, from.answer]) assert.not.ok(holds(crossed, secret))
 })
 
 test('claim 6: a medium whose Mid is the DID of a title is not sent the Ka of that title as its Ku', async () => {
-  const mediumId = utf8(beside.id)
-  const request = sites.requestLike(copy.opened, { mediumId, requestId: new Uint8Array(16).fill(6) })
-  const { status, body } = await sites.post(request)
-  const { grant } = sites.observed({ path: '/v1/orders', request, answer: body, status })
-  const binding = { ...copy.binding, mediumId, grantHash: grant.grantHash }
-  const secret = openBindingSecret(sites.user.recipient, binding, conversionOf(grant).sealedBindingSecret!)
-  const wrapping = hkdfExpand512(deriveBindingKey(binding, secret), enc('wrap-medium-key'))
-  const sent = unwrapKey(wrapping, conversionOf(grant).wrappedMediumKey)
+  const license = await sites.orderByHand(copy, { titleId: title.id, mediumId: utf8(beside.id) })
+  const sent = sites.sentKu(license)
   await rejectsWith('COFFER_PAYLOAD_FORGED', () => openedPayload(sent, sealedTitle(beside.path)))
-  assert.ok(holds(openedPayload(sentKa(other), sealedTitle(beside.path)), beside.marker))
+  assert.ok(holds(openedPayload(sites.sentKa(other), sealedTitle(beside.path)), beside.marker))
 })
 
 test.run()

@@ -5,15 +5,10 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { sealPayload } from '../../formats/cobblestone.js'
-import {
-  deriveBindingKey,
-  openBindingSecret,
-  payloadContext,
-  unwrapConversionKey
-} from '../../formats/derive.js'
 import { encodeCollection } from '../../formats/records/revocations.js'
 import { openGrant } from '../../formats/records/grant.js'
 import { jsonOf } from '../helpers/site.js'
+import { contextOf } from './arithmetic.js'
 import {
   bytesOf,
   conversionOf,
@@ -43,21 +38,10 @@ test('claim 7: sending DID and Mid from the end user site to the central site', 
 })
 
 test('claim 7: producing Ka and Ku at the central site from DID and Mid with KM', async () => {
-  // An order that this test makes, for a medium that does not exist: only what it says can have gone into Ku.
   const mediumId = new Uint8Array(randomBytes(32))
-  const request = sites.requestLike(copy.opened, { mediumId, requestId: new Uint8Array(randomBytes(16)) })
-  const { status, body } = await sites.post(request)
-  const observed = sites.observed({ path: '/v1/orders', request, answer: body, status })
-  const { wrappedMediumKey, sealedBindingSecret } = conversionOf(observed.grant)
-  const binding = { ...copy.binding, mediumId, grantHash: observed.grant.grantHash }
-  const secret = openBindingSecret(sites.user.recipient, binding, sealedBindingSecret!)
-  const bindingKey = deriveBindingKey(binding, secret)
-  assert.equal(unwrapConversionKey(bindingKey, 'medium-key', wrappedMediumKey), sites.mediumKey(mediumId))
-  const { wrappedMasterMediumKey } = observed.verified
-  assert.equal(
-    unwrapConversionKey(bindingKey, 'master-medium-key', wrappedMasterMediumKey!),
-    sites.masterMediumKey(title.id)
-  )
+  const license = await sites.orderByHand(copy, { titleId: title.id, mediumId })
+  assert.equal(sites.sentKu(license), sites.mediumKey(mediumId))
+  assert.equal(sites.sentKa(license), sites.masterMediumKey(title.id))
 })
 
 test('claim 7: generating EMid(Ku) and EMid(Ka) with Mid, and sending both to the end user site', () => {
@@ -73,17 +57,9 @@ test('claim 7: writing EMid(Ku) into the target storage medium', () => {
 })
 
 test('claim 7: generating decrypted Ku and Ka with Mid, which is what opens both files', () => {
-  const bindingKey = sites.bindingKey(copy)
-  const { wrappedMediumKey } = conversionOf(copy.grant)
-  const mediumKey = unwrapConversionKey(bindingKey, 'medium-key', wrappedMediumKey)
-  const masterMediumKey = unwrapConversionKey(
-    bindingKey,
-    'master-medium-key',
-    copy.verified.wrappedMasterMediumKey!
-  )
   assert.equal(
-    openedPayload(mediumKey, sealedTitle(titlePath(copy.medium, title))),
-    openedPayload(masterMediumKey, sealedTitle(title.path))
+    openedPayload(sites.sentKu(copy), sealedTitle(titlePath(copy.medium, title))),
+    openedPayload(sites.sentKa(copy), sealedTitle(title.path))
   )
 })
 
@@ -101,21 +77,11 @@ test('claim 7: the same steps, gone by hand with records alone, make a copy that
   const mediumId = await sites.mediumId(medium)
   const onMaster = sealedTitle(title.path)
   const { id, release } = onMaster.manifest
-  const requestId = new Uint8Array(randomBytes(16))
-  const request = sites.requestLike(copy.opened, { titleId: id, mediumId, requestId })
-  const { status, body } = await sites.post(request)
-  const { grant, verified } = sites.observed({ path: '/v1/orders', request, answer: body, status })
-
-  const { centerId, grantHash } = grant
-  const binding = { centerId, titleId: id, mediumId, grantHash }
-  const { sealedBindingSecret, wrappedMediumKey } = conversionOf(grant)
-  const secret = openBindingSecret(sites.user.recipient, binding, sealedBindingSecret!)
-  const bindingKey = deriveBindingKey(binding, secret)
-  const mediumKey = unwrapConversionKey(bindingKey, 'medium-key', wrappedMediumKey)
-  const wrappedKa = verified.wrappedMasterMediumKey!
-  const data = openedPayload(unwrapConversionKey(bindingKey, 'master-medium-key', wrappedKa), onMaster)
+  const license = await sites.orderByHand(copy, { titleId: id, mediumId })
+  const { verified } = license
+  const data = openedPayload(sites.sentKa(license), onMaster)
   const salt = new Uint8Array(randomBytes(24))
-  const converted = sealPayload(mediumKey, payloadContext(id, release), salt, data)
+  const converted = sealPayload(sites.sentKu(license), contextOf(id, release), salt, data)
 
   const head = bytesOf(title.path).subarray(0, onMaster.payloadOffset)
   writeFileSync(grantPath(medium, title), verified.grant)

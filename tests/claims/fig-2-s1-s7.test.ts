@@ -3,9 +3,9 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { computeCertificate, sealCertificationKey } from '../../formats/derive.js'
 import { openGrant, type VerifiedGrant } from '../../formats/records/grant.js'
 import { filesBelow } from '../helpers/site.js'
+import { certificateCode, encryptKeyc } from './arithmetic.js'
 import {
   bytesOf,
   certificateOf,
@@ -45,7 +45,7 @@ test('S1: IDk recorded in the medium and SIDi of the software are sent to the ce
 
 test('S2: the central site generates CS from IDk and SIDi as received and sends it back', () => {
   const { certificate } = certificateOf(copy.grant)
-  assert.equal(certificate, computeCertificate(sites.certificationKey(copy.opened.mediumId), copy.binding))
+  assert.equal(certificate, certificateCode(sites.certificationKey(copy.opened.mediumId), copy.binding))
   assert.ok(holds(copy.answer, certificate))
 })
 
@@ -63,7 +63,7 @@ test("S4: CS' is generated locally from IDk and SIDi that were sent to the centr
   const { centerId } = sites.center
   const { mediumId, titleId } = copy.opened
   const sent = { centerId, titleId, mediumId, grantHash: copy.grant.grantHash }
-  const own = computeCertificate(sites.openedCertificationKey(copy), sent)
+  const own = certificateCode(sites.openedCertificationKey(copy), sent)
   assert.is(copy.report.recomputedCertificate, hex(own))
 })
 
@@ -80,7 +80,7 @@ function withWrongCertificate(grant: VerifiedGrant): Uint8Array {
   wrong[15]! ^= 1
   const { centerId } = sites.center
   const { titleId, mediumId, grantHash } = grant
-  const sealedCertificationKey = sealCertificationKey(
+  const sealedCertificationKey = encryptKeyc(
     sites.user.sealKey,
     { centerId, titleId, mediumId, grantHash },
     wrong,

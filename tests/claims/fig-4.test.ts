@@ -2,9 +2,9 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { equalBytes } from '../../formats/bytes.js'
-import { computeCertificate } from '../../formats/derive.js'
 import { openGrant } from '../../formats/records/grant.js'
 import { jsonOf } from '../helpers/site.js'
+import { certificateCode } from './arithmetic.js'
 import {
   bytesOf,
   certificateOf,
@@ -57,7 +57,7 @@ test('FIG. 4: the central site saves the contents of the request into the user p
 
 test('FIG. 4: the signature processor (14) compresses SIDi and IDk into CS, KEYc as its secret key', () => {
   const key = sites.certificationKey(copy.mediumId)
-  assert.equal(certificateOf(copy.grant).certificate, computeCertificate(key, copy.binding))
+  assert.equal(certificateOf(copy.grant).certificate, certificateCode(key, copy.binding))
 })
 
 test('FIG. 4: the encryption unit (15) encrypts KEYc with KU into EKU(KEYc)', () => {
@@ -81,7 +81,7 @@ test('FIG. 4: CS and EKU(KEYc) are written into the target (12) and retrieved fr
 })
 
 test("FIG. 4: the decryption unit (16), the signature processor (17) and the comparator (18) find CS and CS' the same", () => {
-  const own = hex(computeCertificate(sites.openedCertificationKey(copy), copy.binding))
+  const own = hex(certificateCode(sites.openedCertificationKey(copy), copy.binding))
   assert.equal([copy.report.recomputedCertificate, copy.report.certificate], [own, own])
 })
 

@@ -2,9 +2,9 @@
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { computeCertificate } from '../../formats/derive.js'
 import { filesBelow, jsonOf } from '../helpers/site.js'
 import { rejectsWith } from '../helpers/rejects.js'
+import { certificateCode } from './arithmetic.js'
 import {
   bytesOf,
   certificateOf,
@@ -43,7 +43,7 @@ test('FIG. 6: the medium has CS, EKU(KEYc), SIDi and EKd(DATA), and what IDk is 
 
 test("FIG. 6: before a run KEYc is decrypted (16), CS' generated (17) and compared with CS (18)", async () => {
   const report = jsonOf(await sites.site.coffer('verify', copy.medium, '--json'))
-  const own = hex(computeCertificate(sites.openedCertificationKey(copy), copy.binding))
+  const own = hex(certificateCode(sites.openedCertificationKey(copy), copy.binding))
   assert.equal([report.certificate, report.recomputedCertificate], [own, own])
   assert.equal([report.match, report.verdict], [true, 'ok'])
   assert.equal([report.mediumId, report.centerId], [hex(copy.mediumId), hex(sites.center.centerId)])

@@ -3,8 +3,8 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { unwrapConversionKey, wrapConversionKey } from '../../formats/derive.js'
 import { filesBelow, jsonOf } from '../helpers/site.js'
+import { encryptKa } from './arithmetic.js'
 import {
   bytesOf,
   contentsOf,
@@ -35,11 +35,7 @@ withTwoSites(test, async opened => {
 })
 test.after(() => earlier?.close())
 
-const openedWith = (from: Copy) =>
-  [
-    unwrapConversionKey(sites.bindingKey(from), 'medium-key', conversionOf(from.grant).wrappedMediumKey),
-    unwrapConversionKey(sites.bindingKey(from), 'master-medium-key', from.verified.wrappedMasterMediumKey!)
-  ] as const
+const openedWith = (from: Copy) => [sites.sentKu(from), sites.sentKa(from)] as const
 
 test('FIG. 7: a copy goes through S11 to S17: S12 and S13 at the center, S17 together with S16', () => {
   assert.equal(copy.steps, ['S11', 'S14', 'S15', 'S16'])
@@ -106,7 +102,7 @@ test('S16: with another Ka than that of DID there is no Data: the old copy stays
       sites.reanswered(answer, grant => {
         const binding = { ...copy.binding, grantHash: grant.grantHash }
         const bindingKey = sites.bindingKey({ ...copy, grant, binding })
-        return { wrappedMasterMediumKey: wrapConversionKey(bindingKey, 'master-medium-key', another) }
+        return { wrappedMasterMediumKey: encryptKa(bindingKey, another) }
       }),
     () => sites.order(title, copy.medium)
   )

@@ -6,7 +6,7 @@
  * have together: the center's vault and the user's key. So it computes every value by itself and holds it against what
  * the programs sent, wrote and compared.
  */
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { cpSync, readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -16,18 +16,6 @@ import * as assert from 'uvu/assert'
 import { openStore, type Store } from '../../center/store.js'
 import { concat, fromHex, hex } from '../../formats/bytes.js'
 import { openPayload } from '../../formats/cobblestone.js'
-import {
-  computeCertificate,
-  deriveBindingKey,
-  deriveCertificationKey,
-  deriveMasterMediumKey,
-  deriveMediumKey,
-  openBindingSecret,
-  openCertificationKey,
-  payloadContext,
-  unwrapTitleKey,
-  type Binding
-} from '../../formats/derive.js'
 import { deriveKeys, parseSecretKey, userIdOf, type KeyPairs } from '../../formats/keys.js'
 import {
   encodeAnswer,
@@ -59,6 +47,20 @@ import {
   type SchemeName,
   type Site
 } from '../helpers/site.js'
+import {
+  bindingKeyOf,
+  certificateCode,
+  certificationKeyOf,
+  contextOf,
+  decryptKa,
+  decryptKd,
+  decryptKeyc,
+  decryptKu,
+  decryptSecret,
+  masterMediumKeyOf,
+  mediumKeyOf,
+  type Binding
+} from './arithmetic.js'
 
 export const PRICE = { minor: 900, currency: 'EUR' } as const
 const EPOCH = 1
@@ -89,14 +91,17 @@ export interface Observed extends Exchange {
   readonly grant: VerifiedGrant
 }
 
+/** An order that was granted, and what it was for: title and medium as the test knows them, not as either site says. */
+export interface License extends Observed {
+  readonly binding: Binding
+}
+
 /** A copy that succeeded. */
-export interface Copy extends Observed {
+export interface Copy extends License {
   readonly title: Pressed
   readonly medium: string
   /** As `coffer inspect` measured it before anything was ordered. */
   readonly mediumId: Uint8Array
-  /** Title and medium as the test knows them, not as either site says. */
-  readonly binding: Binding
   /** What `coffer copy --json` printed, and the steps it told. */
   readonly report: any
   readonly steps: readonly string[]
@@ -169,13 +174,17 @@ export class TwoSites {
     const mediumId = await this.mediumId(medium)
     const ran = expectSuccess(await this.order(title, medium))
     const observed = this.observed(this.line.last())
-    const hash = grantHash(observed.grant.frame.body)
     return {
       ...observed,
       title,
       medium,
       mediumId,
-      binding: { centerId: this.center.centerId, titleId: title.id, mediumId, grantHash: hash },
+      binding: {
+        centerId: this.center.centerId,
+        titleId: title.id,
+        mediumId,
+        grantHash: hashOf(observed.grant)
+      },
       report: jsonOf(ran),
       steps: stepsOf(ran)
     }
@@ -192,36 +201,59 @@ export class TwoSites {
   /** KEYc, as the center derives it for this user and a medium. */
   certificationKey(mediumId: Uint8Array, userId = this.userId): Uint8Array {
     const { certificationMaster } = this.vault
-    return deriveCertificationKey(certificationMaster, this.center.centerId, EPOCH, userId, mediumId)
+    return certificationKeyOf(certificationMaster, this.center.centerId, EPOCH, userId, mediumId)
   }
 
   /** KEYc out of EKU(KEYc). */
-  openedCertificationKey({ grant, binding }: Copy, keys = this.user): Uint8Array {
+  openedCertificationKey({ grant, binding }: License, keys = this.user): Uint8Array {
     const { certificate, sealedCertificationKey } = certificateOf(grant)
-    return openCertificationKey(keys.recipient, binding, certificate, sealedCertificationKey)
+    return decryptKeyc(keys.recipient, binding, certificate, sealedCertificationKey)
   }
 
   /** Kd out of a grant, with the user's key and a medium's CS'. */
   titleKey(copy: Copy, binding = copy.binding): Uint8Array {
     const certificationKey = this.openedCertificationKey(copy)
-    const recomputed = computeCertificate(certificationKey, binding)
-    return unwrapTitleKey(certificationKey, binding, recomputed, certificateOf(copy.grant).wrappedTitleKey)
+    const recomputed = certificateCode(certificationKey, binding)
+    return decryptKd(certificationKey, binding, recomputed, certificateOf(copy.grant).wrappedTitleKey)
   }
 
   /** Ku. */
   mediumKey(mediumId: Uint8Array): Uint8Array {
-    return deriveMediumKey(this.vault.masterKey, this.center.centerId, EPOCH, mediumId)
+    return mediumKeyOf(this.vault.masterKey, this.center.centerId, EPOCH, mediumId)
   }
 
   /** Ka. */
   masterMediumKey(titleId: string, release = 1): Uint8Array {
-    return deriveMasterMediumKey(this.vault.masterKey, this.center.centerId, EPOCH, titleId, release)
+    return masterMediumKeyOf(this.vault.masterKey, this.center.centerId, EPOCH, titleId, release)
   }
 
   /** The key of EMid(...): what Mid alone is in the seed. @param mediumId - Another, to see that it does not open. */
-  bindingKey({ grant, binding }: Copy, mediumId = binding.mediumId, keys = this.user): Uint8Array {
-    const secret = openBindingSecret(keys.recipient, binding, conversionOf(grant).sealedBindingSecret!)
-    return deriveBindingKey({ ...binding, mediumId }, secret)
+  bindingKey({ grant, binding }: License, mediumId = binding.mediumId, keys = this.user): Uint8Array {
+    const secret = decryptSecret(keys.recipient, binding, conversionOf(grant).sealedBindingSecret!)
+    return bindingKeyOf({ ...binding, mediumId }, secret)
+  }
+
+  /** Ku out of EMid(Ku) as it was sent. */
+  sentKu(license: License, mediumId?: Uint8Array): Uint8Array {
+    return decryptKu(this.bindingKey(license, mediumId), conversionOf(license.grant).wrappedMediumKey)
+  }
+
+  /** Ka out of EMid(Ka) as it was sent. */
+  sentKa(license: License, mediumId?: Uint8Array): Uint8Array {
+    return decryptKa(this.bindingKey(license, mediumId), license.verified.wrappedMasterMediumKey!)
+  }
+
+  /** An order that no program made, for a medium that need not exist: only what it says can enter the answer. */
+  async orderByHand(
+    like: Copy,
+    { titleId, mediumId }: Pick<Binding, 'titleId' | 'mediumId'>
+  ): Promise<License> {
+    const requestId = new Uint8Array(randomBytes(16))
+    const request = this.requestLike(like.opened, { titleId, mediumId, requestId })
+    const { status, body } = await this.post(request)
+    const observed = this.observed({ path: '/v1/orders', request, answer: body, status })
+    const { centerId } = this.center
+    return { ...observed, binding: { centerId, titleId, mediumId, grantHash: hashOf(observed.grant) } }
   }
 
   /** A request like one that was made, with something else in it, signed by the user. */
@@ -378,6 +410,8 @@ export class Line {
   }
 }
 
+const hashOf = ({ frame }: VerifiedGrant): Uint8Array => grantHash(frame.body)
+
 /** CS, EKU(KEYc) and the wrapped Kd of a grant. */
 export function certificateOf(grant: VerifiedGrant): CertificateLicense {
   if (grant.scheme !== 'certificate') throw new Error('a grant of the second embodiment')
@@ -414,7 +448,7 @@ export function sealedTitle(path: string): SealedTitle {
 
 /** Open a whole payload. @throws CofferError COFFER_PAYLOAD_FORGED for another key. */
 export const openedPayload = (key: Uint8Array, { manifest, payload }: SealedTitle): Uint8Array =>
-  openPayload(key, payloadContext(manifest.id, manifest.release), payload)
+  openPayload(key, contextOf(manifest.id, manifest.release), payload)
 
 /** Whether bytes hold other bytes, or a text, anywhere. */
 export const holds = (bytes: Uint8Array, part: Uint8Array | string): boolean =>
