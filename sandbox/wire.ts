@@ -186,7 +186,9 @@ export class Writer {
     this.#tag(NUMBER)
     this.#reserve(8)
     float[0] = value
-    for (let i = 0; i < 8; i++) this.#bytes[this.#at++] = floatBytes[LITTLE_ENDIAN ? i : 7 - i]!
+    const bytes = this.#bytes
+    for (let i = 0; i < 8; i++) bytes[this.#at + i] = floatBytes[LITTLE_ENDIAN ? i : 7 - i]!
+    this.#at += 8
   }
 
   #text(text: string): void {
@@ -425,7 +427,10 @@ export class Reader {
   }
 
   #float(): number {
-    for (let i = 0; i < 8; i++) floatBytes[LITTLE_ENDIAN ? i : 7 - i] = this.byte()
+    if (this.#end - this.#at < 8) throw new MalformedMessage('message ends early')
+    const bytes = this.#bytes
+    for (let i = 0; i < 8; i++) floatBytes[LITTLE_ENDIAN ? i : 7 - i] = bytes[this.#at + i]!
+    this.#at += 8
     return float[0]!
   }
 
@@ -481,10 +486,13 @@ export class Reader {
   }
 
   #utf8(count: number): string {
-    const end = this.#at + count
+    // Locals, since in QuickJS a private field costs several times as much.
+    const bytes = this.#bytes
+    let at = this.#at
+    const end = at + count
     let text = ''
-    while (this.#at < end) {
-      const lead = this.#bytes[this.#at++]!
+    while (at < end) {
+      const lead = bytes[at++]!
       if (lead < 0x80) {
         text += fromCharCode(lead)
         continue
@@ -492,7 +500,7 @@ export class Reader {
       const extra = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1
       let code = lead & (0x3f >> extra)
       for (let i = 0; i < extra; i++) {
-        const next = this.#at < end ? this.#bytes[this.#at++]! : 0
+        const next = at < end ? bytes[at++]! : 0
         if ((next & 0xc0) !== 0x80) throw new MalformedMessage('text is not UTF-8')
         code = (code << 6) | (next & 63)
       }
@@ -511,6 +519,7 @@ export class Reader {
           ? fromCharCode(code)
           : fromCharCode(0xd800 + ((code - 0x10000) >> 10), 0xdc00 + ((code - 0x10000) & 0x3ff))
     }
+    this.#at = end
     return text
   }
 
