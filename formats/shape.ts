@@ -85,18 +85,17 @@ export function list<T>(item: Shape<T>, min: number, max: number): Shape<readonl
   }
 }
 
-const OPTIONAL = Symbol('optional')
-type Optional<T> = Shape<T | undefined> & { [OPTIONAL]: true }
+type Optional<T> = Shape<T | undefined> & { readonly isOptional: true }
 
 export function optional<T>(shape: Shape<T>): Optional<T> {
   return Object.assign((value: unknown) => (value === undefined ? undefined : shape(value)), {
-    [OPTIONAL]: true as const
+    isOptional: true as const
   })
 }
 
 type Fields = Readonly<Record<string, Shape<unknown>>>
 type OptionalKeys<F extends Fields> = {
-  [K in keyof F]: F[K] extends { [OPTIONAL]: true } ? K : never
+  [K in keyof F]: F[K] extends { isOptional: true } ? K : never
 }[keyof F]
 export type RecordOf<F extends Fields> = {
   readonly [K in Exclude<keyof F, OptionalKeys<F>>]: Infer<F[K]>
