@@ -3,7 +3,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { rejectsWith } from '../helpers/rejects.js'
 import { expectSuccess, jsonOf } from '../helpers/site.js'
-import { hex, PRICE, type Copy, type Pressed, type TwoSites, withTwoSites } from './sites.js'
+import { bindingKeyOf, decryptKu, decryptSecret } from './arithmetic.js'
+import { conversionOf, hex, PRICE, type Copy, type Pressed, type TwoSites, withTwoSites } from './sites.js'
 
 let sites: TwoSites
 let title: Pressed
@@ -59,6 +60,19 @@ test('FIG. 8: the encryption unit (36) encrypts Ku and Ka with Mid, for the requ
   expectSuccess(await sites.site.cofferWith({ env: { COFFER_HOME: home } }, 'keygen'))
   const stranger = sites.keysIn(home)
   await rejectsWith('COFFER_KEY_UNWRAP', () => sites.bindingKey(copy, copy.mediumId, stranger))
+})
+
+test('FIG. 8: Mid is no secret: a random one, new for each order, is the other half of the key of unit (36)', async () => {
+  const { wrappedMediumKey, sealedBindingSecret } = conversionOf(copy.grant)
+  await rejectsWith('COFFER_KEY_UNWRAP', () => decryptKu(bindingKeyOf(copy.binding), wrappedMediumKey))
+  const again = await sites.orderByHand(copy, copy.binding)
+  const { recipient } = sites.user
+  const secrets = [
+    decryptSecret(recipient, copy.binding, sealedBindingSecret!),
+    decryptSecret(recipient, again.binding, conversionOf(again.grant).sealedBindingSecret!)
+  ]
+  assert.is(new Set(secrets.map(hex)).size, 2)
+  assert.equal(sites.sentKu(again), sites.sentKu(copy))
 })
 
 test('FIG. 8: the user profile database (37) has the user, and the cost is charged to him', async () => {
