@@ -35,7 +35,7 @@ withTwoSites(test, async opened => {
   copy = await sites.copy(title)
 })
 
-test('claim 1: one message goes from the end user site to the central site (5), and one back', () => {
+test('FIG. 1: two sites and a line: one message goes to the central site (5), and one comes back', () => {
   assert.equal(
     sites.line.exchanges.map(({ path, status }) => [path, status]),
     [['/v1/orders', 200]]

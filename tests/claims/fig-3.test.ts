@@ -31,7 +31,7 @@ withTwoSites(test, async opened => {
   await sites.copy(second, copy.medium)
 })
 
-test('FIG. 3(A): a master holds several programs, each encrypted, each with its own SIDi', async () => {
+test('FIG. 3(A): a master (11) holds several programs, each encrypted, each with its own SIDi', async () => {
   const [{ master }] = titles as [Pressed, Pressed]
   const listed = jsonOf(await sites.site.coffer('list', master, '--json'))
   assert.equal(
@@ -65,7 +65,7 @@ test('FIG. 3(A): the manager application MA is one file on the master, started f
   assert.equal([ran.code, ran.stdout], [0, `${title.marker}\n`], ran.stderr)
 })
 
-test('FIG. 3(B): a target holds IDk, certificates and encrypted programs, and nothing else of ours', () => {
+test('FIG. 3(B): a target (12) holds IDk, certificates and encrypted programs, and nothing else of ours', () => {
   assert.equal(filesBelow(join(copy.medium, '.coffer')), [
     'grants/org.example.sid-1.grant',
     'grants/org.example.sid-2.grant',
