@@ -9,7 +9,7 @@
  */
 import { build } from 'esbuild'
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -29,30 +29,40 @@ function* filesUnder(folder) {
   }
 }
 
-const common = { platform: 'node', target: 'node20', logLevel: 'warning', charset: 'utf8' }
-
 /** Remove compiled files whose source is gone, so that a deleted test cannot go on passing. */
 function sweep(kept) {
   const walk = folder => {
     for (const entry of readdirSync(folder, { withFileTypes: true })) {
       const path = join(folder, entry.name)
       if (entry.isDirectory()) walk(path)
-      else if (path.endsWith('.js') && !kept.has(relative('build', path).replaceAll('\\', '/'))) rmSync(path)
+      else if (path.endsWith('.js') && !kept.has(relative('build', path).replaceAll('\\', '/')))
+        rmSync(path, { force: true })
     }
   }
   for (const folder of SOURCES) if (existsSync(join('build', folder))) walk(join('build', folder))
 }
 
 const sources = SOURCES.flatMap(folder => [...filesUnder(folder)])
-await build({
-  ...common,
+const { outputFiles } = await build({
+  platform: 'node',
+  target: 'node20',
+  logLevel: 'warning',
+  charset: 'utf8',
   entryPoints: sources,
   outdir: 'build',
   outbase: '.',
   format: 'esm',
   sourcemap: 'inline',
-  sourcesContent: false
+  sourcesContent: false,
+  write: false
 })
+for (const { path, contents } of outputFiles) {
+  if (existsSync(path) && readFileSync(path).equals(contents)) continue
+  // In one step: a test, or another build, may be reading what is there.
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(`${path}.${process.pid}`, contents)
+  renameSync(`${path}.${process.pid}`, path)
+}
 // The SDK's script is made by the engine's step.
 sweep(new Set([...sources.map(path => path.replace(/\.ts$/, '.js')), 'sandbox/guest-sdk.js']))
 

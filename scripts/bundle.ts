@@ -7,30 +7,50 @@
  *   bin/coffer-center.js      the center's program
  *   ses-child.js              what the sandbox starts in a process of its own,
  *   thread-worker.js          and in a thread
+ *   licenses.txt              of the packages whose code is inside these files
+ *
+ * What went into each file stands in build/bundles.json, for tests/house/bundle.test.ts.
  */
-import { build, type BuildOptions } from 'esbuild'
-import { chmodSync, copyFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { build, type BuildOptions, type Metafile, type OutputFile } from 'esbuild'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { write } from './write.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 process.chdir(root)
 mkdirSync('dist/bin', { recursive: true })
 
-const common: BuildOptions = {
-  bundle: true,
-  platform: 'node',
-  target: 'node20',
-  charset: 'utf8',
-  logLevel: 'warning',
-  absWorkingDir: root
+const PROGRAM = 'dist/coffer-program.cjs'
+const outputs: Metafile['outputs'] = {}
+
+/** Bundle in memory, then write each file in one step, those first that others import. */
+async function bundle(options: BuildOptions): Promise<void> {
+  const { outputFiles, metafile } = await build({
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    charset: 'utf8',
+    logLevel: 'warning',
+    absWorkingDir: root,
+    write: false,
+    metafile: true,
+    ...options
+  })
+  const pathOf = (file: OutputFile) => relative(root, file.path).replaceAll('\\', '/')
+  const isEntry = (file: OutputFile) => metafile!.outputs[pathOf(file)]!.entryPoint !== undefined
+  for (const file of [...outputFiles!].sort((a, b) => Number(isEntry(a)) - Number(isEntry(b)))) {
+    const path = pathOf(file)
+    if (existsSync(path) && readFileSync(path).equals(file.contents)) continue
+    // V8 tells a cache's program by its length alone: what was made for an older one must be gone before.
+    if (path === PROGRAM)
+      for (const name of readdirSync('dist')) if (name.endsWith('.cache')) rmSync(`dist/${name}`)
+    write(path, file.contents)
+  }
+  Object.assign(outputs, metafile!.outputs)
 }
 
-/** Chunks are named by their contents: old ones would stay for ever. */
-for (const name of readdirSync('dist')) if (name.startsWith('chunk-')) rmSync(join('dist', name))
-
-await build({
-  ...common,
+await bundle({
   entryPoints: {
     index: 'loader/index.ts',
     sandbox: 'sandbox/index.ts',
@@ -46,8 +66,7 @@ await build({
 })
 
 /** Started by path, in a thread or process of their own; each whole, so that it starts fast. */
-await build({
-  ...common,
+await bundle({
   entryPoints: { 'ses-child': 'sandbox/ses-child.ts', 'thread-worker': 'sandbox/thread-worker.ts' },
   outdir: 'dist',
   format: 'esm'
@@ -56,24 +75,20 @@ await build({
 /** `import.meta.url` as the ES modules see it: a file in dist/. */
 const HERE = "const __coffer_here = require('node:url').pathToFileURL(__filename).href;"
 
-await build({
-  ...common,
+await bundle({
   entryPoints: ['loader/cli/bin.ts'],
-  outfile: 'dist/coffer-program.cjs',
+  outfile: PROGRAM,
   format: 'cjs',
   // ASCII alone is read, and kept, as one byte per character.
   charset: 'ascii',
   define: { 'import.meta.url': '__coffer_here' },
   banner: { js: HERE },
   // Large, or native, and only needed by those who press.
-  external: ['esbuild', '@endo/evasive-transform', '@jridgewell/trace-mapping'],
-  // A script made from a code cache cannot import(); require() takes ES modules too since Node 20.19.
-  supported: { 'dynamic-import': false },
+  external: ['esbuild', '@endo/evasive-transform', '@jridgewell/trace-mapping', 'acorn'],
   minifySyntax: true
 })
 
-await build({
-  ...common,
+await bundle({
   entryPoints: ['center/cli.ts'],
   outfile: 'dist/bin/coffer-center.js',
   format: 'esm',
@@ -85,5 +100,41 @@ await build({
   }
 })
 
-copyFileSync('loader/cli/start.cjs', 'dist/bin/coffer.cjs')
+write('dist/bin/coffer.cjs', readFileSync('loader/cli/start.cjs'))
 for (const program of ['dist/bin/coffer.cjs', 'dist/bin/coffer-center.js']) chmodSync(program, 0o755)
+
+write('dist/licenses.txt', licenses())
+write('build/bundles.json', JSON.stringify(outputs, undefined, 2))
+
+/** Chunks are named by their contents: old ones would stay for ever, and so would a file that is made no more. */
+const made = new Set([...Object.keys(outputs), 'dist/bin/coffer.cjs', 'dist/guest-sdk.js'])
+for (const folder of ['dist', 'dist/bin'])
+  for (const name of readdirSync(folder)) {
+    const path = `${folder}/${name}`
+    if (/\.c?js$/.test(name) && !made.has(path)) rmSync(path, { force: true })
+  }
+
+/** The terms of each package whose code is in dist/, as its authors wrote them. */
+function licenses(): string {
+  const inputs = Object.values(outputs).flatMap(output => Object.keys(output.inputs))
+  const folders = new Set(
+    inputs.flatMap(path => /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path) ?? [])
+  )
+  // dist/quickjs.wasm
+  folders.add('node_modules/@jitl/quickjs-wasmfile-release-sync')
+  return [...folders]
+    .sort()
+    .map(licenseOf)
+    .join(`\n${'-'.repeat(100)}\n\n`)
+}
+
+function licenseOf(folder: string): string {
+  const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
+    name: string
+    version: string
+    license: string
+  }
+  const file = readdirSync(folder).find(entry => /^licen[cs]e(?:\.|$)/i.test(entry))
+  const text = file === undefined ? '' : `\n${readFileSync(join(folder, file), 'utf8').trim()}\n`
+  return `${name} ${version} (${license})\n${text}`
+}

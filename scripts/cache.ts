@@ -7,11 +7,12 @@
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { newShop } from './shop.js'
+import { write } from './write.js'
 
 process.chdir(fileURLToPath(new URL('../..', import.meta.url)))
 
@@ -24,16 +25,16 @@ const isFresh = existsSync(CACHE) && existsSync(STAMP) && readFileSync(STAMP, 'u
 if (!isFresh) await makeCache()
 
 async function makeCache(): Promise<void> {
-  for (const name of readdirSync('dist')) if (name.endsWith('.cache')) rmSync(join('dist', name))
   const folder = mkdtempSync(join(tmpdir(), 'coffer-cache-'))
   try {
     await using shop = await newShop(folder)
     const medium = await shop.medium(shop.hello)
     const maker = join(folder, 'make.cjs')
+    const made = join(folder, 'made.cache')
     writeFileSync(
       maker,
-      `const { script, cache } = require(${JSON.stringify(join(process.cwd(), 'dist/bin/coffer.cjs'))})
-       process.on('exit', () => require('node:fs').writeFileSync(cache, script.createCachedData()))`
+      `const { script } = require(${JSON.stringify(join(process.cwd(), 'dist/bin/coffer.cjs'))})
+       process.on('exit', () => require('node:fs').writeFileSync(${JSON.stringify(made)}, script.createCachedData()))`
     )
     const { status, stderr } = spawnSync(process.execPath, [maker, 'run', medium], {
       env: { ...process.env, COFFER_HOME: shop.home.folder },
@@ -41,7 +42,8 @@ async function makeCache(): Promise<void> {
       stdio: ['ignore', 'ignore', 'pipe']
     })
     if (status !== 0) throw new Error(`the run that fills the code cache ended with ${status}: ${stderr}`)
-    writeFileSync(STAMP, hash)
+    write(CACHE, readFileSync(made))
+    write(STAMP, hash)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

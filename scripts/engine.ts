@@ -8,10 +8,10 @@
  * Metering takes seconds, so each result is kept until one of its inputs changes. The same inputs give the same bytes.
  */
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { write } from './write.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 process.chdir(root)
@@ -43,14 +43,6 @@ function* filesUnder(folder: string): Generator<string> {
 
 const hashFiles = (paths: readonly string[]) =>
   sha256(...paths.flatMap(path => [path, readFileSync(path)])).toString('hex')
-
-/** In one step, so that a test or build that runs meanwhile never sees half a file. */
-function write(path: string, content: Uint8Array | string): void {
-  mkdirSync(dirname(path), { recursive: true })
-  const partial = `${path}.${process.pid}`
-  writeFileSync(partial, content)
-  renameSync(partial, path)
-}
 
 /** Do the work unless its result is there, made of the same inputs. */
 async function keep(

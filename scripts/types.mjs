@@ -31,7 +31,8 @@ function reach(path) {
 }
 
 const entries = Object.values(JSON.parse(readFileSync('package.json', 'utf8')).exports)
-for (const { types } of entries) if (types?.startsWith(`./${PUBLISHED}/`)) reach(types.slice(PUBLISHED.length + 3))
+for (const { types } of entries)
+  if (types?.startsWith(`./${PUBLISHED}/`)) reach(types.slice(PUBLISHED.length + 3))
 
 if (existsSync(PUBLISHED)) rmSync(PUBLISHED, { recursive: true })
 for (const path of reached) {

@@ -7,8 +7,8 @@
  * a string, which stays in the child's memory until it ends.
  */
 import { spawn } from 'node:child_process'
-import { Socket } from 'node:net'
-import { CofferError } from '../../formats/errors.js'
+import type { Socket } from 'node:net'
+import type { CofferError } from '../../formats/errors.js'
 import { engineFailed, limitReached } from '../failures.js'
 import type { Guest, LaunchOptions } from '../guest.js'
 import { startRemote } from '../remote.js'

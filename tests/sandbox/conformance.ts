@@ -776,8 +776,7 @@ export function conform(way: string, how: LaunchOptions): void {
   })
 
   test('a host function may call the guest again', async () => {
-    let guest: Guest
-    guest = await start(
+    const guest: Guest = await start(
       `import { twice } from 'coffer:host'; export const go = async () => (await twice(20)) + 2; export const double = x => 2 * x`,
       {
         capabilities: { host: { twice: async (x: number) => guest.call('double', x) } }

@@ -4,7 +4,7 @@
  */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { CofferError } from '../../formats/errors.js'
+import type { CofferError } from '../../formats/errors.js'
 import { DEFAULT_LIMITS } from '../../sandbox/guest.js'
 import { MAX_GUEST_STACK_BYTES } from '../../sandbox/quickjs/abi.js'
 import { runGuest } from './quickjs-stand-in.js'
