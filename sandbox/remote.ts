@@ -7,6 +7,7 @@
  *
  * @see docs/spec.md §7.4
  */
+import { monotonicMs } from './clock.js'
 import { CofferError, ERROR_CODES, type ErrorCode } from '../formats/errors.js'
 import { type CapabilityTable, type Grant, grantTable } from './capabilities.js'
 import { disposed, engineFailed, gone, interrupted, limitReached, unsupported } from './failures.js'
@@ -124,7 +125,7 @@ class RemoteGuest implements Guest {
   readonly #grants: CapabilityTable
   readonly #channel: NearChannel
   readonly #writer = new Writer(WIRE)
-  readonly #startedMs = performance.now()
+  readonly #startedMs = monotonicMs()
   readonly #calls = new Map<number, PendingCall>()
   #lastCall = START
   #callCount = 0
@@ -185,7 +186,7 @@ class RemoteGuest implements Guest {
   }
 
   usage(): Usage {
-    return { ...this.#usage, wallMs: performance.now() - this.#startedMs, calls: this.#callCount }
+    return { ...this.#usage, wallMs: monotonicMs() - this.#startedMs, calls: this.#callCount }
   }
 
   async dispose(): Promise<void> {
@@ -221,7 +222,7 @@ class RemoteGuest implements Guest {
   }
 
   #open(id: number, resolve: PendingCall['resolve'], reject: PendingCall['reject'], program: boolean): void {
-    this.#calls.set(id, { resolve, reject, startedMs: performance.now(), program })
+    this.#calls.set(id, { resolve, reject, startedMs: monotonicMs(), program })
     this.#arm()
   }
 
@@ -241,7 +242,7 @@ class RemoteGuest implements Guest {
     const [first] = this.#calls.values()
     if (first === undefined || wallMs === Infinity) return
     const grace = this.#calls.has(START) ? BOOT_MS : GRACE_MS
-    const delay = first.startedMs + wallMs + grace - performance.now()
+    const delay = first.startedMs + wallMs + grace - monotonicMs()
     this.#wallTimer = setTimeout(
       () => this.#end(limitReached('COFFER_LIMIT_WALL', this.#limits)),
       Math.min(Math.max(delay, 0), 0x7fffffff)

@@ -4,6 +4,7 @@
  *
  * @see docs/spec.md §7
  */
+import { monotonicMs } from './clock.js'
 import { CofferError } from '../formats/errors.js'
 import { type CapabilityTable, grantTable } from './capabilities.js'
 import { disposed, engineFailed, gone, interrupted, limitReached, unsupported } from './failures.js'
@@ -111,7 +112,7 @@ class Session implements Guest {
   readonly #grants: CapabilityTable
   readonly #watch: SessionPowers['watch']
   readonly #writer = new Writer(WIRE)
-  readonly #startedMs = performance.now()
+  readonly #startedMs = monotonicMs()
   #machine: Machine | undefined
 
   /** Why the guest has ended; undefined while it lives. */
@@ -135,7 +136,7 @@ class Session implements Guest {
   #outputBytes = 0
   #memoryBytes = 0
 
-  /** When the guest wants to be woken, on performance.now(); undefined when no timer waits. */
+  /** When the guest wants to be woken, on the clock of monotonicMs(); undefined when no timer waits. */
   #wakeMs: number | undefined
   #wakeTimer: Timer | undefined
   #wallTimer: Timer | undefined
@@ -202,7 +203,7 @@ class Session implements Guest {
       this.#memoryBytes = this.#machine.memoryBytes()
     return {
       cpuMs: this.#cpuNow(),
-      wallMs: performance.now() - this.#startedMs,
+      wallMs: monotonicMs() - this.#startedMs,
       memoryBytes: this.#memoryBytes,
       outputBytes: this.#outputBytes,
       calls: this.#callCount
@@ -238,7 +239,7 @@ class Session implements Guest {
   }
 
   #open(id: number, resolve: PendingCall['resolve'], reject: PendingCall['reject'], program: boolean): void {
-    this.#calls.set(id, { resolve, reject, cpuMs: this.#cpuMs, startedMs: performance.now(), program })
+    this.#calls.set(id, { resolve, reject, cpuMs: this.#cpuMs, startedMs: monotonicMs(), program })
     if (this.#calls.size === 1) this.#arm()
   }
 
@@ -262,7 +263,7 @@ class Session implements Guest {
   #enter(compute: () => void): void {
     if (this.#ended !== undefined) return
     this.#running = true
-    this.#background = { cpuMs: this.#cpuMs, startedMs: performance.now() }
+    this.#background = { cpuMs: this.#cpuMs, startedMs: monotonicMs() }
     this.#turn(compute)
   }
 
@@ -313,7 +314,7 @@ class Session implements Guest {
   }
 
   #resume(): void {
-    this.#sliceMs = performance.now()
+    this.#sliceMs = monotonicMs()
     if (this.#watch === undefined) return
     const account = this.#firstCall() ?? this.#background
     const cpuLeftMs = this.#limits.cpuMs - (this.#cpuMs - account.cpuMs)
@@ -339,7 +340,7 @@ class Session implements Guest {
   }
 
   #cpuNow(): number {
-    return this.#cpuMs + (this.#sliceMs === undefined ? 0 : performance.now() - this.#sliceMs)
+    return this.#cpuMs + (this.#sliceMs === undefined ? 0 : monotonicMs() - this.#sliceMs)
   }
 
   #poll(): void {
@@ -349,7 +350,7 @@ class Session implements Guest {
     const account = this.#firstCall() ?? this.#background
     const { cpuMs, wallMs } = this.#limits
     if (this.#cpuNow() - account.cpuMs > cpuMs) throw limitReached('COFFER_LIMIT_CPU', this.#limits)
-    if (performance.now() - account.startedMs > wallMs) throw limitReached('COFFER_LIMIT_WALL', this.#limits)
+    if (monotonicMs() - account.startedMs > wallMs) throw limitReached('COFFER_LIMIT_WALL', this.#limits)
   }
 
   #firstCall(): PendingCall | undefined {
@@ -390,28 +391,28 @@ class Session implements Guest {
     if (first !== undefined && this.#limits.wallMs !== Infinity) {
       const { wallMs } = this.#limits
       const expire = () => this.#end(limitReached('COFFER_LIMIT_WALL', this.#limits))
-      this.#wallTimer = setTimeout(expire, boundedDelay(first.startedMs + wallMs - performance.now()))
+      this.#wallTimer = setTimeout(expire, boundedDelay(first.startedMs + wallMs - monotonicMs()))
     }
     if (this.#wakeMs !== undefined) {
       // A seeded guest's time passes without waiting, unless it waits for the host.
       const delay =
-        this.#seededBytes !== undefined && this.#requests === 0 ? 0 : this.#wakeMs - performance.now()
+        this.#seededBytes !== undefined && this.#requests === 0 ? 0 : this.#wakeMs - monotonicMs()
       this.#wakeTimer = setTimeout(() => this.#wake(), boundedDelay(delay))
       if (first === undefined) this.#wakeTimer.unref?.()
     }
   }
 
   #wake(): void {
-    const turnEndsMs = performance.now() + TURN_MS
+    const turnEndsMs = monotonicMs() + TURN_MS
     do {
       this.#wakeMs = undefined
       this.#enter(() => this.#machine!.dispatch(new Uint8Array([TO_GUEST.wake])))
-    } while (this.#isDue() && performance.now() < turnEndsMs)
+    } while (this.#isDue() && monotonicMs() < turnEndsMs)
   }
 
   #isDue(): boolean {
     if (this.#ended !== undefined || this.#running || this.#wakeMs === undefined) return false
-    return this.#wakeMs <= performance.now() || (this.#seededBytes !== undefined && this.#requests === 0)
+    return this.#wakeMs <= monotonicMs() || (this.#seededBytes !== undefined && this.#requests === 0)
   }
 
   /** A program that waits while no timer and no request is left waits for ever. */
@@ -464,7 +465,7 @@ class Session implements Guest {
         return
       case TO_HOST.wake: {
         const delay = reader.number()
-        this.#wakeMs = delay < 0 ? undefined : performance.now() + delay
+        this.#wakeMs = delay < 0 ? undefined : monotonicMs() + delay
         return
       }
       case TO_HOST.print:
@@ -475,7 +476,7 @@ class Session implements Guest {
       case TO_HOST.clock: {
         // A tenth of a millisecond: enough for programs, little for timing attacks.
         const round = (ms: number) => Math.round(ms * 10) / 10
-        const elapsedMs = round(performance.now() - this.#startedMs)
+        const elapsedMs = round(monotonicMs() - this.#startedMs)
         return this.#writer.begin(0).value(Date.now()).value(elapsedMs).message.subarray(1)
       }
       case TO_HOST.uncaught:
