@@ -85,6 +85,8 @@ await bundle({
   banner: { js: HERE },
   // Large, or native, and only needed by those who press.
   external: ['esbuild', '@endo/evasive-transform', '@jridgewell/trace-mapping', 'acorn'],
+  // A script made from a code cache cannot import(); require() takes ES modules too since Node 20.19.
+  supported: { 'dynamic-import': false },
   minifySyntax: true
 })
 
