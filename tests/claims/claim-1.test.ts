@@ -3,6 +3,7 @@ import { renameSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { hex } from '../../formats/bytes.js'
 import { jsonOf } from '../helpers/site.js'
 import { certificateCode } from './arithmetic.js'
 import {
@@ -11,7 +12,6 @@ import {
   contentsOf,
   copyFiles,
   grantPath,
-  hex,
   holds,
   openedPayload,
   refused,

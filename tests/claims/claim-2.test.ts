@@ -1,11 +1,12 @@
 /** Claim 2: the signature generating means (6) comprises signature processing means (14) and encrypting means (15). */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { hex } from '../../formats/bytes.js'
 import { formatPublicKeys } from '../../formats/keys.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import { expectSuccess, jsonOf } from '../helpers/site.js'
 import { certificateCode, decryptKeyc } from './arithmetic.js'
-import { certificateOf, hex, holds, type Copy, type Pressed, type TwoSites, withTwoSites } from './sites.js'
+import { certificateOf, holds, type Copy, type Pressed, type TwoSites, withTwoSites } from './sites.js'
 
 let sites: TwoSites
 let title: Pressed

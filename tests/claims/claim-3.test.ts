@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { hex } from '../../formats/bytes.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import { expectSuccess, jsonOf } from '../helpers/site.js'
 import { certificateCode, encryptKeyc, decryptKd } from './arithmetic.js'
@@ -10,7 +11,6 @@ import {
   certificateOf,
   copyFiles,
   grantPath,
-  hex,
   refused,
   type Copy,
   type Pressed,

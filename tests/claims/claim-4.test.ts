@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { hex } from '../../formats/bytes.js'
 import { encodeCollection } from '../../formats/records/revocations.js'
 import { openGrant } from '../../formats/records/grant.js'
 import { jsonOf } from '../helpers/site.js'
@@ -13,7 +14,6 @@ import {
   certificateOf,
   contentsOf,
   grantPath,
-  hex,
   refused,
   sealedTitle,
   titlePath,

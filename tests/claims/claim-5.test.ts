@@ -1,6 +1,7 @@
 /** Claim 5: the system of the second embodiment. Conversion keys (31, 35, 36) there; 51, 52 and 53 here. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { hex } from '../../formats/bytes.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import {
   bytesOf,
@@ -8,7 +9,6 @@ import {
   conversionOf,
   copyFiles,
   grantPath,
-  hex,
   holds,
   openedPayload,
   refused,

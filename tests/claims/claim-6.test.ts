@@ -1,12 +1,12 @@
 /** Claim 6: the conversion key generating means comprise a first (31), second (35) and third (36) encrypting means. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { utf8 } from '../../formats/bytes.js'
+import { hex, utf8 } from '../../formats/bytes.js'
 import { enc } from '../../formats/encode.js'
 import { hkdfExpand512 } from '../../formats/primitives.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import { decryptKa, decryptKu } from './arithmetic.js'
-import { conversionOf, hex, holds, openedPayload, sealedTitle, titlePath, withTwoSites } from './sites.js'
+import { conversionOf, holds, openedPayload, sealedTitle, titlePath, withTwoSites } from './sites.js'
 import type { Copy, Pressed, TwoSites } from './sites.js'
 
 let sites: TwoSites

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { hex } from '../../formats/bytes.js'
 import { sealPayload } from '../../formats/cobblestone.js'
 import { encodeCollection } from '../../formats/records/revocations.js'
 import { openGrant } from '../../formats/records/grant.js'
@@ -13,7 +14,6 @@ import {
   bytesOf,
   conversionOf,
   grantPath,
-  hex,
   holds,
   openedPayload,
   sealedTitle,

@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { hex } from '../../formats/bytes.js'
 import { openGrant } from '../../formats/records/grant.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import { expectSuccess, filesBelow, jsonOf } from '../helpers/site.js'
@@ -12,7 +13,6 @@ import {
   conversionOf,
   copyFiles,
   grantPath,
-  hex,
   holds,
   openedPayload,
   refused,

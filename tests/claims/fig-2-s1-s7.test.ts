@@ -3,6 +3,7 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { hex } from '../../formats/bytes.js'
 import { openGrant, type VerifiedGrant } from '../../formats/records/grant.js'
 import { filesBelow } from '../helpers/site.js'
 import { certificateCode, encryptKeyc } from './arithmetic.js'
@@ -11,7 +12,6 @@ import {
   certificateOf,
   contentsOf,
   grantPath,
-  hex,
   holds,
   refused,
   sealedTitle,

@@ -3,12 +3,12 @@ import { copyFileSync, chmodSync, mkdirSync, readdirSync, statSync, writeFileSyn
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { hex } from '../../formats/bytes.js'
 import { openIdentity } from '../../formats/records/identity.js'
 import { expectSuccess, filesBelow, jsonOf, ROOT, run } from '../helpers/site.js'
 import {
   bytesOf,
   copyFiles,
-  hex,
   holds,
   refused,
   sealedTitle,

@@ -1,7 +1,7 @@
 /** FIG. 4: the duplicating procedure of the first embodiment, element by element at both sites. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { equalBytes } from '../../formats/bytes.js'
+import { equalBytes, hex } from '../../formats/bytes.js'
 import { openGrant } from '../../formats/records/grant.js'
 import { jsonOf } from '../helpers/site.js'
 import { certificateCode } from './arithmetic.js'
@@ -9,7 +9,6 @@ import {
   bytesOf,
   certificateOf,
   grantPath,
-  hex,
   holds,
   openedPayload,
   PRICE,

@@ -2,13 +2,13 @@
 import { createCipheriv } from 'node:crypto'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { concat } from '../../formats/bytes.js'
+import { concat, hex } from '../../formats/bytes.js'
 import { computeCertificate } from '../../formats/derive.js'
 import { enc } from '../../formats/encode.js'
 import { aesCmac256 } from '../../formats/primitives.js'
 import type { Binding } from './arithmetic.js'
 import { Seeded } from '../helpers/seeded.js'
-import { certificateOf, hex, type Copy, type TwoSites, withTwoSites } from './sites.js'
+import { certificateOf, type Copy, type TwoSites, withTwoSites } from './sites.js'
 
 let sites: TwoSites
 let copy: Copy

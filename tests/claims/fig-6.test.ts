@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { hex } from '../../formats/bytes.js'
 import { filesBelow, jsonOf } from '../helpers/site.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import { certificateCode } from './arithmetic.js'
@@ -10,7 +11,6 @@ import {
   certificateOf,
   copyFiles,
   grantPath,
-  hex,
   holds,
   openedPayload,
   refused,

@@ -3,13 +3,13 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { hex } from '../../formats/bytes.js'
 import { filesBelow, jsonOf } from '../helpers/site.js'
 import { encryptKa } from './arithmetic.js'
 import {
   bytesOf,
   contentsOf,
   conversionOf,
-  hex,
   holds,
   openedPayload,
   refused,

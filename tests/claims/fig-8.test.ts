@@ -1,10 +1,11 @@
 /** FIG. 8: the procedure at the central site, second embodiment. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { hex } from '../../formats/bytes.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import { expectSuccess, jsonOf } from '../helpers/site.js'
 import { bindingKeyOf, decryptKu, decryptSecret } from './arithmetic.js'
-import { conversionOf, hex, PRICE, type Copy, type Pressed, type TwoSites, withTwoSites } from './sites.js'
+import { conversionOf, PRICE, type Copy, type Pressed, type TwoSites, withTwoSites } from './sites.js'
 
 let sites: TwoSites
 let title: Pressed

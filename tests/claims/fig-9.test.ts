@@ -3,13 +3,13 @@ import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { hex } from '../../formats/bytes.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import { filesBelow } from '../helpers/site.js'
 import {
   bytesOf,
   conversionOf,
   grantPath,
-  hex,
   holds,
   openedPayload,
   refused,

@@ -14,7 +14,7 @@ import { join } from 'node:path'
 import type { uvu } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openStore, type Store } from '../../center/store.js'
-import { concat, fromHex, hex } from '../../formats/bytes.js'
+import { concat, fromHex } from '../../formats/bytes.js'
 import { openPayload } from '../../formats/cobblestone.js'
 import { deriveKeys, parseSecretKey, userIdOf, type KeyPairs } from '../../formats/keys.js'
 import {
@@ -475,5 +475,3 @@ export function copyFiles(site: Site, medium: string): string {
   cpSync(medium, other, { recursive: true, preserveTimestamps: true })
   return other
 }
-
-export { hex }
