@@ -73,6 +73,18 @@ test('package-lock.json names no registry', () => {
   )
 })
 
+test('package-lock.json has an entry for every platform, so that npm ci accepts it anywhere', () => {
+  const { packages } = JSON.parse(read('package-lock.json')) as {
+    packages: Record<string, { optionalDependencies?: Record<string, string> }>
+  }
+  const named = Object.values(packages).flatMap(entry => Object.keys(entry.optionalDependencies ?? {}))
+  assert.ok(named.length > 50)
+  assert.equal(
+    named.filter(name => packages[`node_modules/${name}`] === undefined),
+    []
+  )
+})
+
 test('dependencies are pinned exactly', () => {
   const { dependencies, devDependencies } = JSON.parse(read('package.json')) as Record<
     string,
