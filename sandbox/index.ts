@@ -3,7 +3,7 @@
  *
  * @see docs/spec.md §7
  */
-import type { Guest, LaunchOptions } from './guest.js'
+import type { Engine, Guest, Isolation, LaunchOptions } from './guest.js'
 
 export {
   type AssetSource,
@@ -25,6 +25,9 @@ export {
 } from './guest.js'
 export { CofferError } from '../formats/errors.js'
 
+const ENGINES: readonly Engine[] = ['quickjs', 'ses']
+const ISOLATIONS: readonly Isolation[] = ['inline', 'thread']
+
 /**
  * Start a program in a sandbox of its own. Each way to run one is loaded when it is first asked for.
  *
@@ -32,10 +35,14 @@ export { CofferError } from '../formats/errors.js'
  *   bytes, and wipes them if they are secret: the QuickJS engine keeps none, SES keeps the text as long as it runs.
  * @returns Once the program has started: its top-level code has run, awaited promises included.
  * @throws CofferError COFFER_PROGRAM_INVALID, COFFER_LIMIT_*, COFFER_INTERRUPTED, COFFER_ENGINE_FAILED; GuestError for
- *   what the program throws while it starts.
+ *   what the program throws while it starts; TypeError for a call that its types do not allow.
  */
 export async function launch(source: Uint8Array, options: LaunchOptions = {}): Promise<Guest> {
   const { engine = 'quickjs', isolation = 'inline' } = options
+  // Callers without a compiler: a way to run that is misspelt must not become the default one.
+  if (!(source instanceof Uint8Array)) throw new TypeError('launch: source must be a Uint8Array of UTF-8')
+  if (!ENGINES.includes(engine)) throw new TypeError(`launch: no such engine: ${String(engine)}`)
+  if (!ISOLATIONS.includes(isolation)) throw new TypeError(`launch: no such isolation: ${String(isolation)}`)
   if (engine === 'ses') return (await import('./ses/launch.js')).launchSes(source, options)
   if (isolation === 'thread') return (await import('./thread/launch.js')).launchThread(source, options)
   const [{ startSession }, { quickjs }] = await Promise.all([
