@@ -84,13 +84,21 @@ export function sealPayload(
 /**
  * @param key - 32 bytes. Not kept.
  * @param sealed - bytes from outside.
- * @returns fresh plaintext, in one allocation. The caller owns it and wipes it.
- * @throws CofferError `COFFER_PAYLOAD_FORGED`, `COFFER_PAYLOAD_TRUNCATED`
+ * @param into - memory to use, at least as long as the plaintext: touching fresh pages costs as much as opening.
+ * @returns plaintext, at the beginning of `into`, else in one allocation. The caller owns it and wipes it.
+ * @throws CofferError `COFFER_PAYLOAD_FORGED`, `COFFER_PAYLOAD_TRUNCATED`; `into` is wiped then.
  */
-export function openPayload(key: Uint8Array, context: Uint8Array, sealed: Uint8Array): Uint8Array {
+export function openPayload(
+  key: Uint8Array,
+  context: Uint8Array,
+  sealed: Uint8Array,
+  into?: Uint8Array
+): Uint8Array {
   const plaintextBytes = plaintextSize(sealed.length)
+  if (into !== undefined && into.length < plaintextBytes)
+    throw new RangeError(`no room for ${plaintextBytes} bytes`)
   const opener = new PayloadOpener(key, context, sealed.subarray(0, HEADER_BYTES))
-  const plaintext = new Uint8Array(plaintextBytes)
+  const plaintext = into?.subarray(0, plaintextBytes) ?? new Uint8Array(plaintextBytes)
   try {
     let to = 0
     for (let index = 0, from = HEADER_BYTES; from < sealed.length; index++, from += SEALED_CHUNK_BYTES) {

@@ -1,5 +1,5 @@
 /** A whole shop in one folder, in this process: center, publisher, person, masters and media, for benchmarks. */
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -68,18 +68,22 @@ export async function newShop(folder: string): Promise<Shop> {
       }
       return pressed.get(name)!
     },
-    async peakMemoryOfCopy(path) {
+    peakMemoryOfCopy(path) {
       const args = [join(ROOT, 'dist/bin/coffer.cjs'), 'copy', path, freshMedium(), '--json']
       const env = { ...process.env, COFFER_HOME: home.folder }
-      // GNU time is not everywhere; the kernel's own high-water mark is, and dies with the process: ask before it ends.
-      const probe = `process.on('exit', () => process.stderr.write('peak ' + process.resourceUsage().maxRSS))`
-      const { status, stderr } = spawnSync(
-        process.execPath,
-        ['--require', writeProbe(folder, probe), ...args],
-        { env, encoding: 'utf8' }
-      )
-      if (status !== 0) throw new Error(`copy ended with ${status}: ${stderr}`)
-      return Number(/peak (\d+)/.exec(stderr)![1]) * 1024
+      const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
+      let peak = 0
+      // The kernel's own high-water mark, read until the process is gone: nothing is loaded into what is measured.
+      const watch = setInterval(() => (peak = Math.max(peak, highWaterMark(child.pid!))), 2)
+      let said = ''
+      child.stderr.on('data', (text: Buffer) => (said += text.toString('utf8')))
+      return new Promise((resolve, reject) => {
+        child.once('close', code => {
+          clearInterval(watch)
+          if (code === 0) resolve(peak)
+          else reject(new Error(`copy ended with ${code}: ${said}`))
+        })
+      })
     },
     async [Symbol.asyncDispose]() {
       await serving.close()
@@ -88,8 +92,11 @@ export async function newShop(folder: string): Promise<Shop> {
   }
 }
 
-function writeProbe(folder: string, source: string): string {
-  const path = join(folder, 'probe.cjs')
-  writeFileSync(path, source)
-  return path
+/** In bytes; 0 where the system does not tell. */
+function highWaterMark(pid: number): number {
+  try {
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024
+  } catch {
+    return 0
+  }
 }

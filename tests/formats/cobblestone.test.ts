@@ -388,4 +388,19 @@ test('PayloadSealer seals nothing after the last chunk, no chunk too long, and n
   misuse(RangeError, () => ended.end())
 })
 
+test('openPayload() uses the memory it is given, and leaves nothing in it when a chunk was altered', async () => {
+  const [key, context] = [new Uint8Array(32).fill(1), new Uint8Array(4)]
+  const plaintext = new Uint8Array(40_000).map((_, index) => index)
+  const sealed = sealPayload(key, context, new Uint8Array(24), plaintext)
+  const into = new Uint8Array(50_000).fill(9)
+  const opened = openPayload(key, context, sealed, into)
+  assert.is(opened.buffer, into.buffer)
+  assert.equal(opened, plaintext)
+  assert.ok(into.subarray(40_000).every(byte => byte === 9))
+  sealed[sealed.length - 1]! ^= 1
+  await rejectsWith('COFFER_PAYLOAD_FORGED', () => openPayload(key, context, sealed, into))
+  assert.ok(into.subarray(0, 40_000).every(byte => byte === 0))
+  misuse(RangeError, () => openPayload(key, context, sealed, new Uint8Array(39_999)))
+})
+
 test.run()
