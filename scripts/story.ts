@@ -27,6 +27,13 @@ function chapter(title: string, ...lines: readonly string[]): void {
 
 const indented = (text: string): string => text.trimEnd().replace(/^/gm, '    ')
 
+const MAX_LINES = 24
+
+function lastLines(text: string): string {
+  const lines = text.split('\n')
+  return lines.length <= MAX_LINES ? text : ['...', ...lines.slice(-MAX_LINES / 2)].join('\n')
+}
+
 interface Ended {
   readonly code: number
   readonly stdout: string
@@ -37,7 +44,7 @@ class Story {
   readonly #env = { ...process.env, COFFER_HOME: join(this.folder, 'home'), NO_COLOR: '1' }
   #center: ChildProcess | undefined
 
-  /** Type a command, show what it says, and insist on how it ends. */
+  /** Type a command, show what it says (its last lines, if that is much), and insist on how it ends. */
   type(program: string, args: readonly string[], expectedCode = 0): Ended {
     const command = program === CENTER ? 'coffer-center' : program === COFFER ? 'coffer' : 'paper'
     console.log(`  ${paint('cyan', `$ ${command} ${args.map(shown).join(' ')}`)}`)
@@ -47,11 +54,16 @@ class Story {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'pipe']
     })
-    const said = [stderr, stdout].map(text => text.replaceAll(ROOT, '').trimEnd()).filter(text => text !== '')
-    if (said.length > 0) console.log(paint('dim', indented(said.join('\n'))))
+    const said = [stderr, stdout].map(text => this.#local(text).trimEnd()).filter(text => text !== '')
+    if (said.length > 0) console.log(paint('dim', indented(lastLines(said.join('\n')))))
     if (status !== expectedCode)
       throw new Error(`"${command} ${args[0]}" ended with ${status}, not ${expectedCode}`)
     return { code: status, stdout: stdout.trim() }
+  }
+
+  /** Without the paths of this machine. */
+  #local(text: string): string {
+    return text.replaceAll(`${this.folder}/`, '').replaceAll(ROOT, '')
   }
 
   /** Start the center as a process of its own; returns the URL that it prints. */

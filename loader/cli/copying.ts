@@ -62,6 +62,10 @@ export class CopyStory {
         return step('S3', `grant with certificate CS written to ${event.path}`)
       case 'S15':
         return step('S15', `grant with EMid(Ku) written to ${event.path}`)
+      case 'unwrapped':
+        step('', `EMid(Ku) ${event.wrappedMediumKey}`)
+        step('', `EMid(Ka) ${event.wrappedMasterMediumKey}`)
+        return step('', 'Ku and Ka came out of them with the medium as it is measured now')
       case 'S4':
         return step('S4', "certificate CS' made again from the medium as it is measured now")
       case 'S5':

@@ -40,6 +40,7 @@ export type CopyEvent =
   | { readonly step: 'S4'; readonly recomputedCertificate: string }
   | { readonly step: 'S5'; readonly certificate: string; readonly recomputedCertificate: string }
   | { readonly step: 'S6' }
+  | { readonly step: 'unwrapped'; readonly wrappedMediumKey: string; readonly wrappedMasterMediumKey: string }
   | { readonly step: 'S7' | 'S16' | 'verify'; readonly doneBytes: number; readonly totalBytes: number }
 
 export interface CopyOptions {
@@ -82,8 +83,12 @@ export async function copy(
   checkSpace(root, source)
   const order = makeOrder(source.manifest, medium, home, powers, options.bind)
   announceOrder(order, source.manifest.scheme, onEvent)
-  const answer = await orderOnline(order, source, home, options.centerUrl)
-  return install(answer, source, masterRevocations(master), medium, home, powers, onEvent)
+  const fromMaster = masterRevocations(master)
+  const center = centerClient(source, home, options.centerUrl)
+  const answer = await orderOnline(order, center, home, async () =>
+    installRevocations(root, home, await center.revocations(), fromMaster)
+  )
+  return install(answer, source, fromMaster, medium, home, powers, onEvent)
 }
 
 /**
@@ -124,12 +129,7 @@ function announceOrder(
   onEvent({ step: scheme === 'conversion' ? 'S11' : 'S1', titleId, release, mediumId: hex(mediumId) })
 }
 
-async function orderOnline(
-  order: Order,
-  source: OpenTitle,
-  home: Home,
-  url?: string
-): Promise<VerifiedAnswer> {
+function centerClient(source: OpenTitle, home: Home, url?: string): CenterClient {
   const center = home.requireCenter(source.manifest.centerId)
   const at = url ?? center.url
   if (at === undefined) {
@@ -137,7 +137,26 @@ async function orderOnline(
       hint: 'Give its address with --center <URL>, or order by files with "coffer order".'
     })
   }
-  return acceptAnswer(await new CenterClient(at).order(order.bytes), home, order).answer
+  return new CenterClient(at)
+}
+
+/** @param learn - Takes the center's revocation list. What was taken back gets no answer that could carry it, and a
+ *   copy that is there already would run on. */
+async function orderOnline(
+  order: Order,
+  center: CenterClient,
+  home: Home,
+  learn: () => Promise<void>
+): Promise<VerifiedAnswer> {
+  let bytes: Uint8Array
+  try {
+    bytes = await center.order(order.bytes)
+  } catch (error) {
+    // Why there is no copy is what the person must know, even where the list cannot be had.
+    if (error instanceof CofferError && error.code === 'COFFER_REVOKED') await learn().catch(() => {})
+    throw error
+  }
+  return acceptAnswer(bytes, home, order).answer
 }
 
 /** S3 to S7, S15 to S17: from an answer to a title that runs. The caller holds the medium's lock. */
@@ -171,7 +190,9 @@ function install(
   const progress = (doneBytes: number, totalBytes: number) =>
     onEvent({ step: conversion ? 'S16' : 'S7', doneBytes, totalBytes })
   if (license.scheme === 'conversion') {
-    transferConverted(source, masterMediumKey(license, answer), key.key, titleFile, powers, progress)
+    const masterKey = masterMediumKey(license, answer)
+    announceUnwrapped(license, answer, onEvent)
+    transferConverted(source, masterKey, key.key, titleFile, powers, progress)
   } else {
     transferSealed(source, titleFile, progress)
   }
@@ -220,6 +241,18 @@ function announceRecheck(license: CheckedLicense, onEvent: (event: CopyEvent) =>
   onEvent({ step: 'S4', recomputedCertificate })
   onEvent({ step: 'S5', certificate, recomputedCertificate })
   onEvent({ step: 'S6' })
+}
+
+function announceUnwrapped(
+  { wrappedMediumKey }: CheckedLicense & { scheme: 'conversion' },
+  answer: VerifiedAnswer,
+  onEvent: (event: CopyEvent) => void
+): void {
+  onEvent({
+    step: 'unwrapped',
+    wrappedMediumKey: hex(wrappedMediumKey),
+    wrappedMasterMediumKey: hex(answer.wrappedMasterMediumKey!)
+  })
 }
 
 /** Ka out of EMid(Ka). */
