@@ -77,7 +77,7 @@ export async function openMedium(path: string, options: OpenMediumOptions = {}):
 }
 
 /** @throws CofferError when a sealed title's head is damaged. */
-export function titlesOf(root: string): TitleInfo[] {
+function titlesOf(root: string): TitleInfo[] {
   return listTitles(root).flatMap(({ titleId, hasGrant, releases }) =>
     releases.map(release => {
       using title = openTitleFile(mediumPaths(root).title(titleId, release))

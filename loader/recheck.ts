@@ -231,7 +231,7 @@ const pick = ({ centerId, titleId, mediumId, grantHash }: VerifiedGrant): Bindin
 })
 
 /** The key under which EMid(Ku) and EMid(Ka) are wrapped. @throws CofferError COFFER_KEY_UNWRAP */
-export function openBindingKey(
+function openBindingKey(
   grant: VerifiedGrant & { scheme: 'conversion' },
   binding: Binding,
   user: UserKeys | undefined

@@ -35,18 +35,13 @@ export const BigIntOf = BigInt
 export const StringOf = String
 export const ErrorOf = Error
 export const TypeErrorOf = TypeError
-export const RangeErrorOf = RangeError
 export const PromiseOf = Promise
 export const Bytes = Uint8Array
-export const MapOf = Map
-export const WeakSetOf = WeakSet
 
 export const charCodeAt = uncurry(String.prototype.charCodeAt)
 export const isWellFormed: (text: string) => boolean = uncurry(String.prototype.isWellFormed)
 export const includes = uncurry(String.prototype.includes)
-export const textSlice = uncurry(String.prototype.slice)
 export const bigintToString = uncurry(BigInt.prototype.toString)
-export const functionToString = uncurry(Function.prototype.toString)
 
 const typedArray = getPrototypeOf(Uint8Array.prototype) as Uint8Array
 /** 'Uint8Array' and so on for a typed array, undefined for everything else; runs no code of the guest's. */
@@ -60,7 +55,6 @@ export const typedArrayFill = uncurry(Uint8Array.prototype.fill)
 export const promiseThen = uncurry(Promise.prototype.then)
 export const mapGet = uncurry(Map.prototype.get) as <K, V>(map: Map<K, V>, key: K) => V | undefined
 export const mapSet = uncurry(Map.prototype.set)
-export const mapHas = uncurry(Map.prototype.has)
 export const mapDelete = uncurry(Map.prototype.delete)
 export const mapForEach = uncurry(Map.prototype.forEach)
 export const mapSize: (map: unknown) => number = getter(Map.prototype, 'size')

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { hex, utf8 } from '../../formats/bytes.js'
 import { titleFileName } from '../../formats/title.js'
 
-export const COFFER_FOLDER = '.coffer'
+const COFFER_FOLDER = '.coffer'
 
 export const mediumPaths = (root: string) => {
   const folder = join(root, COFFER_FOLDER)

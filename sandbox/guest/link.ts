@@ -94,7 +94,7 @@ export function installProxy(): void {
 }
 
 /** Name, message and stack of whatever was thrown, without running any code of the program's. */
-export function flatten(thrown: unknown): FlatError {
+function flatten(thrown: unknown): FlatError {
   if (typeof thrown !== 'object' || thrown === null) {
     const message = typeof thrown === 'function' ? 'a function' : StringOf(thrown)
     return { name: 'Error', message, stack: '' }

@@ -95,7 +95,6 @@ export interface EngineImports {
 /** High halves of a JSValue, as unsigned. */
 export const TAG_OBJECT = 0xffffffff
 export const TAG_EXCEPTION = 6
-export const TAG_UNDEFINED = 3
 
 export const EVAL_SCRIPT = 0
 export const EVAL_MODULE = 1
