@@ -29,6 +29,9 @@ const TEMPORARY_NAME = /^\.tmp-([0-9]+)-/
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException | undefined)?.code ?? ''
 
+/** What is done without making or changing anything. */
+const READING: ReadonlySet<string> = new Set(['read', 'list', 'inspect'])
+
 /** What a failed system call means to a person. */
 export function translate(error: unknown, doing: string, path: string): CofferError {
   if (error instanceof CofferError) return error
@@ -56,7 +59,7 @@ export function translate(error: unknown, doing: string, path: string): CofferEr
     case 'EPERM':
     case 'EROFS':
       return make(
-        'COFFER_CANNOT_CREATE',
+        READING.has(doing) ? 'COFFER_IO' : 'COFFER_CANNOT_CREATE',
         'it is not allowed',
         'Check its permissions, and whether it is write-protected.'
       )
@@ -262,7 +265,19 @@ export function syncFolder(path: string): void {
 }
 
 export function makeFolder(path: string, mode = 0o755): void {
-  attempt('create', path, () => mkdirSync(path, { recursive: true, mode }))
+  attempt('create', path, () => makeFolders(path, mode))
+}
+
+/** Not mkdir's own way with `recursive`: it asks for ever where a folder exists that can have none in it, as /proc. */
+function makeFolders(path: string, mode: number): void {
+  if (isFolder(path)) return
+  const parent = dirname(path)
+  if (inspectFile(parent) === undefined) makeFolders(parent, mode)
+  try {
+    mkdirSync(path, { mode })
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST' || !isFolder(path)) throw error
+  }
 }
 
 /** Remove a file durably; no matter if it is not there. */
