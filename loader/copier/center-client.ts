@@ -4,7 +4,7 @@
  */
 import { concat, utf8Decode } from '../../formats/bytes.js'
 import { CofferError, ERROR_CODES, type ErrorCode } from '../../formats/errors.js'
-import { MAX_ANSWER_BYTES, MAX_RECORD_BYTES } from '../../formats/limits.js'
+import { MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_REVOCATIONS_BYTES } from '../../formats/limits.js'
 import { decodeRoots } from '../home.js'
 
 const TIMEOUT_MS = 30_000
@@ -41,6 +41,11 @@ export class CenterClient {
   /** @param request - An encoded request. @returns The answer's bytes, not yet verified. */
   order(request: Uint8Array): Promise<Uint8Array> {
     return this.#exchange('POST', '/v1/orders', request, MAX_ANSWER_BYTES)
+  }
+
+  /** @returns The bytes of the newest revocation list, not yet verified. */
+  revocations(): Promise<Uint8Array> {
+    return this.#exchange('GET', '/v1/revocations', undefined, MAX_REVOCATIONS_BYTES)
   }
 
   /** @param registration - An encoded registration. @returns The release record's bytes, not yet verified. */
