@@ -248,6 +248,12 @@ export function readKeyFile(owner: KeyOwner, path: string): Keys {
   }
 }
 
+/** What is lost with a key. */
+const KEPT_FOR: Readonly<Record<KeyOwner, string>> = {
+  user: 'Titles bought with it',
+  publisher: 'Titles pressed with it, and their next releases,'
+}
+
 /**
  * Make a key file that only its owner can read.
  *
@@ -257,7 +263,7 @@ export function readKeyFile(owner: KeyOwner, path: string): Keys {
 export function createKeyFile(owner: KeyOwner, path: string, powers: Powers): string {
   if (inspectFile(path) !== undefined) {
     throw new CofferError('COFFER_EXISTS', `There is a key at ${path} already, and it was left as it is.`, {
-      hint: 'Titles bought with it need it. To start anew, move it to a safe place first.'
+      hint: `${KEPT_FOR[owner]} need it. To start anew, move it to a safe place first.`
     })
   }
   const seed = powers.random(32)

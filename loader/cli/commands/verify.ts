@@ -23,7 +23,8 @@ export function execute(call: Call): Outcome {
   const failed = reports.find(({ verdict }) => verdict !== 'ok')
   if (!call.json) for (const { error } of reports) if (error !== undefined) sayFailure(error)
   return {
-    data: reports.length === 1 ? reportData(reports[0]!) : { titles: reports.map(reportData) },
+    // Of a single title the fields stand at the top too, for whoever asked for that one.
+    data: { ...(reports.length === 1 && reportData(reports[0]!)), titles: reports.map(reportData) },
     text: reports.map(reportText).join('\n\n'),
     exitCode: failed === undefined ? 0 : ERROR_CODES[failed.verdict as ErrorCode]
   }
