@@ -395,8 +395,7 @@ class Session implements Guest {
     }
     if (this.#wakeMs !== undefined) {
       // A seeded guest's time passes without waiting, unless it waits for the host.
-      const delay =
-        this.#seededBytes !== undefined && this.#requests === 0 ? 0 : this.#wakeMs - monotonicMs()
+      const delay = this.#seededBytes !== undefined && this.#requests === 0 ? 0 : this.#wakeMs - monotonicMs()
       this.#wakeTimer = setTimeout(() => this.#wake(), boundedDelay(delay))
       if (first === undefined) this.#wakeTimer.unref?.()
     }
