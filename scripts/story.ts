@@ -167,7 +167,7 @@ async function tell(story: Story): Promise<void> {
     '--seed',
     '7',
     '--keys',
-    'oooo>oooo'
+    'ofofof'
   ])
   console.log(
     '  Its saved game is on the medium, sealed. The same title on the other engine, SES, goes on from there:'
@@ -181,7 +181,7 @@ async function tell(story: Story): Promise<void> {
     ...allowed,
     '--',
     '--keys',
-    'oo'
+    'ofofof'
   ])
 
   chapter('9  The plugin runs inside an app that knows nothing of keys', 'See samples/hosts/paper/main.ts.')
