@@ -59,19 +59,9 @@ export class CenterClient {
     body: Uint8Array | undefined,
     maxBytes: number
   ): Promise<Uint8Array> {
-    let response: Response
-    let bytes: Uint8Array
+    let reply: Reply
     try {
-      response = await fetch(this.url + path, {
-        method,
-        ...(body === undefined ? {} : { body }),
-        // A connection of its own for each request: pressing computes for seconds between two of them, the center
-        // closes an idle one meanwhile, and a request sent into it would be lost.
-        headers: { connection: 'close', ...(body === undefined ? {} : { 'content-type': RECORD_TYPE }) },
-        redirect: 'error',
-        signal: AbortSignal.timeout(TIMEOUT_MS)
-      })
-      bytes = await readBounded(response, response.ok ? maxBytes : MAX_PROBLEM_BYTES)
+      reply = await exchange(new URL(this.url + path), method, body, maxBytes)
     } catch (error) {
       if (error instanceof CofferError) throw error
       throw new CofferError(
@@ -85,9 +75,40 @@ export class CenterClient {
         }
       )
     }
-    if (!response.ok) throw problem(response.status, bytes, this.url)
-    return bytes
+    if (!isSuccess(reply.status)) throw problem(reply.status, reply.bytes, this.url)
+    return reply.bytes
   }
+}
+
+interface Reply {
+  readonly status: number
+  readonly bytes: Uint8Array
+}
+
+const isSuccess = (status: number): boolean => status >= 200 && status < 300
+
+/** By Node's older client, which follows no redirections: `fetch` takes 15 MiB of memory more, a third of a copy's. */
+function exchange(url: URL, method: string, body: Uint8Array | undefined, maxBytes: number): Promise<Reply> {
+  const { request } = process.getBuiltinModule(url.protocol === 'https:' ? 'node:https' : 'node:http')
+  return new Promise((resolve, reject) => {
+    const options = {
+      method,
+      // A connection of its own for each request: pressing computes for seconds between two of them, the center
+      // closes an idle one meanwhile, and a request sent into it would be lost.
+      agent: false,
+      headers: {
+        connection: 'close',
+        ...(body && { 'content-type': RECORD_TYPE, 'content-length': body.length })
+      },
+      signal: AbortSignal.timeout(TIMEOUT_MS)
+    }
+    const outgoing = request(url, options, response => {
+      const status = response.statusCode!
+      const bound = isSuccess(status) ? maxBytes : MAX_PROBLEM_BYTES
+      readBounded(response, bound).then(bytes => resolve({ status, bytes }), reject)
+    })
+    outgoing.on('error', reject).end(body)
+  })
 }
 
 function normalizedUrl(text: string): string {
@@ -104,10 +125,10 @@ function normalizedUrl(text: string): string {
   })
 }
 
-async function readBounded(response: Response, maxBytes: number): Promise<Uint8Array> {
+async function readBounded(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
   let length = 0
-  for await (const part of response.body ?? []) {
+  for await (const part of body) {
     length += part.length
     if (length > maxBytes) {
       throw new CofferError('COFFER_CENTER_FAILED', 'The center answers with more than an answer can be.', {
@@ -151,9 +172,7 @@ const shown = (text: unknown): string | undefined =>
   typeof text === 'string' ? text.replace(/[\p{Cc}\p{Cf}]/gu, ' ').slice(0, 1000) : undefined
 
 function reason(error: unknown): string {
-  const cause = (error as { cause?: { code?: unknown } }).cause?.code
-  if (typeof cause === 'string') return cause
-  return error instanceof Error && error.name === 'TimeoutError'
-    ? `nothing within ${TIMEOUT_MS / 1000} s`
-    : 'no connection'
+  const { code, name } = error as NodeJS.ErrnoException
+  if (name === 'AbortError') return `nothing within ${TIMEOUT_MS / 1000} s`
+  return typeof code === 'string' ? code : 'no connection'
 }
