@@ -1,5 +1,5 @@
 /** `coffer`: open a medium and run what is licensed on it. */
-export { openMedium, type Medium, type OpenMediumOptions, type TitleInfo, type TypedGuest } from './open.js'
+export { openMedium, type Medium, type OpenMediumOptions, type TitleInfo } from './open.js'
 export type { TitleOptions } from './launch.js'
 export type { TitleReport } from './verify.js'
 export { CofferError, ERROR_CODES, type ErrorCode } from '../formats/errors.js'
@@ -8,6 +8,7 @@ export {
   sync,
   type Capabilities,
   type Guest,
+  type TypedGuest,
   type Limits,
   type Usage,
   type Value

@@ -1,7 +1,7 @@
 /** Step 6 of the path: start a decrypted program in a sandbox, with what was granted and nothing else (§6.7). */
 import { CofferError } from '../formats/errors.js'
 import type { ParsedManifest } from '../formats/records/manifest.js'
-import type { Capabilities, Guest, LaunchOptions, Limits } from '../sandbox/guest.js'
+import { type Capabilities, type Guest, guestFor, type LaunchOptions, type Limits } from '../sandbox/guest.js'
 import { launch as launchGuest } from '../sandbox/index.js'
 import type { Program } from './decrypt.js'
 import { mediumPaths } from './medium/layout.js'
@@ -57,7 +57,7 @@ export async function launch(
       limits: { ...manifestLimits(manifest), ...options.limits },
       capabilities: { ...granted, assets: program.assets, ...(save === undefined ? {} : { save }) }
     })
-    return endingWith(guest, release)
+    return guestFor(guest, { release })
   } catch (error) {
     release()
     throw error
@@ -94,19 +94,4 @@ function chooseEngine(manifest: ParsedManifest, asked: TitleOptions['engine']): 
     found: asked,
     hint: `Leave out --engine, or give --engine ${manifest.engine}.`
   })
-}
-
-/** The same guest, with something to let go of when it ends. */
-function endingWith(guest: Guest, release: () => void): Guest {
-  let ended: Promise<void> | undefined
-  const dispose = () => (ended ??= guest.dispose().finally(release))
-  return {
-    engine: guest.engine,
-    exports: guest.exports,
-    call: (name, ...args) => guest.call(name, ...args),
-    run: args => guest.run(args),
-    usage: () => guest.usage(),
-    dispose,
-    [Symbol.asyncDispose]: dispose
-  }
 }

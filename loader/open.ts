@@ -1,7 +1,7 @@
 /** The library's view of a target medium: `openMedium(path)` (docs/spec.md §6). */
 import { hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
-import type { Guest, Value } from '../sandbox/guest.js'
+import type { TypedGuest, Value } from '../sandbox/guest.js'
 import { Home } from './home.js'
 import type { TitleOptions } from './launch.js'
 import { launchTitle } from './load.js'
@@ -29,15 +29,6 @@ export interface TitleInfo {
   readonly permissions: readonly string[]
   readonly payloadBytes: number
   readonly granted: boolean
-}
-
-/** A guest whose exports can be called by name: `guest.api.render('# hi')`. */
-export type TypedGuest<Api> = Guest & {
-  readonly api: {
-    readonly [K in keyof Api]: Api[K] extends (...args: infer A) => infer R
-      ? (...args: A) => Promise<Awaited<R>>
-      : never
-  }
 }
 
 export interface Medium {
@@ -70,8 +61,8 @@ export async function openMedium(path: string, options: OpenMediumOptions = {}):
     kind: identity.kind,
     mediumId: hex(mediumId),
     titles: async () => titlesOf(path),
-    launch: async (titleId, titleOptions) =>
-      typed(await launchTitle(path, titleId, home, powers, titleOptions)),
+    launch: async <Api>(titleId: string, titleOptions?: TitleOptions) =>
+      (await launchTitle(path, titleId, home, powers, titleOptions)) as TypedGuest<Api>,
     verify: async titleId => verifyTitle(path, titleId, home, powers)
   }
 }
@@ -96,15 +87,4 @@ function titlesOf(root: string): TitleInfo[] {
       return { id, name, release, version, scheme, engine, permissions, payloadBytes, granted: hasGrant }
     })
   )
-}
-
-function typed<Api>(guest: Guest): TypedGuest<Api> {
-  const api = new Proxy(Object.create(null) as object, {
-    get: (_, name) =>
-      // A proxy that had a `then` would be taken for a promise.
-      typeof name === 'string' && name !== 'then'
-        ? (...args: Value[]) => guest.call(name, ...args)
-        : undefined
-  })
-  return Object.assign(guest, { api }) as TypedGuest<Api>
 }

@@ -61,7 +61,7 @@ export class MediumSaves implements SaveStore, Disposable {
     makeFolder(this.#paths.saves(this.#titleId))
     const key = this.#key(slot)
     try {
-      writeFile(path, sealPayload(key, this.#context(slot), this.#powers.random(SALT_BYTES), bytes), 0o600)
+      writeSave(path, sealPayload(key, this.#context(slot), this.#powers.random(SALT_BYTES), bytes))
     } finally {
       wipe(key)
     }
@@ -119,6 +119,20 @@ function asSlot(digits: string): string | undefined {
     return SLOT.test(slot) ? slot : undefined
   } catch {
     return undefined
+  }
+}
+
+/** A title hears why it could not save, and no path of its host. */
+function writeSave(path: string, sealed: Uint8Array): void {
+  try {
+    writeFile(path, sealed, 0o600)
+  } catch (error) {
+    if (!(error instanceof CofferError)) throw error
+    const why =
+      error.code === 'COFFER_DISK_FULL'
+        ? 'there is no space left on the medium'
+        : 'the medium cannot be written'
+    throw new CofferError(error.code, `Cannot save: ${why}.`, { hint: error.hint, cause: error })
   }
 }
 

@@ -112,6 +112,8 @@ export interface LaunchOptions {
   readonly isolation?: Isolation
   readonly limits?: Partial<Limits>
   readonly capabilities?: Capabilities
+  /** What `run` passes to the program when it is called without arguments. Default: none. */
+  readonly args?: readonly string[]
   /** Name of the program in guest stack traces. Default 'title.js'. */
   readonly name?: string
   /** Where console.log and console.error go. Default: nowhere. Bytes belong to the receiver. */
@@ -143,11 +145,50 @@ export interface Guest extends AsyncDisposable {
    *   COFFER_GUEST_GONE; GuestError for what the guest itself throws.
    */
   call(name: string, ...args: readonly Value[]): Promise<Value>
-  /** Start the default export as a program; resolves with its exit code (0 to 63). */
-  run(args: readonly string[]): Promise<number>
+  /** Start the default export as a program, with `args` of the launch unless given; resolves with its exit code (0 to 63). */
+  run(args?: readonly string[]): Promise<number>
   usage(): Usage
   /** End the guest and overwrite its memory. Idempotent; pending calls reject with COFFER_GUEST_GONE. */
   dispose(): Promise<void>
+}
+
+/** A guest whose exports can be called by name: `guest.api.render('# hi')` is `guest.call('render', '# hi')`. */
+export type TypedGuest<Api = Record<string, (...args: Value[]) => Value>> = Guest & {
+  readonly api: {
+    readonly [K in keyof Api]: Api[K] extends (...args: infer A) => infer R
+      ? (...args: A) => Promise<Awaited<R>>
+      : never
+  }
+}
+
+/**
+ * A guest as its host sees it.
+ *
+ * @param args - What `run` passes when it is given nothing.
+ * @param release - Called once, when the guest has been disposed of.
+ */
+export function guestFor<Api>(
+  guest: Guest,
+  { args, release }: { readonly args?: readonly string[] | undefined; readonly release?: () => void }
+): TypedGuest<Api> {
+  let ended: Promise<void> | undefined
+  const dispose = () => (ended ??= guest.dispose().finally(release))
+  const call: Guest['call'] = (name, ...values) => guest.call(name, ...values)
+  const api = new Proxy(Object.create(null) as object, {
+    // A proxy that had a `then` would be taken for a promise.
+    get: (_, name) =>
+      typeof name === 'string' && name !== 'then' ? (...values: Value[]) => call(name, ...values) : undefined
+  })
+  return {
+    engine: guest.engine,
+    exports: guest.exports,
+    api: api as TypedGuest<Api>['api'],
+    call,
+    run: (given = args) => guest.run(given),
+    usage: () => guest.usage(),
+    dispose,
+    [Symbol.asyncDispose]: dispose
+  }
 }
 
 /** What a guest threw, with its own name and message and a stack of guest frames only. */
@@ -166,10 +207,10 @@ export class GuestError extends Error {
 
 const SYNC = Symbol('coffer.sync')
 
-/** Mark a host function as synchronous for the guest: it gets the result itself, not a promise of it. */
+/** Make a host function synchronous for the guest: it gets the result itself, not a promise of it. `fn` stays as it is. */
 export function sync<F extends HostFunction>(fn: F): F {
-  Object.defineProperty(fn, SYNC, { value: true })
-  return fn
+  const wrapped = (...args: never[]) => fn(...args)
+  return Object.defineProperty(wrapped, SYNC, { value: true }) as unknown as F
 }
 
 export const isSync = (fn: HostFunction): boolean => SYNC in fn

@@ -3,7 +3,15 @@
  *
  * @see docs/spec.md §7
  */
-import type { Engine, Guest, Isolation, LaunchOptions } from './guest.js'
+import {
+  type Engine,
+  type Guest,
+  guestFor,
+  type Isolation,
+  type LaunchOptions,
+  type TypedGuest,
+  type Value
+} from './guest.js'
 
 export {
   type AssetSource,
@@ -19,6 +27,7 @@ export {
   type Limits,
   type SaveStore,
   type TerminalHost,
+  type TypedGuest,
   type Usage,
   type Value,
   sync
@@ -37,7 +46,14 @@ const ISOLATIONS: readonly Isolation[] = ['inline', 'thread']
  * @throws CofferError COFFER_PROGRAM_INVALID, COFFER_LIMIT_*, COFFER_INTERRUPTED, COFFER_ENGINE_FAILED; GuestError for
  *   what the program throws while it starts; TypeError for a call that its types do not allow.
  */
-export async function launch(source: Uint8Array, options: LaunchOptions = {}): Promise<Guest> {
+export async function launch<Api = Record<string, (...args: Value[]) => Value>>(
+  source: Uint8Array,
+  options: LaunchOptions = {}
+): Promise<TypedGuest<Api>> {
+  return guestFor<Api>(await start(source, options), { args: options.args })
+}
+
+async function start(source: Uint8Array, options: LaunchOptions): Promise<Guest> {
   const { engine = 'quickjs', isolation = 'inline' } = options
   // Callers without a compiler: a way to run that is misspelt must not become the default one.
   if (!(source instanceof Uint8Array)) throw new TypeError('launch: source must be a Uint8Array of UTF-8')

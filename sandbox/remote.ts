@@ -181,7 +181,7 @@ class RemoteGuest implements Guest {
     return this.#call(false, name, args)
   }
 
-  async run(args: readonly string[]): Promise<number> {
+  async run(args: readonly string[] = []): Promise<number> {
     return (await this.#call(true, 'default', [...args])) as number
   }
 

@@ -40,8 +40,9 @@ export const WIRE: WireHost = {
 }
 
 /** What `run` answers when the program waits for what can no longer happen; Node's number for it. */
-const EXIT_STUCK = 13
 const MAX_EXIT_CODE = 63
+/** What a program that nobody stopped from throwing, or from waiting for ever, ends with. */
+const EXIT_UNCAUGHT = 1
 
 /** How many due timers run before the host's own event loop gets a turn. */
 const TURN_MS = 10
@@ -99,6 +100,8 @@ export function withDefaults(limits: Partial<Limits> = {}): Limits {
     if (typeof value !== 'number' || !(value >= 0)) throw new RangeError(`Cannot limit ${name} to ${value}`)
     all[name] = value
   }
+  const unknown = Object.keys(limits).find(name => !Object.hasOwn(all, name))
+  if (unknown !== undefined) throw new TypeError(`Cannot limit ${unknown}: there is no such limit`)
   // Counts cross as 31 bits.
   return { ...(all as unknown as Limits), pendingJobs: Math.min(Math.floor(all['pendingJobs']!), 0x7fffffff) }
 }
@@ -186,14 +189,14 @@ class Session implements Guest {
     return this.#call(name, args, false)
   }
 
-  async run(args: readonly string[]): Promise<number> {
+  async run(args: readonly string[] = []): Promise<number> {
     let result: Value
     try {
       result = await this.#call('default', [args], true)
     } catch (error) {
       if (!(error instanceof GuestError)) throw error
       this.#printUncaught({ name: error.name, message: error.message, stack: error.guestStack })
-      return 1
+      return EXIT_UNCAUGHT
     }
     return exitCode(result)
   }
@@ -416,13 +419,15 @@ class Session implements Guest {
 
   /** A program that waits while no timer and no request is left waits for ever. */
   #checkStuck(): void {
+    // Where waiting is bounded, it is the bound that ends it.
+    if (this.#limits.wallMs !== Infinity) return
     if (this.#wakeMs !== undefined || this.#requests > 0) return
     const [id, call] = this.#calls.entries().next().value ?? []
     if (this.#calls.size !== 1 || (id !== START && !call!.program)) return
     const message = 'The program waits for a promise that nothing can settle any more.'
     if (id === START) return this.#close(START)!.reject(new GuestError('Error', message, ''))
     this.#print(STDERR, `${message}\n`)
-    this.#close(id!)!.resolve(EXIT_STUCK)
+    this.#close(id!)!.resolve(EXIT_UNCAUGHT)
   }
 
   // Messages from the guest

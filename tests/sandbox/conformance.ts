@@ -39,7 +39,7 @@ export function conform(way: string, how: LaunchOptions): void {
       ...options
     })
     open.push(guest)
-    return Object.defineProperties(guest as Guest & Outputs, {
+    return Object.defineProperties(guest as unknown as Guest & Outputs, {
       stdout: { get: () => outputs.stdout },
       stderr: { get: () => outputs.stderr }
     })
@@ -532,7 +532,7 @@ export function conform(way: string, how: LaunchOptions): void {
 
   test('a program that waits for nothing is told so', async () => {
     const guest = await start(`export default () => new Promise(() => {})`)
-    assert.is(await guest.run([]), 13)
+    assert.is(await guest.run([]), 1)
     assert.match(guest.stderr, /waits/)
   })
 
@@ -883,6 +883,35 @@ export function conform(way: string, how: LaunchOptions): void {
       ...Array(7).fill('TypeError')
     ])
     assert.equal([...saved], [['two', new Uint8Array([1, 2])]])
+  })
+
+  test('a program that waits for ever ends with its wall limit, where it has one', async () => {
+    const guest = await start('export default () => new Promise(() => {})', { limits: { wallMs: 300 } })
+    await rejectsWith('COFFER_LIMIT_WALL', () => guest.run())
+  })
+
+  test('run() passes the arguments of the launch unless it is given others', async () => {
+    const guest = await start('export default args => args.length * 10 + args[0].length', {
+      args: ['abc', 'd']
+    })
+    assert.is(await guest.run(), 23)
+    assert.is(await guest.run(['x']), 11)
+  })
+
+  test('sync() leaves the function it is given as it was', async () => {
+    const now = () => 7
+    const guest = await start(
+      `import { later, now } from 'coffer:host'
+       export const kinds = () => [typeof now(), later() instanceof Promise]`,
+      { capabilities: { host: { later: now, now: sync(now) } } }
+    )
+    assert.equal(await guest.call('kinds'), ['number', true])
+  })
+
+  test('api calls exports by name', async () => {
+    const guest = await launch(utf8('export const twice = x => x * 2'), { ...how })
+    assert.is(await guest.api['twice']!(21), 42)
+    await guest.dispose()
   })
 
   test.run()
