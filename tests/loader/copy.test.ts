@@ -94,7 +94,7 @@ for (const scheme of SCHEMES) {
       steps,
       scheme === 'certificate'
         ? ['S1', 'S2', 'S3', 'S4', 'S5', 'S6', 'S7', 'verify']
-        : ['S11', 'S14', 'S15', 'S16', 'verify']
+        : ['S11', 'S14', 'S15', 'unwrapped', 'S16', 'verify']
     )
     assert.is(await running(root, id), 'release 2')
     assert.equal(readdirSync(paths.titles), [`${id}-2.title`])
