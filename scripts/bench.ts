@@ -152,7 +152,8 @@ function benchOpen(folder: string): void {
   const openSsl = has('openssl')
   const rates: { ours: number[]; ssl: number[]; age: number[] } = { ours: [], ssl: [], age: [] }
   const age = has('age') ? preparedAge(folder, plaintext) : undefined
-  for (let round = 0; round < 7; round++) {
+  for (let warm = 0; warm < 8; warm++) openPayload(key, context, sealed, into)
+  for (let round = 0; round < 9; round++) {
     rates.ours.push(bytes / 1e3 / milliseconds(() => openPayload(key, context, sealed, into)))
     if (openSsl) rates.ssl.push(openSslRate())
     if (age !== undefined) rates.age.push(bytes / 1e3 / milliseconds(age))

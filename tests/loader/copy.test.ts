@@ -510,7 +510,7 @@ test('a center that is away, or is none, changes nothing and says so', async () 
   await at((_request, response) => response.writeHead(500).end('oops'), 'COFFER_CENTER_FAILED')
   await at(
     (_request, response) => response.writeHead(302, { location: site.url }).end(),
-    'COFFER_CENTER_UNREACHABLE'
+    'COFFER_CENTER_FAILED'
   )
   await at((request, _response) => request.socket.destroy(), 'COFFER_CENTER_UNREACHABLE')
   await at((_request, response) => {
