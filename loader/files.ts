@@ -280,6 +280,21 @@ function makeFolders(path: string, mode: number): void {
   }
 }
 
+/**
+ * A medium comes from strangers: a link in place of one of its own folders would have us write or remove elsewhere.
+ *
+ * @throws CofferError COFFER_RECORD_DAMAGED for anything that is there and is no folder itself.
+ */
+export function refuseLinkedFolder(path: string): void {
+  const stats = inspectFile(path)
+  if (stats === undefined || stats.isDirectory()) return
+  throw new CofferError('COFFER_RECORD_DAMAGED', `${path} is not a folder of the medium itself.`, {
+    expected: 'a folder',
+    found: stats.isSymbolicLink() ? 'a link to somewhere else' : 'something else',
+    hint: 'Do not use this medium if it is not yours; otherwise remove that link and repeat the command.'
+  })
+}
+
 /** Remove a file durably; no matter if it is not there. */
 export function removeFile(path: string): void {
   try {

@@ -2,13 +2,23 @@
  * What titles store, sealed on their own medium (docs/spec.md §6.8). A save opens only with the license: on another
  * medium, or for another user, it is noise.
  */
+import { dirname } from 'node:path'
 import { fromHex, utf8Decode, wipe } from '../formats/bytes.js'
 import { openPayload, sealPayload, SALT_BYTES, sealedSize } from '../formats/cobblestone.js'
 import { deriveSaveKey } from '../formats/derive.js'
 import { enc } from '../formats/encode.js'
 import { CofferError } from '../formats/errors.js'
 import type { SaveStore } from '../sandbox/guest.js'
-import { inspectFile, leftovers, listFolder, makeFolder, readFile, removeFile, writeFile } from './files.js'
+import {
+  inspectFile,
+  leftovers,
+  listFolder,
+  makeFolder,
+  readFile,
+  refuseLinkedFolder,
+  removeFile,
+  writeFile
+} from './files.js'
 import type { MediumPaths } from './medium/layout.js'
 import type { Powers } from './powers.js'
 import type { PayloadKey } from './unwrap.js'
@@ -58,7 +68,7 @@ export class MediumSaves implements SaveStore, Disposable {
   write(slot: string, bytes: Uint8Array): void {
     const path = this.#path(slot)
     this.#checkQuota(slot, bytes.length)
-    makeFolder(this.#paths.saves(this.#titleId))
+    makeFolder(this.#folder())
     const key = this.#key(slot)
     try {
       writeSave(path, sealPayload(key, this.#context(slot), this.#powers.random(SALT_BYTES), bytes))
@@ -68,16 +78,17 @@ export class MediumSaves implements SaveStore, Disposable {
   }
 
   remove(slot: string): void {
+    this.#folder()
     removeFile(this.#path(slot))
   }
 
   /**
    * A title never starts on a damaged save. What a killed run left half written is cleared away.
    *
-   * @throws CofferError COFFER_SAVE_DAMAGED naming the file.
+   * @throws CofferError COFFER_SAVE_DAMAGED naming the file, COFFER_RECORD_DAMAGED for a link in place of a folder.
    */
   verify(): void {
-    for (const file of leftovers(this.#paths.saves(this.#titleId))) removeFile(file)
+    for (const file of leftovers(this.#folder())) removeFile(file)
     for (const slot of this.list()) wipe(this.read(slot))
   }
 
@@ -107,6 +118,14 @@ export class MediumSaves implements SaveStore, Disposable {
         hint: 'Remove old saves within the title.'
       })
     }
+  }
+
+  /** Where to write and remove: folders of the medium itself. */
+  #folder(): string {
+    const folder = this.#paths.saves(this.#titleId)
+    refuseLinkedFolder(dirname(folder))
+    refuseLinkedFolder(folder)
+    return folder
   }
 
   #key = (slot: string): Uint8Array => deriveSaveKey(this.#root, this.#titleId, slot)

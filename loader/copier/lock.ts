@@ -1,21 +1,34 @@
 /** One writer at a time on a medium: `.coffer/lock` names the process that has it. */
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import { closeSync, openSync, writeSync } from 'node:fs'
-import { utf8Decode } from '../../formats/bytes.js'
+import { closeSync, linkSync, openSync, writeSync } from 'node:fs'
+import { utf8, utf8Decode } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
-import { inspectFile, isAlive, leftovers, makeFolder, readFile, removeFile, translate } from '../files.js'
+import {
+  PendingFile,
+  inspectFile,
+  isAlive,
+  leftovers,
+  makeFolder,
+  readFile,
+  refuseLinkedFolder,
+  removeFile,
+  translate
+} from '../files.js'
 import type { MediumPaths } from '../medium/layout.js'
 
 /**
  * Take the medium for writing, and clear away what a writer that was killed left behind.
  *
- * @throws CofferError COFFER_BUSY while another program writes to it.
+ * @throws CofferError COFFER_BUSY while another program writes to it; COFFER_RECORD_DAMAGED where a link stands in place
+ *   of a folder.
  */
 export function lockMedium(paths: MediumPaths): Disposable {
   const path = join(paths.folder, 'lock')
-  makeFolder(paths.grants)
-  makeFolder(paths.titles)
+  for (const folder of [paths.folder, paths.grants, paths.titles]) {
+    refuseLinkedFolder(folder)
+    makeFolder(folder)
+  }
   for (let attempt = 0; !tryLock(path); attempt++) {
     const holder = readHolder(path)
     if (attempt > 0 || isHeld(path, holder)) {
@@ -32,7 +45,25 @@ export function lockMedium(paths: MediumPaths): Disposable {
   return { [Symbol.dispose]: () => removeFile(path) }
 }
 
+/** File systems without links to files, such as FAT. */
+const NO_LINKS = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EACCES', 'EMLINK']
+
+/** The lock appears with its holder's name in it, so that a writer killed at that moment holds nothing for long. */
 function tryLock(path: string): boolean {
+  using named = new PendingFile(path)
+  named.write(holderName())
+  try {
+    linkSync(named.temporaryPath, path)
+    return true
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException
+    if (code === 'EEXIST') return false
+    if (NO_LINKS.includes(code)) return tryLockWithoutLinks(path)
+    throw translate(error, 'create', path)
+  }
+}
+
+function tryLockWithoutLinks(path: string): boolean {
   let descriptor: number
   try {
     descriptor = openSync(path, 'wx', 0o644)
@@ -41,7 +72,7 @@ function tryLock(path: string): boolean {
     throw translate(error, 'create', path)
   }
   try {
-    writeSync(descriptor, JSON.stringify({ host: hostname(), pid: process.pid }))
+    writeSync(descriptor, holderName())
     return true
   } catch (error) {
     removeFile(path)
@@ -50,6 +81,8 @@ function tryLock(path: string): boolean {
     closeSync(descriptor)
   }
 }
+
+const holderName = (): Uint8Array => utf8(JSON.stringify({ host: hostname(), pid: process.pid }))
 
 interface Holder {
   readonly host: string

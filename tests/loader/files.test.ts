@@ -10,6 +10,7 @@ import {
   rmSync,
   statfsSync,
   statSync,
+  symlinkSync,
   truncateSync,
   utimesSync,
   writeFileSync,
@@ -348,6 +349,17 @@ test('a save that does not fit leaves the one before it', async () => {
   assert.ok(failed, 'a save larger than the disk was stored')
   assert.equal(await guest.call('load', 'slot'), bytes('first'))
   assert.equal(leftovers(mediumPaths(root).saves(id)), [])
+})
+
+test('lockMedium() refuses a link in place of a folder of the medium, and writes nothing through it', async () => {
+  const root = site.prepare()
+  const paths = mediumPaths(root)
+  const elsewhere = site.path('linked')
+  mkdirSync(elsewhere)
+  rmSync(paths.grants, { recursive: true })
+  symlinkSync(elsewhere, paths.grants)
+  await rejectsWith('COFFER_RECORD_DAMAGED', () => lockMedium(paths))
+  assert.equal(readdirSync(elsewhere), [])
 })
 
 test.run()

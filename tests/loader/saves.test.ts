@@ -2,13 +2,14 @@
 import {
   copyFileSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
+  readdirSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { hex, utf8 } from '../../formats/bytes.js'
@@ -259,6 +260,24 @@ test("a folder in a save's place is a damaged save, not a crash", async () => {
   mkdirSync(path)
   await rejectsWith('COFFER_SAVE_DAMAGED', () => site.launch(root, id, { capabilities: { save: true } }))
   clear(root, id)
+})
+
+test('a link in place of the saves folder is refused, and nothing is written or removed through it', async () => {
+  const { root, id } = titles.certificate
+  clear(root, id)
+  const elsewhere = site.path('elsewhere')
+  mkdirSync(elsewhere)
+  writeFileSync(`${elsewhere}/.tmp-1-other`, 'kept')
+  const folder = mediumPaths(root).saves(id)
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(dirname(folder), { recursive: true })
+  symlinkSync(elsewhere, folder)
+  await rejectsWith('COFFER_RECORD_DAMAGED', () => site.launch(root, id, { capabilities: { save: true } }))
+  using store = storeOf(root, id)
+  await rejectsWith('COFFER_RECORD_DAMAGED', () => store.write('slot', filled(5)))
+  await rejectsWith('COFFER_RECORD_DAMAGED', () => store.remove('slot'))
+  assert.equal(readdirSync(elsewhere), ['.tmp-1-other'])
+  rmSync(folder)
 })
 
 test('a title that asks for saves does not start without them', async () => {
