@@ -21,11 +21,20 @@ import {
   type BigIntStats
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { hex } from '../formats/bytes.js'
 import { CofferError, type ErrorCode } from '../formats/errors.js'
+import { POWERS } from './powers.js'
 
 const TEMPORARY = '.tmp-'
-/** With the id of the process that writes it. */
+/** Holds the id of the process that writes it. */
 const TEMPORARY_NAME = /^\.tmp-([0-9]+)-/
+
+/** A name beside `path` for what is not finished: of this process, and of nobody else in it. */
+export const temporaryPath = (path: string): string => {
+  const slash = Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1
+  const unique = hex(POWERS.random(4))
+  return `${path.slice(0, slash)}${TEMPORARY}${process.pid}-${unique}-${path.slice(slash)}`
+}
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException | undefined)?.code ?? ''
 
@@ -190,12 +199,8 @@ export class PendingFile implements Disposable {
   /** @param mode - Permission bits of the finished file. */
   constructor(path: string, mode = 0o644) {
     this.path = path
-    const slash = Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1
-    this.temporaryPath = `${path.slice(0, slash)}${TEMPORARY}${process.pid}-${path.slice(slash)}`
-    this.#descriptor = attempt('create', path, () => {
-      rmSync(this.temporaryPath, { force: true })
-      return openSync(this.temporaryPath, 'wx+', mode)
-    })
+    this.temporaryPath = temporaryPath(path)
+    this.#descriptor = attempt('create', path, () => openSync(this.temporaryPath, 'wx+', mode))
   }
 
   get writtenBytes(): number {
@@ -226,20 +231,26 @@ export class PendingFile implements Disposable {
 
   commit(): void {
     this.flush()
-    this.#close()
+    attempt('write', this.path, () => this.#close())
     attempt('write', this.path, () => renameSync(this.temporaryPath, this.path))
     this.#committed = true
     syncFolder(dirname(this.path))
   }
 
+  /** Where the medium is gone or broken, what failed before is the news, not that nothing can be tidied up. */
   [Symbol.dispose](): void {
-    this.#close()
-    if (!this.#committed) rmSync(this.temporaryPath, { force: true })
+    try {
+      this.#close()
+      if (!this.#committed) rmSync(this.temporaryPath, { force: true })
+    } catch {
+      // The next writer clears it away.
+    }
   }
 
   #close(): void {
-    if (this.#open) closeSync(this.#descriptor)
+    if (!this.#open) return
     this.#open = false
+    closeSync(this.#descriptor)
   }
 }
 
@@ -278,6 +289,8 @@ function makeFolders(path: string, mode: number): void {
   } catch (error) {
     if (codeOf(error) !== 'EEXIST' || !isFolder(path)) throw error
   }
+  // What is in it can outlive a pulled plug only if the folder itself does.
+  syncFolder(parent)
 }
 
 /**
@@ -304,6 +317,11 @@ export function removeFile(path: string): void {
     throw translate(error, 'remove', path)
   }
   syncFolder(dirname(path))
+}
+
+/** Remove what {@link leftovers} found. */
+export function removeLeftover(path: string): void {
+  attempt('remove', path, () => rmSync(path, { force: true, recursive: true }))
 }
 
 /** Facts of a file or folder, links not followed; undefined when there is none. */
@@ -341,7 +359,7 @@ export function listFolder(path: string): string[] {
   }
 }
 
-/** Files that a write left behind which was killed, by their full paths; those of live writers are left out. */
+/** What a writer left behind that was killed, by full paths; what live ones are at is left out. */
 export function leftovers(folder: string): string[] {
   let names: string[]
   try {

@@ -17,6 +17,7 @@ import {
   readFile,
   refuseLinkedFolder,
   removeFile,
+  removeLeftover,
   writeFile
 } from './files.js'
 import type { MediumPaths } from './medium/layout.js'
@@ -88,7 +89,7 @@ export class MediumSaves implements SaveStore, Disposable {
    * @throws CofferError COFFER_SAVE_DAMAGED naming the file, COFFER_RECORD_DAMAGED for a link in place of a folder.
    */
   verify(): void {
-    for (const file of leftovers(this.#folder())) removeFile(file)
+    for (const file of leftovers(this.#folder())) removeLeftover(file)
     for (const slot of this.list()) wipe(this.read(slot))
   }
 

@@ -1,12 +1,12 @@
 /** Make a target medium: write its identity, region 42 of the seed, once (docs/spec.md §6.2). */
-import { join } from 'node:path'
 import { hex, wipe } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
 import { encodeIdentity } from '../../formats/records/identity.js'
 import type { MediumKind } from '../../formats/records/fields.js'
-import { inspectFile, inspectFolder, makeFolder, PendingFile } from '../files.js'
+import { inspectFile, inspectFolder, PendingFile } from '../files.js'
+import { lockMedium } from '../lock.js'
 import type { MeasuredFactor } from '../medium/kind.js'
-import { mediumPaths } from '../medium/layout.js'
+import { mediumPaths, type MediumPaths } from '../medium/layout.js'
 import { KINDS, measureMedium } from '../medium/measure.js'
 import { POWERS, type Powers } from '../powers.js'
 
@@ -23,12 +23,10 @@ export interface Prepared {
  */
 export function prepare(root: string, kind: MediumKind = 'folder', powers: Powers = POWERS): Prepared {
   const paths = mediumPaths(root)
-  if (inspectFile(paths.identity) !== undefined) {
-    throw new CofferError('COFFER_EXISTS', `${root} is a coffer medium already, and it was left as it is.`, {
-      hint: 'An identity is written once: titles copied to it depend on it. Use it as it is, or prepare another folder.'
-    })
-  }
-  makeFolder(paths.folder)
+  refuseIdentity(root, paths)
+  using _lock = lockMedium(paths, LOCK_WAIT_MS)
+  // Another may have been faster.
+  refuseIdentity(root, paths)
   using file = new PendingFile(paths.identity, 0o644)
   const seed = powers.random(32)
   try {
@@ -54,8 +52,6 @@ export function prepare(root: string, kind: MediumKind = 'folder', powers: Power
     }
     file.write(encodeIdentity(kind, factors, powers.now(), seed))
     file.commit()
-    makeFolder(join(paths.folder, 'grants'))
-    makeFolder(join(paths.folder, 'titles'))
     return {
       path: root,
       kind,
@@ -65,4 +61,26 @@ export function prepare(root: string, kind: MediumKind = 'folder', powers: Power
   } finally {
     wipe(seed)
   }
+}
+
+/** Writing an identity takes a moment: whoever prepares the same folder at once waits, and finds it done. */
+const LOCK_WAIT_MS = 5000
+
+/** @throws CofferError COFFER_EXISTS; the same where what is there is damaged, with another hint. */
+function refuseIdentity(root: string, { identity }: MediumPaths): void {
+  if (inspectFile(identity) === undefined) return
+  try {
+    measureMedium(root)
+  } catch (error) {
+    if (!(error instanceof CofferError) || error.exitCode !== 65) throw error
+    throw new CofferError('COFFER_EXISTS', `${root} was a coffer medium, and its identity is damaged.`, {
+      expected: 'no identity, or a whole one',
+      found: error.message,
+      hint: `Nothing that was copied to it can run any more. To start anew, remove ${identity} and repeat the command.`,
+      cause: error
+    })
+  }
+  throw new CofferError('COFFER_EXISTS', `${root} is a coffer medium already, and it was left as it is.`, {
+    hint: 'An identity is written once: titles copied to it depend on it. Use it as it is, or prepare another folder.'
+  })
 }

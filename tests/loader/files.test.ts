@@ -1,5 +1,5 @@
-/** The door to the file system: whole files or none, one writer at a time, and a full disk that costs nothing. */
-import { execFileSync, spawn } from 'node:child_process'
+/** The door to the file system: whole files or none, and a full disk that costs nothing. */
+import { execFileSync } from 'node:child_process'
 import {
   closeSync,
   existsSync,
@@ -10,18 +10,14 @@ import {
   rmSync,
   statfsSync,
   statSync,
-  symlinkSync,
   truncateSync,
-  utimesSync,
   writeFileSync,
   writeSync
 } from 'node:fs'
-import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { prepare } from '../../loader/copier/index.js'
-import { lockMedium } from '../../loader/copier/lock.js'
 import {
   inspectFile,
   isFolder,
@@ -169,76 +165,21 @@ test('folders and files that are not there are none, and removing them is no fai
   makeFolder(join(folder, 'a/b/c'))
 })
 
-// ---------------------------------------------------------------- one writer at a time
-
-/** A process that lives until it is told to end. */
-function liveProcess(): { pid: number; end: () => void } {
-  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], { stdio: 'ignore' })
-  return { pid: child.pid!, end: () => child.kill('SIGKILL') }
-}
-
-test('a medium has one writer; the lock of one that died is taken over', async () => {
-  const root = site.prepare()
-  const paths = mediumPaths(root)
-  const lock = join(paths.folder, 'lock')
-  {
-    using _held = lockMedium(paths)
-    const error = await rejectsWith('COFFER_BUSY', () => lockMedium(paths))
-    assert.is(error.found, `process ${process.pid}`)
-  }
-  assert.not.ok(existsSync(lock))
-
-  const other = liveProcess()
-  writeFileSync(lock, JSON.stringify({ host: hostname(), pid: other.pid }))
-  await rejectsWith('COFFER_BUSY', () => lockMedium(paths))
-  assert.ok(existsSync(lock), 'the lock of a live writer stays')
-  other.end()
-  for (let i = 0; i < 100 && isAlive(other.pid); i++) await new Promise(resolve => setTimeout(resolve, 20))
-  lockMedium(paths)[Symbol.dispose]()
-  assert.not.ok(existsSync(lock))
-
-  // Left behind on another machine, or torn.
-  for (const text of [
-    '{"host":"another-machine","pid":1}',
-    '',
-    '{',
-    '[]',
-    '{"host":1,"pid":"1"}',
-    '\xff'.repeat(5000)
-  ]) {
-    writeFileSync(lock, text)
-    const longAgo = Date.now() / 1000 - 3600
-    utimesSync(lock, longAgo, longAgo)
-    lockMedium(paths)[Symbol.dispose]()
-  }
-})
-
-test('a lock that was made a moment ago and not yet written is not taken over', async () => {
-  const root = site.prepare()
-  const paths = mediumPaths(root)
-  writeFileSync(join(paths.folder, 'lock'), '')
-  const error = await rejectsWith('COFFER_BUSY', () => lockMedium(paths))
-  assert.ok(error.hint)
-})
-
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch {
-    return false
-  }
-}
+// ---------------------------------------------------------------- left behind
 
 test('the next writer clears away what a killed one left', async () => {
   const { root, id, master } = await site.copied('org.leftovers')
   const paths = mediumPaths(root)
   const before = snapshot(root)
-  for (const place of [paths.folder, paths.grants, paths.titles])
+  for (const place of [paths.folder, paths.grants, paths.titles]) {
     writeFileSync(join(place, '.tmp-999999999-half'), 'half')
+    mkdirSync(join(place, '.tmp-999999999-claim'))
+    writeFileSync(join(place, '.tmp-999999999-claim', 'holder'), '')
+  }
   await site.runs(root, id)
   await site.copy(master, root, id)
   assert.equal([...snapshot(root).keys()], [...before.keys()])
+  for (const place of [paths.folder, paths.grants, paths.titles]) assert.equal(leftovers(place), [])
   await site.runs(root, id)
 })
 
@@ -349,17 +290,6 @@ test('a save that does not fit leaves the one before it', async () => {
   assert.ok(failed, 'a save larger than the disk was stored')
   assert.equal(await guest.call('load', 'slot'), bytes('first'))
   assert.equal(leftovers(mediumPaths(root).saves(id)), [])
-})
-
-test('lockMedium() refuses a link in place of a folder of the medium, and writes nothing through it', async () => {
-  const root = site.prepare()
-  const paths = mediumPaths(root)
-  const elsewhere = site.path('linked')
-  mkdirSync(elsewhere)
-  rmSync(paths.grants, { recursive: true })
-  symlinkSync(elsewhere, paths.grants)
-  await rejectsWith('COFFER_RECORD_DAMAGED', () => lockMedium(paths))
-  assert.equal(readdirSync(elsewhere), [])
 })
 
 test.run()

@@ -156,9 +156,21 @@ test('prepare() refuses a folder that nothing tells from a copy, and leaves no i
     const medium = site.path('nothing')
     const error = await rejectsWith('COFFER_CANNOT_CREATE', () => prepare(medium))
     assert.match(error.hint!, '--kind drive')
-    assert.equal(readdirSync(mediumPaths(medium).folder), [])
+    assert.equal(readdirSync(mediumPaths(medium).folder), ['grants', 'titles'])
     await rejectsWith('COFFER_MEDIUM_MISSING', () => measureMedium(medium))
   })
+})
+
+test('prepare() says of a damaged identity that it is one, and leaves it', async () => {
+  for (const torn of ['', 'noise', readFileSync(mediumPaths(root).identity).subarray(0, 60)]) {
+    const medium = site.path('torn')
+    mkdirSync(mediumPaths(medium).folder, { recursive: true })
+    writeFileSync(mediumPaths(medium).identity, torn)
+    const error = await rejectsWith('COFFER_EXISTS', () => prepare(medium))
+    assert.match(error.hint!, mediumPaths(medium).identity)
+    rmSync(mediumPaths(medium).identity)
+    prepare(medium)
+  }
 })
 
 test('prepare() refuses what cannot be a folder', async () => {
