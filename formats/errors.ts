@@ -73,6 +73,8 @@ export const ERROR_CODES = {
   COFFER_LIMIT_WALL: 124,
   COFFER_LIMIT_OUTPUT: 124,
   COFFER_LIMIT_JOBS: 124,
+  COFFER_LIMIT_CALLS: 124,
+  COFFER_LIMIT_VALUE: 124, // one value was too large; the guest lives on
   COFFER_INTERRUPTED: 130,
   COFFER_LIMIT_MEMORY: 137,
 
@@ -90,7 +92,16 @@ export interface ErrorDetails {
   hint?: string
   expected?: string
   found?: string
+  /** The limit of a guest that was passed. */
+  limit?: LimitUse
   cause?: unknown
+}
+
+/** A limit by its name, how much it allowed, and how much was used when that was seen. */
+export interface LimitUse {
+  readonly name: string
+  readonly value: number
+  readonly used: number
 }
 
 /** Bad input from outside, or a refusal. Everything else that is thrown is a bug. */
@@ -100,6 +111,7 @@ export class CofferError extends Error {
   readonly hint: string | undefined
   readonly expected: string | undefined
   readonly found: string | undefined
+  readonly limit: LimitUse | undefined
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
@@ -107,6 +119,7 @@ export class CofferError extends Error {
     this.hint = details.hint
     this.expected = details.expected
     this.found = details.found
+    this.limit = details.limit
   }
 
   get exitCode(): number {

@@ -1,26 +1,45 @@
 /** The ways in which a guest ends or a call of it fails, as errors. */
-import { CofferError } from '../formats/errors.js'
+import { CofferError, type ErrorCode } from '../formats/errors.js'
 import type { Limits } from './guest.js'
+import { MalformedMessage } from './wire.js'
 
-export type LimitCode =
-  | 'COFFER_LIMIT_CPU'
-  | 'COFFER_LIMIT_WALL'
-  | 'COFFER_LIMIT_OUTPUT'
-  | 'COFFER_LIMIT_JOBS'
-  | 'COFFER_LIMIT_MEMORY'
+/** What a guest is told by when it uses too much. The engine's stack is its own affair: there the guest sees an error. */
+export type LimitName = Exclude<keyof Limits, 'stackBytes'>
+/** Limits of one value. The call fails, the guest lives on. */
+export type ValueLimitName = 'valueBytes' | 'valueItems' | 'valueDepth'
 
-export function limitReached(code: LimitCode, limits: Limits): CofferError {
-  const { cpuMs, wallMs, outputBytes, pendingJobs, memoryBytes } = limits
-  const used = {
-    COFFER_LIMIT_CPU: `computed for more than ${cpuMs} ms`,
-    COFFER_LIMIT_WALL: `took more than ${wallMs} ms`,
-    COFFER_LIMIT_OUTPUT: `wrote more than ${outputBytes} bytes`,
-    COFFER_LIMIT_JOBS: `had more than ${pendingJobs} timers or requests waiting`,
-    COFFER_LIMIT_MEMORY: `used more than ${memoryBytes} bytes of memory`
-  }
-  return new CofferError(code, `The title was ended: it ${used[code]}.`, {
-    hint: 'Give it a higher limit if it is to be trusted with that.'
+const LIMITS: Readonly<Record<LimitName, { code: ErrorCode; say(used: number): string; unit: string }>> = {
+  memoryBytes: { code: 'COFFER_LIMIT_MEMORY', say: used => `needed ${used}`, unit: ' bytes of memory' },
+  cpuMs: { code: 'COFFER_LIMIT_CPU', say: used => `computed for ${used}`, unit: ' ms' },
+  wallMs: { code: 'COFFER_LIMIT_WALL', say: used => `took ${used}`, unit: ' ms' },
+  outputBytes: { code: 'COFFER_LIMIT_OUTPUT', say: used => `wrote ${used}`, unit: ' bytes' },
+  pendingJobs: {
+    code: 'COFFER_LIMIT_JOBS',
+    say: used => `had ${used}`,
+    unit: ' jobs, timers or requests waiting'
+  },
+  hostCalls: { code: 'COFFER_LIMIT_CALLS', say: used => `made ${used}`, unit: ' calls of the host' },
+  valueBytes: { code: 'COFFER_LIMIT_VALUE', say: used => `is ${used}`, unit: ' bytes or more' },
+  valueItems: { code: 'COFFER_LIMIT_VALUE', say: used => `holds ${used}`, unit: ' values or more' },
+  valueDepth: { code: 'COFFER_LIMIT_VALUE', say: used => `nests ${used}`, unit: ' levels deep or more' }
+}
+
+/** @param used - What was used when that was seen: more than the limit, if only by one. */
+export function limitReached(name: LimitName, limits: Limits, used: number): CofferError {
+  const { code, say, unit } = LIMITS[name]
+  const value = limits[name]
+  const about = code === 'COFFER_LIMIT_VALUE' ? 'Cannot pass the result: it' : 'The title was ended: it'
+  return new CofferError(code, `${about} ${say(Math.ceil(used))}${unit}, and its limit is ${value}.`, {
+    hint: `Give it a higher ${name} if you trust it with that.`,
+    limit: { name, value, used }
   })
+}
+
+/** @param name - As the guest says it. */
+export function valueLimit(name: string, limits: Limits, used: number): CofferError {
+  if (name !== 'valueBytes' && name !== 'valueItems' && name !== 'valueDepth')
+    throw new MalformedMessage('unknown limit')
+  return limitReached(name, limits, used)
 }
 
 export const interrupted = (): CofferError =>

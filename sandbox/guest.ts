@@ -32,7 +32,8 @@ export type Value =
 /**
  * Hard bounds of a guest. Time limits count per call from the host (starting the title counts as one call), all the
  * jobs and timers that run until its result settles included; a title started by `run` is one call, so there they
- * bound the whole run. Memory and output count for the guest's whole life.
+ * bound the whole run. What runs while no call waits, such as a timer left over, counts together until the next call.
+ * Memory and output count for the guest's whole life.
  */
 export interface Limits {
   /** Memory of the guest with everything it allocates. Past it: COFFER_LIMIT_MEMORY. */
@@ -45,8 +46,19 @@ export interface Limits {
   readonly stackBytes: number
   /** Bytes written by console and `coffer:terminal` together. Past it: COFFER_LIMIT_OUTPUT. */
   readonly outputBytes: number
-  /** Jobs and timers waiting at one time. Past it: COFFER_LIMIT_JOBS. */
+  /** Jobs, timers and requests to the host waiting at one time. Past it: COFFER_LIMIT_JOBS. */
   readonly pendingJobs: number
+  /** Calls of the host's functions, counted as time is. Past it: COFFER_LIMIT_CALLS. */
+  readonly hostCalls: number
+  /**
+   * Size of one value on its way out: a result, or the arguments of a host function. A result past it rejects its
+   * call with COFFER_LIMIT_VALUE, arguments past it throw a TypeError in the guest; the guest lives on.
+   */
+  readonly valueBytes: number
+  /** The same for the values in it, itself included. Bytes and text count as one. */
+  readonly valueItems: number
+  /** The same for how deep arrays and objects may nest. */
+  readonly valueDepth: number
 }
 
 export const DEFAULT_LIMITS: Limits = {
@@ -55,7 +67,11 @@ export const DEFAULT_LIMITS: Limits = {
   wallMs: Infinity,
   stackBytes: 448 * 1024,
   outputBytes: 64 * 1024 * 1024,
-  pendingJobs: 100_000
+  pendingJobs: 100_000,
+  hostCalls: 1_000_000,
+  valueBytes: 64 * 1024 * 1024,
+  valueItems: 1_000_000,
+  valueDepth: 64
 }
 
 /** A key press, as `coffer:terminal` hands it to a title. */

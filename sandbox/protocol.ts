@@ -12,7 +12,8 @@ import type { Reader, Writer } from './wire.js'
 
 /** From the host. */
 export const TO_GUEST = {
-  /** seeded: boolean, pending timers allowed: count, modules: a list of {@link ModuleGrant}. Once, before the program */
+  /** seeded: boolean; pendingJobs, valueBytes, valueItems, valueDepth: counts; modules: a list of {@link ModuleGrant}.
+   * Once, before the program */
   begin: 1,
   /** id, export, arguments: list */
   call: 2,
@@ -55,7 +56,9 @@ export const TO_HOST = {
   /** Asks for `settled` once all jobs have run */
   rejected: 14,
   /** More timers wait than are allowed */
-  flooded: 15
+  flooded: 15,
+  /** id, limit: text, used: number. The result is too large */
+  excess: 16
 } as const
 
 /**

@@ -8,10 +8,11 @@
  * @see docs/spec.md §7.4
  */
 import { monotonicMs } from './clock.js'
-import { CofferError, ERROR_CODES, type ErrorCode } from '../formats/errors.js'
+import { CofferError, ERROR_CODES, type ErrorCode, type LimitUse } from '../formats/errors.js'
 import { type CapabilityTable, type Grant, grantTable } from './capabilities.js'
 import { disposed, engineFailed, gone, interrupted, limitReached, unsupported } from './failures.js'
 import {
+  DEFAULT_LIMITS,
   type Engine,
   type Guest,
   GuestError,
@@ -157,7 +158,7 @@ class RemoteGuest implements Guest {
         closed: reason => {
           closed()
           // Killed while it computed, it could not say how long it had.
-          if (reason?.code === 'COFFER_LIMIT_CPU') this.#usage.cpuMs += this.#limits.cpuMs
+          if (reason?.limit?.name === 'cpuMs') this.#usage.cpuMs += reason.limit.used
           this.#end(reason ?? this.#leaving ?? engineFailed('it ended by itself'))
         }
       },
@@ -244,7 +245,7 @@ class RemoteGuest implements Guest {
     const grace = this.#calls.has(START) ? BOOT_MS : GRACE_MS
     const delay = first.startedMs + wallMs + grace - monotonicMs()
     this.#wallTimer = setTimeout(
-      () => this.#end(limitReached('COFFER_LIMIT_WALL', this.#limits)),
+      () => this.#end(limitReached('wallMs', this.#limits, monotonicMs() - first.startedMs)),
       Math.min(Math.max(delay, 0), 0x7fffffff)
     )
   }
@@ -326,7 +327,8 @@ class RemoteGuest implements Guest {
     if (!(bytes instanceof Uint8Array)) throw new MalformedMessage('bytes expected')
     // The far side counts too; this holds against one that has broken out of its count.
     this.#outputBytes += bytes.length
-    if (this.#outputBytes > this.#limits.outputBytes) throw limitReached('COFFER_LIMIT_OUTPUT', this.#limits)
+    if (this.#outputBytes > this.#limits.outputBytes)
+      throw limitReached('outputBytes', this.#limits, this.#outputBytes)
     const write = stream === 1 ? this.#options.stdout : this.#options.stderr
     write?.(bytes)
   }
@@ -368,9 +370,9 @@ class RemoteGuest implements Guest {
 }
 
 /** Codes of what no guest survives. */
-const ENDS_GUEST = /^COFFER_(?:LIMIT_|INTERRUPTED|ENGINE_FAILED|GUEST_GONE)/
+const ENDS_GUEST = /^COFFER_(?:LIMIT_(?!VALUE)|INTERRUPTED|ENGINE_FAILED|GUEST_GONE)/
 
-const LIMIT_NAMES = ['memoryBytes', 'cpuMs', 'wallMs', 'stackBytes', 'outputBytes', 'pendingJobs'] as const
+const LIMIT_NAMES = Object.keys(DEFAULT_LIMITS) as (keyof Limits)[]
 
 // The far side
 
@@ -521,11 +523,11 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
 export const endedFrame = (error: unknown): Uint8Array =>
   writeFailure(new Writer(WIRE).begin(FROM_FAR.ended), error).message
 
-// Errors as fields: code, or '' for what the guest threw; then name, message, and stack or hint.
+// Errors as fields: code, or '' for what the guest threw; then name, message, stack or hint, and the limit if it is one.
 
 function writeFailure(writer: Writer, error: unknown): Writer {
   if (error instanceof GuestError) {
-    return writer.value('').value(error.name).value(error.message).value(error.guestStack)
+    return writer.value('').value(error.name).value(error.message).value(error.guestStack).value(null)
   }
   const failure = error instanceof CofferError ? error : engineFailed('its far side threw', error)
   return writer
@@ -533,6 +535,7 @@ function writeFailure(writer: Writer, error: unknown): Writer {
     .value('')
     .value(failure.message)
     .value(failure.hint ?? '')
+    .value(failure.limit ?? null)
 }
 
 function readFailure(reader: Reader): CofferError | GuestError {
@@ -540,9 +543,13 @@ function readFailure(reader: Reader): CofferError | GuestError {
   const name = reader.text()
   const message = reader.text()
   const rest = reader.text()
+  const limit = reader.value() as LimitUse | null
   if (code === '') return new GuestError(name, message, rest)
   if (!Object.hasOwn(ERROR_CODES, code)) throw new MalformedMessage('unknown error code')
-  return new CofferError(code as ErrorCode, message, rest === '' ? {} : { hint: rest })
+  return new CofferError(code as ErrorCode, message, {
+    ...(rest === '' ? {} : { hint: rest }),
+    ...(limit === null ? {} : { limit })
+  })
 }
 
 function reviveHostError(reader: Reader): Error {

@@ -7,7 +7,16 @@
 import { monotonicMs } from './clock.js'
 import { CofferError } from '../formats/errors.js'
 import { type CapabilityTable, grantTable } from './capabilities.js'
-import { disposed, engineFailed, gone, interrupted, limitReached, unsupported } from './failures.js'
+import {
+  disposed,
+  engineFailed,
+  gone,
+  interrupted,
+  type LimitName,
+  limitReached,
+  unsupported,
+  valueLimit
+} from './failures.js'
 import {
   DEFAULT_LIMITS,
   type Engine,
@@ -29,7 +38,16 @@ import {
   writeError
 } from './protocol.js'
 import { xoshiro128 } from './random.js'
-import { MalformedMessage, Reader, UnsupportedValue, type WireHost, Writer } from './wire.js'
+import {
+  MalformedMessage,
+  MAX_MESSAGE_BYTES,
+  MAX_VALUE_DEPTH,
+  MAX_VALUE_ITEMS,
+  Reader,
+  UnsupportedValue,
+  type WireHost,
+  Writer
+} from './wire.js'
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -47,12 +65,16 @@ const EXIT_UNCAUGHT = 1
 /** How many due timers run before the host's own event loop gets a turn. */
 const TURN_MS = 10
 
-interface PendingCall {
+/** The account of a call at its start: what it may use is counted from here. */
+interface Account {
+  readonly cpuMs: number
+  readonly hostCalls: number
+  readonly startedMs: number
+}
+
+interface PendingCall extends Account {
   readonly resolve: (value: Value) => void
   readonly reject: (error: Error) => void
-  /** Account at its start: what it may use is counted from here. */
-  readonly cpuMs: number
-  readonly startedMs: number
   /** A program, which an uncaught error ends. */
   readonly program: boolean
 }
@@ -65,7 +87,7 @@ export interface SessionPowers {
    * Told whenever the guest starts to compute, with the milliseconds after which its time is up and the limit that
    * ends it then, and with nothing when it stops: for an engine that cannot be asked to poll.
    */
-  readonly watch?: (timeLeftMs?: number, limit?: 'COFFER_LIMIT_CPU' | 'COFFER_LIMIT_WALL') => void
+  readonly watch?: (timeLeftMs?: number, limit?: LimitName) => void
 }
 
 /**
@@ -102,8 +124,16 @@ export function withDefaults(limits: Partial<Limits> = {}): Limits {
   }
   const unknown = Object.keys(limits).find(name => !Object.hasOwn(all, name))
   if (unknown !== undefined) throw new TypeError(`Cannot limit ${unknown}: there is no such limit`)
-  // Counts cross as 31 bits.
-  return { ...(all as unknown as Limits), pendingJobs: Math.min(Math.floor(all['pendingJobs']!), 0x7fffffff) }
+  for (const [name, most] of Object.entries(MOST)) all[name] = Math.min(Math.floor(all[name]!), most)
+  return all as unknown as Limits
+}
+
+/** What the encoding itself allows: counts cross as 31 bits. */
+const MOST: Readonly<Partial<Limits>> = {
+  pendingJobs: 0x7fffffff,
+  valueBytes: MAX_MESSAGE_BYTES,
+  valueItems: MAX_VALUE_ITEMS,
+  valueDepth: MAX_VALUE_DEPTH
 }
 
 class Session implements Guest {
@@ -125,6 +155,8 @@ class Session implements Guest {
   #callCount = 0
   /** Requests of the guest's that the host has not answered yet. */
   #requests = 0
+  /** Calls of the host's functions so far. */
+  #hostCalls = 0
 
   /** The guest computes now; messages for it wait here. */
   #running = false
@@ -134,8 +166,8 @@ class Session implements Guest {
   #cpuMs = 0
   /** When the present stretch of computing began; undefined while the guest rests or the host works for it. */
   #sliceMs: number | undefined
-  /** Account and clock at the start of what no call is waiting for, such as a timer that outlives its call. */
-  #background = { cpuMs: 0, startedMs: 0 }
+  /** Of what no call waits for, such as a timer that outlives its call: it counts together until the next one. */
+  #background: Account = { cpuMs: 0, hostCalls: 0, startedMs: 0 }
   #outputBytes = 0
   #memoryBytes = 0
 
@@ -178,6 +210,9 @@ class Session implements Guest {
             .begin(TO_GUEST.begin)
             .value(seed !== undefined)
             .value(this.#limits.pendingJobs)
+            .value(this.#limits.valueBytes)
+            .value(this.#limits.valueItems)
+            .value(this.#limits.valueDepth)
             .value(grants).message
         )
         this.#machine.evaluate(source, name, links)
@@ -242,7 +277,7 @@ class Session implements Guest {
   }
 
   #open(id: number, resolve: PendingCall['resolve'], reject: PendingCall['reject'], program: boolean): void {
-    this.#calls.set(id, { resolve, reject, cpuMs: this.#cpuMs, startedMs: monotonicMs(), program })
+    this.#calls.set(id, { resolve, reject, program, ...this.#account() })
     if (this.#calls.size === 1) this.#arm()
   }
 
@@ -250,23 +285,33 @@ class Session implements Guest {
   #close(id: number): PendingCall | undefined {
     const call = this.#calls.get(id)
     this.#calls.delete(id)
+    if (this.#calls.size === 0) this.#background = this.#account()
     this.#arm()
     return call
+  }
+
+  #account(): Account {
+    return { cpuMs: this.#cpuNow(), hostCalls: this.#hostCalls, startedMs: monotonicMs() }
   }
 
   // Running the guest
 
   /** Hand the guest a message, at once or after what it computes now. The message may be a view on the writer. */
   #deliver(message: Uint8Array): void {
-    if (this.#running) this.#inbox.push(message.slice())
-    else this.#enter(() => this.#machine!.dispatch(message))
+    if (this.#running) {
+      // A guest may make the host call it again, through a function of the host's, as often as it likes.
+      if (this.#inbox.length >= this.#limits.pendingJobs)
+        return this.#end(limitReached('pendingJobs', this.#limits, this.#inbox.length + 1))
+      this.#inbox.push(message.slice())
+    } else this.#enter(() => this.#machine!.dispatch(message))
   }
 
   /** Let the guest compute, then do what became due meanwhile. */
   #enter(compute: () => void): void {
     if (this.#ended !== undefined) return
     this.#running = true
-    this.#background = { cpuMs: this.#cpuMs, startedMs: monotonicMs() }
+    // Its waits count for nobody.
+    this.#background = { ...this.#background, startedMs: monotonicMs() }
     this.#turn(compute)
   }
 
@@ -322,8 +367,8 @@ class Session implements Guest {
     const account = this.#firstCall() ?? this.#background
     const cpuLeftMs = this.#limits.cpuMs - (this.#cpuMs - account.cpuMs)
     const wallLeftMs = this.#limits.wallMs - (this.#sliceMs - account.startedMs)
-    if (cpuLeftMs <= wallLeftMs) this.#watch(cpuLeftMs, 'COFFER_LIMIT_CPU')
-    else this.#watch(wallLeftMs, 'COFFER_LIMIT_WALL')
+    if (cpuLeftMs <= wallLeftMs) this.#watch(cpuLeftMs, 'cpuMs')
+    else this.#watch(wallLeftMs, 'wallMs')
   }
 
   #pause(): void {
@@ -351,9 +396,12 @@ class Session implements Guest {
     if (this.#options.signal?.aborted) throw interrupted()
     // Calls stand in the order of their start, so the first is the first to run out.
     const account = this.#firstCall() ?? this.#background
-    const { cpuMs, wallMs } = this.#limits
-    if (this.#cpuNow() - account.cpuMs > cpuMs) throw limitReached('COFFER_LIMIT_CPU', this.#limits)
-    if (monotonicMs() - account.startedMs > wallMs) throw limitReached('COFFER_LIMIT_WALL', this.#limits)
+    this.#check('cpuMs', this.#cpuNow() - account.cpuMs)
+    this.#check('wallMs', monotonicMs() - account.startedMs)
+  }
+
+  #check(limit: LimitName, used: number): void {
+    if (used > this.#limits[limit]) throw limitReached(limit, this.#limits, used)
   }
 
   #firstCall(): PendingCall | undefined {
@@ -393,7 +441,7 @@ class Session implements Guest {
     const first = this.#firstCall()
     if (first !== undefined && this.#limits.wallMs !== Infinity) {
       const { wallMs } = this.#limits
-      const expire = () => this.#end(limitReached('COFFER_LIMIT_WALL', this.#limits))
+      const expire = () => this.#end(limitReached('wallMs', this.#limits, monotonicMs() - first.startedMs))
       this.#wallTimer = setTimeout(expire, boundedDelay(first.startedMs + wallMs - monotonicMs()))
     }
     if (this.#wakeMs !== undefined) {
@@ -460,6 +508,8 @@ class Session implements Guest {
         return this.#refused(reader, () => this.#guestError(readError(reader)))
       case TO_HOST.unsupported:
         return this.#refused(reader, () => unsupported('the result', reader.text()))
+      case TO_HOST.excess:
+        return this.#refused(reader, () => valueLimit(reader.text(), this.#limits, reader.number()))
       case TO_HOST.missing:
         return this.#refused(reader, () => this.#missing())
       case TO_HOST.ask:
@@ -490,7 +540,7 @@ class Session implements Guest {
         this.#rejectionsToReport = true
         return
       case TO_HOST.flooded:
-        throw limitReached('COFFER_LIMIT_JOBS', this.#limits)
+        throw limitReached('pendingJobs', this.#limits, this.#limits.pendingJobs + 1)
       default:
         throw new MalformedMessage('unknown message')
     }
@@ -527,6 +577,7 @@ class Session implements Guest {
     if (grant?.kind !== 'ask' && grant?.kind !== 'tell')
       throw new MalformedMessage('a function that was not granted')
     if (grant.kind === 'tell') this.#count(encoder.encode(String(args[0])).length)
+    else this.#countCall()
     return this.#asHost(() => {
       try {
         // First, since the function may call the guest, which writes a message of its own.
@@ -534,7 +585,6 @@ class Session implements Guest {
         return this.#writer.begin(0).value(true).value(value).message.subarray(1)
       } catch (error) {
         if (this.#ended !== undefined) throw this.#ended
-        if (error instanceof CofferError && error.code.startsWith('COFFER_LIMIT_')) throw error
         return writeError(this.#writer.begin(0).value(false), flattenHostError(error)).message.subarray(1)
       }
     })
@@ -543,10 +593,8 @@ class Session implements Guest {
   #request(id: number, module: string, name: string, args: Value[]): void {
     const grant = this.#grants.find(module, name)
     if (grant?.kind !== 'request') throw new MalformedMessage('a function that was not granted')
-    if (this.#requests >= this.#limits.pendingJobs) {
-      throw limitReached('COFFER_LIMIT_JOBS', this.#limits)
-    }
-    this.#requests++
+    this.#countCall()
+    this.#check('pendingJobs', ++this.#requests)
     const settle = (write: (writer: Writer) => Writer) => {
       this.#requests--
       if (this.#ended !== undefined) return
@@ -601,8 +649,11 @@ class Session implements Guest {
 
   #count(bytes: number): void {
     this.#outputBytes += bytes
-    const { outputBytes } = this.#limits
-    if (this.#outputBytes > outputBytes) throw limitReached('COFFER_LIMIT_OUTPUT', this.#limits)
+    this.#check('outputBytes', this.#outputBytes)
+  }
+
+  #countCall(): void {
+    this.#check('hostCalls', ++this.#hostCalls - (this.#firstCall() ?? this.#background).hostCalls)
   }
 
   #random(count: number): Uint8Array {

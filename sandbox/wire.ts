@@ -63,6 +63,31 @@ const OBJECT = 12
 /** A value of ours that cannot cross. Says what it is, never what it holds. */
 export class UnsupportedValue extends TypeError {}
 
+/** What one value may be at most. */
+export interface Bounds {
+  readonly valueBytes: number
+  readonly valueItems: number
+  readonly valueDepth: number
+}
+
+/** A value past one of its bounds. */
+export class ExcessiveValue extends UnsupportedValue {
+  readonly limit: keyof Bounds
+  readonly used: number
+
+  constructor(limit: keyof Bounds, used: number, message: string) {
+    super(message)
+    this.limit = limit
+    this.used = used
+  }
+}
+
+const WIDEST: Bounds = {
+  valueBytes: MAX_MESSAGE_BYTES,
+  valueItems: MAX_VALUE_ITEMS,
+  valueDepth: MAX_VALUE_DEPTH
+}
+
 /** Bytes that no encoder of ours made. */
 export class MalformedMessage extends Error {}
 
@@ -97,6 +122,9 @@ export class Writer {
   #capacity = FIRST_BYTES
   #at = 0
   #items = 0
+  #bounds = WIDEST
+  /** Where the message may end. */
+  #most = MAX_MESSAGE_BYTES
 
   constructor(host: WireHost = {}) {
     this.#host = host
@@ -106,7 +134,17 @@ export class Writer {
   begin(opcode: number): this {
     this.#at = 0
     this.#items = 0
+    this.#bounds = WIDEST
+    this.#most = MAX_MESSAGE_BYTES
     this.#bytes[this.#at++] = opcode
+    return this
+  }
+
+  /** Hold what follows in this message to these bounds. */
+  within(bounds: Bounds): this {
+    this.#items = 0
+    this.#bounds = bounds
+    this.#most = min(this.#at + bounds.valueBytes, MAX_MESSAGE_BYTES)
     return this
   }
 
@@ -129,8 +167,12 @@ export class Writer {
 
   #reserve(count: number): void {
     const needed = this.#at + count
+    if (needed > this.#most) {
+      const { valueBytes } = this.#bounds
+      const used = valueBytes + needed - this.#most
+      throw new ExcessiveValue('valueBytes', used, `more than ${valueBytes} bytes in one value`)
+    }
     if (needed <= this.#capacity) return
-    if (needed > MAX_MESSAGE_BYTES) throw new UnsupportedValue('more than 256 MiB in one call')
     this.#capacity = min(needed * 2, MAX_MESSAGE_BYTES)
     const grown = new Bytes(this.#capacity)
     typedArraySet(grown, this.message)
@@ -159,7 +201,7 @@ export class Writer {
   }
 
   #value(value: unknown, depth: number): void {
-    if (++this.#items > MAX_VALUE_ITEMS) throw new UnsupportedValue('more than a million values in one call')
+    if (++this.#items > this.#bounds.valueItems) throw this.#tooMany(this.#items)
     switch (typeof value) {
       case 'undefined':
         return this.#tag(UNDEFINED)
@@ -176,6 +218,11 @@ export class Writer {
       default:
         throw new UnsupportedValue(`a ${typeof value}`)
     }
+  }
+
+  #tooMany(count: number): ExcessiveValue {
+    const { valueItems } = this.#bounds
+    return new ExcessiveValue('valueItems', count, `more than ${valueItems} values in one`)
   }
 
   #number(value: number): void {
@@ -262,8 +309,13 @@ export class Writer {
 
   #object(value: object, depth: number): void {
     // Cycles end here too: no cycle is shorter than the bound.
-    if (depth >= MAX_VALUE_DEPTH)
-      throw new UnsupportedValue(`a value nested deeper than ${MAX_VALUE_DEPTH}, or a cycle`)
+    const { valueDepth } = this.#bounds
+    if (depth >= valueDepth)
+      throw new ExcessiveValue(
+        'valueDepth',
+        depth + 1,
+        `a value nested deeper than ${valueDepth}, or a cycle`
+      )
     const { isProxy } = this.#host
     if (isProxy?.(value)) throw new UnsupportedValue('a proxy')
     const kind = typedArrayKind(value)
@@ -290,7 +342,7 @@ export class Writer {
 
   #array(list: readonly unknown[], depth: number): void {
     const { length } = list
-    if (length > MAX_VALUE_ITEMS) throw new UnsupportedValue('more than a million values in one call')
+    if (length > this.#bounds.valueItems) throw this.#tooMany(length)
     this.#tag(ARRAY)
     this.#varint(length)
     for (let i = 0; i < length; i++) this.#value(readOwn(list, i), depth + 1)

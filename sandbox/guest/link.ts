@@ -12,7 +12,7 @@ import {
   weakSetHas
 } from '../primordials.js'
 import { type FlatError, readError, writeError } from '../protocol.js'
-import { Reader, UnsupportedValue, type WireHost, Writer } from '../wire.js'
+import { type Bounds, Reader, UnsupportedValue, type WireHost, Writer } from '../wire.js'
 
 /** What an engine gives the SDK. */
 export interface Native {
@@ -31,6 +31,8 @@ export interface Link {
   begin(opcode: number): Writer
   send(): Uint8Array | undefined
   reader(message: Uint8Array): Reader
+  /** What a value of the program's may be; the host says it before the program begins. */
+  bounds: Bounds
 }
 
 export function makeLink(native: Native): Link {
@@ -39,7 +41,8 @@ export function makeLink(native: Native): Link {
   return {
     begin: opcode => writer.begin(opcode),
     send: () => native.send(writer.message),
-    reader: message => new Reader(message, host)
+    reader: message => new Reader(message, host),
+    bounds: { valueBytes: 0, valueItems: 0, valueDepth: 0 }
   }
 }
 

@@ -26,7 +26,7 @@ export function makeModules(link: Link): Modules {
   const ask =
     (module: string, name: string) =>
     (...args: unknown[]): unknown => {
-      link.begin(TO_HOST.ask).value(module).value(name).value(args)
+      link.begin(TO_HOST.ask).value(module).value(name).within(link.bounds).value(args)
       const reader = link.reader(link.send()!)
       if (reader.boolean()) return reader.value()
       throw revive(reader)
@@ -38,7 +38,7 @@ export function makeModules(link: Link): Modules {
     (...args: unknown[]): Promise<unknown> =>
       new PromiseOf((resolve, reject) => {
         const id = (lastId = (lastId + 1) & 0x7fffffff)
-        link.begin(TO_HOST.request).value(id).value(module).value(name).value(args)
+        link.begin(TO_HOST.request).value(id).value(module).value(name).within(link.bounds).value(args)
         mapSet(waiting, id, { resolve, reject })
         link.send()
       })

@@ -20,7 +20,7 @@ import {
   typedArrayKind
 } from '../primordials.js'
 import { TO_GUEST, TO_HOST } from '../protocol.js'
-import { UnsupportedValue, type Reader } from '../wire.js'
+import { ExcessiveValue, UnsupportedValue, type Reader } from '../wire.js'
 import { installClock, installCrypto } from './clock.js'
 import { installConsole } from './console.js'
 import { installGlobals } from './globals.js'
@@ -82,10 +82,12 @@ export function boot(native: Native): Hidden {
       result,
       value => {
         try {
-          link.begin(TO_HOST.result).value(id).value(value)
+          link.begin(TO_HOST.result).value(id).within(link.bounds).value(value)
         } catch (refusal) {
           if (!(refusal instanceof UnsupportedValue)) return sendError(link, TO_HOST.threw, id, refusal)
-          link.begin(TO_HOST.unsupported).value(id).value(refusal.message)
+          if (refusal instanceof ExcessiveValue)
+            link.begin(TO_HOST.excess).value(id).value(refusal.limit).value(refusal.used)
+          else link.begin(TO_HOST.unsupported).value(id).value(refusal.message)
         }
         link.send()
       },
@@ -96,6 +98,7 @@ export function boot(native: Native): Hidden {
   const begin = (reader: Reader) => {
     const seeded = reader.boolean()
     timers.limit = reader.count()
+    link.bounds = { valueBytes: reader.count(), valueItems: reader.count(), valueDepth: reader.count() }
     modules.begin(reader.list())
     clock.begin(seeded)
   }

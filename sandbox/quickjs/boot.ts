@@ -77,7 +77,8 @@ export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: strin
     load: () => undefined,
     rejection: () => rejections++,
     // Whatever depends on the clock would make every build differ.
-    now: () => 0
+    now: () => 0,
+    outOfMemory: size => new RangeError(`the SDK needs ${size} bytes`)
   })
   const { engine } = instance
   const stackTop = engine.stackPointer()

@@ -29,6 +29,8 @@ export interface Hooks {
   rejection(pair: Pointer, handled: boolean): void
   /** Milliseconds since 1970, for the guest's Date. */
   now(): number
+  /** The memory would have to be this large. */
+  outOfMemory(sizeBytes: number): Error
 }
 
 const encoder = new TextEncoder()
@@ -48,6 +50,7 @@ export class Instance {
   /** Views of the memory; renewed whenever it grows, so never kept by anyone else. */
   bytes: Uint8Array
   view: DataView
+  private readonly hooks: Hooks
 
   /**
    * @param module - The metered wasm, compiled.
@@ -60,6 +63,7 @@ export class Instance {
     } catch (cause) {
       throw engineFailed('the system has no memory for it', cause)
     }
+    this.hooks = hooks
     this.bytes = new Uint8Array(this.memory.buffer)
     this.view = new DataView(this.memory.buffer)
     const host: EngineImports & { memory: WebAssembly.Memory } = {
@@ -80,7 +84,7 @@ export class Instance {
       },
       freeHostRef: () => {},
       trackRejection: (pair, handled) => hooks.rejection(pair, handled !== 0),
-      grow: sizeBytes => this.grow(sizeBytes, maxPages),
+      grow: sizeBytes => this.grow(sizeBytes >>> 0, maxPages),
       now: () => hooks.now(),
       // All zeros: the guest's clock runs in UTC.
       localTime: (_seconds, tm) => this.bytes.fill(0, tm, tm + 44),
@@ -104,14 +108,14 @@ export class Instance {
    * it may swallow and try again, so the guest ends here and now.
    */
   private grow(sizeBytes: number, maxPages: number): number {
-    const needed = Math.ceil((sizeBytes >>> 0) / PAGE_BYTES)
+    const needed = Math.ceil(sizeBytes / PAGE_BYTES)
     const current = this.memory.buffer.byteLength / PAGE_BYTES
-    if (needed > maxPages) throw outOfMemory()
+    if (needed > maxPages) throw this.hooks.outOfMemory(sizeBytes)
     const target = Math.min(maxPages, Math.ceil(needed / GROWTH_PAGES) * GROWTH_PAGES)
     try {
       this.memory.grow(target - current)
     } catch (cause) {
-      throw outOfMemory(cause)
+      throw engineFailed('the system has no more memory for it', cause)
     }
     this.bytes = new Uint8Array(this.memory.buffer)
     this.view = new DataView(this.memory.buffer)
@@ -122,7 +126,7 @@ export class Instance {
   allocate(lengthBytes: number): Pointer {
     const pointer = this.engine.malloc(lengthBytes)
     // malloc answers 0 without asking for memory when a size overflows.
-    if (pointer === 0) throw outOfMemory()
+    if (pointer === 0) throw this.hooks.outOfMemory(this.bytes.length + lengthBytes)
     return pointer
   }
 
@@ -151,7 +155,7 @@ export class Instance {
   /** A fresh ArrayBuffer with the UTF-8 of the guest's text, which is well-formed and holds no U+0000. */
   encodeText(context: Pointer, value: Pointer): Pointer {
     const pointer = this.engine.QTS_GetString(context, value)
-    if (pointer === 0) throw outOfMemory()
+    if (pointer === 0) throw this.hooks.outOfMemory(2 * this.bytes.length)
     const length = this.bytes.indexOf(0, pointer) - pointer
     const copy = this.allocate(length + 1)
     this.bytes.copyWithin(copy, pointer, pointer + length)
@@ -211,12 +215,6 @@ export class Instance {
     return this.view.getUint16(this.view.getUint32(value, true) + OBJECT_CLASS, true)
   }
 }
-
-const outOfMemory = (cause?: unknown): CofferError =>
-  new CofferError('COFFER_LIMIT_MEMORY', 'The guest was ended: it needed more memory than its limit.', {
-    hint: 'Give it a higher memory limit if you trust it to need that much.',
-    cause
-  })
 
 export const engineFailed = (what: string, cause?: unknown): CofferError =>
   new CofferError('COFFER_ENGINE_FAILED', `The QuickJS engine failed: ${what}.`, {

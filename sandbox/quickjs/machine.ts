@@ -9,6 +9,7 @@
  */
 import { utf8 } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
+import { limitReached } from '../failures.js'
 import type { Limits } from '../guest.js'
 import type { Machine, MachinePort } from '../machine.js'
 import {
@@ -69,7 +70,7 @@ class QuickjsMachine implements CheckingMachine {
   private readonly image: Image
   private readonly port: MachinePort
   private readonly stackBytes: number
-  private readonly pendingJobs: number
+  private readonly limits: Limits
   private polls = 0
   /** Undefined once the guest has ended, in whatever way. */
   private instance: Instance | undefined
@@ -85,7 +86,7 @@ class QuickjsMachine implements CheckingMachine {
   ) {
     this.image = image
     this.port = port
-    this.pendingJobs = limits.pendingJobs
+    this.limits = limits
     this.stackBytes = Math.min(limits.stackBytes, MAX_GUEST_STACK_BYTES)
     const { fields, parts } = image
     // The image is the engine's share; what the guest allocates comes on top.
@@ -95,7 +96,8 @@ class QuickjsMachine implements CheckingMachine {
       call: (argument, toText) => this.answer(argument, toText),
       load: name => this.load(name),
       rejection: (pair, handled) => this.reject(pair, handled),
-      now: source.now
+      now: source.now,
+      outOfMemory: needed => limitReached('memoryBytes', limits, needed - fields.pages * PAGE_BYTES)
     })
     for (const { offset, bytes } of parts) instance.bytes.set(bytes, offset)
     // Every guest from one image would roll the same dice. Zero is the one state that the generator never leaves.
@@ -203,14 +205,9 @@ class QuickjsMachine implements CheckingMachine {
     const instance = this.alive()
     // Counting walks a list: often enough when done now and then, and what hides between two counts costs memory.
     if (++this.polls % 64 !== 0) return
-    if (instance.listLength(this.image.fields.jobList, this.pendingJobs + 1) <= this.pendingJobs) return
-    throw new CofferError(
-      'COFFER_LIMIT_JOBS',
-      `The guest was ended: more than ${this.pendingJobs} jobs waited.`,
-      {
-        hint: 'Give it a higher limit if you trust it to need that many.'
-      }
-    )
+    const { pendingJobs } = this.limits
+    const jobs = instance.listLength(this.image.fields.jobList, pendingJobs + 1)
+    if (jobs > pendingJobs) throw limitReached('pendingJobs', this.limits, jobs)
   }
 
   /** Asked before each step back into the engine too: the port may have ended the guest meanwhile. */

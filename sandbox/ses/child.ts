@@ -12,11 +12,12 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { Worker } from 'node:worker_threads'
 import { CofferError } from '../../formats/errors.js'
+import type { LimitName } from '../failures.js'
 import type { Limits } from '../guest.js'
 import type { Machine, MachineFactory, MachinePort } from '../machine.js'
 import { endedFrame, serveRemote } from '../remote.js'
 import { resource } from '../resources.js'
-import { FD, FrameSplitter, LIMIT_BYTES, readFrame, rewritingBytes, writeFrame } from './pipes.js'
+import { FD, FrameSplitter, readFrame, rewritingBytes, WATCHED, writeFrame } from './pipes.js'
 import { moduleToFunction } from './program.js'
 import type { Watch } from './watchdog.js'
 
@@ -70,10 +71,8 @@ function awake(limits: Limits, factory: MachineFactory): MachineFactory {
   return factory
 }
 
-const LIMIT_BYTE = Object.fromEntries(Object.entries(LIMIT_BYTES).map(([byte, code]) => [code, Number(byte)]))
-
-function setDeadline(timeLeftMs?: number, limit?: string): void {
-  if (limit !== undefined) Atomics.store(watch.flags, 0, LIMIT_BYTE[limit]!)
+function setDeadline(timeLeftMs?: number, limit?: LimitName): void {
+  if (limit !== undefined) Atomics.store(watch.flags, 0, WATCHED.indexOf(limit))
   watch.numbers[0] = timeLeftMs === undefined ? Infinity : Date.now() + timeLeftMs
   Atomics.add(watch.flags, 2, 1)
   Atomics.notify(watch.flags, 2)
@@ -184,7 +183,7 @@ class SesMachine implements Machine {
 
   /** The process ends with its guest, and its memory with it: in good order if what still runs lets it. */
   destroy(): void {
-    setDeadline(LAST_WORDS_MS, 'COFFER_LIMIT_CPU')
+    setDeadline(LAST_WORDS_MS, 'cpuMs')
     setTimeout(() => process.exit(0), LAST_WORDS_MS / 2)
   }
 

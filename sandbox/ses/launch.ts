@@ -13,7 +13,7 @@ import { engineFailed, limitReached } from '../failures.js'
 import type { Guest, LaunchOptions } from '../guest.js'
 import { startRemote } from '../remote.js'
 import { resource } from '../resources.js'
-import { FD, FrameSplitter, LIMIT_BYTES, framed, rewritingBytes } from './pipes.js'
+import { FD, FrameSplitter, framed, readVerdict, rewritingBytes } from './pipes.js'
 import { fileURLToPath } from 'node:url'
 
 /** What V8 itself ends with when its heap is full: SIGABRT, or an exit code where there are no signals. */
@@ -50,9 +50,9 @@ export function launchSes(source: Uint8Array, options: LaunchOptions): Promise<G
 
     let reason: CofferError | undefined
     let ended = false
-    verdict.on('data', bytes => {
-      const code = LIMIT_BYTES[bytes[0]!]
-      if (code !== undefined) reason ??= limitReached(code, limits)
+    verdict.on('data', (bytes: Buffer) => {
+      const { limit, excess } = readVerdict(bytes)
+      if (limit !== undefined) reason ??= limitReached(limit, limits, limits[limit] + excess)
     })
     const splitter = new FrameSplitter(frame => events.frame(frame))
     frames.on('data', (chunk: Buffer) => {
@@ -66,7 +66,8 @@ export function launchSes(source: Uint8Array, options: LaunchOptions): Promise<G
     // 'close' comes after the last bytes of all pipes.
     child.on('close', (code, signal) => {
       ended = true
-      if (signal === 'SIGABRT' || code === V8_ABORTED) reason ??= limitReached('COFFER_LIMIT_MEMORY', limits)
+      if (signal === 'SIGABRT' || code === V8_ABORTED)
+        reason ??= limitReached('memoryBytes', limits, limits.memoryBytes + 1)
       events.closed(reason)
     })
     return {

@@ -4,7 +4,7 @@
  */
 import { readSync, writeSync } from 'node:fs'
 import { readU32be, u32be } from '../../formats/bytes.js'
-import type { LimitCode } from '../failures.js'
+import type { LimitName } from '../failures.js'
 import { MAX_MESSAGE_BYTES, MalformedMessage } from '../wire.js'
 
 /** File descriptors in the child. */
@@ -15,16 +15,25 @@ export const FD = {
   frames: 4,
   /** Frames that the child waits for, doing nothing else. */
   answers: 5,
-  /** One byte from the child's watchdog before it kills the process. */
+  /** From the child's watchdog before it kills the process. */
   verdict: 6
 } as const
 
-/** What the watchdog's byte says. */
-export const LIMIT_BYTES: Readonly<Record<number, LimitCode>> = {
-  1: 'COFFER_LIMIT_CPU',
-  2: 'COFFER_LIMIT_WALL',
-  3: 'COFFER_LIMIT_MEMORY'
+/** Limits that the watchdog keeps, by the number they have between the threads and in its verdict. */
+export const WATCHED: readonly LimitName[] = ['cpuMs', 'wallMs', 'memoryBytes']
+
+/** The watchdog's last word: which limit, and by how much it was passed. */
+export const verdict = (limit: number, excess: number): Uint8Array => {
+  const bytes = new Uint8Array(VERDICT_BYTES)
+  new DataView(bytes.buffer).setFloat64(1, excess)
+  bytes[0] = limit
+  return bytes
 }
+export const readVerdict = (bytes: Uint8Array): { limit: LimitName | undefined; excess: number } => ({
+  limit: WATCHED[bytes[0]!],
+  excess: bytes.length < VERDICT_BYTES ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getFloat64(1)
+})
+const VERDICT_BYTES = 9
 
 /** Memory that turning a module into a function takes for a while (24 times its text, measured), and is not the guest's. */
 export const rewritingBytes = (sourceBytes: number): number => sourceBytes * 40

@@ -5,15 +5,14 @@
  */
 import { writeSync } from 'node:fs'
 import { parentPort } from 'node:worker_threads'
-import type { LimitCode } from '../failures.js'
-import { FD, LIMIT_BYTES } from './pipes.js'
+import { FD, verdict, WATCHED } from './pipes.js'
 
 /** What both threads see. */
 export interface Watch {
   /** [0] Date.now() by which the guest must have stopped computing, Infinity while it rests; [1] bytes of the process
    * past which its memory is used up. */
   readonly numbers: Float64Array
-  /** [0] the byte of the limit that the deadline stands for; [1] turns 1 when the watchdog is awake; [2] changes when
+  /** [0] the number of the limit that the deadline stands for; [1] turns 1 when the watchdog is awake; [2] changes when
    * the guest begins to compute. */
   readonly flags: Int32Array
 }
@@ -31,17 +30,20 @@ export function watchProcess({ numbers, flags }: Watch): void {
   for (;;) {
     const seen = Atomics.load(flags, 2)
     const busy = numbers[0] !== Infinity
-    if (Date.now() > numbers[0]!) end(LIMIT_BYTES[Atomics.load(flags, 0)]!)
-    if (process.memoryUsage.rss() > numbers[1]!) end('COFFER_LIMIT_MEMORY')
+    const late = Date.now() - numbers[0]!
+    if (late > 0) end(Atomics.load(flags, 0), late)
+    const excess = process.memoryUsage.rss() - numbers[1]!
+    if (excess > 0) end(MEMORY, excess)
     if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL')
     Atomics.wait(flags, 2, seen, busy ? BUSY_CHECK_MS : IDLE_CHECK_MS)
   }
 }
 
-function end(limit: LimitCode): void {
-  const byte = Object.entries(LIMIT_BYTES).find(([, code]) => code === limit)![0]
+const MEMORY = WATCHED.indexOf('memoryBytes')
+
+function end(limit: number, excess: number): void {
   try {
-    writeSync(FD.verdict, new Uint8Array([Number(byte)]))
+    writeSync(FD.verdict, verdict(limit, excess))
   } finally {
     process.kill(process.pid, 'SIGKILL')
   }

@@ -284,8 +284,6 @@ export function conform(way: string, how: LaunchOptions): void {
       'error',
       'floats',
       'promise',
-      'deep',
-      'cycle',
       'getter',
       'proxy',
       'proxy array',
@@ -295,8 +293,10 @@ export function conform(way: string, how: LaunchOptions): void {
     ]) {
       await rejectsWith('COFFER_VALUE_UNSUPPORTED', () => guest.call('make', kind))
     }
+    for (const kind of ['deep', 'cycle'])
+      await rejectsWith('COFFER_LIMIT_VALUE', () => guest.call('make', kind))
     await rejectsWith('COFFER_VALUE_UNSUPPORTED', () => guest.call('thenable'))
-    await rejectsWith('COFFER_VALUE_UNSUPPORTED', () => guest.call('big'))
+    await rejectsWith('COFFER_LIMIT_VALUE', () => guest.call('big'))
     const cycle: any = {}
     cycle.self = cycle
     for (const value of [
@@ -663,6 +663,77 @@ export function conform(way: string, how: LaunchOptions): void {
       }
     )
     await rejectsWith('COFFER_LIMIT_JOBS', () => asking.call('flood'))
+  })
+
+  test('calls of the host are limited, per call', async () => {
+    const guest = await start(
+      `import { now, later } from 'coffer:host'
+       export const ask = n => { for (let i = 0; i < n; i++) now() }
+       export const request = async n => { for (let i = 0; i < n; i++) await later() }`,
+      { limits: { hostCalls: 50 }, capabilities: { host: { now: sync(() => 1), later: () => 2 } } }
+    )
+    for (const name of ['ask', 'request', 'ask']) await guest.call(name, 50)
+    const error = await rejectsWith('COFFER_LIMIT_CALLS', () => guest.call('request', 51))
+    assert.equal(error.limit, { name: 'hostCalls', value: 50, used: 51 })
+    await rejectsWith('COFFER_GUEST_GONE', () => guest.call('ask', 1))
+  })
+
+  test('a value on its way out is limited, and the guest lives on', async () => {
+    const guest = await start(
+      `import { take } from 'coffer:host'
+       const nested = n => { let x = 1; for (let i = 0; i < n; i++) x = [x]; return x }
+       const make = { bytes: n => 'x'.repeat(n), items: n => Array(n - 1).fill(0), depth: nested }
+       export const give = (kind, n) => make[kind](n)
+       export const ask = (kind, n) => { try { return take(make[kind](n)) } catch (e) { return e.name } }`,
+      {
+        limits: { valueBytes: 1000, valueItems: 100, valueDepth: 5 },
+        capabilities: { host: { take: sync(() => 'taken') } }
+      }
+    )
+    for (const [kind, name, fits, past] of [
+      ['bytes', 'valueBytes', 990, 1000],
+      ['items', 'valueItems', 100, 101],
+      ['depth', 'valueDepth', 5, 6]
+    ] as const) {
+      await guest.call('give', kind, fits)
+      const error = await rejectsWith('COFFER_LIMIT_VALUE', () => guest.call('give', kind, past))
+      const { limit } = error
+      assert.is(limit?.name, name)
+      assert.ok(limit !== undefined && limit.used > limit.value, JSON.stringify(limit))
+      assert.is(await guest.call('ask', kind, past), 'TypeError')
+    }
+    assert.is(await guest.call('ask', 'depth', 4), 'taken')
+  })
+
+  test('what runs while no call waits is counted together', async () => {
+    const guest = await start(
+      `export const go = () => void setInterval(() => { const end = Date.now() + 50; while (Date.now() < end); }, 1)`,
+      { limits: { cpuMs: 300 } }
+    )
+    await guest.call('go')
+    await new Promise(resolve => setTimeout(resolve, 1500))
+    await rejectsWith('COFFER_GUEST_GONE', () => guest.call('go'))
+  })
+
+  test('an error of a limit says which, its value and the use', async () => {
+    const spend: Record<string, [string, number]> = {
+      cpuMs: ['for (;;);', 100],
+      wallMs: ['await new Promise(() => {})', 1500],
+      memoryBytes: ['const all = []; for (;;) all.push(new Uint8Array(1e6).fill(1))', 16 * 2 ** 20],
+      outputBytes: ["for (;;) console.log('some text')", 10_000],
+      pendingJobs: ['for (;;) setTimeout(() => {}, 1e6)', 100]
+    }
+    await Promise.all(
+      Object.entries(spend).map(async ([name, [body, value]]) => {
+        const guest = await start(`export const go = async () => { ${body} }`, { limits: { [name]: value } })
+        const { limit } = await guest.call('go').then(
+          (): { limit?: CofferError['limit'] } => ({}),
+          (thrown: CofferError) => thrown
+        )
+        assert.ok(limit !== undefined && limit.used > value, `${name}: ${limit?.used}`)
+        assert.equal([limit.name, limit.value], [name, value])
+      })
+    )
   })
 
   // Being ended
