@@ -8,6 +8,7 @@ import type * as Commands from './commands.js'
 import type { Gift, TermsChange } from './desk.js'
 import { REVOCATION_KINDS } from './revoke.js'
 import { paint, type Result } from './screen.js'
+import { areFeatures } from '../formats/records/fields.js'
 import { MAX_COPIES, MAX_EXPIRES_DAYS, MAX_PRICE_MINOR } from './terms.js'
 
 const EXAMPLES = `
@@ -27,7 +28,7 @@ Ids may be cut short, from 6 digits on. Without an action, a list is shown.`
 const GROUPS: Readonly<Record<string, { readonly actions: readonly string[]; readonly otherwise: string }>> =
   {
     publisher: { actions: ['add', 'list'], otherwise: 'list' },
-    title: { actions: ['list', 'set'], otherwise: 'list' },
+    title: { actions: ['list', 'show', 'set'], otherwise: 'list' },
     user: { actions: ['list', 'show', 'add', 'block', 'unblock', 'enrolment'], otherwise: 'list' },
     grant: { actions: ['list', 'show', 'give'], otherwise: 'list' },
     revoke: { actions: ['list', ...REVOCATION_KINDS], otherwise: 'list' },
@@ -132,6 +133,9 @@ function program(json: boolean): Command {
   command(title, 'list <folder>', 'the titles and their terms').action(folder =>
     show(commands => commands.listTitles(folder))
   )
+  command(title, 'show <folder> <title>', 'all terms of one title').action((folder, titleId) =>
+    show(commands => commands.showTitle(folder, titleId))
+  )
   command(title, 'set <folder> <title>', 'change the terms of future sales')
     .option('--price <minor>', 'price of a copy in minor units (cents)', integer(0, MAX_PRICE_MINOR))
     .option('--currency <code>', 'three letters', currencyCode)
@@ -141,9 +145,46 @@ function program(json: boolean): Command {
       'how long a copy is bought for, or "never"',
       integerOr('never', 1, MAX_EXPIRES_DAYS)
     )
+    .option(
+      '--copies-in-all <n>',
+      'copies of all users together, or "unlimited"',
+      integerOr('unlimited', 0, MAX_COPIES)
+    )
+    .option(
+      '--renew-price <minor>',
+      'price of another such time, or "none": not renewable',
+      integerOr('none', 0, MAX_PRICE_MINOR)
+    )
+    .option(
+      '--grace-days <n>',
+      'how long it goes on running and can be renewed after its end',
+      integer(0, MAX_EXPIRES_DAYS)
+    )
+    .option(
+      '--trial-days <n>',
+      'may be tried for nothing, once per user; or "none"',
+      integerOr('none', 1, MAX_EXPIRES_DAYS)
+    )
+    .option('--features <names>', 'what a copy has beyond the title: a,b,c; or "none"', featureNames)
+    .option(
+      '--refund-days <n>',
+      'a return is paid back within this time of its payment; or "none"',
+      integerOr('none', 0, MAX_EXPIRES_DAYS)
+    )
+    .addOption(
+      new Option('--transfer <whom>', 'no; media: to another medium of its user; users: to anyone').choices([
+        'no',
+        'media',
+        'users'
+      ])
+    )
     .addOption(new Option('--bearer <choice>', 'may be bound to the medium alone').choices(['yes', 'no']))
-    .action((folder, titleId, { price, currency, copies, expiresDays, bearer }) => {
+    .action((folder, titleId, options) => {
+      const { price, currency, copies, expiresDays, bearer } = options
       const change: TermsChange = {
+        ...only(options, 'graceDays', 'trialDays', 'refundDays', 'transfer', 'features'),
+        ...(options.copiesInAll !== undefined && { titleCopies: options.copiesInAll }),
+        ...(options.renewPrice !== undefined && { renewPriceMinor: options.renewPrice }),
         ...(price !== undefined && { priceMinor: price }),
         ...(currency !== undefined && { currency }),
         ...(copies !== undefined && { copies }),
@@ -192,8 +233,14 @@ function program(json: boolean): Command {
     .option('--price <minor>', 'price of a copy in minor units (cents)', integer(0, MAX_PRICE_MINOR), 0)
     .option('--copies <n>', 'how many media (default: as for everyone)', integer(0, MAX_COPIES))
     .option('--expires-days <n>', 'for how long (default: as for everyone)', integer(1, MAX_EXPIRES_DAYS))
-    .action((folder, titleId, id, { price, copies, expiresDays }) => {
-      const gift: Gift = { priceMinor: price, copies: copies ?? null, expiresDays: expiresDays ?? null }
+    .option('--features <names>', 'what it has beyond the title (default: as for everyone)', featureNames)
+    .action((folder, titleId, id, { price, copies, expiresDays, features }) => {
+      const gift: Gift = {
+        priceMinor: price,
+        copies: copies ?? null,
+        expiresDays: expiresDays ?? null,
+        features: features ?? null
+      }
       return show(commands => commands.giveTitle(folder, titleId, id, gift))
     })
 
@@ -246,6 +293,16 @@ function integerOr(word: string, min: number, max: number) {
   const parse = integer(min, max)
   return (typed: string): number | null => (typed === word ? null : parse(typed))
 }
+
+function featureNames(typed: string): string[] {
+  const names = typed === 'none' ? [] : typed.split(',').map(name => name.trim())
+  if (areFeatures(names)) return names
+  throw new InvalidArgumentError('Expected names of a-z, 0-9, "." and "-", separated by commas; at most 32.')
+}
+
+/** Those of the options that were typed. */
+const only = <T extends Record<string, any>>(options: T, ...names: readonly string[]) =>
+  Object.fromEntries(names.filter(name => options[name] !== undefined).map(name => [name, options[name]]))
 
 function currencyCode(typed: string): string {
   if (/^[A-Z]{3}$/.test(typed)) return typed

@@ -129,12 +129,41 @@ export const listTitles = (folder: string): Promise<Result> =>
 export const setTerms = (folder: string, titleId: string, change: TermsChange): Promise<Result> =>
   atDesk(folder, async desk => {
     const title = await desk.setTerms(titleId, change)
-    return { json: { title }, text: titleTable([title]) }
+    return { json: { title }, text: titleText(title) }
   })
+
+export const showTitle = (folder: string, titleId: string): Promise<Result> =>
+  atDesk(folder, async desk => {
+    const title = await desk.setTerms(titleId, {})
+    return { json: { title }, text: titleText(title) }
+  })
+
+function titleText(title: TitleSummary): string {
+  const { currency } = title
+  const days = (count: number | null, none: string) => (count === null ? none : `${count} days`)
+  return `title     ${title.titleId}
+name      ${title.name}
+releases  ${title.releases.map(({ release, scheme }) => `${release} ${scheme}`).join(', ')}
+price     ${moneyText(title.priceMinor, currency)}
+copies    ${title.copies ?? 'unlimited'} per user, ${title.titleCopies ?? 'unlimited'} in all
+expires   ${days(title.expiresDays, 'never')}
+renewal   ${
+    title.renewPriceMinor === null
+      ? 'none'
+      : `${moneyText(title.renewPriceMinor, currency)}, up to ${title.graceDays} days late`
+  }
+trial     ${days(title.trialDays, 'none')}
+features  ${title.features.join(', ') || 'none'}
+refund    ${days(title.refundDays, 'none')}
+transfer  ${TRANSFERS[title.transfer]}
+bearer    ${title.bearerAllowed ? 'yes' : 'no'}`
+}
+
+const TRANSFERS = { no: 'no', media: "between one user's media", users: 'to anyone' }
 
 const titleTable = (titles: readonly TitleSummary[]): string =>
   table(
-    ['TITLE', 'NAME', 'RELEASES', 'PRICE', 'COPIES', 'EXPIRES', 'BEARER'],
+    ['TITLE', 'NAME', 'RELEASES', 'PRICE', 'COPIES', 'EXPIRES', 'FEATURES', 'BEARER'],
     titles.map(title => [
       title.titleId,
       title.name,
@@ -142,6 +171,7 @@ const titleTable = (titles: readonly TitleSummary[]): string =>
       moneyText(title.priceMinor, title.currency),
       title.copies === null ? 'unlimited' : String(title.copies),
       title.expiresDays === null ? 'never' : `${title.expiresDays} days`,
+      title.features.join(', '),
       title.bearerAllowed ? 'yes' : 'no'
     ]),
     'No titles. One appears when it is pressed with "coffer press".'
@@ -223,32 +253,40 @@ export const listGrants = (folder: string, typedUser: string | undefined): Promi
 export const showGrant = (folder: string, typed: string): Promise<Result> =>
   atDesk(folder, async desk => {
     const [grant] = await desk.grants({ grantId: await desk.find('grant', typed) })
-    const { grantId, userId, mediumId, titleId, release, bearer, bought, issued, expires, revoked } = grant!
+    const { grantId, userId, mediumId, titleId, release, bearer, bought, issued } = grant!
+    const { kind, expires, features, paidMinor, currency } = grant!
     return {
       json: { grant },
       text: `grant     ${grantId}
 title     ${titleId} release ${release}
 user      ${userId}${bearer ? ' (bearer)' : ''}
 medium    ${mediumId}
+kind      ${kind}
+features  ${features.join(', ') || 'none'}
 bought    ${timeText(bought)}
+paid      ${moneyText(paidMinor, currency)}
 issued    ${timeText(issued)}
 expires   ${timeText(expires)}
-revoked   ${revoked ? 'yes' : 'no'}`
+state     ${stateOf(grant!)}`
     }
   })
 
+/** Whether it is held, and if not, why. */
+const stateOf = ({ ending }: GrantSummary): string => ending ?? 'held'
+
 const grantTable = (grants: readonly GrantSummary[]): string =>
   table(
-    ['GRANT', 'TITLE', 'RELEASE', 'USER', 'MEDIUM', 'BOUGHT', 'EXPIRES', 'REVOKED'],
+    ['GRANT', 'TITLE', 'RELEASE', 'USER', 'MEDIUM', 'KIND', 'BOUGHT', 'EXPIRES', 'STATE'],
     grants.map(grant => [
       shortId(grant.grantId),
       grant.titleId,
       String(grant.release),
       shortId(grant.userId),
       shortId(grant.mediumId),
+      grant.kind,
       timeText(grant.bought),
       timeText(grant.expires),
-      grant.revoked ? 'yes' : 'no'
+      stateOf(grant)
     ]),
     'No grants.'
   )

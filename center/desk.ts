@@ -4,18 +4,18 @@ import { equalBytes, hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import type { PublicKeys } from '../formats/keys.js'
 import { openAnswer, type VerifiedAnswer } from '../formats/records/answer.js'
-import type { Scheme } from '../formats/records/fields.js'
+import type { GrantKind, Scheme } from '../formats/records/fields.js'
 import { openRequest } from '../formats/records/request.js'
 import { openRoots, type Center } from '../formats/records/root.js'
 import { balances, type Balance } from './ledger.js'
 import { checkName, ID_CHARS } from './names.js'
 import { revoke, type RevocationKind } from './revoke.js'
 import { rootRecords, type Site } from './site.js'
-import type { Books, Tables } from './store.js'
-import { checkTerms, termsFor, type Terms } from './terms.js'
+import type { Books, Ending, Tables } from './store.js'
+import { checkTerms, joinFeatures, splitFeatures, termsFor, type Terms, type TitleTerms } from './terms.js'
 import { addUser } from './users.js'
 
-export interface TitleSummary extends Terms {
+export interface TitleSummary extends TitleTerms {
   readonly titleId: string
   readonly name: string
   readonly publisher: string
@@ -39,9 +39,18 @@ export interface GrantSummary {
   readonly bearer: boolean
   readonly bought: number
   readonly issued: number
+  readonly kind: GrantKind
   /** null: never. */
   readonly expires: number | null
+  /** How long it goes on running after that. */
+  readonly graceSeconds: number
+  readonly features: readonly string[]
+  /** The last payment for it. */
+  readonly paidMinor: number
+  readonly currency: string
   readonly revoked: boolean
+  /** Why it is no longer held; null while it is. */
+  readonly ending: Ending | null
 }
 
 export interface RevocationSummary {
@@ -52,13 +61,8 @@ export interface RevocationSummary {
   readonly revoked: number
 }
 
-/** What is not named stays as it is; null: no bound, no end. */
-export interface TermsChange {
-  readonly priceMinor?: number
-  /** Three capital letters. */
-  readonly currency?: string
-  readonly copies?: number | null
-  readonly expiresDays?: number | null
+/** What is not named stays as it is; null: no bound, no end, not at all. */
+export interface TermsChange extends Partial<TitleTerms> {
   readonly bearerAllowed?: boolean
 }
 
@@ -67,6 +71,7 @@ export interface Gift {
   readonly priceMinor: number
   readonly copies?: number | null
   readonly expiresDays?: number | null
+  readonly features?: readonly string[] | null
 }
 
 export interface LedgerCheck {
@@ -161,8 +166,9 @@ async function titles(books: Books): Promise<TitleSummary[]> {
     .select(['titleId', 'release', 'scheme'])
     .orderBy('release')
     .execute()
-  return rows.map(({ registered: _registered, bearerAllowed, ...title }) => ({
+  return rows.map(({ registered: _registered, bearerAllowed, features, ...title }) => ({
     ...title,
+    features: splitFeatures(features),
     bearerAllowed: bearerAllowed === 1,
     releases: releases
       .filter(({ titleId }) => titleId === title.titleId)
@@ -170,13 +176,14 @@ async function titles(books: Books): Promise<TitleSummary[]> {
   }))
 }
 
-async function setTerms(
-  books: Books,
-  titleId: string,
-  { bearerAllowed, ...change }: TermsChange
-): Promise<TitleSummary> {
+async function setTerms(books: Books, titleId: string, change: TermsChange): Promise<TitleSummary> {
   checkTerms(change)
-  const set = { ...change, ...(bearerAllowed !== undefined && { bearerAllowed: bearerAllowed ? 1 : 0 }) }
+  const { bearerAllowed, features, ...others } = change
+  const set = {
+    ...others,
+    ...(features !== undefined && { features: joinFeatures(features) }),
+    ...(bearerAllowed !== undefined && { bearerAllowed: bearerAllowed ? 1 : 0 })
+  }
   if (Object.keys(set).length > 0) {
     await books.updateTable('titles').set(set).where('titleId', '=', titleId).execute()
   }
@@ -212,14 +219,19 @@ async function grants(
   if (userId !== undefined) query = query.where('userId', '=', userId)
   if (grantId !== undefined) query = query.where('grantId', '=', grantId)
   const rows = await query.orderBy('bought').orderBy('grantId').execute()
-  return rows.map(row => ({ ...row, bearer: row.bearer === 1, revoked: row.revoked === 1 }))
+  return rows.map(({ bearer, revoked, features, epoch: _epoch, tried: _tried, paid: _paid, ...row }) => ({
+    ...row,
+    features: splitFeatures(features),
+    bearer: bearer === 1,
+    revoked: revoked === 1
+  }))
 }
 
 async function give(
   books: Books,
   titleId: string,
   userId: string,
-  { priceMinor, copies = null, expiresDays = null }: Gift
+  { priceMinor, copies = null, expiresDays = null, features = null }: Gift
 ): Promise<Terms> {
   const title = await books.selectFrom('titles').selectAll().where('titleId', '=', titleId).executeTakeFirst()
   if (title === undefined) throw titleMissing(titleId)
@@ -229,8 +241,13 @@ async function give(
     .where('userId', '=', userId)
     .executeTakeFirst()
   if (user === undefined) throw userMissing(userId)
-  checkTerms({ priceMinor, copies, expiresDays })
-  const terms = { priceMinor, copies, expiresDays }
+  checkTerms({ priceMinor, copies, expiresDays, ...(features !== null && { features }) })
+  const terms = {
+    priceMinor,
+    copies,
+    expiresDays,
+    features: features === null ? null : joinFeatures(features)
+  }
   await books
     .insertInto('personalTerms')
     .values({ userId, titleId, ...terms })

@@ -27,11 +27,11 @@ import { openRequest, type VerifiedRequest } from '../formats/records/request.js
 import { postCharge } from './ledger.js'
 import { answerOnce } from './requests.js'
 import { refuseRevoked } from './revoke.js'
-import { centerRow, currentEpoch, refuseOtherCenter, rootRecords, type Site } from './site.js'
-import type { Books, Tables } from './store.js'
-import { decideSale, type Sale } from './terms.js'
-import { enrol } from './users.js'
+import { centerRow, refuseOtherCenter, rootRecords, type Site } from './site.js'
 import type { Epoch } from './vault.js'
+import type { Books, Tables } from './store.js'
+import { decideSale, joinFeatures, splitFeatures, type Granted, type Sale } from './terms.js'
+import { enrol } from './users.js'
 
 /**
  * @param record - A request record as received: what S1 and S11 sent.
@@ -49,10 +49,10 @@ export async function issue(site: Site, record: Uint8Array): Promise<Uint8Array>
     refuseBinding(request, title, release)
     await enrol(books, request, center, now) // FIG. 4, 13: the user profile database
     const sale = await decideSale(books, title, request, now)
-    const grantId = await keepGrant(site, books, request, sale, now)
+    const epoch = { centerId: site.centerId, epoch: sale.epoch ?? center.epoch }
+    const grantId = await keepGrant(site, books, request, sale, epoch, now)
 
-    const epoch = currentEpoch(site, center)
-    const decided = { center, title, release, expires: sale.expires, grantId, issued: now }
+    const decided = { center, title, release, epoch, granted: sale, grantId, issued: now }
     const body = encodeGrantBody(grantOf(site, request, decided))
     const binding: Binding = { ...request, centerId: site.centerId, grantHash: grantHash(body) }
     const made =
@@ -65,6 +65,7 @@ export async function issue(site: Site, record: Uint8Array): Promise<Uint8Array>
     return site.vault.sign(
       encodeAnswer,
       {
+        answered: now,
         centerId: site.centerId,
         chargedMinor,
         currency,
@@ -85,21 +86,23 @@ interface Decided {
   readonly center: Tables['center']
   readonly title: Tables['titles']
   readonly release: Tables['releases']
+  readonly epoch: Epoch
+  readonly granted: Granted
   readonly grantId: Uint8Array
   readonly issued: number
-  readonly expires: number | null
 }
 
 /** What is granted, before anything is computed over it. */
-const grantOf = (site: Site, request: VerifiedRequest, decided: Decided): Grant => ({
+const grantOf = (site: Site, request: VerifiedRequest, { granted, ...decided }: Decided): Grant => ({
   bind: request.bind,
   centerId: site.centerId,
-  epoch: decided.center.epoch,
-  ...(decided.expires !== null && { expires: decided.expires }),
-  features: [],
+  epoch: decided.epoch.epoch,
+  ...(granted.expires !== null && { expires: granted.expires }),
+  features: splitFeatures(joinFeatures(granted.features)),
+  ...(granted.graceSeconds > 0 && { grace: granted.graceSeconds }),
   grantId: decided.grantId,
   issued: decided.issued,
-  kind: decided.expires === null ? 'perpetual' : 'expiring',
+  kind: granted.kind,
   mediumId: request.mediumId,
   publisher: fromHex(decided.title.publisher),
   release: request.release,
@@ -230,17 +233,26 @@ async function keepGrant(
   { powers }: Site,
   books: Books,
   request: VerifiedRequest,
-  { held, expires }: Sale,
+  { held, kind, expires, graceSeconds, features, chargedMinor, currency }: Sale,
+  { epoch }: Epoch,
   now: number
 ): Promise<Uint8Array> {
-  const bearer = isBearer(request.bind) ? 1 : 0
   const { titleId, release } = request
+  const isTrial = kind === 'trial'
+  const issue = {
+    release,
+    bearer: isBearer(request.bind) ? 1 : 0,
+    issued: now,
+    kind,
+    expires,
+    graceSeconds,
+    features: joinFeatures(features),
+    epoch,
+    ...((isTrial || held === undefined) && { tried: isTrial ? 1 : 0 }),
+    ...((chargedMinor > 0 || held === undefined) && { paidMinor: chargedMinor, currency, paid: now })
+  }
   if (held !== undefined) {
-    await books
-      .updateTable('grants')
-      .set({ release, bearer, issued: now, expires })
-      .where('grantId', '=', held.grantId)
-      .execute()
+    await books.updateTable('grants').set(issue).where('grantId', '=', held.grantId).execute()
     return fromHex(held.grantId)
   }
   const grantId = powers.random(16)
@@ -251,12 +263,14 @@ async function keepGrant(
       userId: hex(request.userId),
       titleId,
       mediumId: hex(request.mediumId),
-      release,
-      bearer,
       bought: now,
-      issued: now,
-      expires,
-      revoked: 0
+      revoked: 0,
+      ending: null,
+      tried: isTrial ? 1 : 0,
+      paidMinor: chargedMinor,
+      currency,
+      paid: now,
+      ...issue
     })
     .execute()
   return grantId

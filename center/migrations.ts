@@ -128,5 +128,46 @@ export const MIGRATIONS: Record<string, Migration> = {
         .execute()
       await schema.createIndex('revocations_of').on('revocations').columns(['kind', 'id']).execute()
     }
+  },
+
+  '0002-terms': {
+    async up(db: Kysely<unknown>) {
+      const { schema } = db
+      // Several columns in one statement is not SQL that every database has.
+      const add = (
+        table: string,
+        name: string,
+        type: 'bigint' | 'text' | 'integer',
+        otherwise?: string | number
+      ) =>
+        schema
+          .alterTable(table)
+          .addColumn(name, type, column =>
+            otherwise === undefined ? column : column.notNull().defaultTo(otherwise)
+          )
+          .execute()
+      await add('titles', 'titleCopies', 'bigint')
+      await add('titles', 'renewPriceMinor', 'bigint')
+      await add('titles', 'graceDays', 'bigint', 0)
+      await add('titles', 'trialDays', 'bigint')
+      await add('titles', 'features', 'text', '')
+      await add('titles', 'refundDays', 'bigint')
+      await add('titles', 'transfer', 'text', 'media')
+      await add('personalTerms', 'features', 'text')
+      await add('grants', 'kind', 'text', 'perpetual')
+      await add('grants', 'graceSeconds', 'bigint', 0)
+      await add('grants', 'features', 'text', '')
+      await add('grants', 'epoch', 'bigint', 1)
+      await add('grants', 'tried', 'integer', 0)
+      await add('grants', 'paidMinor', 'bigint', 0)
+      await add('grants', 'currency', 'text', 'EUR')
+      await add('grants', 'paid', 'bigint', 0)
+      await add('grants', 'ending', 'text')
+      await sql`update ${sql.table('grants')} set ${sql.ref('kind')} = 'expiring'
+        where ${sql.ref('expires')} is not null`.execute(db)
+      await sql`update ${sql.table('grants')} set ${sql.ref('ending')} = 'revoked'
+        where ${sql.ref('revoked')} = 1`.execute(db)
+      await schema.createIndex('grants_of_title').on('grants').columns(['titleId', 'revoked']).execute()
+    }
   }
 }

@@ -109,7 +109,14 @@ async function keepTitle(
       priceMinor: 0,
       currency: DEFAULT_CURRENCY,
       copies: null,
+      titleCopies: null,
       expiresDays: null,
+      renewPriceMinor: null,
+      graceDays: 0,
+      trialDays: null,
+      features: '',
+      refundDays: null,
+      transfer: 'media' as const,
       bearerAllowed: 0
     }
     await books

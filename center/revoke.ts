@@ -44,7 +44,11 @@ export async function revoke(
     await books.insertInto('revocations').values({ sequence, kind, id, release, revoked }).execute()
     // The copy itself is gone: ordering it again is buying it again, under another id.
     if (kind === 'grant')
-      await books.updateTable('grants').set({ revoked: 1 }).where('grantId', '=', id).execute()
+      await books
+        .updateTable('grants')
+        .set({ revoked: 1, ending: 'revoked' })
+        .where('grantId', '=', id)
+        .execute()
     const revocationList = await signList(site, books, sequence, revoked)
     await books.updateTable('center').set({ revocationSequence: sequence, revocationList }).execute()
     return sequence

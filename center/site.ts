@@ -3,7 +3,7 @@ import { equalBytes, hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import type { Powers } from './powers.js'
 import type { Books, Store, Tables } from './store.js'
-import type { Epoch, Vault } from './vault.js'
+import type { Vault } from './vault.js'
 
 export interface Site {
   readonly centerId: Uint8Array
@@ -15,12 +15,6 @@ export interface Site {
 /** The center's own row. Read it in every transaction: another process may have changed it. */
 export const centerRow = (books: Books): Promise<Tables['center']> =>
   books.selectFrom('center').selectAll().executeTakeFirstOrThrow()
-
-/** The epoch that new keys are derived in. */
-export const currentEpoch = (site: Site, { epoch }: Tables['center']): Epoch => ({
-  centerId: site.centerId,
-  epoch
-})
 
 /** Every root record, first to newest. */
 export async function rootRecords(books: Books): Promise<Uint8Array[]> {

@@ -6,10 +6,14 @@
  * Times are seconds since 1970, money is whole minor units (cents).
  */
 import { Kysely, Migrator, type Generated, type Transaction } from 'kysely'
-import type { Scheme } from '../formats/records/fields.js'
+import type { GrantKind, Scheme } from '../formats/records/fields.js'
 import type { Revocation } from '../formats/records/revocations.js'
 import { MIGRATIONS } from './migrations.js'
 import { sqliteDialect } from './sqlite.js'
+
+/** `media`: to another medium of the same user. `users`: to anyone. */
+export type Transfer = 'no' | 'media' | 'users'
+export type Ending = 'returned' | 'transferred' | 'refunded' | 'revoked'
 
 export interface Tables {
   /** One row. */
@@ -37,8 +41,22 @@ export interface Tables {
     currency: string
     /** How many media one user may hold it on; null: as many as he pays for. */
     copies: number | null
+    /** How many copies all users together may hold; null: no bound. */
+    titleCopies: number | null
     /** For how long a copy is bought; null: for good. */
     expiresDays: number | null
+    /** What another such time costs; null: it cannot be renewed. */
+    renewPriceMinor: number | null
+    /** How long a copy that ended goes on running and can still be renewed. */
+    graceDays: number
+    /** For how long it can be tried for nothing, once per user; null: not at all. */
+    trialDays: number | null
+    /** What a copy has beyond the title itself, separated by blanks. */
+    features: string
+    /** How long after a payment a return is paid back; null: never. */
+    refundDays: number | null
+    /** Whom a copy may go to. */
+    transfer: Transfer
     /** Whether it may be bound to the medium alone, 1 or 0. */
     bearerAllowed: number
   }
@@ -69,6 +87,7 @@ export interface Tables {
     priceMinor: number | null
     copies: number | null
     expiresDays: number | null
+    features: string | null
   }
   /** Every request that was answered, with the answer's bytes, so that a repeated one gets the same. */
   requests: {
@@ -93,7 +112,22 @@ export interface Tables {
     bought: number
     issued: number
     expires: number | null
+    /** 1: no longer held. */
     revoked: number
+    /** Why it is no longer held. */
+    ending: Ending | null
+    kind: GrantKind
+    graceSeconds: number
+    /** Separated by blanks. */
+    features: string
+    /** Epoch its keys are derived in: another one would make what was saved on the medium unreadable. */
+    epoch: number
+    /** 1: it was, or began as, a trial. */
+    tried: number
+    /** The last payment for it and when: what a return may pay back. */
+    paidMinor: number
+    currency: string
+    paid: number
   }
   /** Double entry: the rows of one posting add up to 0 (center/ledger.ts). */
   ledger: {

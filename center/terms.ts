@@ -5,9 +5,12 @@
  */
 import { hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
+import { areFeatures, type GrantKind } from '../formats/records/fields.js'
 import type { VerifiedRequest } from '../formats/records/request.js'
-import type { Books, Tables } from './store.js'
+import { isoTime } from './requests.js'
+import type { Books, Tables, Transfer } from './store.js'
 
+/** What one user pays and gets. */
 export interface Terms {
   readonly priceMinor: number
   readonly currency: string
@@ -15,12 +18,34 @@ export interface Terms {
   readonly copies: number | null
   /** null: bought for good. */
   readonly expiresDays: number | null
+  /** What a copy has beyond the title itself. */
+  readonly features: readonly string[]
+  /** Those that were given to this user alone: a copy that he holds gets them when it is issued again. */
+  readonly gifts?: readonly string[]
 }
+
+/** What holds for a title, whoever buys it. */
+export interface TitleTerms extends Terms {
+  /** Copies that all users together may hold; null: no bound. */
+  readonly titleCopies: number | null
+  /** null: what ends is not renewed, but bought anew. */
+  readonly renewPriceMinor: number | null
+  /** How long a lease that ended goes on running and can still be renewed. */
+  readonly graceDays: number
+  /** null: no trial. */
+  readonly trialDays: number | null
+  /** How long after a payment a return is paid back; null: never. */
+  readonly refundDays: number | null
+  readonly transfer: Transfer
+}
+
+export const splitFeatures = (features: string): string[] => features.split(' ').filter(name => name !== '')
+export const joinFeatures = (features: readonly string[]): string => [...new Set(features)].sort().join(' ')
 
 export async function termsFor(books: Books, title: Tables['titles'], userId: string): Promise<Terms> {
   const own = await books
     .selectFrom('personalTerms')
-    .select(['priceMinor', 'copies', 'expiresDays'])
+    .select(['priceMinor', 'copies', 'expiresDays', 'features'])
     .where('userId', '=', userId)
     .where('titleId', '=', title.titleId)
     .executeTakeFirst()
@@ -28,7 +53,9 @@ export async function termsFor(books: Books, title: Tables['titles'], userId: st
     priceMinor: own?.priceMinor ?? title.priceMinor,
     currency: title.currency,
     copies: own?.copies ?? title.copies,
-    expiresDays: own?.expiresDays ?? title.expiresDays
+    expiresDays: own?.expiresDays ?? title.expiresDays,
+    features: splitFeatures(own?.features ?? title.features),
+    ...(own?.features && { gifts: splitFeatures(own.features) })
   }
 }
 
@@ -39,38 +66,66 @@ export const MAX_EXPIRES_DAYS = 10_000
 export const MAX_COPIES = 0xffffffff
 
 /** @throws RangeError for terms that no answer or grant could carry. */
-export function checkTerms({ priceMinor, currency, copies, expiresDays }: Partial<Terms>): void {
-  const check = (what: string, value: number | null | undefined, min: number, max: number) => {
+export function checkTerms(terms: Partial<TitleTerms>): void {
+  const check = (what: keyof TitleTerms, min: number, max: number) => {
+    const value = terms[what] as number | null | undefined
     if (value === undefined || value === null) return
     if (!Number.isSafeInteger(value) || value < min || value > max) {
       throw new RangeError(`${what} must be a whole number from ${min} to ${max}`)
     }
   }
-  check('priceMinor', priceMinor, 0, MAX_PRICE_MINOR)
-  check('copies', copies, 0, MAX_COPIES)
-  check('expiresDays', expiresDays, 1, MAX_EXPIRES_DAYS)
+  check('priceMinor', 0, MAX_PRICE_MINOR)
+  check('copies', 0, MAX_COPIES)
+  check('titleCopies', 0, MAX_COPIES)
+  check('expiresDays', 1, MAX_EXPIRES_DAYS)
+  check('renewPriceMinor', 0, MAX_PRICE_MINOR)
+  check('graceDays', 0, MAX_EXPIRES_DAYS)
+  check('trialDays', 1, MAX_EXPIRES_DAYS)
+  check('refundDays', 0, MAX_EXPIRES_DAYS)
+  const { currency, features, transfer } = terms
   if (currency !== undefined && !/^[A-Z]{3}$/.test(currency)) {
     throw new RangeError('currency must be three capital letters')
   }
+  if (features !== undefined && !areFeatures(features)) {
+    throw new RangeError('features must be at most 32 names of a-z, 0-9, "." and "-"')
+  }
+  if (transfer !== undefined && !['no', 'media', 'users'].includes(transfer)) {
+    throw new RangeError('transfer must be no, media or users')
+  }
+}
+
+/** What a grant says of its terms. */
+export interface Granted {
+  readonly kind: GrantKind
+  /** null: never. */
+  readonly expires: number | null
+  readonly graceSeconds: number
+  readonly features: readonly string[]
 }
 
 /** What one order comes to. */
-export interface Sale {
+export interface Sale extends Granted {
   /** The copy that the user holds already, on this very medium. */
   readonly held: Tables['grants'] | undefined
+  /** Epoch to derive its keys in: that of an earlier copy there, so that its saves stay readable; null: today's. */
+  readonly epoch: number | null
   readonly chargedMinor: number
   readonly currency: string
-  /** null: never. */
-  readonly expires: number | null
 }
 
 const DAY_SECONDS = 86_400
 
+/** Whether a copy still runs. */
+export const isLive = (
+  { expires, graceSeconds }: Pick<Tables['grants'], 'expires' | 'graceSeconds'>,
+  now: number
+): boolean => expires === null || expires + graceSeconds > now
+
 /**
  * Decide what an order comes to. A copy that was paid for is issued again for nothing, in any release, until it
- * expires; then the order buys it anew, on today's terms.
+ * has ended; then the order buys it anew, on today's terms.
  *
- * @throws CofferError COFFER_QUOTA.
+ * @throws CofferError COFFER_QUOTA, COFFER_GRANT_MISSING, COFFER_REQUEST_REFUSED.
  */
 export async function decideSale(
   books: Books,
@@ -78,32 +133,162 @@ export async function decideSale(
   request: VerifiedRequest,
   now: number
 ): Promise<Sale> {
-  const { titleId } = title
   const userId = hex(request.userId)
   const mediumId = hex(request.mediumId)
   const terms = await termsFor(books, title, userId)
-  const { currency } = terms
-  const isLive = (copy: Tables['grants']) => copy.expires === null || copy.expires > now
-
   const copies = await books
     .selectFrom('grants')
     .selectAll()
     .where('userId', '=', userId)
-    .where('titleId', '=', titleId)
-    .where('revoked', '=', 0)
+    .where('titleId', '=', title.titleId)
+    .orderBy('issued')
     .execute()
-  const held = copies.find(copy => copy.mediumId === mediumId)
-  if (held !== undefined && isLive(held)) return { held, chargedMinor: 0, currency, expires: held.expires }
+  const held = copies.find(copy => copy.mediumId === mediumId && copy.revoked === 0)
+  const epoch = (held ?? copies.findLast(copy => copy.mediumId === mediumId))?.epoch ?? null
+  const { currency } = terms
+  const asHeld = (copy: Tables['grants']): Sale => ({
+    held: copy,
+    epoch,
+    chargedMinor: 0,
+    currency,
+    kind: copy.kind,
+    expires: copy.expires,
+    graceSeconds: copy.graceSeconds,
+    features: [...splitFeatures(copy.features), ...(terms.gifts ?? [])]
+  })
+  const live = held !== undefined && isLive(held, now)
 
-  const live = copies.filter(isLive).length
-  if (terms.copies !== null && live >= terms.copies) throw quotaReached(titleId, live, terms.copies)
-  const expires = terms.expiresDays === null ? null : now + terms.expiresDays * DAY_SECONDS
-  return { held, chargedMinor: terms.priceMinor, currency, expires }
+  switch (request.kind) {
+    case 'renew': {
+      if (held === undefined) throw nothingToRenew(title.titleId)
+      if (held.kind !== 'lease') {
+        if (!live) throw notRenewable(title.titleId)
+        return asHeld(held) // a fresh record of the same copy
+      }
+      return { ...asHeld(held), ...renewed(title, held, terms, now) }
+    }
+    case 'trial': {
+      if (live) return asHeld(held)
+      if (title.trialDays === null) throw noTrial(title.titleId)
+      if (copies.some(({ tried }) => tried === 1)) throw triedBefore(title.titleId)
+      const expires = now + title.trialDays * DAY_SECONDS
+      const { features } = terms
+      return { held, epoch, chargedMinor: 0, currency, kind: 'trial', expires, graceSeconds: 0, features }
+    }
+    case 'transfer':
+      throw noReturn()
+    case 'order': {
+      if (live && held.kind !== 'trial') return asHeld(held)
+      const others = copies.filter(
+        copy => copy !== held && copy.revoked === 0 && copy.kind !== 'trial' && isLive(copy, now)
+      )
+      if (terms.copies !== null && others.length >= terms.copies)
+        throw quotaReached(title.titleId, others.length, terms.copies)
+      await refuseSoldOut(books, title, now)
+      return { held, epoch, chargedMinor: terms.priceMinor, currency, ...bought(title, terms, now) }
+    }
+  }
+}
+
+function bought(title: Tables['titles'], { expiresDays, features }: Terms, now: number): Granted {
+  if (expiresDays === null) return { kind: 'perpetual', expires: null, graceSeconds: 0, features }
+  const expires = now + expiresDays * DAY_SECONDS
+  if (title.renewPriceMinor === null) return { kind: 'expiring', expires, graceSeconds: 0, features }
+  return { kind: 'lease', expires, graceSeconds: title.graceDays * DAY_SECONDS, features }
+}
+
+/** Another term after the running one. Only one at a time: a lease that is free to renew is not to become for ever. */
+function renewed(
+  title: Tables['titles'],
+  held: Tables['grants'],
+  { expiresDays, features }: Terms,
+  now: number
+): Granted & { readonly chargedMinor: number } {
+  if (title.renewPriceMinor === null || !isLive(held, now)) throw notRenewable(title.titleId)
+  const chargedMinor = title.renewPriceMinor
+  // The seller has made it one that is bought for good.
+  if (expiresDays === null)
+    return { kind: 'perpetual', expires: null, graceSeconds: 0, features, chargedMinor }
+  const term = expiresDays * DAY_SECONDS
+  const end = held.expires ?? now
+  if (end - now > term) throw renewedAlready(title.titleId, end, end - term)
+  const graceSeconds = title.graceDays * DAY_SECONDS
+  return { kind: 'lease', expires: Math.max(end, now) + term, graceSeconds, features, chargedMinor }
+}
+
+async function refuseSoldOut(books: Books, title: Tables['titles'], now: number): Promise<void> {
+  if (title.titleCopies === null) return
+  const { count } = await books
+    .selectFrom('grants')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('titleId', '=', title.titleId)
+    .where('revoked', '=', 0)
+    .where('kind', '!=', 'trial')
+    .where(({ eb, or }) =>
+      or([eb('expires', 'is', null), eb(eb('expires', '+', eb.ref('graceSeconds')), '>', now)])
+    )
+    .executeTakeFirstOrThrow()
+  if (Number(count) < title.titleCopies) return
+  throw new CofferError('COFFER_QUOTA', `${title.titleId} is sold out.`, {
+    expected: `at most ${title.titleCopies} copies of it in all`,
+    found: `${count} held, one more asked for`,
+    hint: 'Ask the seller when there will be more.'
+  })
 }
 
 const quotaReached = (titleId: string, live: number, copies: number) =>
   new CofferError('COFFER_QUOTA', `This user may hold no further copy of ${titleId}.`, {
     expected: `at most ${copies} ${copies === 1 ? 'copy' : 'copies'}`,
     found: `${live} held, one more asked for`,
-    hint: 'Use a medium that has the title, or ask the seller for another copy.'
+    hint: 'Use a medium that has the title, return the copy on one, or ask the seller for another.'
   })
+
+const triedBefore = (titleId: string) =>
+  new CofferError('COFFER_QUOTA', `This user has tried ${titleId} before.`, {
+    expected: 'one trial per user',
+    found: 'a second one asked for',
+    hint: 'Order it without --trial.'
+  })
+
+const noReturn = () =>
+  new CofferError('COFFER_REQUEST_REFUSED', 'A copy is not transferred without its return.', {
+    expected: 'a return record that carries this order',
+    found: 'the order alone',
+    hint: 'Give the order to whoever hands the copy on: "coffer transfer <medium> <title> --request <file>".'
+  })
+
+const noTrial = (titleId: string) =>
+  new CofferError('COFFER_REQUEST_REFUSED', `${titleId} cannot be tried for nothing.`, {
+    expected: 'a title that its seller offers as a trial',
+    found: 'one that he does not',
+    hint: 'Order it without --trial.'
+  })
+
+const nothingToRenew = (titleId: string) =>
+  new CofferError('COFFER_GRANT_MISSING', `This user holds no copy of ${titleId} on this medium.`, {
+    expected: 'a copy to renew',
+    found: 'none',
+    hint: 'Order it with "coffer copy".'
+  })
+
+const notRenewable = (titleId: string) =>
+  new CofferError(
+    'COFFER_REQUEST_REFUSED',
+    `The copy of ${titleId} has ended and cannot be renewed any more.`,
+    {
+      expected: 'a copy that runs, or a lease within its time of grace',
+      found: 'one that has ended',
+      hint: 'Order it again with "coffer copy".'
+    }
+  )
+
+const renewedAlready = (titleId: string, expires: number, from: number) =>
+  new CofferError(
+    'COFFER_REQUEST_REFUSED',
+    `The lease of ${titleId} is renewed until ${isoTime(expires)} already.`,
+    {
+      expected: `a renewal from ${isoTime(from)} on`,
+      found: 'one more before that',
+      hint: `Nothing was charged. Renew it again after ${isoTime(from)}.`
+    }
+  )

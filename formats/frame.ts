@@ -33,7 +33,8 @@ export const RECORD_TYPES = {
   answer: 7,
   revocations: 8,
   registration: 9,
-  release: 10
+  release: 10,
+  return: 11
 } as const
 
 export type RecordType = keyof typeof RECORD_TYPES
@@ -177,8 +178,14 @@ function fits({ publicKey, signature }: Signature, message: Uint8Array): boolean
 /** Verify with the key that the frame itself names: proves that its bytes are whole, not who made them. */
 export const verifySelfSigned = (frame: ParsedFrame): VerifiedFrame => verifyFrame(frame, () => true)!
 
-/** Whoever signs. */
-export type SigningKey = Ed25519Signer | Uint8Array
+/** Whoever signs with Ed25519: a key in memory, or one in a device that never gives it out. */
+export interface Signer {
+  /** 32 bytes. */
+  readonly publicKey: Uint8Array
+  /** @returns 64 bytes. */
+  sign(message: Uint8Array): Uint8Array
+}
+export type SigningKey = Signer | Uint8Array
 
 /**
  * Build and sign a frame.
@@ -205,7 +212,7 @@ export function signFrame(
   return concat(
     signed,
     ...keys.flatMap(key => {
-      const signer = key instanceof Ed25519Signer ? key : new Ed25519Signer(key)
+      const signer = key instanceof Uint8Array ? new Ed25519Signer(key) : key
       return [signer.publicKey, signer.sign(message)]
     })
   )

@@ -37,7 +37,8 @@ export const LABELS = [
   'signed/answer',
   'signed/revocations',
   'signed/registration',
-  'signed/release'
+  'signed/release',
+  'signed/return'
 ] as const
 
 export type Label = (typeof LABELS)[number]

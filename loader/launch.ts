@@ -1,8 +1,16 @@
 /** Step 6 of the path: start a decrypted program in a sandbox, with what was granted and nothing else (§6.7). */
 import { CofferError } from '../formats/errors.js'
 import type { ParsedManifest } from '../formats/records/manifest.js'
-import { type Capabilities, type Guest, guestFor, type LaunchOptions, type Limits } from '../sandbox/guest.js'
+import {
+  type Capabilities,
+  type Guest,
+  guestFor,
+  type LaunchOptions,
+  type LicenseTerms,
+  type Limits
+} from '../sandbox/guest.js'
 import { launch as launchGuest } from '../sandbox/index.js'
+import type { VerifiedGrant } from '../formats/records/grant.js'
 import type { Program } from './decrypt.js'
 import { mediumPaths } from './medium/layout.js'
 import type { Powers } from './powers.js'
@@ -12,10 +20,10 @@ import type { PayloadKey } from './unwrap.js'
 
 export interface TitleOptions extends Omit<LaunchOptions, 'capabilities' | 'name'> {
   /**
-   * What the title may reach. `save: true` gives it the medium's own sealed saves; assets are the title's own and
-   * always there. Everything that the manifest asks for must be granted.
+   * What the title may reach. `save: true` gives it the medium's own sealed saves; its assets and the terms of its
+   * license are always there. Everything that the manifest asks for must be granted.
    */
-  readonly capabilities?: Omit<Capabilities, 'save' | 'assets'> & {
+  readonly capabilities?: Omit<Capabilities, 'save' | 'assets' | 'license'> & {
     readonly save?: boolean | Capabilities['save']
   }
 }
@@ -23,6 +31,7 @@ export interface TitleOptions extends Omit<LaunchOptions, 'capabilities' | 'name
 /** A title opened on its medium. */
 export interface OpenedTitle {
   readonly root: string
+  readonly grant: VerifiedGrant
   readonly title: OpenTitle
   readonly program: Program
   readonly key: PayloadKey
@@ -33,7 +42,7 @@ export interface OpenedTitle {
  * @throws CofferError COFFER_PERMISSION_NEEDED, COFFER_ENGINE_UNSUITABLE, COFFER_SAVE_DAMAGED, and what starting throws.
  */
 export async function launch(
-  { root, title, program, key }: OpenedTitle,
+  { root, grant, title, program, key }: OpenedTitle,
   options: TitleOptions,
   powers: Powers
 ): Promise<Guest> {
@@ -55,7 +64,12 @@ export async function launch(
       engine,
       name: `${manifest.id}.js`,
       limits: { ...manifestLimits(manifest), ...options.limits },
-      capabilities: { ...granted, assets: program.assets, ...(save === undefined ? {} : { save }) }
+      capabilities: {
+        ...granted,
+        assets: program.assets,
+        license: licenseTerms(grant),
+        ...(save === undefined ? {} : { save })
+      }
     })
     return guestFor(guest, { release })
   } catch (error) {
@@ -63,6 +77,13 @@ export async function launch(
     throw error
   }
 }
+
+/** What `coffer:license` tells the title. */
+const licenseTerms = ({ kind, features, expires }: VerifiedGrant): LicenseTerms => ({
+  kind,
+  features,
+  expires: expires === undefined ? null : expires * 1000
+})
 
 /** Limits that the title's manifest asks for; the host's own come on top. */
 export function manifestLimits({ limits }: Pick<ParsedManifest, 'limits'>): Partial<Limits> {

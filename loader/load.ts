@@ -37,7 +37,7 @@ export async function launchTitle(
     const decided = typeof options === 'function' ? await options(title.manifest) : options
     using key = unwrapPayloadKey(license) // Kd, or Ku out of EMid(Ku)
     using program = openProgram(title, key) // memory only
-    return await launch({ root, title, program, key }, decided, powers)
+    return await launch({ root, grant: license.grant, title, program, key }, decided, powers)
   } catch (error) {
     title[Symbol.dispose]()
     throw error

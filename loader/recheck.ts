@@ -296,13 +296,16 @@ function checkRevocations({ grant, revocations }: SignedLicense): void {
   )
 }
 
-function checkTime({ expires, issued }: VerifiedGrant, now: number): void {
+function checkTime({ expires, grace = 0, issued, kind, titleId }: VerifiedGrant, now: number): void {
   if (expires === undefined) return
-  if (now >= expires) {
+  if (now >= expires + grace) {
     throw new CofferError('COFFER_EXPIRED', `The grant for this title ended on ${day(expires)}.`, {
-      expected: `a date before ${day(expires)}`,
+      expected: `a date before ${day(expires + grace)}`,
       found: day(now),
-      hint: 'Order the title again with "coffer copy".'
+      hint:
+        kind === 'trial'
+          ? `Buy it with "coffer copy <master> <medium> --title ${titleId}".`
+          : `Order it again with "coffer copy <master> <medium> --title ${titleId}".`
     })
   }
   if (now < issued - CLOCK_TOLERANCE) {

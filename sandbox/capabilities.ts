@@ -6,6 +6,7 @@ import {
   type AssetSource,
   type Capabilities,
   type HostFunction,
+  type LicenseTerms,
   type SaveStore,
   type TerminalHost,
   type Value,
@@ -28,7 +29,7 @@ export interface CapabilityTable {
 
 /** @throws TypeError for a host function whose name no program could import. */
 export function grantTable(capabilities: Capabilities): CapabilityTable {
-  const { terminal, assets, save, host } = capabilities
+  const { terminal, assets, save, license, host } = capabilities
   const table = new Map<string, Map<string, Grant>>()
   const add = (module: string, grants: Readonly<Record<string, Grant>>) => {
     table.set(module, new Map(Object.entries(grants)))
@@ -36,6 +37,7 @@ export function grantTable(capabilities: Capabilities): CapabilityTable {
   if (terminal !== undefined) add('terminal', terminalGrants(terminal))
   if (assets !== undefined) add('assets', assetGrants(assets))
   if (save !== undefined) add('save', saveGrants(save))
+  if (license !== undefined) add('license', licenseGrants(license))
   if (host !== undefined) add('host', hostGrants(host))
   return {
     modules: [...table].map(([module, grants]) => [module, [...grants].map(forGuest)]),
@@ -86,6 +88,14 @@ function saveGrants(save: SaveStore): Record<string, Grant> {
         await save.remove(checkSlot(slot))
       }
     }
+  }
+}
+
+function licenseGrants({ kind, features, expires }: LicenseTerms): Record<string, Grant> {
+  return {
+    kind: { kind: 'constant', value: kind },
+    features: { kind: 'constant', value: features },
+    expires: { kind: 'constant', value: expires }
   }
 }
 

@@ -112,6 +112,15 @@ export interface SaveStore {
   remove(slot: string): void | Promise<void>
 }
 
+/** What `coffer:license` tells a title: values, fixed when it starts. */
+export interface LicenseTerms {
+  readonly kind: 'perpetual' | 'expiring' | 'trial' | 'lease'
+  /** What was bought beyond the title itself. */
+  readonly features: readonly string[]
+  /** Milliseconds since 1970; null: never. */
+  readonly expires: number | null
+}
+
 /** A function of the embedding app behind `coffer:host`; made synchronous for the guest by {@link sync}. */
 export type HostFunction = (...args: never[]) => unknown
 
@@ -120,6 +129,7 @@ export interface Capabilities {
   readonly terminal?: TerminalHost
   readonly assets?: AssetSource
   readonly save?: SaveStore
+  readonly license?: LicenseTerms
   readonly host?: Readonly<Record<string, HostFunction>>
 }
 

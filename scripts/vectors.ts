@@ -43,6 +43,7 @@ import { encodeManifest, type Manifest } from '../formats/records/manifest.js'
 import { encodePublisher } from '../formats/records/publisher.js'
 import { encodeRegistration, encodeRelease, openRegistration } from '../formats/records/release.js'
 import { encodeRequest, openRequest } from '../formats/records/request.js'
+import { encodeReturn, openReturn } from '../formats/records/return.js'
 import { encodeCollection, encodeRevocations } from '../formats/records/revocations.js'
 import { encodeRoot, rootHash } from '../formats/records/root.js'
 import { encodeTitleHead } from '../formats/title.js'
@@ -423,7 +424,59 @@ vector(
   'COFFER_ENCODING',
   'a kind of request that there is not',
   {},
-  signFrame('request', encode({ ...requestBody, kind: 'renew' }), NO_ATTACHMENTS, user.signSeed)
+  signFrame('request', encode({ ...requestBody, kind: 'gift' }), NO_ATTACHMENTS, user.signSeed)
+)
+
+// ---------------------------------------------------------------- returns
+
+const returnBody = {
+  centerId,
+  created: NOW,
+  grantId: fixed('grant', 16),
+  mediumId: medium,
+  requestId: fixed('return request', 16),
+  sealKey: user.sealKey,
+  signKey: user.signKey,
+  titleId: TITLE
+}
+const givenBack = encodeReturn(returnBody, user.signSeed)
+const returned = { userId, requestHash: openReturn(givenBack).requestHash }
+vector('return', 'return', 'opens', 'a copy given back', returned, givenBack)
+const receiver = deriveKeys('user', fixed('another user'))
+const wanted = encodeRequest(
+  {
+    ...requestBody,
+    kind: 'transfer',
+    mediumId: fixed('another medium'),
+    sealKey: receiver.sealKey,
+    signKey: receiver.signKey
+  },
+  receiver.signSeed
+)
+const handedOn = encodeReturn({ ...returnBody, order: wanted }, user.signSeed)
+vector(
+  'return-transfer',
+  'return',
+  'opens',
+  "a copy given up for another user's medium: his order is in it",
+  { userId, requestHash: openReturn(handedOn).requestHash, receiver: userIdOf(receiver) },
+  handedOn
+)
+vector(
+  'return-other-signer',
+  'return',
+  'COFFER_RECORD_FORGED',
+  'signed with a key other than the one it names',
+  returned,
+  encodeReturn(returnBody, strangerSeed)
+)
+vector(
+  'return-altered',
+  'return',
+  'COFFER_RECORD_FORGED',
+  'one bit of the body turned',
+  returned,
+  flipped(givenBack, 60)
 )
 
 // ---------------------------------------------------------------- grants
@@ -513,6 +566,34 @@ vector(
   encodeGrant(
     bearerBody,
     { wrappedMediumKey: wrapConversionKey(bearerKey, 'medium-key', mediumKey) },
+    centerSeed
+  )
+)
+const leaseBody = encodeGrantBody({
+  ...grantOf('conversion'),
+  expires: NOW + 86_400,
+  features: ['export', 'pro'],
+  grace: 3_600,
+  kind: 'lease'
+})
+const leaseKey = deriveBindingKey(bindingOf(leaseBody), bindingSecret)
+vector(
+  'grant-lease',
+  'grant',
+  'opens',
+  'a lease with features and a time of grace',
+  { ...buyer, payloadKey: mediumKey },
+  encodeGrant(
+    leaseBody,
+    {
+      sealedBindingSecret: sealBindingSecret(
+        user.sealKey,
+        bindingOf(leaseBody),
+        bindingSecret,
+        fixed('ephemeral lease')
+      ),
+      wrappedMediumKey: wrapConversionKey(leaseKey, 'medium-key', mediumKey)
+    },
     centerSeed
   )
 )
@@ -624,7 +705,7 @@ vector(
   longer(encodeCollection([revocations]))
 )
 
-const ticket = { centerId, chargedMinor: 900, currency: 'EUR', requestHash, requestId }
+const ticket = { answered: NOW, centerId, chargedMinor: 900, currency: 'EUR', requestHash, requestId }
 const certificateAnswer = encodeAnswer(
   ticket,
   { grant: certificateGrant, revocations, roots: [root] },

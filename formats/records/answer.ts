@@ -5,22 +5,38 @@
 import { equalBytes } from '../bytes.js'
 import { parseFrame, signFrame, type SigningKey, verifyFrame } from '../frame.js'
 import { MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_REVOCATIONS_BYTES } from '../limits.js'
-import { bytes, decodeAs, encodeAs, integer, list, map, optional, text, type Infer } from '../shape.js'
+import {
+  bytes,
+  decodeAs,
+  encodeAs,
+  integer,
+  list,
+  map,
+  optional,
+  seconds,
+  text,
+  type Infer
+} from '../shape.js'
 import { hash, requestId } from './fields.js'
 import { signerAmong } from './grant.js'
 import type { Center } from './root.js'
 
 const shape = map({
+  /** The center's clock: a signed time, by which a wrong clock of the buyer's is noticed and put right. */
+  answered: seconds,
   centerId: hash,
   /** What was charged, in minor units; 0 when the same copy was paid for before. */
   chargedMinor: integer(0, 2 ** 48),
   currency: text(3, /^[A-Z]{3}$/),
+  /** What is paid back for a return. */
+  refundedMinor: optional(integer(0, 2 ** 48)),
   requestHash: hash,
   requestId
 })
 
 const attachmentsShape = map({
-  grant: bytes(1, MAX_RECORD_BYTES),
+  /** Absent in the answer to a return. */
+  grant: optional(bytes(1, MAX_RECORD_BYTES)),
   revocations: bytes(1, MAX_REVOCATIONS_BYTES),
   /** Every root record of the center, first to newest. */
   roots: list(bytes(1, MAX_RECORD_BYTES), 1, 64),

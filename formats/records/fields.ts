@@ -27,6 +27,18 @@ export const scheme = oneOf('certificate', 'conversion')
 export type MediumKind = 'folder' | 'drive'
 export const mediumKind = oneOf('folder', 'drive')
 
+/** How long a copy is granted: for good, to an end, to try it once, or to an end that renewals move. */
+export const grantKind = oneOf('perpetual', 'expiring', 'trial', 'lease')
+export type GrantKind = 'perpetual' | 'expiring' | 'trial' | 'lease'
+
+const FEATURE = /^[a-z0-9][a-z0-9.-]*$/
+const MAX_FEATURES = 32
+const MAX_FEATURE_CHARS = 64
+export const features = list(text(MAX_FEATURE_CHARS, FEATURE), 0, MAX_FEATURES)
+/** Whether a grant can carry these. */
+export const areFeatures = (names: readonly string[]): boolean =>
+  names.length <= MAX_FEATURES && names.every(name => name.length <= MAX_FEATURE_CHARS && FEATURE.test(name))
+
 /** What a grant is bound to: the medium always, the user's key unless it is a bearer grant. */
 export const bind = list(oneOf('medium', 'user'), 1, 2)
 export type Bind = readonly ('medium' | 'user')[]

@@ -8,20 +8,8 @@ import { enc } from '../encode.js'
 import { parseFrame, signFrame, type SigningKey, verifyFrame, type VerifiedFrame } from '../frame.js'
 import { MAX_RECORD_BYTES } from '../limits.js'
 import { sha256 } from '../primitives.js'
-import {
-  bytes,
-  decodeAs,
-  encodeAs,
-  list,
-  map,
-  oneOf,
-  optional,
-  seconds,
-  text,
-  u32,
-  type Infer
-} from '../shape.js'
-import { bind, hash, publicKey, release, scheme, titleId } from './fields.js'
+import { bytes, decodeAs, encodeAs, map, optional, seconds, u32, type Infer } from '../shape.js'
+import { bind, features, grantKind, hash, publicKey, release, scheme, titleId } from './fields.js'
 import type { Center } from './root.js'
 
 const shape = map({
@@ -31,10 +19,12 @@ const shape = map({
   /** Absent: never. */
   expires: optional(seconds),
   /** What was bought beyond the title itself; titles can read it. */
-  features: list(text(64, /^[a-z0-9][a-z0-9.-]*$/), 0, 32),
+  features,
+  /** Seconds after `expires` in which the copy still runs, so that a renewal may come late; absent: none. */
+  grace: optional(u32),
   grantId: bytes(16),
   issued: seconds,
-  kind: oneOf('perpetual', 'expiring', 'trial', 'lease'),
+  kind: grantKind,
   mediumId: hash,
   /** The publisher's Ed25519 key: the manifest on the medium must be signed with it. */
   publisher: publicKey,

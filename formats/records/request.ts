@@ -18,7 +18,11 @@ const shape = map({
   created: seconds,
   /** Names of the factors that the medium is measured by, so that a seller can tell how strong it is. */
   factors: list(text(32, /^[a-z][a-z-]*$/), 0, 8),
-  kind: oneOf('order'),
+  /**
+   * `order` buys a copy, `trial` borrows one to try it, `renew` asks for a fresh grant of a copy that is held.
+   * `transfer` takes what another medium gives up: the center answers it within the return that carries it alone.
+   */
+  kind: oneOf('order', 'trial', 'renew', 'transfer'),
   mediumId: hash,
   mediumKind,
   release,
@@ -33,6 +37,7 @@ const shape = map({
 })
 
 export type Request = Infer<typeof shape>
+export type RequestKind = Request['kind']
 
 export interface VerifiedRequest extends Request {
   readonly userId: Uint8Array

@@ -50,6 +50,7 @@ const ENGINE: readonly Option[] = [
 const ORDERING: readonly Option[] = [
   { name: 'title', value: 'id', help: 'which title; may be left out when the master has one' },
   { name: 'release', value: 'n', whole: [1, U32], help: 'which release (default: the newest on the master)' },
+  { name: 'trial', help: 'borrow it to try it for nothing, where the seller offers that' },
   { name: 'bearer', help: 'bind the copy to the medium alone: whoever holds it can use it' }
 ]
 
@@ -191,7 +192,11 @@ export const COMMANDS: readonly Command[] = [
     name: 'dev',
     summary: "run an app's source in the same sandbox, unsealed, for its author",
     arguments: [{ name: 'app', help: 'a folder with a package.json, or one .ts or .js file' }],
-    options: [...ENGINE, ...LIMITS],
+    options: [
+      ...ENGINE,
+      { name: 'feature', value: 'name', repeated: true, help: 'as if it had been bought with the title' },
+      ...LIMITS
+    ],
     rest: 'words for the app',
     details: 'It gets what its package.json asks for. What it saves is kept in memory and gone at the end.',
     examples: ['coffer dev samples/titles/hello -- Ada'],

@@ -8,14 +8,15 @@ import type { Call, Outcome } from './command.js'
 import { printable, say } from './output.js'
 import { moneyText, ProgressBar } from './screen.js'
 
-/** What `--title`, `--release` and `--bearer` say. @throws CofferError COFFER_USAGE */
+/** What `--title`, `--release`, `--bearer` and `--trial` say. @throws CofferError COFFER_USAGE */
 export function ordering(call: Call): { titleId: string; options: CopyOptions } {
   return {
     titleId: call.text('title') ?? onlyTitle(call.argument('master')),
     options: {
       home: new Home(),
       release: call.number('release'),
-      bind: call.flag('bearer') ? BIND_BEARER : undefined
+      bind: call.flag('bearer') ? BIND_BEARER : undefined,
+      kind: call.flag('trial') ? 'trial' : undefined
     }
   }
 }

@@ -8,9 +8,9 @@ import { equalBytes, hex } from '../../formats/bytes.js'
 import { unwrapConversionKey } from '../../formats/derive.js'
 import { CofferError } from '../../formats/errors.js'
 import { MAX_RECORD_BYTES } from '../../formats/limits.js'
-import type { VerifiedAnswer } from '../../formats/records/answer.js'
 import type { Bind } from '../../formats/records/fields.js'
 import { openGrant } from '../../formats/records/grant.js'
+import type { RequestKind } from '../../formats/records/request.js'
 import { encodeCollection, MAX_COLLECTION_BYTES } from '../../formats/records/revocations.js'
 import { verifyPayload } from '../decrypt.js'
 import { PendingFile, readFile, removeFile, writeFile } from '../files.js'
@@ -24,7 +24,7 @@ import { authenticate, listOf, recheck, type CheckedLicense } from '../recheck.j
 import { unwrapPayloadKey } from '../unwrap.js'
 import { CenterClient } from './center-client.js'
 import { masterRevocations, openOnMaster } from './master.js'
-import { acceptAnswer, makeOrder, type Order } from './order.js'
+import { acceptAnswer, makeOrder, requireGrant, type GrantAnswer, type Order } from './order.js'
 import { transferConverted, transferSealed } from './transfer.js'
 
 /** One step of the procedure, named as the seed names it, for whoever shows progress or tells the story. */
@@ -49,6 +49,8 @@ export interface CopyOptions {
   readonly centerUrl?: string | undefined
   readonly release?: number | undefined
   readonly bind?: Bind | undefined
+  /** Default: `order`, which buys. */
+  readonly kind?: RequestKind | undefined
   readonly powers?: Powers | undefined
   readonly onEvent?: ((event: CopyEvent) => void) | undefined
 }
@@ -81,7 +83,7 @@ export async function copy(
   const medium = measureMedium(root)
   using _lock = lockMedium(mediumPaths(root))
   checkSpace(root, source)
-  const order = makeOrder(source.manifest, medium, home, powers, options.bind)
+  const order = makeOrder(source.manifest, medium, home, powers, options)
   announceOrder(order, source.manifest.scheme, onEvent)
   const fromMaster = masterRevocations(master)
   const center = centerClient(source, home, options.centerUrl)
@@ -102,7 +104,7 @@ export function applyAnswer(
   root: string,
   { home, powers = POWERS, onEvent = () => {} }: CopyOptions
 ): Copied {
-  const { answer } = acceptAnswer(answerBytes, home)
+  const answer = requireGrant(acceptAnswer(answerBytes, home).answer)
   const medium = measureMedium(root)
   const { titleId, release } = grantOf(answer, medium, home)
   using source = openOnMaster(master, titleId, release)
@@ -115,7 +117,7 @@ export function applyAnswer(
 export function requestCopy(master: string, root: string, titleId: string, options: CopyOptions): Order {
   const { home, powers = POWERS, onEvent = () => {} } = options
   using source = openOnMaster(master, titleId, options.release)
-  const order = makeOrder(source.manifest, measureMedium(root), home, powers, options.bind)
+  const order = makeOrder(source.manifest, measureMedium(root), home, powers, options)
   announceOrder(order, source.manifest.scheme, onEvent)
   return order
 }
@@ -147,7 +149,7 @@ async function orderOnline(
   center: CenterClient,
   home: Home,
   learn: () => Promise<void>
-): Promise<VerifiedAnswer> {
+): Promise<GrantAnswer> {
   let bytes: Uint8Array
   try {
     bytes = await center.order(order.bytes)
@@ -156,12 +158,12 @@ async function orderOnline(
     if (error instanceof CofferError && error.code === 'COFFER_REVOKED') await learn().catch(() => {})
     throw error
   }
-  return acceptAnswer(bytes, home, order).answer
+  return requireGrant(acceptAnswer(bytes, home, order).answer)
 }
 
 /** S3 to S7, S15 to S17: from an answer to a title that runs. The caller holds the medium's lock. */
 function install(
-  answer: VerifiedAnswer,
+  answer: GrantAnswer,
   source: OpenTitle,
   fromMaster: Uint8Array | undefined,
   medium: MeasuredMedium,
@@ -245,7 +247,7 @@ function announceRecheck(license: CheckedLicense, onEvent: (event: CopyEvent) =>
 
 function announceUnwrapped(
   { wrappedMediumKey }: CheckedLicense & { scheme: 'conversion' },
-  answer: VerifiedAnswer,
+  answer: GrantAnswer,
   onEvent: (event: CopyEvent) => void
 ): void {
   onEvent({
@@ -258,7 +260,7 @@ function announceUnwrapped(
 /** Ka out of EMid(Ka). */
 function masterMediumKey(
   license: CheckedLicense & { scheme: 'conversion' },
-  answer: VerifiedAnswer
+  answer: GrantAnswer
 ): Uint8Array {
   if (answer.wrappedMasterMediumKey === undefined) {
     throw new CofferError('COFFER_ENCODING', 'The answer has no key for the master medium.', {
@@ -270,7 +272,7 @@ function masterMediumKey(
 
 /** What an answer's grant is for, before anything is written. */
 function grantOf(
-  answer: VerifiedAnswer,
+  answer: GrantAnswer,
   medium: MeasuredMedium,
   home: Home
 ): { titleId: string; release: number } {

@@ -7,7 +7,12 @@ import { CofferError } from '../../formats/errors.js'
 import { openAnswer, type VerifiedAnswer } from '../../formats/records/answer.js'
 import type { Bind } from '../../formats/records/fields.js'
 import { checkManifest, type ParsedManifest } from '../../formats/records/manifest.js'
-import { encodeRequest, openRequest, type VerifiedRequest } from '../../formats/records/request.js'
+import {
+  encodeRequest,
+  openRequest,
+  type RequestKind,
+  type VerifiedRequest
+} from '../../formats/records/request.js'
 import { openRoots } from '../../formats/records/root.js'
 import type { Home, PinnedCenter } from '../home.js'
 import type { MeasuredMedium } from '../medium/measure.js'
@@ -31,7 +36,7 @@ export function makeOrder(
   medium: MeasuredMedium,
   home: Home,
   powers: Powers,
-  bind: Bind = BIND_USER
+  { bind = BIND_USER, kind = 'order' }: { bind?: Bind | undefined; kind?: RequestKind | undefined } = {}
 ): Order {
   checkManifest(manifest, home.requireCenter(manifest.centerId))
   const { signer, signKey, sealKey } = home.requireUserKeys()
@@ -41,7 +46,7 @@ export function makeOrder(
       centerId: manifest.centerId,
       created: powers.now(),
       factors: medium.identity.factors.map(({ name }) => name),
-      kind: 'order',
+      kind,
       mediumId: medium.mediumId,
       mediumKind: medium.identity.kind,
       release: manifest.release,
@@ -54,6 +59,19 @@ export function makeOrder(
     signer
   )
   return { bytes, request: openRequest(bytes) }
+}
+
+/** An answer to an order, which has a grant. */
+export type GrantAnswer = VerifiedAnswer & { readonly grant: Uint8Array }
+
+/** @throws CofferError COFFER_ANSWER_MISMATCH for the answer to a return. */
+export function requireGrant(answer: VerifiedAnswer): GrantAnswer {
+  if (answer.grant !== undefined) return answer as GrantAnswer
+  throw new CofferError('COFFER_ANSWER_MISMATCH', 'There is no grant in this answer.', {
+    expected: 'an answer to an order',
+    found: 'an answer to a return',
+    hint: 'Apply it to the medium that returned its copy.'
+  })
 }
 
 /**

@@ -95,7 +95,11 @@ export async function packageContents(
 }
 
 function checkImports(app: App, { modules }: Bundle): void {
-  const available = new Set([...app.permissions, ...(app.assetsFolder === undefined ? [] : ['assets'])])
+  const available = new Set([
+    'license',
+    ...app.permissions,
+    ...(app.assetsFolder === undefined ? [] : ['assets'])
+  ])
   const missing = modules.find(name => !available.has(name))
   if (missing === undefined) return
   throw new CofferError(

@@ -2,7 +2,8 @@
  * What a title is written against, beside the web-standard globals. Reference it from a title's source with
  * `/// <reference types="coffer/guest" />` or through `"types": ["coffer/guest"]`.
  *
- * Each module exists only where it was granted: `permissions` in the manifest asks for it.
+ * Each module exists only where it was granted: `permissions` in the manifest asks for it. A title's own assets and
+ * what its license says, `coffer:assets` and `coffer:license`, are always there.
  */
 
 declare module 'coffer:terminal' {
@@ -42,6 +43,15 @@ declare module 'coffer:save' {
   /** Resolves when the save would survive a pulled plug. */
   export function write(slot: string, data: Uint8Array | string): Promise<void>
   export function remove(slot: string): Promise<void>
+}
+
+declare module 'coffer:license' {
+  /** For good, to an end, to try it once, or to an end that renewals move. */
+  export const kind: 'perpetual' | 'expiring' | 'trial' | 'lease'
+  /** What was bought beyond the title itself. */
+  export const features: readonly string[]
+  /** Milliseconds since 1970; null: never. */
+  export const expires: number | null
 }
 
 // `coffer:host` has whatever functions the embedding app grants, so the app's author declares them for title authors:

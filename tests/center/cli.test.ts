@@ -299,7 +299,7 @@ test('users and gifts: closed enrolment, a gift by public key, block and unblock
   assert.match((await order()).stderr, 'COFFER_QUOTA')
   const given = await json(cwd, `grant shop give ${TITLE} ${USER} --copies 1`)
   assert.is(given['userId'], userId)
-  assert.equal(given['terms'], { priceMinor: 0, currency: 'EUR', copies: 1, expiresDays: 30 })
+  assert.equal(given['terms'], { priceMinor: 0, currency: 'EUR', copies: 1, expiresDays: 30, features: [] })
   assert.is((await order()).code, 0)
   assert.is((await json(cwd, `user shop block ${userId}`))['blocked'], true)
   assert.match((await order()).stderr, 'COFFER_REVOKED')

@@ -26,7 +26,7 @@ import type { Bind, Scheme } from '../../formats/records/fields.js'
 import { openGrant } from '../../formats/records/grant.js'
 import { openPublisher } from '../../formats/records/publisher.js'
 import { encodeRegistration, openRelease } from '../../formats/records/release.js'
-import { encodeRequest, type Request } from '../../formats/records/request.js'
+import { encodeRequest, type Request, type RequestKind } from '../../formats/records/request.js'
 import { openRoots, type Center } from '../../formats/records/root.js'
 
 export const NOW = 1_800_000_000
@@ -144,6 +144,7 @@ export interface OrderOptions {
   readonly requestId?: Uint8Array
   readonly created?: number
   readonly sealKey?: Uint8Array
+  readonly kind?: RequestKind
 }
 
 export const mediumNamed = (medium = 'stick'): Uint8Array => named(`medium ${medium}`)
@@ -155,7 +156,7 @@ export function requestBytes(centerId: Uint8Array | string, options: OrderOption
     centerId: typeof centerId === 'string' ? fromHex(centerId) : centerId,
     created: options.created ?? NOW,
     factors: ['machine'],
-    kind: 'order',
+    kind: options.kind ?? 'order',
     mediumId: mediumNamed(options.medium),
     mediumKind: 'folder',
     release: options.release ?? 1,
@@ -171,7 +172,7 @@ export function requestBytes(centerId: Uint8Array | string, options: OrderOption
 /** Open an answer as the buyer: every key from what he has, and nothing from the center. */
 export function openAsBuyer(pinned: Center, bytes: Uint8Array, { user, medium }: OrderOptions = {}) {
   const { answer } = openAnswer(bytes, [pinned])!
-  const { grant } = openGrant(answer.grant, [pinned])!
+  const { grant } = openGrant(answer.grant!, [pinned])!
   const binding: Binding = {
     centerId: pinned.centerId,
     titleId: grant.titleId,

@@ -50,13 +50,13 @@ test('claim 4: generating EKU(KEYc) at the central site, encrypting KEYc with th
 })
 
 test('claim 4: sending CS and EKU(KEYc) from the central site to the end user site', () => {
-  const sent = openGrant(copy.verified.grant, [sites.center])!.grant
+  const sent = openGrant(copy.verified.grant!, [sites.center])!.grant
   const { certificate, sealedCertificationKey } = certificateOf(sent)
   assert.equal([certificate.length, sealedCertificationKey.length], [16, 80])
 })
 
 test('claim 4: writing CS and EKU(KEYc) into the target storage medium', () => {
-  assert.equal(bytesOf(grantPath(copy.medium, title)), copy.verified.grant)
+  assert.equal(bytesOf(grantPath(copy.medium, title)), copy.verified.grant!)
 })
 
 test('claim 4: obtaining KEYc by decrypting the EKU(KEYc) that is stored in the target storage medium', () => {
@@ -76,7 +76,7 @@ test("claim 4: comparing the stored CS with CS'; the data file is written only i
   assert.is(copy.report.certificate, copy.report.recomputedCertificate)
   const medium = await sites.site.prepared()
   const ran = await sites.line.altered(
-    answer => sites.reanswered(answer, () => ({ grant: copy.verified.grant })),
+    answer => sites.reanswered(answer, () => ({ grant: copy.verified.grant! })),
     () => sites.order(title, medium)
   )
   refused(ran, 77, 'COFFER_CERTIFICATE_MISMATCH')
@@ -97,7 +97,7 @@ test('claim 4: the same steps, gone by hand with records alone, make a copy that
   const key = decryptKeyc(sites.user.recipient, binding, certificate, sealedCertificationKey)
   assert.equal(certificate, certificateCode(key, binding))
 
-  writeFileSync(grantPath(medium, title), verified.grant)
+  writeFileSync(grantPath(medium, title), verified.grant!)
   writeFileSync(join(medium, '.coffer/revocations'), encodeCollection([verified.revocations]))
   writeFileSync(titlePath(medium, title), bytesOf(title.path))
   assert.is(jsonOf(await sites.site.coffer('verify', medium, '--json')).verdict, 'ok')

@@ -45,7 +45,7 @@ test('claim 5: conversion key generating means (31, 35, 36) make EMid(Ku) and EM
 
 test('claim 5: conversion key writing means write EMid(Ku) into the target (40), and EMid(Ka) nowhere', () => {
   assert.equal(bytesOf(grantPath(copy.medium, title)), copy.verified.grant)
-  assert.ok(holds(copy.verified.grant, conversionOf(copy.grant).wrappedMediumKey))
+  assert.ok(holds(copy.verified.grant!, conversionOf(copy.grant).wrappedMediumKey))
   for (const path of Object.keys(contentsOf(copy.medium))) {
     const bytes = bytesOf(`${copy.medium}/${path}`)
     assert.not.ok(holds(bytes, copy.verified.wrappedMasterMediumKey!), path)

@@ -84,7 +84,7 @@ test('claim 7: the same steps, gone by hand with records alone, make a copy that
   const converted = sealPayload(sites.sentKu(license), contextOf(id, release), salt, data)
 
   const head = bytesOf(title.path).subarray(0, onMaster.payloadOffset)
-  writeFileSync(grantPath(medium, title), verified.grant)
+  writeFileSync(grantPath(medium, title), verified.grant!)
   writeFileSync(join(medium, '.coffer/revocations'), encodeCollection([verified.revocations]))
   writeFileSync(titlePath(medium, title), Buffer.concat([head, converted]))
   assert.is(jsonOf(await sites.site.coffer('verify', medium, '--json')).verdict, 'ok')

@@ -194,7 +194,7 @@ export class TwoSites {
   observed(exchange: Exchange): Observed {
     assert.is(exchange.status, 200)
     const { answer, center } = openAnswer(exchange.answer, [this.center])!
-    const { grant } = openGrant(answer.grant, [center])!
+    const { grant } = openGrant(answer.grant!, [center])!
     return { ...exchange, opened: openRequest(exchange.request), verified: answer, grant }
   }
 
@@ -279,11 +279,11 @@ export class TwoSites {
     const { answer: verified, center } = openAnswer(answer, [this.center])!
     const { grant, revocations, roots, wrappedMasterMediumKey, ...body } = verified
     const attachments = {
-      grant,
+      grant: grant!,
       revocations,
       roots,
       ...(wrappedMasterMediumKey && { wrappedMasterMediumKey }),
-      ...change(openGrant(grant, [center])!.grant)
+      ...change(openGrant(grant!, [center])!.grant)
     }
     return encodeAnswer(body, attachments, this.vault.signing)
   }

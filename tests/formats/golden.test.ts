@@ -33,6 +33,7 @@ import {
   openRegistration,
   openRelease,
   openRequest,
+  openReturn,
   openRevocations,
   openRoots,
   PackageChecker,
@@ -169,7 +170,7 @@ const READERS: Record<string, Reader> = {
     if (opened === undefined) return false
     const { answer } = opened
     assert.is(answer.chargedMinor, 900)
-    const { grant } = openGrant(answer.grant, vector.centers)!
+    const { grant } = openGrant(answer.grant!, vector.centers)!
     assert.is(answer.wrappedMasterMediumKey !== undefined, grant.scheme === 'conversion')
     if (grant.scheme === 'certificate') return
     const secret = openBindingSecret(vector.hex('sealSecret'), grant, grant.license.sealedBindingSecret!)
@@ -181,6 +182,16 @@ const READERS: Record<string, Reader> = {
       ),
       vector.hex('masterMediumKey')
     )
+  },
+
+  return(vector) {
+    const given = openReturn(vector.bytes)
+    assert.equal(given.userId, vector.hex('userId'))
+    assert.equal(given.requestHash, vector.hex('requestHash'))
+    if (given.order === undefined) return
+    const order = openRequest(given.order)
+    assert.is(order.kind, 'transfer')
+    assert.equal(order.userId, vector.hex('receiver'))
   },
 
   registration(vector) {

@@ -171,13 +171,20 @@ const RECORDS: readonly {
     seed: CENTER_SEED,
     bytes: encodeGrant(encodeGrantBody({ ...grant, scheme: 'conversion' }), conversion, CENTER_SEED),
     open: bytes => openGrant(bytes, [center]),
-    optional: ['expires', 'sealedBindingSecret']
+    optional: ['expires', 'grace', 'sealedBindingSecret']
   },
   {
     type: 'answer',
     seed: CENTER_SEED,
     bytes: encodeAnswer(
-      { centerId, chargedMinor: 500, currency: 'EUR', requestHash: filled(13), requestId: filled(12, 16) },
+      {
+        answered: 9,
+        centerId,
+        chargedMinor: 500,
+        currency: 'EUR',
+        requestHash: filled(13),
+        requestId: filled(12, 16)
+      },
       {
         grant: certificateGrant,
         revocations: filled(14, 50),
@@ -187,7 +194,7 @@ const RECORDS: readonly {
       CENTER_SEED
     ),
     open: bytes => openAnswer(bytes, [center]),
-    optional: ['wrappedMasterMediumKey']
+    optional: ['refundedMinor', 'grant', 'wrappedMasterMediumKey']
   },
   {
     type: 'revocations',

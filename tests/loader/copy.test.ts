@@ -378,13 +378,13 @@ async function answerWith(
   change: Partial<Answer & AnswerAttachments>
 ): Promise<Uint8Array> {
   const { answer } = openAnswer(await site.center.issue(request), site.home.centers())!
-  const { centerId, chargedMinor, currency, requestHash, requestId, ...attachments } = {
+  const { answered, centerId, chargedMinor, currency, requestHash, requestId, ...attachments } = {
     ...answer,
     ...change
   }
   return site.vault.sign(
     encodeAnswer,
-    { centerId, chargedMinor, currency, requestHash, requestId },
+    { answered, centerId, chargedMinor, currency, requestHash, requestId },
     attachments
   )
 }
@@ -410,13 +410,14 @@ test('an answer to another order, or with what belongs to another, is refused', 
   const keyless = site.vault.sign(
     encodeAnswer,
     {
+      answered: without.answered,
       centerId: without.centerId,
       chargedMinor: 0,
       currency: 'EUR',
       requestHash: without.requestHash,
       requestId: without.requestId
     },
-    { grant: without.grant, revocations: without.revocations, roots: without.roots }
+    { grant: without.grant!, revocations: without.revocations, roots: without.roots }
   )
   await rejectsWith('COFFER_ENCODING', () => applyAnswer(keyless, master, root, options))
   const wrongKey = await answerWith(order.bytes, { wrappedMasterMediumKey: new Uint8Array(40) })

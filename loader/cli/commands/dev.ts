@@ -27,6 +27,7 @@ export async function execute(call: Call): Promise<Outcome> {
         limits: { cpuMs: RUN_CPU_MS, ...manifestLimits(app), ...limitsOf(call) },
         capabilities: {
           ...(app.assetsFolder === undefined ? {} : { assets: assetsOf(contents) }),
+          license: { kind: 'perpetual', features: call.list('feature'), expires: null },
           ...(asks('terminal') ? { terminal: await terminal() } : {}),
           ...(asks('save') ? { save: memorySaves() } : {})
         }

@@ -1,0 +1,189 @@
+/** Kinds of grant: what is sold, tried, leased and renewed on which terms, and how many of it. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { hex } from '../../formats/bytes.js'
+import { rejectsWith } from '../helpers/rejects.js'
+import type { TermsChange } from '../../center/desk.js'
+import {
+  newCenter,
+  newRequestId,
+  NOW,
+  openAsBuyer,
+  pressed,
+  requestBytes,
+  TITLE,
+  userKeys,
+  type OrderOptions
+} from './parties.js'
+
+const DAY = 86_400
+
+/** A center with one title on these terms, and a way to order it. */
+async function shopWith(terms: TermsChange) {
+  const shop = await newCenter()
+  await pressed(shop)
+  await shop.center.desk.setTerms(TITLE, terms)
+  const order = async (options: OrderOptions = {}) => {
+    const { at } = shop.powers
+    const answer = await shop.center.issue(requestBytes(shop.pinned.centerId, { created: at, ...options }))
+    const { grant, answer: said } = openAsBuyer(shop.pinned, answer, options)
+    return { ...grant, chargedMinor: said.chargedMinor, answered: said.answered }
+  }
+  return { ...shop, order }
+}
+
+test('an answer carries the time of the center', async () => {
+  const { order, powers, center } = await shopWith({})
+  powers.at += 100
+  assert.is((await order()).answered, NOW + 100)
+  await center.close()
+})
+
+test('a copy has the features it was sold with, until it is sold anew', async () => {
+  const { order, center } = await shopWith({ features: ['pro', 'export', 'pro'] })
+  assert.equal((await order()).features, ['export', 'pro'])
+  await center.desk.setTerms(TITLE, { features: ['basic'] })
+  assert.equal((await order()).features, ['export', 'pro'])
+  assert.equal((await order({ medium: 'card' })).features, ['basic'])
+  await center.close()
+})
+
+test('a feature that is given to one user reaches the copy he holds, and nobody else', async () => {
+  const { order, center } = await shopWith({})
+  const { userId } = await order()
+  await order({ user: 'bob' })
+  await center.desk.give(TITLE, hex(userId), { priceMinor: 0, features: ['pro'] })
+  assert.equal((await order()).features, ['pro'])
+  assert.equal((await order({ user: 'bob' })).features, [])
+  await center.close()
+})
+
+test('a trial is free, once per user, ends, and is bought without losing its place', async () => {
+  const { order, powers, center } = await shopWith({ priceMinor: 900, trialDays: 14, copies: 1 })
+  const trial = await order({ kind: 'trial' })
+  assert.equal([trial.kind, trial.expires, trial.chargedMinor], ['trial', NOW + 14 * DAY, 0])
+  powers.at += DAY
+  const again = await order({ kind: 'trial' })
+  assert.equal([again.expires, again.grantId], [trial.expires, trial.grantId])
+  await rejectsWith('COFFER_QUOTA', () => order({ kind: 'trial', medium: 'card' }))
+  powers.at += 14 * DAY
+  await rejectsWith('COFFER_QUOTA', () => order({ kind: 'trial' }))
+
+  const bought = await order()
+  assert.equal([bought.kind, bought.expires, bought.chargedMinor], ['perpetual', undefined, 900])
+  assert.equal(bought.grantId, trial.grantId)
+  assert.is((await order({ kind: 'trial' })).kind, 'perpetual')
+  await rejectsWith('COFFER_QUOTA', () => order({ kind: 'trial', medium: 'card' }))
+  await center.close()
+})
+
+test('a title without a trial refuses one', async () => {
+  const { order, center } = await shopWith({})
+  await rejectsWith('COFFER_REQUEST_REFUSED', () => order({ kind: 'trial' }))
+  await rejectsWith('COFFER_REQUEST_REFUSED', () => order({ kind: 'transfer' }))
+  await center.close()
+})
+
+test('a lease is renewed one term at a time, at its own price, until its grace has passed', async () => {
+  const terms = { priceMinor: 900, expiresDays: 30, renewPriceMinor: 200, graceDays: 7 }
+  const { order, powers, center } = await shopWith(terms)
+  const renew = () => order({ kind: 'renew' })
+  await rejectsWith('COFFER_GRANT_MISSING', renew)
+  const lease = await order()
+  assert.equal(
+    [lease.kind, lease.expires, lease.grace, lease.chargedMinor],
+    ['lease', NOW + 30 * DAY, 7 * DAY, 900]
+  )
+  // Early: the new term follows the running one.
+  powers.at += 10 * DAY
+  const early = await renew()
+  assert.equal([early.expires, early.chargedMinor, early.grantId], [NOW + 60 * DAY, 200, lease.grantId])
+  await rejectsWith('COFFER_REQUEST_REFUSED', renew)
+  assert.is((await order()).chargedMinor, 0)
+  // Late: it begins when it is renewed.
+  powers.at = NOW + 66 * DAY
+  assert.is((await order()).expires, NOW + 60 * DAY)
+  assert.is((await renew()).expires, powers.at + 30 * DAY)
+  // Too late: bought anew.
+  powers.at += 37 * DAY
+  await rejectsWith('COFFER_REQUEST_REFUSED', renew)
+  const anew = await order()
+  assert.equal([anew.chargedMinor, anew.grantId], [900, lease.grantId])
+  assert.equal((await center.desk.verifyLedger()).problems, [])
+  await center.close()
+})
+
+test('renewing what does not end gives a fresh record of the same copy for nothing', async () => {
+  const { order, powers, center } = await shopWith({ priceMinor: 900 })
+  const bought = await order()
+  powers.at += DAY
+  const fresh = await order({ kind: 'renew' })
+  assert.equal([fresh.kind, fresh.chargedMinor, fresh.grantId], ['perpetual', 0, bought.grantId])
+  assert.is(fresh.issued, NOW + DAY)
+  await center.desk.setTerms(TITLE, { expiresDays: 3 })
+  const ending = await order({ medium: 'card' })
+  assert.is((await order({ medium: 'card', kind: 'renew' })).expires, ending.expires)
+  powers.at += 3 * DAY
+  await rejectsWith('COFFER_REQUEST_REFUSED', () => order({ medium: 'card', kind: 'renew' }))
+  await center.close()
+})
+
+test('the same renewal sent twice is charged once', async () => {
+  const { order, powers, center } = await shopWith({ expiresDays: 30, renewPriceMinor: 200 })
+  await order()
+  const request = { kind: 'renew' as const, requestId: newRequestId(), created: powers.at }
+  const [first, second] = [await order(request), await order(request)]
+  assert.equal(second.grantHash, first.grantHash)
+  const owed = (await center.desk.balances()).find(({ account }) => account.startsWith('receivable/'))
+  assert.is(owed?.balanceMinor, 200)
+  await center.close()
+})
+
+for (const bound of [{ copies: 5 }, { titleCopies: 5 }])
+  test(`twelve parallel orders for five copies give exactly five: ${Object.keys(bound)}`, async () => {
+    const { order, center } = await shopWith({ priceMinor: 100, ...bound })
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 12 }, (_, index) =>
+        order({ medium: `m${index}`, user: 'copies' in bound ? 'ann' : `user ${index}` })
+      )
+    )
+    const granted = outcomes.filter(({ status }) => status === 'fulfilled')
+    assert.is(granted.length, 5)
+    for (const outcome of outcomes)
+      if (outcome.status === 'rejected') assert.is(outcome.reason.code, 'COFFER_QUOTA')
+    assert.is((await center.desk.grants()).length, 5)
+    const { problems, postings } = await center.desk.verifyLedger()
+    assert.equal([problems, postings], [[], 5])
+    await center.close()
+  })
+
+test('copies that have ended and trials count for nobody', async () => {
+  const { order, powers, center } = await shopWith({ titleCopies: 1, trialDays: 5, expiresDays: 2 })
+  await order({ kind: 'trial' })
+  await order({ user: 'bob' })
+  await rejectsWith('COFFER_QUOTA', () => order({ user: 'eve' }))
+  powers.at += 2 * DAY
+  assert.is((await order({ user: 'eve' })).kind, 'expiring')
+  assert.is(userKeys('eve').signKey.length, 32)
+  await center.close()
+})
+
+test('terms that no grant could carry are refused before they are kept', async () => {
+  const { center } = await shopWith({})
+  const wrong: TermsChange[] = [
+    { features: ['Pro'] },
+    { features: Array.from({ length: 33 }, (_, index) => `f${index}`) },
+    { graceDays: -1 },
+    { trialDays: 0 },
+    { refundDays: 1.5 },
+    { transfer: 'anyone' as never }
+  ]
+  for (const change of wrong) {
+    let refused: unknown
+    await center.desk.setTerms(TITLE, change).catch((error: unknown) => (refused = error))
+    assert.instance(refused, RangeError)
+  }
+  await center.close()
+})
+
+test.run()
