@@ -10,7 +10,10 @@ const CHECK_LIMITS = { ...DEFAULT_LIMITS, memoryBytes: 200 * 1024 * 1024 }
  * @throws CofferError COFFER_PROGRAM_INVALID with line and column of `source`.
  */
 export function checkProgram(source: Uint8Array, name: string, modules: readonly string[]): void {
-  const machine = quickjs()({ receive: () => undefined, poll: () => {} }, CHECK_LIMITS)
+  const machine = quickjs()(
+    { receive: () => undefined, poll: () => {}, now: () => 0, dice: new Uint8Array(8) },
+    CHECK_LIMITS
+  )
   try {
     machine.compile(source, name, new Map(modules.map(module => [module, []])))
   } finally {

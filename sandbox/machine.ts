@@ -20,6 +20,10 @@ export interface MachinePort {
    * @throws CofferError COFFER_LIMIT_CPU and the like, to end the guest where it stands.
    */
   poll(): void
+  /** Milliseconds since 1970, as the guest is to see them. */
+  now(): number
+  /** What the guest's Math.random starts from: 8 bytes, not all zero. */
+  readonly dice: Uint8Array
 }
 
 /** One guest's engine in this thread. After any method has thrown a CofferError the machine is dead. */

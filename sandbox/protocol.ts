@@ -12,8 +12,8 @@ import type { Reader, Writer } from './wire.js'
 
 /** From the host. */
 export const TO_GUEST = {
-  /** seeded: boolean; pendingJobs, valueBytes, valueItems, valueDepth: counts; modules: a list of {@link ModuleGrant}.
-   * Once, before the program */
+  /** pendingJobs, valueBytes, valueItems, valueDepth: counts; modules: a list of {@link ModuleGrant}; dice: bytes.
+   * Before the program */
   begin: 1,
   /** id, export, arguments: list */
   call: 2,
@@ -49,7 +49,7 @@ export const TO_HOST = {
   print: 10,
   /** count; answered with that many bytes as they are */
   random: 11,
-  /** answered with milliseconds since 1970, milliseconds since the start: numbers */
+  /** answered with milliseconds since 1970, milliseconds since the start: numbers. A seeded guest's are one and the same */
   clock: 12,
   /** error: nobody caught it */
   uncaught: 13,
@@ -92,6 +92,9 @@ export const readError = (reader: Reader): FlatError => ({
   message: reader.text(),
   stack: reader.text()
 })
+
+/** State of Math.random (sandbox/random.ts). */
+export const DICE_BYTES = 8
 
 /** The most that one call of crypto.getRandomValues may ask for (Web Crypto). */
 export const MAX_RANDOM_BYTES = 65_536

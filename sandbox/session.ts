@@ -30,6 +30,7 @@ import {
 import type { Machine, MachineFactory } from './machine.js'
 import {
   DERIVED_EXPORTS,
+  DICE_BYTES,
   type FlatError,
   MAX_RANDOM_BYTES,
   TO_GUEST,
@@ -176,6 +177,9 @@ class Session implements Guest {
   #wakeTimer: Timer | undefined
   #wallTimer: Timer | undefined
   #seededBytes: (() => number) | undefined
+  /** A seeded guest's clock: it starts at 0, and moves when a timer is due. */
+  #virtualMs = 0
+  #virtualWakeMs = 0
   readonly #onAbort = () => this.#end(interrupted())
 
   constructor(engine: Engine, options: LaunchOptions, powers: SessionPowers) {
@@ -188,7 +192,7 @@ class Session implements Guest {
   }
 
   async start(makeMachine: MachineFactory, source: Uint8Array): Promise<void> {
-    const { signal, name = 'title.js', seed } = this.#options
+    const { signal, name = 'title.js' } = this.#options
     if (signal?.aborted) throw interrupted()
     signal?.addEventListener('abort', this.#onAbort, { once: true })
     const grants = this.#grants.modules
@@ -201,19 +205,27 @@ class Session implements Guest {
     await new Promise<Value>((resolve, reject) => {
       this.#open(START, resolve, reject, false)
       this.#enter(() => {
+        const dice = this.#random(DICE_BYTES)
+        // Zero is the one state that the generator never leaves.
+        dice[0]! |= 1
         this.#machine = makeMachine(
-          { receive: message => this.#receive(message), poll: () => this.#poll() },
+          {
+            receive: message => this.#receive(message),
+            poll: () => this.#poll(),
+            now: () => this.#now(),
+            dice
+          },
           this.#limits
         )
         this.#machine.dispatch(
           this.#writer
             .begin(TO_GUEST.begin)
-            .value(seed !== undefined)
             .value(this.#limits.pendingJobs)
             .value(this.#limits.valueBytes)
             .value(this.#limits.valueItems)
             .value(this.#limits.valueDepth)
-            .value(grants).message
+            .value(grants)
+            .value(dice).message
         )
         this.#machine.evaluate(source, name, links)
       })
@@ -452,10 +464,16 @@ class Session implements Guest {
     }
   }
 
+  /** Milliseconds since 1970, as the guest sees them. */
+  #now(): number {
+    return this.#seededBytes === undefined ? Date.now() : this.#virtualMs
+  }
+
   #wake(): void {
     const turnEndsMs = monotonicMs() + TURN_MS
     do {
       this.#wakeMs = undefined
+      this.#virtualMs = this.#virtualWakeMs
       this.#enter(() => this.#machine!.dispatch(new Uint8Array([TO_GUEST.wake])))
     } while (this.#isDue() && monotonicMs() < turnEndsMs)
   }
@@ -520,6 +538,7 @@ class Session implements Guest {
       case TO_HOST.wake: {
         const delay = reader.number()
         this.#wakeMs = delay < 0 ? undefined : monotonicMs() + delay
+        this.#virtualWakeMs = this.#virtualMs + delay
         return
       }
       case TO_HOST.print:
@@ -530,8 +549,9 @@ class Session implements Guest {
       case TO_HOST.clock: {
         // A tenth of a millisecond: enough for programs, little for timing attacks.
         const round = (ms: number) => Math.round(ms * 10) / 10
-        const elapsedMs = round(monotonicMs() - this.#startedMs)
-        return this.#writer.begin(0).value(Date.now()).value(elapsedMs).message.subarray(1)
+        const elapsedMs =
+          this.#seededBytes === undefined ? round(monotonicMs() - this.#startedMs) : this.#now()
+        return this.#writer.begin(0).value(this.#now()).value(elapsedMs).message.subarray(1)
       }
       case TO_HOST.uncaught:
         this.#uncaught(readError(reader))

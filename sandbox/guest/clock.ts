@@ -1,8 +1,6 @@
 /**
- * Time and chance. Both come from the host when first asked for, never at boot: the booted SDK is kept as a memory
- * image from which every guest starts.
- *
- * A seeded guest's clock starts at 0 and stands still but for its timers; its Math.random comes from the seed.
+ * Time and chance. Both come from the host when asked for, never at boot: the booted SDK is kept as a memory image from
+ * which every guest starts. Whether a guest is seeded is nothing that it could see: the host's clock is another one then.
  */
 import {
   Bytes,
@@ -16,7 +14,7 @@ import {
   uncurry
 } from '../primordials.js'
 import { MAX_RANDOM_BYTES, TO_HOST } from '../protocol.js'
-import { xoshiro128 } from '../random.js'
+import { rollDice } from '../random.js'
 import { define, installGlobals, tag } from './globals.js'
 import { DOMException } from './exception.js'
 import type { Link } from './link.js'
@@ -24,43 +22,29 @@ import type { Link } from './link.js'
 export interface Clock {
   /** Milliseconds since the guest started, with fractions. */
   elapsed(): number
-  /** Move a seeded clock on to this moment; no effect on the real one. */
-  advance(elapsedMs: number): void
-  /** Before the program: which clock it is to see. */
-  begin(seeded: boolean): void
+  /** Before the program. @param dice - DICE_BYTES, for a realm without a Math.random of its own. */
+  begin(dice: Uint8Array): void
 }
 
 export function installClock(link: Link, tamed: boolean): Clock {
-  let virtualMs: number | undefined
-
   const ask = (): { epochMs: number; elapsedMs: number } => {
     link.begin(TO_HOST.clock)
     const reader = link.reader(link.send()!)
     return { epochMs: reader.number(), elapsedMs: reader.number() }
   }
   const clock: Clock = {
-    elapsed: () => virtualMs ?? ask().elapsedMs,
-    advance(elapsedMs) {
-      if (virtualMs !== undefined && elapsedMs > virtualMs) virtualMs = elapsedMs
-    },
-    begin(seeded) {
-      if (!seeded) return
-      virtualMs = 0
-      installDate(() => virtualMs!)
-      installRandom(link)
+    elapsed: () => ask().elapsedMs,
+    begin(dice) {
+      if (tamed) installRandom(dice)
     }
   }
-  if (tamed) {
-    installDate(() => ask().epochMs)
-    installRandom(link)
-  }
+  if (tamed) installDate(() => ask().epochMs)
 
   class Performance {
     now(): number {
       return clock.elapsed()
     }
     get timeOrigin(): number {
-      if (virtualMs !== undefined) return 0
       const { epochMs, elapsedMs } = ask()
       return epochMs - elapsedMs
     }
@@ -96,13 +80,10 @@ function installDate(nowMs: () => number): void {
   installGlobals({ Date: Dated })
 }
 
-/** Math.random from 16 bytes of the host's, drawn at first use. */
-function installRandom(link: Link): void {
-  let next: (() => number) | undefined
-  const random = () => {
-    next ??= xoshiro128(new Uint32Array(typedArrayBuffer(randomBytes(link, 16))))
-    return ((next() >>> 5) * 2 ** 26 + (next() >>> 6)) / 2 ** 53
-  }
+/** The generator that QuickJS has, so that the same seed rolls the same dice on both engines. */
+function installRandom(dice: Uint8Array): void {
+  const roll = rollDice(dice)
+  const random = { random: () => roll() }.random
   if (Reflect.defineProperty(Math, 'random', { value: random, writable: true, configurable: true })) return
   // Math is frozen and shared under SES: a copy with this one difference.
   const own = {}

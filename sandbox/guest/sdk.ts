@@ -96,11 +96,10 @@ export function boot(native: Native): Hidden {
   }
 
   const begin = (reader: Reader) => {
-    const seeded = reader.boolean()
     timers.limit = reader.count()
     link.bounds = { valueBytes: reader.count(), valueItems: reader.count(), valueDepth: reader.count() }
     modules.begin(reader.list())
-    clock.begin(seeded)
+    clock.begin(reader.value() as Uint8Array)
   }
 
   const reportRejected = () => {

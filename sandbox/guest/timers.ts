@@ -135,7 +135,6 @@ export function installTimers(link: Link, clock: Clock, report: (thrown: unknown
       const timer = heap[0]
       asked = -1
       if (timer === undefined) return
-      clock.advance(timer.due)
       if (timer.due > clock.elapsed()) return ask()
       remove(timer)
       if (timer.every !== undefined) {

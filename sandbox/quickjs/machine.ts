@@ -5,7 +5,7 @@
  * Whatever unwinds through the engine, a limit, a trap or the end of V8's own stack, leaves its C state torn: the
  * machine is dead from then on, and its memory is never believed again.
  *
- * Nothing here touches files, clock or randomness: they are handed in (node.ts).
+ * Nothing here touches files, clock or randomness: they are handed in (node.ts, session.ts).
  */
 import { utf8 } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
@@ -30,10 +30,6 @@ export interface QuickjsSource {
   readonly wasm: Uint8Array
   /** The image made for exactly that wasm; the caller has compared the hash. Kept. */
   readonly image: Uint8Array
-  /** Fresh random bytes, for the guest's Math.random. */
-  readonly randomBytes: (length: number) => Uint8Array
-  /** Milliseconds since 1970, for the guest's Date. */
-  readonly now: () => number
 }
 
 /** A machine that can also check a program without running it: for those who press titles. */
@@ -63,7 +59,7 @@ export function loadQuickjs(source: QuickjsSource): QuickjsFactory {
   } catch (cause) {
     throw engineFailed('its wasm does not compile', cause)
   }
-  return (port, limits) => new QuickjsMachine(module, image, source, port, limits)
+  return (port, limits) => new QuickjsMachine(module, image, port, limits)
 }
 
 class QuickjsMachine implements CheckingMachine {
@@ -77,13 +73,7 @@ class QuickjsMachine implements CheckingMachine {
   private busy = false
   private program: Program | undefined
 
-  constructor(
-    module: WebAssembly.Module,
-    image: Image,
-    source: QuickjsSource,
-    port: MachinePort,
-    limits: Limits
-  ) {
+  constructor(module: WebAssembly.Module, image: Image, port: MachinePort, limits: Limits) {
     this.image = image
     this.port = port
     this.limits = limits
@@ -96,14 +86,12 @@ class QuickjsMachine implements CheckingMachine {
       call: (argument, toText) => this.answer(argument, toText),
       load: name => this.load(name),
       rejection: (pair, handled) => this.reject(pair, handled),
-      now: source.now,
+      now: () => port.now(),
       outOfMemory: needed => limitReached('memoryBytes', limits, needed - fields.pages * PAGE_BYTES)
     })
     for (const { offset, bytes } of parts) instance.bytes.set(bytes, offset)
-    // Every guest from one image would roll the same dice. Zero is the one state that the generator never leaves.
-    const random = source.randomBytes(8)
-    random[0]! |= 1
-    instance.bytes.set(random, fields.randomState)
+    // Every guest from one image would roll the same dice.
+    instance.bytes.set(port.dice, fields.randomState)
     instance.engine.QTS_RuntimeSetMaxStackSize(fields.runtime, this.stackBytes)
     this.instance = instance
   }

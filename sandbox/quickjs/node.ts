@@ -1,5 +1,5 @@
-/** Where QuickJS meets Node: its files, randomness and clock. */
-import { createHash, randomBytes } from 'node:crypto'
+/** Where QuickJS meets Node: its files. */
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { CofferError } from '../../formats/errors.js'
@@ -23,7 +23,7 @@ export function quickjs(): QuickjsFactory {
   }
   for (const flag of COMPILE_FLAGS) setFlagsFromString(flag)
   try {
-    return (loaded = loadQuickjs({ wasm, image, randomBytes, now: Date.now }))
+    return (loaded = loadQuickjs({ wasm, image }))
   } finally {
     for (const flag of USUAL_FLAGS) setFlagsFromString(flag)
   }

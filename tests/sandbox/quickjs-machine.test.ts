@@ -18,7 +18,7 @@ Object.assign(WebAssembly, {
 })
 const newestMemory = () => Buffer.from(memories.at(-1)!.buffer)
 
-const { makeMachine, runGuest } = await import('./quickjs-stand-in.js')
+const { makeMachine, PORT, runGuest } = await import('./quickjs-stand-in.js')
 
 /** What a program says; it must not end its machine. */
 function said(source: string, messages: readonly string[] = []): string[] {
@@ -172,7 +172,7 @@ test('what a program throws while it starts is told once', () => {
 })
 
 test('compile() checks a program and runs nothing of it', async () => {
-  const port = { receive: () => assert.unreachable() as never, poll() {} }
+  const port = { ...PORT, receive: () => assert.unreachable() as never }
   const compile = (source: string, modules: readonly string[] = []) => {
     const machine = makeMachine(port, DEFAULT_LIMITS)
     try {
@@ -197,11 +197,11 @@ test('messages of every size cross both ways as they are', () => {
   const answers: Uint8Array[] = []
   const machine = makeMachine(
     {
+      ...PORT,
       receive(message) {
         received.push(Buffer.from(message))
         return answers.shift()
-      },
-      poll() {}
+      }
     },
     DEFAULT_LIMITS
   )
@@ -252,7 +252,10 @@ test('a port that ends the machine from inside is safe', () => {
     '[].indexOf.call({ length: 2 ** 53 - 1 }, 1)'
   ]) {
     let destroy = () => {}
-    const machine = makeMachine({ receive: () => void destroy(), poll: () => destroy() }, DEFAULT_LIMITS)
+    const machine = makeMachine(
+      { ...PORT, receive: () => void destroy(), poll: () => destroy() },
+      DEFAULT_LIMITS
+    )
     destroy = () => machine.destroy()
     try {
       machine.evaluate(Buffer.from(source), 'title.js', new Map([['coffer:host', ['say']]]))
@@ -268,11 +271,11 @@ test('a port that calls its machine is told so', () => {
   const { error } = (() => {
     machine = makeMachine(
       {
+        ...PORT,
         receive() {
           machine!.dispatch(Buffer.from('again'))
           return undefined
-        },
-        poll() {}
+        }
       },
       DEFAULT_LIMITS
     )
@@ -356,7 +359,7 @@ test('large blocks move as they are, however they overlap', () => {
   const expected = Uint8Array.from({ length }, (_, i) => (i * 31) ^ (i >> 8))
   const received: Buffer[] = []
   const machine = makeMachine(
-    { receive: message => void received.push(Buffer.from(message)), poll() {} },
+    { ...PORT, receive: message => void received.push(Buffer.from(message)) },
     DEFAULT_LIMITS
   )
   const source = `import { size } from 'coffer:host'
