@@ -3,9 +3,10 @@
  *
  *     center.roots     who it is: what "coffer trust" takes when there is no network; public
  *     vault/           its keys (center/vault.ts)
- *     center.db        its books (center/store.ts)
+ *     center.db        its books (center/store.ts), or
+ *     database         the URL of the PostgreSQL database that has them
  */
-import { mkdir, open, readdir, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rm } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { equalBytes, hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
@@ -15,16 +16,16 @@ import { openDesk, type Desk } from './desk.js'
 import { fileError, flushFolder, writeWholeFile } from './files.js'
 import { issue } from './issue.js'
 import { checkName } from './names.js'
+import { beginBooks, findBooks } from './place.js'
 import { SYSTEM_POWERS, type Powers } from './powers.js'
 import { register } from './register.js'
 import { firstList } from './revoke.js'
 import { centerRow, rootRecords, type Site } from './site.js'
-import { openStore, type Store } from './store.js'
+import { openStore, type Books, type Store } from './store.js'
 import { createVault, openVault } from './vault.js'
 
 const FIRST_EPOCH = 1
 const VAULT = 'vault'
-const DATABASE = 'center.db'
 const ROOTS = 'center.roots'
 
 /** Records in, records out; {@link serve} puts HTTP around it. */
@@ -48,6 +49,8 @@ export interface LicenseCenter {
 export interface CreateOptions {
   /** What buyers see; the folder's name otherwise. */
   readonly name?: string | undefined
+  /** URL of an empty PostgreSQL database for the books. The embedded one, in the folder, otherwise. */
+  readonly database?: string | undefined
 }
 
 /**
@@ -75,9 +78,9 @@ export async function createCenter(
     })
     const centerId = rootHash(root)
 
-    await (await open(join(folder, DATABASE), 'wx', 0o600)).close()
-    const store = await openStore(join(folder, DATABASE))
+    const store = await openStore(await beginBooks(folder, options.database))
     await store.transaction(async books => {
+      await refuseBegun(books)
       await books.insertInto('roots').values({ sequence: 0, record: root }).execute()
       await books
         .insertInto('center')
@@ -108,18 +111,11 @@ export async function createCenter(
  *   belong together, COFFER_BUSY, COFFER_IO.
  */
 export async function openCenter(folder: string, powers: Powers = SYSTEM_POWERS): Promise<LicenseCenter> {
-  const database = join(folder, DATABASE)
-  // Asked first: opening a database that is not there would make one.
-  await stat(database).catch((cause: unknown) => {
-    throw new CofferError('COFFER_FILE_MISSING', `There is no license center in ${folder}.`, {
-      hint: `Make one with "coffer-center init ${folder}", or check the path.`,
-      cause
-    })
-  })
+  const place = await findBooks(folder)
   const vault = await openVault(join(folder, VAULT))
   let store: Store | undefined
   try {
-    store = await openStore(database)
+    store = await openStore(place)
     const { centerId, name, keys } = openRoots(await rootRecords(store.books))
     if (!keys.some(key => equalBytes(key, vault.signKey))) throw strangers(folder)
     return openedCenter({ centerId, vault, store, powers }, name)
@@ -145,6 +141,17 @@ function openedCenter(site: Site, name: string): LicenseCenter {
       vault.close()
     }
   }
+}
+
+/** @throws CofferError COFFER_EXISTS for a database that has the books of a center already. */
+async function refuseBegun(books: Books): Promise<void> {
+  const begun = await books.selectFrom('center').select('centerId').executeTakeFirst()
+  if (begun === undefined) return
+  throw new CofferError('COFFER_EXISTS', 'This database has the books of a center already.', {
+    expected: 'an empty database',
+    found: `the books of center ${begun.centerId}`,
+    hint: 'Name another database. Another instance of that center needs a copy of its folder, not init.'
+  })
 }
 
 async function makeEmptyFolder(folder: string): Promise<void> {

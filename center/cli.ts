@@ -86,8 +86,9 @@ function program(json: boolean): Command {
 
   command(root, 'init <folder>', 'make a license center: keys, database, root record')
     .option('--name <name>', 'what buyers see (default: the name of the folder)')
+    .option('--database <url>', 'an empty PostgreSQL database for the books (default: a file in the folder)')
     .addHelpText('after', '\nExample:\n  coffer-center init shop --name "Example Shop"')
-    .action((folder, { name }) => show(commands => commands.init(folder, name)))
+    .action((folder, { name, database }) => show(commands => commands.init(folder, name, database)))
 
   command(root, 'serve <folder>', 'take orders and registrations over HTTP')
     .option('--port <n>', 'port to listen on; 0 takes any free one', integer(0, 65_535), 8787)

@@ -24,8 +24,12 @@ async function atDesk<T>(
   }
 }
 
-export async function init(folder: string, name: string | undefined): Promise<Result> {
-  const center = await createCenter(folder, { name })
+export async function init(
+  folder: string,
+  name: string | undefined,
+  database: string | undefined
+): Promise<Result> {
+  const center = await createCenter(folder, { name, database })
   const { centerId } = center
   await center.close()
   return {

@@ -121,23 +121,24 @@ export interface Desk {
 export function openDesk(site: Site): Desk {
   const { books, transaction, snapshot } = site.store
   return {
-    addPublisher: async (keys, name) => addPublisher(books, keys, checkName(name), site.powers.now()),
+    addPublisher: (keys, name) =>
+      transaction(async inside => addPublisher(inside, keys, checkName(name), site.powers.now())),
     publishers: () => books.selectFrom('publishers').selectAll().orderBy('added').execute(),
     titles: () => titles(books),
     setTerms: (titleId, change) => transaction(inside => setTerms(inside, titleId, change)),
     users: () => users(books),
-    addUser: async (keys, name) =>
-      addUser(books, keys, name === null ? null : checkName(name), site.powers.now()),
-    setBlocked: (userId, blocked) => setBlocked(books, userId, blocked),
+    addUser: (keys, name) =>
+      transaction(async inside =>
+        addUser(inside, keys, name === null ? null : checkName(name), site.powers.now())
+      ),
+    setBlocked: (userId, blocked) => transaction(inside => setBlocked(inside, userId, blocked)),
     async enrolmentOpen() {
       const row = await books.selectFrom('center').select('enrolmentOpen').executeTakeFirstOrThrow()
       return row.enrolmentOpen === 1
     },
     async setEnrolment(open) {
-      await books
-        .updateTable('center')
-        .set({ enrolmentOpen: open ? 1 : 0 })
-        .execute()
+      const enrolmentOpen = open ? 1 : 0
+      await transaction(inside => inside.updateTable('center').set({ enrolmentOpen }).execute())
     },
     grants: filter => grants(books, filter),
     give: (titleId, userId, gift) => transaction(inside => give(inside, titleId, userId, gift)),

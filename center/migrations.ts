@@ -1,57 +1,55 @@
 /**
- * How the database came to be, step by step. A step that was published is never changed: add another.
- * Only what other databases have too, or that has one name here.
+ * How the database came to be, step by step, the same on SQLite and PostgreSQL. A step that was published is never
+ * changed: add another. A column that is added later is null in the rows that were there.
  */
 import { sql, type Kysely, type Migration } from 'kysely'
-
-const BYTES = sql`blob`
+import type { ColumnTypes } from './database.js'
 
 /** In the order of their names. */
-export const MIGRATIONS: Record<string, Migration> = {
+export const migrations = ({ bytes, text }: ColumnTypes): Record<string, Migration> => ({
   '0001-books': {
-    async up(db: Kysely<unknown>) {
-      const { schema } = db
+    async up({ schema }: Kysely<unknown>) {
       await schema
         .createTable('center')
-        .addColumn('centerId', 'text', column => column.primaryKey())
-        .addColumn('name', 'text', column => column.notNull())
+        .addColumn('centerId', text, column => column.primaryKey())
+        .addColumn('name', text, column => column.notNull())
         .addColumn('enrolmentOpen', 'integer', column => column.notNull())
         .addColumn('epoch', 'bigint', column => column.notNull())
         .addColumn('revocationSequence', 'bigint', column => column.notNull())
-        .addColumn('revocationList', BYTES, column => column.notNull())
+        .addColumn('revocationList', bytes, column => column.notNull())
         .execute()
       await schema
         .createTable('roots')
         .addColumn('sequence', 'bigint', column => column.primaryKey())
-        .addColumn('record', BYTES, column => column.notNull())
+        .addColumn('record', bytes, column => column.notNull())
         .execute()
       await schema
         .createTable('publishers')
-        .addColumn('signKey', 'text', column => column.primaryKey())
-        .addColumn('sealKey', 'text', column => column.notNull())
-        .addColumn('name', 'text', column => column.notNull())
+        .addColumn('signKey', text, column => column.primaryKey())
+        .addColumn('sealKey', text, column => column.notNull())
+        .addColumn('name', text, column => column.notNull())
         .addColumn('added', 'bigint', column => column.notNull())
         .execute()
       await schema
         .createTable('titles')
-        .addColumn('titleId', 'text', column => column.primaryKey())
-        .addColumn('name', 'text', column => column.notNull())
-        .addColumn('publisher', 'text', column => column.notNull().references('publishers.signKey'))
+        .addColumn('titleId', text, column => column.primaryKey())
+        .addColumn('name', text, column => column.notNull())
+        .addColumn('publisher', text, column => column.notNull().references('publishers.signKey'))
         .addColumn('registered', 'bigint', column => column.notNull())
         .addColumn('priceMinor', 'bigint', column => column.notNull().check(sql`"priceMinor" >= 0`))
-        .addColumn('currency', 'text', column => column.notNull())
+        .addColumn('currency', text, column => column.notNull())
         .addColumn('copies', 'bigint')
         .addColumn('expiresDays', 'bigint')
         .addColumn('bearerAllowed', 'integer', column => column.notNull())
         .execute()
       await schema
         .createTable('releases')
-        .addColumn('titleId', 'text', column => column.notNull().references('titles.titleId'))
+        .addColumn('titleId', text, column => column.notNull().references('titles.titleId'))
         .addColumn('release', 'bigint', column => column.notNull())
-        .addColumn('scheme', 'text', column => column.notNull())
+        .addColumn('scheme', text, column => column.notNull())
         .addColumn('registered', 'bigint', column => column.notNull())
         .addColumn('epoch', 'bigint', column => column.notNull())
-        .addColumn('storedTitleKey', BYTES)
+        .addColumn('storedTitleKey', bytes)
         .addPrimaryKeyConstraint('releases_key', ['titleId', 'release', 'scheme'])
         .addCheckConstraint(
           'releases_stored_key',
@@ -60,17 +58,17 @@ export const MIGRATIONS: Record<string, Migration> = {
         .execute()
       await schema
         .createTable('users')
-        .addColumn('userId', 'text', column => column.primaryKey())
-        .addColumn('signKey', 'text', column => column.notNull())
-        .addColumn('sealKey', 'text', column => column.notNull())
-        .addColumn('name', 'text')
+        .addColumn('userId', text, column => column.primaryKey())
+        .addColumn('signKey', text, column => column.notNull())
+        .addColumn('sealKey', text, column => column.notNull())
+        .addColumn('name', text)
         .addColumn('enrolled', 'bigint', column => column.notNull())
         .addColumn('blocked', 'integer', column => column.notNull())
         .execute()
       await schema
         .createTable('personalTerms')
-        .addColumn('userId', 'text', column => column.notNull().references('users.userId'))
-        .addColumn('titleId', 'text', column => column.notNull().references('titles.titleId'))
+        .addColumn('userId', text, column => column.notNull().references('users.userId'))
+        .addColumn('titleId', text, column => column.notNull().references('titles.titleId'))
         .addColumn('priceMinor', 'bigint')
         .addColumn('copies', 'bigint')
         .addColumn('expiresDays', 'bigint')
@@ -78,20 +76,20 @@ export const MIGRATIONS: Record<string, Migration> = {
         .execute()
       await schema
         .createTable('requests')
-        .addColumn('requestId', 'text', column => column.primaryKey())
-        .addColumn('kind', 'text', column => column.notNull())
-        .addColumn('requestHash', 'text', column => column.notNull())
-        .addColumn('signer', 'text', column => column.notNull())
-        .addColumn('record', BYTES, column => column.notNull())
-        .addColumn('sealedAnswer', BYTES, column => column.notNull())
+        .addColumn('requestId', text, column => column.primaryKey())
+        .addColumn('kind', text, column => column.notNull())
+        .addColumn('requestHash', text, column => column.notNull())
+        .addColumn('signer', text, column => column.notNull())
+        .addColumn('record', bytes, column => column.notNull())
+        .addColumn('sealedAnswer', bytes, column => column.notNull())
         .addColumn('answered', 'bigint', column => column.notNull())
         .execute()
       await schema
         .createTable('grants')
-        .addColumn('grantId', 'text', column => column.primaryKey())
-        .addColumn('userId', 'text', column => column.notNull().references('users.userId'))
-        .addColumn('titleId', 'text', column => column.notNull().references('titles.titleId'))
-        .addColumn('mediumId', 'text', column => column.notNull())
+        .addColumn('grantId', text, column => column.primaryKey())
+        .addColumn('userId', text, column => column.notNull().references('users.userId'))
+        .addColumn('titleId', text, column => column.notNull().references('titles.titleId'))
+        .addColumn('mediumId', text, column => column.notNull())
         .addColumn('release', 'bigint', column => column.notNull())
         .addColumn('bearer', 'integer', column => column.notNull())
         .addColumn('bought', 'bigint', column => column.notNull())
@@ -109,20 +107,20 @@ export const MIGRATIONS: Record<string, Migration> = {
         .execute()
       await schema
         .createTable('ledger')
-        .addColumn('entry', 'integer', column => column.primaryKey().autoIncrement())
-        .addColumn('posting', 'text', column => column.notNull())
-        .addColumn('account', 'text', column => column.notNull())
+        .addColumn('posting', text, column => column.notNull())
+        .addColumn('account', text, column => column.notNull())
         .addColumn('amountMinor', 'bigint', column => column.notNull())
-        .addColumn('currency', 'text', column => column.notNull())
+        .addColumn('currency', text, column => column.notNull())
         .addColumn('posted', 'bigint', column => column.notNull())
+        // One charge per request, even if the code above it were wrong.
+        .addPrimaryKeyConstraint('ledger_key', ['posting', 'account'])
         .execute()
-      // One charge per request, even if the code above it were wrong.
-      await schema.createIndex('ledger_once').on('ledger').columns(['posting', 'account']).unique().execute()
+      await schema.createIndex('ledger_account').on('ledger').columns(['account', 'currency']).execute()
       await schema
         .createTable('revocations')
         .addColumn('sequence', 'bigint', column => column.primaryKey())
-        .addColumn('kind', 'text', column => column.notNull())
-        .addColumn('id', 'text', column => column.notNull())
+        .addColumn('kind', text, column => column.notNull())
+        .addColumn('id', text, column => column.notNull())
         .addColumn('release', 'bigint')
         .addColumn('revoked', 'bigint', column => column.notNull())
         .execute()
@@ -170,4 +168,4 @@ export const MIGRATIONS: Record<string, Migration> = {
       await schema.createIndex('grants_of_title').on('grants').columns(['titleId', 'revoked']).execute()
     }
   }
-}
+})

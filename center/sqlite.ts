@@ -1,10 +1,11 @@
 /**
- * Kysely on the embedded database: an adapter of one connection, durable at every commit, with failures in our
- * words. Several processes may have the file open; writers take turns.
+ * Kysely on the embedded database: durable at every commit, with failures in our words. Several processes may have the
+ * file open; writers take turns, and readers see what was committed.
  */
 import { DatabaseSync } from '@photostructure/sqlite'
 import {
   CompiledQuery,
+  sql,
   SqliteAdapter,
   SqliteDialect,
   SqliteDriver,
@@ -16,14 +17,20 @@ import {
 } from 'kysely'
 import { setTimeout } from 'node:timers/promises'
 import { CofferError } from '../formats/errors.js'
+import type { Database } from './database.js'
 
 /** How long a writer waits for another's transaction, each of which takes milliseconds. */
 const BUSY_LIMIT_MS = 10_000
 const BUSY_STEP_MS = 5
 
 /** @param path - Created when it is not there. */
-export function sqliteDialect(path: string): Dialect {
-  const database = openDatabase(path)
+export const openSqlite = (path: string): Database => ({
+  columns: { bytes: sql`blob`, text: sql`text` },
+  writing: () => sqliteDialect(openDatabase(path, false)),
+  reading: () => sqliteDialect(openDatabase(path, true))
+})
+
+function sqliteDialect(database: SqliteDatabase): Dialect {
   const dialect = new SqliteDialect({ database })
   return {
     createAdapter: () => new TransactionalAdapter(),
@@ -59,6 +66,11 @@ class WaitingDriver extends SqliteDriver {
   ): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw(accessMode === 'read only' ? 'begin' : 'begin immediate'))
   }
+
+  /** SQLite has already rolled back when the disk was full; what is told is why, not that. */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await super.rollbackTransaction(connection).catch(() => {})
+  }
 }
 
 /**
@@ -78,7 +90,7 @@ async function retryWhileBusy<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
-function openDatabase(path: string): SqliteDatabase {
+function openDatabase(path: string, readOnly: boolean): SqliteDatabase {
   const database = translating(() => new DatabaseSync(path, { timeout: BUSY_LIMIT_MS }))
   translating(() => {
     database.exec('pragma journal_mode = wal')
@@ -86,29 +98,30 @@ function openDatabase(path: string): SqliteDatabase {
     database.exec('pragma foreign_keys = on')
     database.exec('pragma trusted_schema = off')
     database.exec('pragma busy_timeout = 0') // from here on retryWhileBusy waits
+    if (readOnly) database.exec('pragma query_only = on')
   })
   // Prepared once: the driver frees a statement only when it is collected. There are as many as places that ask.
   const statements = new Map<string, SqliteStatement>()
   return {
-    prepare(sql) {
-      let statement = statements.get(sql)
+    prepare(text) {
+      let statement = statements.get(text)
       if (statement === undefined) {
-        statement = prepare(database, sql)
-        statements.set(sql, statement)
+        statement = prepare(database, text)
+        statements.set(text, statement)
       }
       return statement
     },
     close() {
       statements.clear()
       // The driver really closes when the statements are collected; until then nothing is left to write.
-      translating(() => database.exec('pragma wal_checkpoint(truncate)'))
+      if (!readOnly) translating(() => database.exec('pragma wal_checkpoint(truncate)'))
       database.close()
     }
   }
 }
 
-function prepare(database: InstanceType<typeof DatabaseSync>, sql: string): SqliteStatement {
-  const statement = translating(() => database.prepare(sql))
+function prepare(database: InstanceType<typeof DatabaseSync>, text: string): SqliteStatement {
+  const statement = translating(() => database.prepare(text))
   return {
     reader: statement.columns().length > 0,
     // Ordinary objects: the driver's have no prototype, which comparing and cloning trip over.

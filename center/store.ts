@@ -3,13 +3,15 @@
  * granted, and the ledger. Public names, and key material only as wrapped by the vault.
  *
  * Identifiers and keys are hexadecimal text, so that they can be read, compared and typed; records are bytes.
- * Times are seconds since 1970, money is whole minor units (cents).
+ * Times are seconds since 1970, money is whole minor units (cents). They lie in the embedded SQLite (center/sqlite.ts) or
+ * in PostgreSQL (center/postgres.ts), in the same tables.
  */
-import { Kysely, Migrator, type Generated, type Transaction } from 'kysely'
+import { Kysely, Migrator, type Transaction } from 'kysely'
 import type { GrantKind, Scheme } from '../formats/records/fields.js'
 import type { Revocation } from '../formats/records/revocations.js'
-import { MIGRATIONS } from './migrations.js'
-import { sqliteDialect } from './sqlite.js'
+import type { Database } from './database.js'
+import { groupCommits } from './group.js'
+import { migrations } from './migrations.js'
 
 /** `media`: to another medium of the same user. `users`: to anyone. */
 export type Transfer = 'no' | 'media' | 'users'
@@ -131,7 +133,6 @@ export interface Tables {
   }
   /** Double entry: the rows of one posting add up to 0 (center/ledger.ts). */
   ledger: {
-    entry: Generated<number>
     /** `requestId` of the order that was charged. */
     posting: string
     account: string
@@ -154,10 +155,13 @@ export interface Tables {
 export type Books = Kysely<Tables>
 
 export interface Store {
+  /** Outside of a transaction: what was committed. */
   readonly books: Books
   /**
-   * All of it or nothing, one at a time: what `work` reads stays true until it is done. The embedded database takes
-   * its one write lock first; a database with many writers needs serializable isolation and a retry here.
+   * All of it or nothing, one at a time, whoever else has the books open: what `work` reads stays true until it is done.
+   * `work` waits for nothing but the books. Works that come together share a commit (center/group.ts).
+   *
+   * @returns When it is on the disk.
    */
   transaction<T>(work: (books: Transaction<Tables>) => Promise<T>): Promise<T>
   /** Read the books as they are at one moment, however long it takes, while others go on writing. */
@@ -165,20 +169,50 @@ export interface Store {
   close(): Promise<void>
 }
 
-/** Open the database file, made or brought up to date as needed. @throws CofferError COFFER_IO, COFFER_BUSY. */
-export async function openStore(path: string): Promise<Store> {
-  const books: Books = new Kysely<Tables>({ dialect: sqliteDialect(path) })
-  const migrator = new Migrator({ db: books, provider: { getMigrations: async () => MIGRATIONS } })
-  const { error } = await migrator.migrateToLatest()
+/**
+ * Open the books, made or brought up to date as needed.
+ *
+ * @param place - The path of a database file, made when it is not there; or the URL of a PostgreSQL database.
+ * @throws CofferError COFFER_IO, COFFER_BUSY, COFFER_USAGE.
+ */
+export async function openStore(place: string): Promise<Store> {
+  const database = await openDatabase(place)
+  const writer: Books = new Kysely<Tables>({ dialect: database.writing() })
+  const provider = { getMigrations: async () => migrations(database.columns) }
+  const { error } = await new Migrator({ db: writer, provider }).migrateToLatest()
   if (error !== undefined) {
-    await books.destroy()
+    await writer.destroy()
     throw error
   }
+  const books: Books = new Kysely<Tables>({ dialect: database.reading() })
   return {
     books,
-    transaction: work => books.transaction().execute(work),
-    snapshot: work =>
-      books.transaction().setAccessMode('read only').setIsolationLevel('repeatable read').execute(work),
-    close: () => books.destroy()
+    transaction: groupCommits(writer),
+    async snapshot(work) {
+      // A connection of its own: on SQLite one that reads for long would keep all other readers waiting.
+      const own: Books = new Kysely<Tables>({ dialect: database.reading() })
+      try {
+        return await own
+          .transaction()
+          .setAccessMode('read only')
+          .setIsolationLevel('repeatable read')
+          .execute(work)
+      } finally {
+        await own.destroy()
+      }
+    },
+    async close() {
+      await books.destroy()
+      await writer.destroy()
+    }
   }
+}
+
+/** Whether this is the URL of a database, not the path of a file. */
+export const isUrl = (place: string): boolean => /^[a-z][a-z0-9+.-]+:\/\//i.test(place)
+
+/** Each database's library is loaded by those alone who use it. */
+async function openDatabase(place: string): Promise<Database> {
+  if (!isUrl(place)) return (await import('./sqlite.js')).openSqlite(place)
+  return (await import('./postgres.js')).openPostgres(place)
 }

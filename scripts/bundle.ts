@@ -94,8 +94,8 @@ await bundle({
   entryPoints: ['center/cli.ts'],
   outfile: 'dist/bin/coffer-center.js',
   format: 'esm',
-  // Native: it stays the package that it is.
-  external: ['@photostructure/sqlite'],
+  // Native, or loaded by those alone who use it: they stay the packages that they are.
+  external: ['@photostructure/sqlite', 'pg'],
   banner: {
     // Packages of the older kind ask for Node's own modules in the older way.
     js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);"

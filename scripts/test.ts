@@ -2,15 +2,17 @@
  * Every test file in a process of its own, two at a time, each with a time limit.
  *
  * uvu by itself runs all files in one process, has no time limit, and is green when a file forgets `.run()`. Here a
- * file that runs no test fails, and so does one that prints no summary.
+ * file that runs no test fails, and so does one that prints no summary. Where a file needs PostgreSQL, one server is
+ * started for all of them, and stopped at the end.
  *
  *   npm test                  everything
  *   npm test -- loader/ cli   files whose path contains one of these words
  */
 import { spawn } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { NoPostgres, startPostgres, type PostgresServer } from './postgres.js'
 
 const FILE_LIMIT_MS = 240_000
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -38,7 +40,7 @@ function runFile(file: string): Promise<Outcome> {
     let timedOut = false
     const child = spawn(process.execPath, ['--enable-source-maps', `build/${file}`], {
       cwd: root,
-      env: { ...process.env, FORCE_COLOR: '0', NO_COLOR: '1' },
+      env: { ...process.env, ...environment, FORCE_COLOR: '0', NO_COLOR: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: process.platform !== 'win32'
     })
@@ -93,7 +95,20 @@ async function work(): Promise<void> {
   }
 }
 
+const environment: Record<string, string> = {}
+let server: PostgresServer | undefined
+if (files.some(file => readFileSync(`${root}/build/${file}`, 'utf8').includes('helpers/databases.js'))) {
+  try {
+    server = await startPostgres(false)
+    environment['COFFER_TEST_POSTGRES'] = server.url
+  } catch (error) {
+    if (!(error instanceof NoPostgres)) throw error
+    environment['COFFER_TEST_NO_POSTGRES'] = error.message
+  }
+}
+
 await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, work))
+await server?.stop()
 if (files.length === 0) {
   console.error('no test file matches')
   process.exitCode = 1

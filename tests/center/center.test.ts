@@ -13,7 +13,6 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { createCenter, openCenter } from '../../center/center.js'
-import { openStore } from '../../center/store.js'
 import { base64url, hex } from '../../formats/bytes.js'
 import { decode } from '../../formats/msgpack.js'
 import { openRoots } from '../../formats/records/root.js'
@@ -181,107 +180,6 @@ test('the database holds no usable key: not Kd, Ka, Ku, KEYc, KM, nor anything e
   // The search itself finds what is there.
   const [grant] = await shop.center.desk.grants()
   assert.ok(files.some(file => readFileSync(join(shop.folder, file)).includes(grant!.grantId)))
-  await shop.center.close()
-})
-
-test('a title key stored for one release does not open as another', async () => {
-  const shop = await newCenter()
-  await pressed(shop)
-  await pressed(shop, { release: 2 })
-  const store = await openStore(join(shop.folder, 'center.db'))
-  const { storedTitleKey } = await store.books
-    .selectFrom('releases')
-    .select('storedTitleKey')
-    .where('release', '=', 1)
-    .executeTakeFirstOrThrow()
-  await store.books.updateTable('releases').set({ storedTitleKey }).where('release', '=', 2).execute()
-  await store.close()
-  await shop.center.issue(requestBytes(shop.pinned.centerId))
-  let message = ''
-  await shop.center
-    .issue(requestBytes(shop.pinned.centerId, { release: 2 }))
-    .catch((error: Error) => (message = error.message))
-  assert.match(message, 'internal: the stored key')
-  await shop.center.close()
-})
-
-test('verifyLedger() notices a charge changed, removed or made up, and a grant made up', async () => {
-  const tamperings: Record<string, (store: Awaited<ReturnType<typeof openStore>>) => Promise<unknown>> = {
-    'an amount': ({ books }) =>
-      books.updateTable('ledger').set({ amountMinor: 1 }).where('account', 'like', 'receivable/%').execute(),
-    'both amounts': async ({ books }) => {
-      await books
-        .updateTable('ledger')
-        .set({ amountMinor: 1 })
-        .where('account', 'like', 'receivable/%')
-        .execute()
-      await books.updateTable('ledger').set({ amountMinor: -1 }).where('account', 'like', 'sales/%').execute()
-    },
-    'a posting removed': ({ books }) => books.deleteFrom('ledger').execute(),
-    'a posting made up': ({ books }) =>
-      books
-        .updateTable('ledger')
-        .set({ posting: 'ff'.repeat(16) })
-        .execute(),
-    'a grant removed': ({ books }) => books.deleteFrom('grants').execute(),
-    'a grant moved': ({ books }) =>
-      books
-        .updateTable('grants')
-        .set({ mediumId: 'ff'.repeat(32) })
-        .execute(),
-    'an answer overwritten': ({ books }) =>
-      books
-        .updateTable('requests')
-        .set({ sealedAnswer: new Uint8Array(99) })
-        .where('kind', '=', 'order')
-        .execute()
-  }
-  for (const [what, tamper] of Object.entries(tamperings)) {
-    const shop = await newCenter()
-    await pressed(shop)
-    await shop.center.desk.setTerms(TITLE, { priceMinor: 900 })
-    await shop.center.issue(requestBytes(shop.pinned.centerId))
-    assert.equal((await shop.center.desk.verifyLedger()).problems, [])
-    const store = await openStore(join(shop.folder, 'center.db'))
-    await tamper(store)
-    await store.close()
-    assert.ok((await shop.center.desk.verifyLedger()).problems.length > 0, what)
-    await shop.center.close()
-  }
-})
-
-test('two processes may hold the same center open: what one writes the other sees', async () => {
-  const shop = await newCenter()
-  const second = await openCenter(shop.folder, testPowers('second'))
-  await pressed(shop)
-  const answers = await Promise.all(
-    [shop.center, second].flatMap((center, n) =>
-      Array.from({ length: 4 }, (_, at) =>
-        center.issue(requestBytes(shop.pinned.centerId, { medium: `stick ${n} ${at}` }))
-      )
-    )
-  )
-  assert.is(answers.length, 8)
-  assert.is((await second.desk.grants()).length, 8)
-  await shop.center.desk.revoke('title', TITLE)
-  await rejectsWith('COFFER_REVOKED', () => second.issue(requestBytes(shop.pinned.centerId)))
-  await second.close()
-  await shop.center.close()
-})
-
-test('snapshot() keeps nobody from writing and does not see what they write', async () => {
-  const shop = await newCenter()
-  await pressed(shop)
-  const store = await openStore(join(shop.folder, 'center.db'))
-  const users = await store.snapshot(async books => {
-    const before = await books.selectFrom('users').select('userId').execute()
-    await shop.center.issue(requestBytes(shop.pinned.centerId))
-    const after = await books.selectFrom('users').select('userId').execute()
-    return [before.length, after.length]
-  })
-  assert.equal(users, [0, 0])
-  assert.is((await shop.center.desk.users()).length, 1)
-  await store.close()
   await shop.center.close()
 })
 

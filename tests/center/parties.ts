@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createCenter, type LicenseCenter } from '../../center/center.js'
+import { findBooks } from '../../center/place.js'
 import type { Powers } from '../../center/powers.js'
 import { fromHex } from '../../formats/bytes.js'
 import {
@@ -28,6 +29,7 @@ import { openPublisher } from '../../formats/records/publisher.js'
 import { encodeRegistration, openRelease } from '../../formats/records/release.js'
 import { encodeRequest, type Request, type RequestKind } from '../../formats/records/request.js'
 import { openRoots, type Center } from '../../formats/records/root.js'
+import { newBooks } from '../helpers/databases.js'
 
 export const NOW = 1_800_000_000
 export const TITLE = 'org.example.hello'
@@ -67,17 +69,20 @@ export const temporaryFolder = (): string => mkdtempSync(join(temporary, 'f-'))
 export interface TestCenter {
   readonly center: LicenseCenter
   readonly folder: string
+  /** Where its books are: what openStore() takes. */
+  readonly place: string
   readonly powers: TestPowers
   /** As a buyer pins it. */
   readonly pinned: Center
 }
 
+/** A new center, with its books in the database that this file's tests are about. */
 export async function newCenter(): Promise<TestCenter> {
   const folder = join(temporaryFolder(), 'shop')
   const powers = testPowers()
-  const center = await createCenter(folder, { name: 'Shop' }, powers)
+  const center = await createCenter(folder, { name: 'Shop', database: await newBooks() }, powers)
   const { roots } = decode(await center.roots()) as { roots: Uint8Array[] }
-  return { center, folder, powers, pinned: openRoots(roots) }
+  return { center, folder, place: await findBooks(folder), powers, pinned: openRoots(roots) }
 }
 
 export const publisherKeys = (name = 'press') => deriveKeys('publisher', named(name))

@@ -84,12 +84,12 @@ const PUBLISHED: Readonly<Record<string, { for: 'buyer' | 'seller'; inside: stri
     'dist/center.js': {
       for: 'seller',
       inside: [],
-      imported: ['@hono/node-server', '@photostructure/sqlite', 'hono', 'kysely', 'msgpackr']
+      imported: ['@hono/node-server', '@photostructure/sqlite', 'hono', 'kysely', 'msgpackr', 'pg']
     },
     'dist/bin/coffer-center.js': {
       for: 'seller',
       inside: ['@hono/node-server', 'commander', 'hono', 'kysely', 'msgpackr'],
-      imported: ['@photostructure/sqlite']
+      imported: ['@photostructure/sqlite', 'pg']
     }
   }
 

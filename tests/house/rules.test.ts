@@ -96,7 +96,7 @@ test('dependencies are pinned exactly', () => {
     Record<string, string>
   >
   const loose = Object.entries({ ...dependencies, ...devDependencies }).filter(
-    ([, version]) => !/^\d+\.\d+\.\d+$/.test(version)
+    ([, version]) => !/^\d+\.\d+\.\d+(?:-[a-z]+\.\d+)?$/.test(version)
   )
   assert.equal(loose, [])
 })

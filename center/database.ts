@@ -1,0 +1,17 @@
+/** What the two databases have in common: all that the store needs to know of the one it has. */
+import type { Dialect, RawBuilder } from 'kysely'
+
+export interface Database {
+  readonly columns: ColumnTypes
+  /** A connection that may write; writers, in whichever process, take turns. */
+  writing(): Dialect
+  /** Connections that cannot write, and wait for nobody. */
+  reading(): Dialect
+}
+
+/** What the two databases call the same thing. */
+export interface ColumnTypes {
+  readonly bytes: RawBuilder<unknown>
+  /** Compared byte by byte: the same order everywhere. */
+  readonly text: RawBuilder<unknown>
+}

@@ -1,0 +1,5 @@
+/** What the center's books are asked, whichever database they are in. */
+import './issue.test.js'
+import './register.test.js'
+import './revoke.test.js'
+import './store.test.js'
