@@ -197,9 +197,20 @@ export function unwrapConversionKey(
 export const payloadContext = (titleId: string, release: number): Uint8Array =>
   enc('payload', titleId, release)
 
-/** Key of one save slot. @param licenseKey - KEYc or Ku. */
-export const deriveSaveKey = (licenseKey: Uint8Array, titleId: string, slot: string): Uint8Array =>
-  hkdfExpand512(licenseKey, enc('save', titleId, slot))
+/**
+ * What the keys of saves on one medium come from. It follows from user, center and medium alone, so that saves outlive a
+ * new release, a change of scheme and a new epoch of the center's keys; and no center's title reads another's.
+ *
+ * @param saveSecret - The user's, 32 bytes; undefined for a bearer grant, whose saves are open to whoever has the medium.
+ */
+export const deriveSaveRoot = (
+  saveSecret: Uint8Array | undefined,
+  { centerId, mediumId }: Pick<Binding, 'centerId' | 'mediumId'>
+): Uint8Array => hkdfExpand512(saveSecret ?? mediumId, enc('save-root', centerId, mediumId))
+
+/** Key of one save slot. @param saveRoot - From {@link deriveSaveRoot}. */
+export const deriveSaveKey = (saveRoot: Uint8Array, titleId: string, slot: string): Uint8Array =>
+  hkdfExpand512(saveRoot, enc('save', titleId, slot))
 
 const releaseInfo = (centerId: Uint8Array, titleId: string, release: number, scheme: string) =>
   enc('sealed-release-key', centerId, titleId, release, scheme)

@@ -57,6 +57,7 @@ export const ERROR_CODES = {
   COFFER_REVOCATIONS_MISSING: 77, // the medium must carry its revocation list
   COFFER_LOADER_TOO_OLD: 77,
   COFFER_QUOTA: 77,
+  COFFER_DOWNGRADE: 77, // the medium has a newer release
   COFFER_REQUEST_ALTERED: 77, // a request id seen before with other contents
   COFFER_REQUEST_STALE: 77, // a request made too long ago, or in the future
   COFFER_REQUEST_REFUSED: 77, // any other refusal by the center

@@ -39,6 +39,9 @@ export function deriveKeys(owner: KeyOwner, seed: Uint8Array): KeyPairs {
 
 export const wipeKeys = (keys: KeyPairs): void => wipe(keys.signSeed, keys.sealSecret)
 
+/** What a user's saves are sealed under, 32 bytes: for himself alone, whoever licenses the title. @param seed - As above. */
+export const deriveSaveSecret = (seed: Uint8Array): Uint8Array => hkdfExpand512(seed, enc('user-save'))
+
 /** `userId`, 32 bytes. */
 export const userIdOf = ({ signKey, sealKey }: PublicKeys): Uint8Array =>
   sha256(enc('user-id', signKey, sealKey))

@@ -14,6 +14,7 @@ import { equalBytes, hex, utf8, utf8Decode, wipe } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import {
   deriveKeys,
+  deriveSaveSecret,
   formatPublicKeys,
   formatSecretKey,
   parseSecretKey,
@@ -53,9 +54,12 @@ export class UserKeys implements Keys {
   readonly signKey: Uint8Array
   readonly sealKey: Uint8Array
   readonly userId: Uint8Array
+  /** Secret, 32 bytes: saves are sealed under keys derived from it. */
+  readonly saveSecret: Uint8Array
   readonly #opened = new Map<string, Uint8Array>()
 
-  constructor({ signer, recipient, signKey, sealKey }: Keys) {
+  constructor({ signer, recipient, signKey, sealKey }: Keys, saveSecret: Uint8Array) {
+    this.saveSecret = saveSecret
     this.signer = signer
     this.recipient = recipient
     this.signKey = signKey
@@ -107,7 +111,11 @@ export class Home {
   /** The user's keys, read once; undefined when there are none yet. */
   userKeys(): UserKeys | undefined {
     if (this.#userKeys === undefined && inspectFile(this.userKeyFile) !== undefined) {
-      this.#userKeys = new UserKeys(readKeyFile('user', this.userKeyFile))
+      this.#userKeys = withKeyFile(
+        'user',
+        this.userKeyFile,
+        (keys, seed) => new UserKeys(keys, deriveSaveSecret(seed))
+      )
     }
     return this.#userKeys
   }
@@ -226,7 +234,10 @@ export class Home {
 }
 
 /** @throws CofferError COFFER_FILE_MISSING, COFFER_ENCODING. */
-export function readKeyFile(owner: KeyOwner, path: string): Keys {
+export const readKeyFile = (owner: KeyOwner, path: string): Keys => withKeyFile(owner, path, keys => keys)
+
+/** @param use - Gets the seed too, which is wiped when it returns. */
+function withKeyFile<T>(owner: KeyOwner, path: string, use: (keys: Keys, seed: Uint8Array) => T): T {
   const bytes = readFile(path, 1024)
   if (bytes === undefined) {
     throw new CofferError('COFFER_FILE_MISSING', `There is no ${owner}'s key at ${path}.`, {
@@ -242,7 +253,7 @@ export function readKeyFile(owner: KeyOwner, path: string): Keys {
     const keys = deriveKeys(owner, seed)
     wipeKeys(keys)
     const { signer, recipient, signKey, sealKey } = keys
-    return { signer, recipient, signKey, sealKey }
+    return use({ signer, recipient, signKey, sealKey }, seed)
   } finally {
     wipe(bytes, seed)
   }

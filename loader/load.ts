@@ -30,7 +30,7 @@ export async function launchTitle(
   options: TitleOptions | ((manifest: ParsedManifest) => Promise<TitleOptions>) = {}
 ): Promise<Guest> {
   const medium = measureMedium(root) // IDk, Mid: region 42, and the medium itself
-  const signed = authenticate(readLicense(root, titleId), home) // region 41: whose grant is it?
+  const signed = authenticate(readLicense(root, titleId, home.userKeys()?.userId), home) // region 41: whose grant is it?
   const title = readTitle(root, signed.grant)
   try {
     using license = recheck(signed, title.manifest, medium, home, powers.now()) // CS against CS'

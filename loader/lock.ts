@@ -39,7 +39,7 @@ export function lockMedium(paths: MediumPaths, waitMs?: number): Disposable {
     refuseLinkedFolder(folder)
     makeFolder(folder)
   }
-  const lock = lockFolder(paths.folder, waitMs)
+  const lock = takeLock(join(paths.folder, 'lock'), `writing to the medium at ${paths.folder}`, waitMs)
   try {
     for (const file of folders.flatMap(leftovers)) removeLeftover(file)
     return lock
@@ -54,13 +54,15 @@ const PAUSE_MS = 20
 const MAX_TURNS = 100
 
 /**
- * Take the lock of one folder.
+ * Take any lock.
  *
+ * @param lock - Its path, in a folder that exists.
+ * @param doing - What another holder is doing, for the message.
  * @param waitMs - How long to wait for another, in this thread: only where writers are done in a moment.
- * @throws CofferError COFFER_BUSY
+ * @returns The lock; disposing of it lets it go.
+ * @throws CofferError COFFER_BUSY while another process has it.
  */
-export function lockFolder(folder: string, waitMs = 0): Disposable {
-  const lock = join(folder, 'lock')
+export function takeLock(lock: string, doing: string, waitMs = 0): Disposable {
   const name = holderName()
   const end = performance.now() + waitMs
   for (let turn = 0; ;) {
@@ -68,7 +70,7 @@ export function lockFolder(folder: string, waitMs = 0): Disposable {
     const holder = clearDead(lock)
     if (holder === undefined && ++turn < MAX_TURNS) continue
     if (performance.now() >= end) {
-      throw new CofferError('COFFER_BUSY', `Another program is writing to ${folder}.`, {
+      throw new CofferError('COFFER_BUSY', `Another program is ${doing}.`, {
         expected: 'no other writer',
         found: holder === undefined ? 'other writers' : `process ${holder.pid}`,
         hint: 'Wait until it has finished and repeat the command.'

@@ -6,7 +6,6 @@ import { Home } from './home.js'
 import type { TitleOptions } from './launch.js'
 import { launchTitle } from './load.js'
 import { measureMedium } from './medium/measure.js'
-import { mediumPaths } from './medium/layout.js'
 import { POWERS, type Powers } from './powers.js'
 import { listTitles, openTitleFile } from './read.js'
 import { verifyTitle, type TitleReport } from './verify.js'
@@ -69,9 +68,9 @@ export async function openMedium(path: string, options: OpenMediumOptions = {}):
 
 /** @throws CofferError when a sealed title's head is damaged. */
 function titlesOf(root: string): TitleInfo[] {
-  return listTitles(root).flatMap(({ titleId, hasGrant, releases }) =>
-    releases.map(release => {
-      using title = openTitleFile(mediumPaths(root).title(titleId, release))
+  return listTitles(root).flatMap(({ titleId, hasGrant, files }) =>
+    files.map(({ release, path }) => {
+      using title = openTitleFile(path)
       const { id, name, version, scheme, engine, permissions, payloadBytes } = title.manifest
       if (id !== titleId || title.manifest.release !== release) {
         throw new CofferError(

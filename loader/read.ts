@@ -1,12 +1,12 @@
 /** Step 1 of the path: read what a medium says of a title, bounded and parsed, nothing of it believed (§6.1). */
+import { join } from 'node:path'
 import { CofferError } from '../formats/errors.js'
 import { MAX_RECORD_BYTES } from '../formats/limits.js'
 import { manifestLength, parseTitle, TITLE_HEAD_BYTES, type ParsedTitle } from '../formats/title.js'
-import { isTitleId } from '../formats/records/fields.js'
 import type { VerifiedGrant } from '../formats/records/grant.js'
 import { MAX_COLLECTION_BYTES } from '../formats/records/revocations.js'
-import { listFolder, RandomFile, readFile } from './files.js'
-import { mediumPaths } from './medium/layout.js'
+import { inspectFile, listFolder, RandomFile, readFile } from './files.js'
+import { mediumPaths, ownName, parseLicenseName, parseTitleName, type SealedFor } from './medium/layout.js'
 
 /** A sealed title whose manifest is whole; its payload is still sealed, its file open. */
 export interface OpenTitle extends ParsedTitle, Disposable {
@@ -16,6 +16,8 @@ export interface OpenTitle extends ParsedTitle, Disposable {
 /** What a medium claims about one title: bytes, nothing else. */
 export interface ClaimedLicense {
   readonly titleId: string
+  /** What it is filed under; default: the title's id. */
+  readonly name?: string
   readonly grantBytes: Uint8Array
   readonly revocationsBytes: Uint8Array | undefined
 }
@@ -37,41 +39,59 @@ export function openTitleFile(path: string): OpenTitle {
 export interface TitleOnMedium {
   readonly titleId: string
   readonly hasGrant: boolean
+  /** What its grants are filed under (medium/layout.ts): its id, and one more for each further user. */
+  readonly licenses: readonly string[]
+  /** Sealed files of the title, by release. */
+  readonly files: readonly { readonly release: number; readonly path: string }[]
   /** Releases whose sealed file is there, ascending. */
   readonly releases: readonly number[]
 }
 
-const TITLE_FILE = /^(.+)-([1-9][0-9]{0,9})\.title$/
-
 /** What is on a medium, by the names of its files alone. */
 export function listTitles(root: string): TitleOnMedium[] {
   const paths = mediumPaths(root)
-  const found = new Map<string, { hasGrant: boolean; releases: number[] }>()
+  const found = new Map<string, { licenses: string[]; files: { release: number; path: string }[] }>()
   const entry = (titleId: string) => {
-    if (!found.has(titleId)) found.set(titleId, { hasGrant: false, releases: [] })
+    if (!found.has(titleId)) found.set(titleId, { licenses: [], files: [] })
     return found.get(titleId)!
   }
-  for (const name of listFolder(paths.grants)) {
-    const titleId = name.replace(/\.grant$/, '')
-    if (name.endsWith('.grant') && isTitleId(titleId)) entry(titleId).hasGrant = true
+  for (const file of listFolder(paths.grants)) {
+    const name = file.replace(/\.grant$/, '')
+    const parsed = name === file ? undefined : parseLicenseName(name)
+    if (parsed !== undefined) entry(parsed.titleId).licenses.push(name)
   }
-  for (const name of listFolder(paths.titles)) {
-    const [, titleId, release] = TITLE_FILE.exec(name) ?? []
-    if (titleId !== undefined && isTitleId(titleId)) entry(titleId).releases.push(Number(release))
+  for (const file of listFolder(paths.titles)) {
+    const parsed = parseTitleName(file)
+    if (parsed !== undefined)
+      entry(parsed.titleId).files.push({ release: parsed.release, path: join(paths.titles, file) })
   }
   return [...found]
-    .map(([titleId, { hasGrant, releases }]) => ({
+    .map(([titleId, { licenses, files }]) => ({
       titleId,
-      hasGrant,
-      releases: releases.sort((a, b) => a - b)
+      licenses,
+      hasGrant: licenses.length > 0,
+      files: files.sort((a, b) => a.release - b.release),
+      releases: [...new Set(files.map(({ release }) => release))]
     }))
     .sort((a, b) => (a.titleId < b.titleId ? -1 : 1))
 }
 
+/**
+ * What the license of this user for a title is filed under: by his own name where that is there, else by the title's.
+ *
+ * @param userId - undefined where there is no user key: then a bearer's license is all that could be there.
+ */
+export function licenseName(root: string, titleId: string, userId: Uint8Array | undefined): string {
+  if (userId === undefined) return titleId
+  const own = ownName(titleId, userId)
+  return inspectFile(mediumPaths(root).grant(own)) === undefined ? titleId : own
+}
+
 /** @throws CofferError COFFER_TITLE_MISSING, COFFER_GRANT_MISSING, COFFER_RECORD_DAMAGED. */
-export function readLicense(root: string, titleId: string): ClaimedLicense {
+export function readLicense(root: string, titleId: string, userId?: Uint8Array): ClaimedLicense {
   const paths = mediumPaths(root)
-  const grantBytes = readFile(paths.grant(titleId), MAX_RECORD_BYTES)
+  const name = licenseName(root, titleId, userId)
+  const grantBytes = readFile(paths.grant(name), MAX_RECORD_BYTES)
   if (grantBytes === undefined) {
     const there = listTitles(root).some(title => title.titleId === titleId)
     if (!there) throw noTitle(paths.grant(titleId), titleId, root)
@@ -81,12 +101,19 @@ export function readLicense(root: string, titleId: string): ClaimedLicense {
       hint: `Order it with "coffer copy <master> ${root} --title ${titleId}"; a title bought before costs nothing again.`
     })
   }
-  return { titleId, grantBytes, revocationsBytes: readFile(paths.revocations, MAX_COLLECTION_BYTES) }
+  return { titleId, name, grantBytes, revocationsBytes: readFile(paths.revocations, MAX_COLLECTION_BYTES) }
 }
 
 /** The sealed title that a grant is for. @throws CofferError COFFER_TITLE_MISSING and what {@link openTitleFile} throws. */
-export const readTitle = (root: string, { titleId, release }: VerifiedGrant): OpenTitle =>
-  openTitleFile(mediumPaths(root).title(titleId, release))
+export const readTitle = (root: string, grant: VerifiedGrant): OpenTitle =>
+  openTitleFile(titlePath(root, grant))
+
+/** Where the sealed title of a grant is: the copy under its very key where there is one. */
+export function titlePath(root: string, grant: SealedFor): string {
+  const paths = mediumPaths(root)
+  const own = paths.ownTitle(grant)
+  return inspectFile(own) === undefined ? paths.title(grant.titleId, grant.release) : own
+}
 
 function noTitle(path: string, titleId?: string, root?: string): CofferError {
   return new CofferError(

@@ -10,6 +10,7 @@ import { equalBytes, hex, wipe } from '../formats/bytes.js'
 import {
   computeCertificate,
   deriveBindingKey,
+  deriveSaveRoot,
   openBindingSecret,
   openCertificationKey,
   type Binding
@@ -49,6 +50,8 @@ export type CheckedLicense = {
   readonly grant: VerifiedGrant
   readonly manifest: ParsedManifest
   readonly binding: Binding
+  /** What the keys of saves come from, 32 bytes. */
+  readonly saveRoot: Uint8Array
 } & Disposable &
   (
     | {
@@ -204,22 +207,26 @@ export function recheck(
       wipe(certificates.certificationKey)
       throw error
     }
+    const saveRoot = deriveSaveRoot(user.saveSecret, binding)
     return {
       ...common,
       ...certificates,
       scheme: 'certificate',
+      saveRoot,
       wrappedTitleKey: grant.license.wrappedTitleKey,
-      [Symbol.dispose]: () => wipe(certificates.certificationKey)
+      [Symbol.dispose]: () => wipe(certificates.certificationKey, saveRoot)
     } as CheckedLicense
   }
   checkMedium(grant, medium)
   const bindingKey = openBindingKey(grant, binding, user)
+  const saveRoot = deriveSaveRoot(user?.saveSecret, binding)
   return {
     ...common,
     scheme: 'conversion',
     bindingKey,
+    saveRoot,
     wrappedMediumKey: grant.license.wrappedMediumKey,
-    [Symbol.dispose]: () => wipe(bindingKey)
+    [Symbol.dispose]: () => wipe(bindingKey, saveRoot)
   } as CheckedLicense
 }
 

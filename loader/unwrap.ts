@@ -9,7 +9,7 @@ export interface PayloadKey extends Disposable {
   readonly [unwrapped]: true
   /** Kd or Ku, 32 bytes. */
   readonly key: Uint8Array
-  /** KEYc or Ku, 32 bytes: saves are sealed under keys derived from it. */
+  /** 32 bytes: saves are sealed under keys derived from it. */
   readonly saveRoot: Uint8Array
 }
 
@@ -23,10 +23,10 @@ export function unwrapPayloadKey(license: CheckedLicense): PayloadKey {
   if (license.scheme === 'certificate') {
     const { certificationKey, recomputedCertificate, wrappedTitleKey } = license
     const key = unwrapTitleKey(certificationKey, binding, recomputedCertificate, wrappedTitleKey)
-    return payloadKey(key, certificationKey.slice())
+    return payloadKey(key, license.saveRoot.slice())
   }
   const key = unwrapConversionKey(license.bindingKey, 'medium-key', license.wrappedMediumKey)
-  return payloadKey(key, key.slice())
+  return payloadKey(key, license.saveRoot.slice())
 }
 
 const payloadKey = (key: Uint8Array, saveRoot: Uint8Array): PayloadKey =>

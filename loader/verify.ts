@@ -63,7 +63,7 @@ export function verifyTitle(
   }
   let title: OpenTitle | undefined
   try {
-    const signed = authenticate(readLicense(root, titleId), home)
+    const signed = authenticate(readLicense(root, titleId, home.userKeys()?.userId), home)
     noteGrant(findings, signed.grant, signed.center.name)
     noteCertificates(findings, signed.grant, medium, home)
     title = readTitle(root, signed.grant)

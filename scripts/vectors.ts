@@ -20,6 +20,7 @@ import {
   deriveMasterMediumKey,
   deriveMediumKey,
   deriveSaveKey,
+  deriveSaveRoot,
   payloadContext,
   sealBindingSecret,
   sealCertificationKey,
@@ -31,7 +32,7 @@ import {
 import { enc } from '../formats/encode.js'
 import type { ErrorCode } from '../formats/errors.js'
 import { NO_ATTACHMENTS, signFrame } from '../formats/frame.js'
-import { deriveKeys, userIdOf } from '../formats/keys.js'
+import { deriveKeys, deriveSaveSecret, userIdOf } from '../formats/keys.js'
 import { encode } from '../formats/msgpack.js'
 import { encodePackageHead } from '../formats/package.js'
 import { ed25519PublicKey, hkdfExpand512, sha256, wrapKey } from '../formats/primitives.js'
@@ -951,13 +952,12 @@ derived(
   { storageKey, titleId: TITLE, release: RELEASE, titleKey },
   wrapKey(hkdfExpand512(storageKey, enc('stored-title-key', TITLE, RELEASE)), titleKey)
 )
-const saveKey = deriveSaveKey(certificationKey, TITLE, 'slot-1')
-derived(
-  'save',
-  'the key of one save',
-  { licenseKey: certificationKey, titleId: TITLE, slot: 'slot-1' },
-  saveKey
-)
+const saveSecret = deriveSaveSecret(fixed('user'))
+derived('user-save', "the secret of a user's saves", { seed: fixed('user') }, saveSecret)
+const saveRoot = deriveSaveRoot(saveSecret, { centerId, mediumId: medium })
+derived('save-root', 'what keys of saves come from', { saveSecret, centerId, mediumId: medium }, saveRoot)
+const saveKey = deriveSaveKey(saveRoot, TITLE, 'slot-1')
+derived('save', 'the key of one save', { saveRoot, titleId: TITLE, slot: 'slot-1' }, saveKey)
 const save = sealPayload(saveKey, enc('save', TITLE, 'slot-1'), fixed('save salt', 24), utf8('level 2'))
 const saved = { saveKey, titleId: TITLE, slot: 'slot-1', plaintext: utf8('level 2') }
 vector('save', 'save', 'opens', 'a save, sealed', saved, save)

@@ -5,7 +5,14 @@
  */
 import { equalBytes } from '../bytes.js'
 import { enc } from '../encode.js'
-import { parseFrame, signFrame, type SigningKey, verifyFrame, type VerifiedFrame } from '../frame.js'
+import {
+  parseFrame,
+  signFrame,
+  type SigningKey,
+  verifyFrame,
+  verifySelfSigned,
+  type VerifiedFrame
+} from '../frame.js'
 import { MAX_RECORD_BYTES } from '../limits.js'
 import { sha256 } from '../primitives.js'
 import { bytes, decodeAs, encodeAs, map, optional, seconds, u32, type Infer } from '../shape.js'
@@ -120,6 +127,14 @@ export function openGrant(
           }
   }
 }
+
+/**
+ * What a grant says, whoever signed it: to tell whose it is, never to open anything.
+ *
+ * @throws CofferError COFFER_RECORD_*, COFFER_ENCODING.
+ */
+export const readGrantClaim = (bytes: Uint8Array): Grant =>
+  decodeAs('grant', shape, verifySelfSigned(parseFrame('grant', bytes, MAX_RECORD_BYTES)).body)
 
 /** The pinned center whose key this is. */
 export const signerAmong = (centers: readonly Center[], publicKey: Uint8Array): Center | undefined =>

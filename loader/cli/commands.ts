@@ -49,7 +49,12 @@ const ENGINE: readonly Option[] = [
 
 const ORDERING: readonly Option[] = [
   { name: 'title', value: 'id', help: 'which title; may be left out when the master has one' },
-  { name: 'release', value: 'n', whole: [1, U32], help: 'which release (default: the newest on the master)' },
+  {
+    name: 'release',
+    value: 'n',
+    whole: [1, U32],
+    help: 'which release, also an older one than is there (default: the newest on the master)'
+  },
   { name: 'trial', help: 'borrow it to try it for nothing, where the seller offers that' },
   { name: 'bearer', help: 'bind the copy to the medium alone: whoever holds it can use it' }
 ]
@@ -137,7 +142,15 @@ export const COMMANDS: readonly Command[] = [
     name: 'apply',
     summary: "the same without a network, second half: install the center's answer",
     arguments: [{ name: 'answer', help: 'the file that the center made of the request' }, MEDIUM],
-    options: [{ name: 'master', value: 'master', required: true, help: MASTER.help }],
+    options: [
+      { name: 'master', value: 'master', required: true, help: MASTER.help },
+      {
+        name: 'release',
+        value: 'n',
+        whole: [1, U32],
+        help: 'go back to this release, older than the one there'
+      }
+    ],
     examples: ['coffer apply hello.answer stick --master master'],
     load: () => import('./commands/apply.js')
   },

@@ -9,22 +9,23 @@ import { unwrapConversionKey } from '../../formats/derive.js'
 import { CofferError } from '../../formats/errors.js'
 import { MAX_RECORD_BYTES } from '../../formats/limits.js'
 import type { Bind } from '../../formats/records/fields.js'
-import { openGrant } from '../../formats/records/grant.js'
+import { openGrant, readGrantClaim, type VerifiedGrant } from '../../formats/records/grant.js'
 import type { RequestKind } from '../../formats/records/request.js'
 import { encodeCollection, MAX_COLLECTION_BYTES } from '../../formats/records/revocations.js'
 import { verifyPayload } from '../decrypt.js'
-import { PendingFile, readFile, removeFile, writeFile } from '../files.js'
+import { PendingFile, readFile, writeFile } from '../files.js'
 import type { Home } from '../home.js'
 import { lockMedium } from '../lock.js'
 import { mediumPaths } from '../medium/layout.js'
 import { measureMedium, type MeasuredMedium } from '../medium/measure.js'
 import { POWERS, type Powers } from '../powers.js'
-import { listTitles, openTitleFile, type OpenTitle } from '../read.js'
+import { openTitleFile, type OpenTitle } from '../read.js'
 import { authenticate, listOf, recheck, type CheckedLicense } from '../recheck.js'
 import { unwrapPayloadKey } from '../unwrap.js'
 import { CenterClient } from './center-client.js'
 import { masterRevocations, openOnMaster } from './master.js'
 import { acceptAnswer, makeOrder, requireGrant, type GrantAnswer, type Order } from './order.js'
+import { checkReplacing, placeFor, removeUnused } from './place.js'
 import { transferConverted, transferSealed } from './transfer.js'
 
 /** One step of the procedure, named as the seed names it, for whoever shows progress or tells the story. */
@@ -82,6 +83,7 @@ export async function copy(
   using source = openOnMaster(master, titleId, options.release)
   const medium = measureMedium(root)
   using _lock = lockMedium(mediumPaths(root))
+  checkReplacing(root, source.manifest, home.userKeys()?.userId, options.release)
   checkSpace(root, source)
   const order = makeOrder(source.manifest, medium, home, powers, options)
   announceOrder(order, source.manifest.scheme, onEvent)
@@ -102,13 +104,14 @@ export function applyAnswer(
   answerBytes: Uint8Array,
   master: string,
   root: string,
-  { home, powers = POWERS, onEvent = () => {} }: CopyOptions
+  { home, release: asked, powers = POWERS, onEvent = () => {} }: CopyOptions
 ): Copied {
   const answer = requireGrant(acceptAnswer(answerBytes, home).answer)
   const medium = measureMedium(root)
-  const { titleId, release } = grantOf(answer, medium, home)
+  const { titleId, release, userId } = grantOf(answer, medium, home)
   using source = openOnMaster(master, titleId, release)
   using _lock = lockMedium(mediumPaths(root))
+  checkReplacing(root, source.manifest, userId, asked)
   checkSpace(root, source)
   return install(answer, source, masterRevocations(master), medium, home, powers, onEvent)
 }
@@ -117,6 +120,7 @@ export function applyAnswer(
 export function requestCopy(master: string, root: string, titleId: string, options: CopyOptions): Order {
   const { home, powers = POWERS, onEvent = () => {} } = options
   using source = openOnMaster(master, titleId, options.release)
+  checkReplacing(root, source.manifest, home.userKeys()?.userId, options.release)
   const order = makeOrder(source.manifest, measureMedium(root), home, powers, options)
   announceOrder(order, source.manifest.scheme, onEvent)
   return order
@@ -173,13 +177,18 @@ function install(
 ): Copied {
   const { manifest } = source
   const { root } = medium
-  const paths = mediumPaths(root)
   const conversion = manifest.scheme === 'conversion'
   onEvent({ step: conversion ? 'S14' : 'S2', chargedMinor: answer.chargedMinor, currency: answer.currency })
 
   installRevocations(root, home, answer.revocations, fromMaster)
-  using grantFile = new PendingFile(paths.grant(manifest.id))
-  using titleFile = new PendingFile(paths.title(manifest.id, manifest.release))
+  // What it says counts only once it was rechecked, before anything is put in these places.
+  const place = placeFor(root, {
+    ...readGrantClaim(answer.grant),
+    titleId: manifest.id,
+    release: manifest.release
+  })
+  using grantFile = new PendingFile(place.grant)
+  using titleFile = new PendingFile(place.title)
   grantFile.write(answer.grant)
   grantFile.flush()
   onEvent({ step: conversion ? 'S15' : 'S3', path: grantFile.path })
@@ -206,7 +215,7 @@ function install(
 
   titleFile.commit()
   grantFile.commit()
-  removeOtherReleases(root, manifest.id, manifest.release)
+  removeUnused(root, manifest.id)
   return {
     title: manifest.id,
     name: manifest.name,
@@ -271,11 +280,7 @@ function masterMediumKey(
 }
 
 /** What an answer's grant is for, before anything is written. */
-function grantOf(
-  answer: GrantAnswer,
-  medium: MeasuredMedium,
-  home: Home
-): { titleId: string; release: number } {
+function grantOf(answer: GrantAnswer, medium: MeasuredMedium, home: Home): VerifiedGrant {
   const opened = openGrant(answer.grant, home.centers())?.grant
   if (opened === undefined) {
     throw new CofferError(
@@ -343,11 +348,4 @@ function checkSpace(root: string, { file }: OpenTitle): void {
     found: `${bavail * bsize} bytes`,
     hint: 'Free some space there and repeat the command. Nothing was ordered.'
   })
-}
-
-function removeOtherReleases(root: string, titleId: string, release: number): void {
-  const onMedium = listTitles(root).find(title => title.titleId === titleId)
-  for (const other of onMedium?.releases ?? []) {
-    if (other !== release) removeFile(mediumPaths(root).title(titleId, other))
-  }
 }

@@ -1,9 +1,39 @@
 /** Where things are on a target medium (docs/spec.md §6.1). */
 import { join } from 'node:path'
 import { hex, utf8 } from '../../formats/bytes.js'
+import { isTitleId } from '../../formats/records/fields.js'
+import type { Grant } from '../../formats/records/grant.js'
 import { titleFileName } from '../../formats/title.js'
 
 const COFFER_FOLDER = '.coffer'
+
+/**
+ * What a license on a medium is filed under, its grant and its saves: the title's id; or, for a second user of the same
+ * title on the same medium, that and the beginning of his userId. No titleId has an @.
+ */
+export const ownName = (titleId: string, userId: Uint8Array): string =>
+  `${titleId}@${hex(userId).slice(0, 16)}`
+
+/** The title and, where the name has one, the user that a license is filed for. */
+export function parseLicenseName(name: string): { titleId: string; user: string | undefined } | undefined {
+  const [, titleId, user] = /^([^@]+)(?:@([0-9a-f]{16}))?$/.exec(name) ?? []
+  return titleId !== undefined && isTitleId(titleId) ? { titleId, user } : undefined
+}
+
+/** What a payload on a medium is sealed for, by its grant. */
+export type SealedFor = Pick<Grant, 'titleId' | 'release' | 'scheme' | 'epoch'>
+
+/** A copy of one release under another key than the one that has its plain name: of another scheme, or of a later epoch. */
+const ownTitleName = ({ titleId, release, scheme, epoch }: SealedFor): string =>
+  titleFileName({ id: titleId, release }).replace(/\.title$/, `.${scheme === 'conversion' ? epoch : 0}.title`)
+
+const TITLE_FILE = /^(.+)-([1-9][0-9]{0,9})(?:\.[0-9]{1,10})?\.title$/
+
+/** The title and release that a file of sealed titles is named for. */
+export function parseTitleName(name: string): { titleId: string; release: number } | undefined {
+  const [, titleId, release] = TITLE_FILE.exec(name) ?? []
+  return titleId !== undefined && isTitleId(titleId) ? { titleId, release: Number(release) } : undefined
+}
 
 export const mediumPaths = (root: string) => {
   const folder = join(root, COFFER_FOLDER)
@@ -13,9 +43,12 @@ export const mediumPaths = (root: string) => {
     grants: join(folder, 'grants'),
     titles: join(folder, 'titles'),
     revocations: join(folder, 'revocations'),
-    grant: (titleId: string) => join(folder, 'grants', `${titleId}.grant`),
+    /** @param name - A titleId, or an {@link ownName}; so below. */
+    grant: (name: string) => join(folder, 'grants', `${name}.grant`),
     title: (titleId: string, release: number) =>
       join(folder, 'titles', titleFileName({ id: titleId, release })),
+    /** The same, for a copy under another key while that name is taken. */
+    ownTitle: (sealed: SealedFor) => join(folder, 'titles', ownTitleName(sealed)),
     saves: (titleId: string) => join(folder, 'saves', titleId),
     /** Slots differ in case where file systems do not: the file's name is the slot's bytes in hexadecimal. */
     save: (titleId: string, slot: string) => join(folder, 'saves', titleId, `${hex(utf8(slot))}.save`)

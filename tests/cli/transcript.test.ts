@@ -175,7 +175,8 @@ test('list and inspect show media and masters', async () => {
     assert.is(factor.unchanged, true)
     assert.match(factor.strength, /^(?:hardware|machine|file-system|weak)$/)
   }
-  const [{ grant, files }] = inspected.titles
+  const [{ grants, files }] = inspected.titles
+  const [grant] = grants
   assert.equal([grant.type, grant.titleId, files[0].type], ['grant', HELLO, 'title'])
   assert.match(grant.issued, /^\d{4}-\d\d-\d\dT/)
   assert.is(grant.signatures[0].trusted, 'shop')

@@ -12,6 +12,7 @@ import {
   deriveMasterMediumKey,
   deriveMediumKey,
   deriveSaveKey,
+  deriveSaveRoot,
   openBindingSecret,
   openCertificationKey,
   openReleaseKey,
@@ -72,6 +73,17 @@ test('every field enters every key', () => {
     deriveSaveKey(KEY, 'org.a', 'Slot'),
     deriveSaveKey(KEY, 'org.as', 'lot'),
     deriveSaveKey(EPHEMERAL, 'org.a', 'slot')
+  )
+  const [one, other] = [
+    { centerId: KEY, mediumId: EPHEMERAL },
+    { centerId: EPHEMERAL, mediumId: KEY }
+  ]
+  distinct(
+    deriveSaveRoot(KEY, one),
+    deriveSaveRoot(KEY, other),
+    deriveSaveRoot(KEY, { ...one, mediumId: KEY }),
+    deriveSaveRoot(new Uint8Array(32), one),
+    deriveSaveRoot(undefined, one).subarray(1)
   )
   distinct(payloadContext('org.a', 1), payloadContext('org.a', 2), payloadContext('org.b', 1))
   distinct(

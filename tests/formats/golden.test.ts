@@ -306,6 +306,8 @@ const DERIVED: Record<string, (v: Vector) => Uint8Array> = {
   'user-id': v => sha256(enc('user-id', v.hex('signKey'), v.hex('sealKey'))),
   'user-sign': v => expand(v.hex('seed'), enc('user-sign')),
   'user-seal': v => expand(v.hex('seed'), enc('user-seal')),
+  'user-save': v => expand(v.hex('seed'), enc('user-save')),
+  'save-root': v => expand(v.hex('saveSecret'), enc('save-root', v.hex('centerId'), v.hex('mediumId'))),
   'medium-id': v =>
     sha256(
       enc(
@@ -351,7 +353,7 @@ const DERIVED: Record<string, (v: Vector) => Uint8Array> = {
       v.hex('titleKey')
     ),
   payload: v => enc('payload', v.text('titleId'), v.number('release')),
-  save: v => expand(v.hex('licenseKey'), enc('save', v.text('titleId'), v.text('slot')))
+  save: v => expand(v.hex('saveRoot'), enc('save', v.text('titleId'), v.text('slot')))
 }
 
 // ---------------------------------------------------------------- the tests

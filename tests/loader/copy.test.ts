@@ -24,7 +24,14 @@ import {
   encodeRevocations,
   openRevocations
 } from '../../formats/records/revocations.js'
-import { applyAnswer, listMaster, requestCopy, type CopyEvent, type Home } from '../../loader/copier/index.js'
+import {
+  applyAnswer,
+  CenterClient,
+  listMaster,
+  requestCopy,
+  type CopyEvent,
+  type Home
+} from '../../loader/copier/index.js'
 import { acceptAnswer } from '../../loader/copier/order.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
 import {
@@ -98,7 +105,12 @@ for (const scheme of SCHEMES) {
     )
     assert.is(await running(root, id), 'release 2')
     assert.equal(readdirSync(paths.titles), [`${id}-2.title`])
-    // And back, when the person asks for it.
+    // Not back from an old master, and nothing is ordered for it; but when the person asks for it.
+    const current = snapshot(root)
+    const older = await rejectsWith('COFFER_DOWNGRADE', () => site.copy(one.master, root, id))
+    assert.match(older.hint!, '--release 1')
+    await rejectsWith('COFFER_DOWNGRADE', () => requestCopy(one.master, root, id, options))
+    assert.equal(snapshot(root), current)
     cloneFolder(one.path, join(two.master, `${id}-1.title`))
     await site.copy(two.master, root, id)
     assert.is(await running(root, id), 'release 2')
@@ -107,6 +119,95 @@ for (const scheme of SCHEMES) {
     assert.equal(readdirSync(paths.titles), [`${id}-1.title`])
   })
 }
+
+test('an answer that was ordered before a newer release came is applied only when the person asks for it', async () => {
+  const id = 'org.update.late'
+  const one = await site.press(id, release(1))
+  const two = await site.press(id, release(2))
+  const root = site.prepare()
+  const answer = await site.center.issue(requestCopy(one.master, root, id, options).bytes)
+  await site.copy(two.master, root, id)
+  await rejectsWith('COFFER_DOWNGRADE', () => applyAnswer(answer, one.master, root, options))
+  await rejectsWith('COFFER_DOWNGRADE', () =>
+    applyAnswer(answer, one.master, root, { ...options, release: 2 })
+  )
+  assert.is(await running(root, id), 'release 2')
+  applyAnswer(answer, one.master, root, { ...options, release: 1 })
+  assert.is(await running(root, id), 'release 1')
+})
+
+test('a title changes its scheme on a medium and back, and nothing is left of the other', async () => {
+  const id = 'org.update.scheme'
+  const pressed = {
+    certificate: await site.press(id, { scheme: 'certificate', ...release(1) }),
+    conversion: await site.press(id, { scheme: 'conversion', ...release(1) })
+  }
+  const root = site.prepare()
+  const paths = mediumPaths(root)
+  await site.copy(pressed.certificate.master, root, id)
+  for (const [from, to] of [
+    ['certificate', 'conversion'],
+    ['conversion', 'certificate'],
+    ['certificate', 'certificate'],
+    ['certificate', 'conversion'],
+    ['conversion', 'conversion']
+  ] as const) {
+    await site.copy(pressed[to].master, root, id)
+    assert.is(readdirSync(paths.titles).length, 1, `${from} to ${to}`)
+    assert.is(await running(root, id), 'release 1')
+  }
+})
+
+// ---------------------------------------------------------------- several on one medium
+
+for (const scheme of SCHEMES) {
+  test(`two users have one ${scheme} title on one medium, each his own license and release`, async () => {
+    const id = `org.shared.${scheme}`
+    const one = await site.press(id, { scheme, ...release(1) })
+    const two = await site.press(id, { scheme, ...release(2) })
+    const [root, other] = [site.prepare(), await site.newHome()]
+    const paths = mediumPaths(root)
+    const runningFor = async (home: Home) => (await site.run(root, id, {}, home)).stdout.trim()
+    await site.copy(one.master, root, id)
+    await rejectsWith('COFFER_USER_MISMATCH', () => site.launch(root, id, {}, other))
+    await site.copy(one.master, root, id, { home: other })
+    assert.equal([await runningFor(site.home), await runningFor(other)], ['release 1', 'release 1'])
+    assert.equal(readdirSync(paths.titles).length, 1)
+    await site.copy(two.master, root, id, { home: other })
+    assert.equal([await runningFor(site.home), await runningFor(other)], ['release 1', 'release 2'])
+    assert.equal(readdirSync(paths.titles).length, 2)
+    await site.copy(two.master, root, id)
+    assert.equal([await runningFor(site.home), await runningFor(other)], ['release 2', 'release 2'])
+    assert.equal(readdirSync(paths.titles), [`${id}-2.title`])
+    assert.is(readdirSync(paths.grants).length, 2)
+    // Again, and each stays with his own.
+    const before = [...snapshot(root).keys()]
+    await site.copy(two.master, root, id, { home: other })
+    await site.copy(two.master, root, id)
+    assert.equal([...snapshot(root).keys()], before)
+    // The second's grant under the first's name opens nothing for the first.
+    const [mine, own] = readdirSync(paths.grants).sort((a, b) => a.length - b.length) as [string, string]
+    writeFileSync(join(paths.grants, mine), readFileSync(join(paths.grants, own)))
+    await rejectsWith('COFFER_USER_MISMATCH', () => site.launch(root, id))
+  })
+}
+
+test('titles of two centers lie on one medium, but not two of one name', async () => {
+  const other = await librarySite()
+  const { master, id } = titles.certificate
+  const root = site.prepare()
+  await site.copy(master, root, id)
+  const both = site.home
+  both.pin(await new CenterClient(other.url).roots(), other.url)
+  const named = await other.press('org.of.other')
+  await site.copy(named.master, root, named.id)
+  await site.runs(root, id)
+  await site.runs(root, named.id)
+  const same = await other.press(id)
+  const before = snapshot(root)
+  await rejectsWith('COFFER_EXISTS', () => site.copy(same.master, root, id))
+  assert.equal(snapshot(root), before)
+})
 
 // ---------------------------------------------------------------- interrupted
 
@@ -173,13 +274,21 @@ for (const scheme of SCHEMES) {
   })
 }
 
-for (const scheme of SCHEMES) {
-  test(`a copy of a ${scheme} title that ends at any one of its renames and removals leaves the old or the new`, async () => {
-    const id = `org.ended.${scheme}`
+const changes = [
+  ...SCHEMES.map(scheme => ({ what: `a ${scheme} title`, from: { scheme }, to: { scheme, ...release(2) } })),
+  {
+    what: 'a title that changes its scheme',
+    from: { scheme: 'certificate' },
+    to: { scheme: 'conversion', ...release(2), release: 1 }
+  }
+] as const
+for (const [index, { what, from, to }] of changes.entries()) {
+  test(`a copy of ${what} that ends at any one of its renames and removals leaves the old or the new`, async () => {
+    const id = `org.ended.${index}`
     const now = site.clock.at
     site.clock.at = Math.floor(Date.now() / 1000)
-    const one = await site.press(id, { scheme, ...release(1) })
-    const two = await site.press(id, { scheme, ...release(2) })
+    const one = await site.press(id, { ...release(1), ...from })
+    const two = await site.press(id, to)
     const root = site.prepare()
     await site.copy(one.master, root, id)
     const before = snapshot(root)
@@ -192,7 +301,7 @@ for (const scheme of SCHEMES) {
       outcomes.push(found.slice(-1))
       await site.copy(two.master, root, id)
       assert.is(await running(root, id), 'release 2')
-      assert.equal(readdirSync(mediumPaths(root).titles), [`${id}-2.title`])
+      assert.is(readdirSync(mediumPaths(root).titles).length, 1)
       if (!killed) break
       assert.ok(call < 30, 'a copy that never comes to its end')
     }

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { hex } from '../../formats/bytes.js'
-import { lockFolder, lockMedium } from '../../loader/lock.js'
+import { lockMedium, takeLock } from '../../loader/lock.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
 import { measureMedium } from '../../loader/medium/measure.js'
 import { closeSites, librarySite } from '../helpers/library-site.js'
@@ -125,12 +125,12 @@ test('of many processes that take a lock, dead ones among them, never two have i
 })
 
 test('a writer that may wait does so, and no longer than it said', async () => {
-  const folder = site.path('waited')
-  mkdirSync(folder)
-  const held = lockFolder(folder)
-  await rejectsWith('COFFER_BUSY', () => lockFolder(folder, 50))
+  const lock = join(site.prepare(), 'lock')
+  const held = takeLock(lock, 'waiting')
+  const error = await rejectsWith('COFFER_BUSY', () => takeLock(lock, 'waiting', 50))
+  assert.match(error.message, 'Another program is waiting')
   held[Symbol.dispose]()
-  lockFolder(folder, 50)[Symbol.dispose]()
+  takeLock(lock, 'waiting', 50)[Symbol.dispose]()
 })
 
 test('of many who prepare one folder at once, one does, and its identity stays', async () => {

@@ -23,6 +23,7 @@ export function execute(call: Call): Outcome {
   return story.outcome(
     applyAnswer(answer, call.required('master'), call.argument('medium'), {
       home: new Home(),
+      release: call.number('release'),
       onEvent: story.tell
     })
   )

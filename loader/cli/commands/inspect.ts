@@ -58,10 +58,10 @@ function showMedium(path: string, home: Home): { readonly [name: string]: Shown 
       const strength = strengths.find(factor => factor.name === name)?.strength ?? null
       return { name, strength, unchanged, meaning: factorText({ name, strength }) }
     }),
-    titles: listTitles(path).map(({ titleId, hasGrant, releases }) => ({
+    titles: listTitles(path).map(({ titleId, licenses, files }) => ({
       title: titleId,
-      grant: hasGrant ? orFailure(() => showFile(paths.grant(titleId), home)) : null,
-      files: releases.map(release => orFailure(() => showFile(paths.title(titleId, release), home)))
+      grants: licenses.map(name => orFailure(() => showFile(paths.grant(name), home))),
+      files: files.map(file => orFailure(() => showFile(file.path, home)))
     }))
   }
 }

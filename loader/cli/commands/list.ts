@@ -91,14 +91,13 @@ function listMedium(root: string): Listing {
       damaged.push({ path, error })
     }
   }
-  for (const { titleId, hasGrant, releases } of listTitles(root)) {
-    if (hasGrant) attempt(paths.grant(titleId), () => checkWhole(paths.grant(titleId)))
-    if (releases.length === 0)
+  for (const { titleId, licenses, hasGrant, files } of listTitles(root)) {
+    for (const path of licenses.map(paths.grant)) attempt(path, () => checkWhole(path))
+    if (files.length === 0)
       attempt(paths.grant(titleId), () => {
         throw noSealedTitle(titleId)
       })
-    for (const release of releases) {
-      const path = paths.title(titleId, release)
+    for (const { release, path } of files) {
       attempt(path, () => {
         using title = openTitleFile(path)
         checkName(title.manifest, titleId, release, path)
