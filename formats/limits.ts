@@ -13,6 +13,9 @@ export const MAX_ITEMS = 200_000
 export const MAX_TITLE_ID_CHARS = 64
 export const MIN_TITLE_ID_CHARS = 3
 export const MAX_NAME_CHARS = 200
+/** Hosts that a title may ask to reach. */
+export const MAX_NET_HOSTS = 32
+export const MAX_NET_HOST_CHARS = 270
 
 export const MAX_PACKAGE_INDEX_BYTES = 8 * 1024 * 1024
 export const MAX_PACKAGE_ENTRIES = 20_000

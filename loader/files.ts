@@ -230,11 +230,16 @@ export class PendingFile implements Disposable {
   }
 
   commit(): void {
+    this.place()
+    syncFolder(dirname(this.path))
+  }
+
+  /** Put it in its place; whoever needs it there after a pulled plug flushes the folder, once for many files. */
+  place(): void {
     this.flush()
     attempt('write', this.path, () => this.#close())
     attempt('write', this.path, () => renameSync(this.temporaryPath, this.path))
     this.#committed = true
-    syncFolder(dirname(this.path))
   }
 
   /** Where the medium is gone or broken, what failed before is the news, not that nothing can be tidied up. */
@@ -308,15 +313,15 @@ export function refuseLinkedFolder(path: string): void {
   })
 }
 
-/** Remove a file durably; no matter if it is not there. */
-export function removeFile(path: string): void {
+/** Remove a file, durably unless told otherwise; no matter if it is not there. */
+export function removeFile(path: string, { durably = true } = {}): void {
   try {
     unlinkSync(path)
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return
     throw translate(error, 'remove', path)
   }
-  syncFolder(dirname(path))
+  if (durably) syncFolder(dirname(path))
 }
 
 /** Remove what {@link leftovers} found. */

@@ -15,7 +15,7 @@ import type { Program } from './decrypt.js'
 import { mediumPaths } from './medium/layout.js'
 import type { Powers } from './powers.js'
 import type { OpenTitle } from './read.js'
-import { MediumSaves } from './saves.js'
+import { DEFAULT_SAVE_BYTES, MediumSaves } from './saves.js'
 import type { PayloadKey } from './unwrap.js'
 
 export interface TitleOptions extends Omit<LaunchOptions, 'capabilities' | 'name'> {
@@ -48,7 +48,10 @@ export async function launch(
 ): Promise<Guest> {
   const { manifest } = title
   const { save: saveGrant, ...granted } = options.capabilities ?? {}
-  const saves = saveGrant === true ? new MediumSaves(mediumPaths(root), manifest.id, key, powers) : undefined
+  const saves =
+    saveGrant === true
+      ? new MediumSaves(mediumPaths(root), manifest.id, key, powers, saveQuotaBytes(manifest))
+      : undefined
   const release = () => {
     saves?.[Symbol.dispose]()
     program.assets[Symbol.dispose]()
@@ -94,6 +97,10 @@ export function manifestLimits({ limits }: Pick<ParsedManifest, 'limits'>): Part
     ...(limits.outputMiB === undefined ? {} : { outputBytes: limits.outputMiB * 1024 * 1024 })
   }
 }
+
+/** What the title may keep on a medium. */
+export const saveQuotaBytes = ({ limits }: Pick<ParsedManifest, 'limits'>): number =>
+  limits.saveMiB === undefined ? DEFAULT_SAVE_BYTES : limits.saveMiB * 1024 * 1024
 
 function checkPermissions(manifest: ParsedManifest, capabilities: object): void {
   const missing = manifest.permissions.filter(

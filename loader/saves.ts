@@ -1,86 +1,132 @@
 /**
  * What titles store, sealed on their own medium (docs/spec.md §6.8). A save opens only with the license: on another
  * medium, or for another user, it is noise.
+ *
+ * An index names the file of each slot. A commit writes new files beside the old ones, then the index, in one step:
+ * until then all of the old saves are there, from then on all of the new ones. Reading writes nothing.
  */
-import { dirname } from 'node:path'
-import { fromHex, utf8Decode, wipe } from '../formats/bytes.js'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { wipe } from '../formats/bytes.js'
 import { openPayload, sealPayload, SALT_BYTES, sealedSize } from '../formats/cobblestone.js'
 import { deriveSaveKey } from '../formats/derive.js'
 import { enc } from '../formats/encode.js'
 import { CofferError } from '../formats/errors.js'
-import type { SaveStore } from '../sandbox/guest.js'
+import { decodeAs, encodeAs, integer, list, map, text, u32, type Infer } from '../formats/shape.js'
+import type { SaveChange, SaveStore } from '../sandbox/guest.js'
 import {
-  inspectFile,
   leftovers,
   listFolder,
   makeFolder,
+  PendingFile,
   readFile,
   refuseLinkedFolder,
   removeFile,
   removeLeftover,
-  writeFile
+  syncFolder
 } from './files.js'
+import { takeLock } from './lock.js'
 import type { MediumPaths } from './medium/layout.js'
 import type { Powers } from './powers.js'
 import type { PayloadKey } from './unwrap.js'
 
-/** What one title may keep on a medium, plaintext. */
-export const MAX_SAVE_BYTES = 16 * 1024 * 1024
-const MAX_SLOTS = 256
+/** What one title may keep on a medium, where its manifest does not say (plaintext). */
+export const DEFAULT_SAVE_BYTES = 16 * 1024 * 1024
+export const MAX_SLOTS = 256
 const SLOT = /^[A-Za-z0-9._-]{1,64}$/
-const FILE = /^((?:[0-9a-f]{2}){1,64})\.save$/
+/** A save's file: its slot in hexadecimal, and the commit that wrote it. */
+const FILE = /^(?:[0-9a-f]{2}){1,64}-[1-9][0-9]{0,9}\.save$/
+
+const indexShape = map({
+  /** Counts the commits. */
+  revision: u32,
+  slots: list(
+    map({
+      /** The commit that wrote it. */
+      commit: u32,
+      /** Plaintext. */
+      size: integer(0, 0xffffffff),
+      slot: text(64, SLOT)
+    }),
+    0,
+    MAX_SLOTS
+  )
+})
+type Index = Infer<typeof indexShape>
+type Entry = Index['slots'][number]
+
+const MAX_INDEX_BYTES = 64 * 1024
+/** No slot has this name, so no save has the index's key. */
+const INDEX = ''
+
+/** How long a commit waits for another process's, which takes as long as the medium takes to write. */
+const LOCK_TRIES = 200
+const LOCK_WAIT_MS = 10
+/** A reader that meets a commit begins again. */
+const READ_TRIES = 8
 
 export class MediumSaves implements SaveStore, Disposable {
   readonly #paths: MediumPaths
   readonly #titleId: string
   readonly #root: Uint8Array
   readonly #powers: Powers
+  readonly #quotaBytes: number
+  #disposed = false
 
-  /** @param key - Its save root is copied; dispose this store to wipe the copy. */
-  constructor(paths: MediumPaths, titleId: string, key: PayloadKey, powers: Powers) {
+  /**
+   * @param key - Its save root is copied; dispose this store to wipe the copy.
+   * @param quotaBytes - Plaintext of all slots together.
+   */
+  constructor(
+    paths: MediumPaths,
+    titleId: string,
+    key: PayloadKey,
+    powers: Powers,
+    quotaBytes = DEFAULT_SAVE_BYTES
+  ) {
     this.#paths = paths
     this.#titleId = titleId
     this.#root = key.saveRoot.slice()
     this.#powers = powers
+    this.#quotaBytes = quotaBytes
   }
 
   list(): string[] {
-    return listFolder(this.#paths.saves(this.#titleId)).flatMap(name => {
-      const [, digits] = FILE.exec(name) ?? []
-      const slot = digits && asSlot(digits)
-      return slot === undefined ? [] : [slot]
-    })
+    return this.#index().slots.map(({ slot }) => slot)
+  }
+
+  revision(): number {
+    return this.#index().revision
   }
 
   read(slot: string): Uint8Array | undefined {
-    const path = this.#path(slot)
-    const key = this.#key(slot)
-    try {
-      const sealed = readFile(path, sealedSize(MAX_SAVE_BYTES))
-      return sealed && openPayload(key, this.#context(slot), sealed)
-    } catch (error) {
-      // A disk that fails says so itself.
-      throw error instanceof CofferError && error.exitCode === 65 ? damaged(path, error) : error
-    } finally {
-      wipe(key)
+    checkSlot(slot)
+    for (let index = this.#index(), tries = 0; ; tries++) {
+      const entry = index.slots.find(entry => entry.slot === slot)
+      const bytes = entry && this.#open(entry)
+      if (entry === undefined || bytes !== undefined) return bytes
+      // Replaced since the index was read; or taken out by hand, which is how a person gives up a damaged save.
+      const newer = this.#index()
+      if (newer.revision === index.revision || tries === READ_TRIES) return undefined
+      index = newer
     }
   }
 
-  write(slot: string, bytes: Uint8Array): void {
-    const path = this.#path(slot)
-    this.#checkQuota(slot, bytes.length)
-    makeFolder(this.#folder())
-    const key = this.#key(slot)
-    try {
-      writeSave(path, sealPayload(key, this.#context(slot), this.#powers.random(SALT_BYTES), bytes))
-    } finally {
-      wipe(key)
-    }
-  }
-
-  remove(slot: string): void {
+  async commit(changes: readonly SaveChange[], basis?: number): Promise<void> {
+    for (const { slot } of changes) checkSlot(slot)
+    if (changes.length === 0) return this.#checkBasis(this.#index(), basis)
     this.#folder()
-    removeFile(this.#path(slot))
+    makeFolder(this.#paths.saves(this.#titleId))
+    for (let tries = 1; ; tries++) {
+      this.#checkLive()
+      try {
+        return this.#commit(changes, basis)
+      } catch (error) {
+        const locked = error instanceof Locked
+        if (!locked || tries === LOCK_TRIES) throw locked ? error.cause : error
+      }
+      await sleep(LOCK_WAIT_MS)
+    }
   }
 
   /**
@@ -94,31 +140,123 @@ export class MediumSaves implements SaveStore, Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#disposed = true
     wipe(this.#root)
   }
 
-  #path(slot: string): string {
-    if (!SLOT.test(slot)) {
-      throw new CofferError('COFFER_VALUE_UNSUPPORTED', 'A save slot has a name that is not allowed.', {
-        expected: '1 to 64 of A-Z a-z 0-9 . _ -'
-      })
+  /** The whole of a commit, under the lock and without a pause, so that a guest beside this one never meets it. */
+  #commit(changes: readonly SaveChange[], basis: number | undefined): void {
+    using _lock = this.#lock()
+    const index = this.#index()
+    this.#checkBasis(index, basis)
+    const revision = index.revision + 1
+    const slots = new Map(index.slots.map(entry => [entry.slot, entry]))
+    // The last change of a slot counts; put at the end anew, it cannot meet a file of this commit.
+    const last = new Map(changes.map(({ slot, bytes }) => [slot, bytes]))
+    for (const [slot, bytes] of last) {
+      slots.delete(slot)
+      if (bytes !== undefined) slots.set(slot, { commit: revision, size: bytes.length, slot })
     }
-    return this.#paths.save(this.#titleId, slot)
+    const next = { revision, slots: [...slots.values()].sort((a, b) => (a.slot < b.slot ? -1 : 1)) }
+    checkSaveQuota(
+      this.#quotaBytes,
+      next.slots.map(({ size }) => size)
+    )
+    const folder = this.#paths.saves(this.#titleId)
+    const placed: string[] = []
+    try {
+      for (const [slot, bytes] of last) {
+        if (bytes === undefined) continue
+        const path = this.#path(slots.get(slot)!)
+        this.#seal(path, slot, this.#context(slots.get(slot)!), bytes, false)
+        placed.push(path)
+      }
+      // What the index names must be there, and durable, before the index is.
+      if (placed.length > 0) syncFolder(folder)
+      this.#seal(this.#paths.saveIndex(this.#titleId), INDEX, this.#indexContext(), encodeIndex(next), true)
+    } catch (error) {
+      for (const path of placed) removeQuietly(path)
+      throw error
+    }
+    this.#sweep(next)
   }
 
-  #checkQuota(slot: string, newBytes: number): void {
-    const others = this.list().filter(name => name !== slot)
-    let total = newBytes
-    for (const name of others) {
-      total += Number(inspectFile(this.#path(name))?.size ?? 0n)
+  /** Remove what the index does not name. Not made durable: what comes back is swept by the next commit. */
+  #sweep({ slots }: Index): void {
+    const kept = new Set(slots.map(entry => this.#path(entry)))
+    const folder = this.#paths.saves(this.#titleId)
+    for (const name of listFolder(folder)) {
+      const path = join(folder, name)
+      if (FILE.test(name) && !kept.has(path)) removeQuietly(path)
     }
-    if (total > MAX_SAVE_BYTES || others.length >= MAX_SLOTS) {
-      throw new CofferError('COFFER_QUOTA', 'The title has used up its space for saves on this medium.', {
-        expected: `at most ${MAX_SAVE_BYTES} bytes in ${MAX_SLOTS} slots`,
-        found: `${total} bytes in ${others.length + 1}`,
-        hint: 'Remove old saves within the title.'
-      })
+  }
+
+  #lock(): Disposable {
+    try {
+      return takeLock(this.#paths.saveLock(this.#titleId), 'saving for the same title')
+    } catch (error) {
+      if (error instanceof CofferError && error.code === 'COFFER_BUSY') throw new Locked(error)
+      throw forTitle(error)
     }
+  }
+
+  /** What is there now. */
+  #index(): Index {
+    this.#checkLive()
+    const path = this.#paths.saveIndex(this.#titleId)
+    const plain = this.#openFile(path, INDEX, this.#indexContext(), MAX_INDEX_BYTES)
+    if (plain === undefined) return { revision: 0, slots: [] }
+    try {
+      return decodeAs('index of saves', indexShape, plain)
+    } catch (error) {
+      throw damaged(path, error)
+    }
+  }
+
+  #open(entry: Entry): Uint8Array | undefined {
+    return this.#openFile(this.#path(entry), entry.slot, this.#context(entry), entry.size)
+  }
+
+  #openFile(path: string, slot: string, context: Uint8Array, maxBytes: number): Uint8Array | undefined {
+    const key = deriveSaveKey(this.#root, this.#titleId, slot)
+    try {
+      const sealed = readFile(path, sealedSize(maxBytes))
+      return sealed && openPayload(key, context, sealed)
+    } catch (error) {
+      // A disk that fails says so itself.
+      throw error instanceof CofferError && error.exitCode === 65 ? damaged(path, error) : error
+    } finally {
+      wipe(key)
+    }
+  }
+
+  /** @param last - It stands for all before it: force it, and its name, onto the medium. */
+  #seal(path: string, slot: string, context: Uint8Array, bytes: Uint8Array, last: boolean): void {
+    const key = deriveSaveKey(this.#root, this.#titleId, slot)
+    try {
+      using file = new PendingFile(path, 0o600)
+      file.write(sealPayload(key, context, this.#powers.random(SALT_BYTES), bytes))
+      if (last) file.commit()
+      else file.place()
+    } catch (error) {
+      throw forTitle(error)
+    } finally {
+      wipe(key)
+    }
+  }
+
+  #checkBasis({ revision }: Index, basis: number | undefined): void {
+    if (basis === undefined || basis === revision) return
+    throw new CofferError('COFFER_BUSY', 'The saves were changed while this was done.', {
+      expected: `revision ${basis}`,
+      found: `revision ${revision}`,
+      hint: 'Do it again with what is there now.'
+    })
+  }
+
+  /** A commit that waited for its turn must not seal under a key that was wiped meanwhile. */
+  #checkLive(): void {
+    if (this.#disposed) throw new CofferError('COFFER_GUEST_GONE', 'The guest of these saves has ended.')
   }
 
   /** Where to write and remove: folders of the medium itself. */
@@ -129,37 +267,63 @@ export class MediumSaves implements SaveStore, Disposable {
     return folder
   }
 
-  #key = (slot: string): Uint8Array => deriveSaveKey(this.#root, this.#titleId, slot)
-  #context = (slot: string): Uint8Array => enc('save', this.#titleId, slot)
+  #path = ({ slot, commit }: Entry): string => this.#paths.save(this.#titleId, slot, commit)
+  #indexContext = (): Uint8Array => enc('save', this.#titleId, INDEX)
+  /** The commit is in it, so that an older save of the same slot does not open in a newer one's place. */
+  #context = ({ slot, commit }: Entry): Uint8Array => enc('save', this.#titleId, slot, commit)
 }
 
-function asSlot(digits: string): string | undefined {
+/** @param sizes - Of all slots, plaintext. @throws CofferError COFFER_SAVE_QUOTA */
+export function checkSaveQuota(quotaBytes: number, sizes: readonly number[]): void {
+  const total = sizes.reduce((sum, size) => sum + size, 0)
+  if (total <= quotaBytes && sizes.length <= MAX_SLOTS) return
+  throw new CofferError('COFFER_SAVE_QUOTA', 'The title has used up its space for saves on this medium.', {
+    expected: `at most ${quotaBytes} bytes in ${MAX_SLOTS} slots`,
+    found: `${total} bytes in ${sizes.length}`,
+    hint: 'Remove old saves within the title.'
+  })
+}
+
+/** Another process commits now. */
+class Locked extends Error {
+  constructor(cause: CofferError) {
+    super('locked', { cause })
+  }
+}
+
+const encodeIndex = (index: Index): Uint8Array => encodeAs('index of saves', indexShape, index)
+
+function checkSlot(slot: string): void {
+  if (SLOT.test(slot)) return
+  throw new CofferError('COFFER_VALUE_UNSUPPORTED', 'A save slot has a name that is not allowed.', {
+    expected: '1 to 64 of A-Z a-z 0-9 . _ -'
+  })
+}
+
+function removeQuietly(path: string): void {
   try {
-    const slot = utf8Decode(fromHex(digits))
-    return SLOT.test(slot) ? slot : undefined
+    removeFile(path, { durably: false })
   } catch {
-    return undefined
+    // It stays until the next commit.
   }
 }
 
 /** A title hears why it could not save, and no path of its host. */
-function writeSave(path: string, sealed: Uint8Array): void {
-  try {
-    writeFile(path, sealed, 0o600)
-  } catch (error) {
-    if (!(error instanceof CofferError)) throw error
-    const why =
-      error.code === 'COFFER_DISK_FULL'
-        ? 'there is no space left on the medium'
-        : 'the medium cannot be written'
-    throw new CofferError(error.code, `Cannot save: ${why}.`, { hint: error.hint, cause: error })
-  }
+function forTitle(error: unknown): unknown {
+  if (!(error instanceof CofferError)) return error
+  const why =
+    error.code === 'COFFER_DISK_FULL'
+      ? 'there is no space left on the medium'
+      : 'the medium cannot be written'
+  return new CofferError(error.code, `Cannot save: ${why}.`, { hint: error.hint, cause: error })
 }
 
 const damaged = (path: string, cause: unknown) =>
   new CofferError('COFFER_SAVE_DAMAGED', `The save ${path} does not open.`, {
     expected: 'a save that this title made on this medium',
     found: 'a damaged one, or one from elsewhere',
-    hint: 'Put it back from a backup, or remove that file to go on without it.',
+    hint: path.endsWith('.save')
+      ? 'Put it back from a backup, or remove that file to go on without it.'
+      : 'Put its folder back from a backup, or remove the folder to go on without saves.',
     cause
   })

@@ -7,6 +7,7 @@ import {
   type Capabilities,
   type HostFunction,
   type LicenseTerms,
+  type SaveChange,
   type SaveStore,
   type TerminalHost,
   type Value,
@@ -74,21 +75,24 @@ function saveGrants(save: SaveStore): Record<string, Grant> {
   return {
     list: { kind: 'request', run: async () => [...(await save.list())] },
     read: { kind: 'request', run: async ([slot]) => (await save.read(checkSlot(slot))) ?? null },
-    write: {
+    commit: {
       kind: 'request',
-      async run([slot, bytes]) {
-        if (!(bytes instanceof Uint8Array))
-          throw new TypeError('Cannot save: the data must be text or a Uint8Array')
-        await save.write(checkSlot(slot), bytes)
-      }
+      run: ([changes, basis]) =>
+        save.commit(saveChanges(changes), typeof basis === 'number' ? basis : undefined)
     },
-    remove: {
-      kind: 'request',
-      async run([slot]) {
-        await save.remove(checkSlot(slot))
-      }
-    }
+    revision: { kind: 'request', run: () => save.revision() }
   }
+}
+
+/** @param changes - A list of [slot, bytes or null]. */
+function saveChanges(changes: unknown): SaveChange[] {
+  if (!Array.isArray(changes)) throw new TypeError('Cannot save: a list of changes is expected')
+  return changes.map((change: unknown) => {
+    const [slot, bytes] = Array.isArray(change) ? (change as unknown[]) : []
+    if (bytes !== null && !(bytes instanceof Uint8Array))
+      throw new TypeError('Cannot save: the data must be text or a Uint8Array')
+    return { slot: checkSlot(slot), bytes: bytes ?? undefined }
+  })
 }
 
 function licenseGrants({ kind, features, expires }: LicenseTerms): Record<string, Grant> {

@@ -103,13 +103,25 @@ export interface AssetSource {
   read(path: string): Uint8Array | Promise<Uint8Array>
 }
 
+/** One slot's new contents; undefined removes it. */
+export interface SaveChange {
+  readonly slot: string
+  readonly bytes: Uint8Array | undefined
+}
+
 /** What the host offers behind `coffer:save`. Slots are named by `[A-Za-z0-9._-]{1,64}`, checked by the sandbox. */
 export interface SaveStore {
   list(): readonly string[] | Promise<readonly string[]>
   read(slot: string): Uint8Array | undefined | Promise<Uint8Array | undefined>
-  /** Resolves when the save would survive a pulled plug. */
-  write(slot: string, bytes: Uint8Array): void | Promise<void>
-  remove(slot: string): void | Promise<void>
+  /**
+   * Make all of these changes or none. Resolves when they would survive a pulled plug.
+   *
+   * @param basis - The revision that they were decided on. Absent: whatever is there.
+   * @throws CofferError COFFER_BUSY when there is a newer revision than `basis`, COFFER_SAVE_QUOTA.
+   */
+  commit(changes: readonly SaveChange[], basis?: number): void | Promise<void>
+  /** A number that each commit changes, whoever made it. */
+  revision(): number | Promise<number>
 }
 
 /** What `coffer:license` tells a title: values, fixed when it starts. */

@@ -25,6 +25,7 @@ export {
   type Key,
   type LaunchOptions,
   type Limits,
+  type SaveChange,
   type SaveStore,
   type TerminalHost,
   type TypedGuest,

@@ -41,6 +41,7 @@ export const Bytes = Uint8Array
 export const charCodeAt = uncurry(String.prototype.charCodeAt)
 export const isWellFormed: (text: string) => boolean = uncurry(String.prototype.isWellFormed)
 export const includes = uncurry(String.prototype.includes)
+export const startsWith = uncurry(String.prototype.startsWith)
 export const bigintToString = uncurry(BigInt.prototype.toString)
 
 const typedArray = getPrototypeOf(Uint8Array.prototype) as Uint8Array

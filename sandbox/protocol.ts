@@ -70,12 +70,18 @@ export type ExportGrant =
   | readonly [name: string, kind: 'ask' | 'tell' | 'request']
   | readonly [name: string, kind: 'constant', value: Value]
 
-/** What the SDK makes of a module's granted exports by itself (sandbox/guest/modules.ts). */
-export const DERIVED_EXPORTS: Readonly<Record<string, readonly string[]>> = {
-  terminal: ['readLine'],
-  assets: ['readText'],
-  save: ['readText']
+/**
+ * What a program can import of a module that the SDK makes something of (sandbox/guest/modules.ts); of any other, what
+ * was granted.
+ */
+const OWN_EXPORTS: Readonly<Record<string, readonly string[]>> = {
+  terminal: ['interactive', 'size', 'write', 'readKey', 'readLine'],
+  assets: ['list', 'read', 'readText'],
+  save: ['list', 'read', 'readText', 'write', 'remove', 'transaction']
 }
+
+export const exportsOf = ([module, exports]: ModuleGrant): readonly string[] =>
+  OWN_EXPORTS[module] ?? exports.map(([name]) => name)
 
 /** An error on the wire: name, message, stack, texts all. */
 export interface FlatError {

@@ -29,12 +29,12 @@ import {
 } from './guest.js'
 import type { Machine, MachineFactory } from './machine.js'
 import {
-  DERIVED_EXPORTS,
   DICE_BYTES,
   type FlatError,
   MAX_RANDOM_BYTES,
   TO_GUEST,
   TO_HOST,
+  exportsOf,
   readError,
   writeError
 } from './protocol.js'
@@ -196,12 +196,7 @@ class Session implements Guest {
     if (signal?.aborted) throw interrupted()
     signal?.addEventListener('abort', this.#onAbort, { once: true })
     const grants = this.#grants.modules
-    const links = new Map(
-      grants.map(([module, exports]) => [
-        `coffer:${module}`,
-        [...exports.map(([name]) => name), ...(DERIVED_EXPORTS[module] ?? [])]
-      ])
-    )
+    const links = new Map(grants.map(grant => [`coffer:${grant[0]}`, exportsOf(grant)]))
     await new Promise<Value>((resolve, reject) => {
       this.#open(START, resolve, reject, false)
       this.#enter(() => {
@@ -729,7 +724,9 @@ export function flattenHostError(error: unknown): FlatError {
       stack: ''
     }
   }
-  return { name: String(error.name), message: String(error.message), stack: '' }
+  // The guest makes a name and a code of it again (sandbox/guest/link.ts).
+  const name = error instanceof CofferError ? error.code : String(error.name)
+  return { name, message: String(error.message), stack: '' }
 }
 
 function translateUnsupported(error: unknown, what: string): unknown {

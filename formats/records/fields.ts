@@ -17,6 +17,12 @@ export const titleId = text(
 export const release = integer(1, 0xffffffff)
 /** Names are shown to people: no control characters, so that they cannot steer a terminal. */
 export const displayName = text(MAX_NAME_CHARS, /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+$/u)
+/**
+ * A host that a title may ask to reach: a name of the DNS in its ASCII form, any name below it with `*.` in front, with
+ * a port where it is not the usual one. https, unless `http://` stands in front. Addresses are for hosts to grant.
+ */
+export const NET_HOST =
+  /^(?:http:\/\/)?(?:\*\.)?(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?(?::[1-9][0-9]{0,4})?$/
 export const hash = bytes(32)
 export const publicKey = bytes(32)
 export const requestId = bytes(16)

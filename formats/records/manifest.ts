@@ -5,7 +5,7 @@
 import { equalBytes, hex } from '../bytes.js'
 import { CofferError } from '../errors.js'
 import { parseFrame, signFrame, type SigningKey, verifySelfSigned, type VerifiedFrame } from '../frame.js'
-import { MAX_PAYLOAD_BYTES, MAX_RECORD_BYTES } from '../limits.js'
+import { MAX_NET_HOST_CHARS, MAX_NET_HOSTS, MAX_PAYLOAD_BYTES, MAX_RECORD_BYTES } from '../limits.js'
 import {
   bool,
   bytes,
@@ -21,7 +21,7 @@ import {
   u32,
   type Infer
 } from '../shape.js'
-import { displayName, hash, release, scheme, titleId } from './fields.js'
+import { displayName, hash, NET_HOST, release, scheme, titleId } from './fields.js'
 import { openPublisher, type Publisher } from './publisher.js'
 import type { Center } from './root.js'
 
@@ -40,11 +40,14 @@ const shape = map({
     cpuMs: optional(integer(1, 0xffffffff)),
     memoryMiB: optional(integer(1, 4096)),
     outputMiB: optional(integer(1, 4096)),
+    saveMiB: optional(integer(1, 1024)),
     wallMs: optional(integer(1, 0xffffffff))
   }),
   /** Least LOADER_LEVEL that can run the title. */
   loaderLevel: u32,
   name: displayName,
+  /** Hosts that it asks to reach, where it asks for `net`. */
+  net: optional(list(text(MAX_NET_HOST_CHARS, NET_HOST), 1, MAX_NET_HOSTS)),
   /** Bytes of the sealed payload that follows the manifest; the same on master and target medium. */
   payloadBytes: integer(0, MAX_PAYLOAD_BYTES),
   permissions: list(text(32, /^[a-z][a-z0-9-]*$/), 0, 32),

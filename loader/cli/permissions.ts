@@ -2,13 +2,18 @@
 import { CofferError } from '../../formats/errors.js'
 import type { ParsedManifest } from '../../formats/records/manifest.js'
 import type { Home } from '../home.js'
+import { saveQuotaBytes } from '../launch.js'
 import type { Call } from './command.js'
 import { isTerminal, paint, printable, say, STDERR, STDIN } from './output.js'
 
 /** What `run` can give, and what it means. */
-const OFFERED: ReadonlyMap<string, string> = new Map([
-  ['terminal', 'read the keys that you press here, and draw on this window'],
-  ['save', 'store data on the medium, sealed, at most 16 MiB']
+const OFFERED: ReadonlyMap<string, (manifest: ParsedManifest) => string> = new Map([
+  ['terminal', () => 'read the keys that you press here, and draw on this window'],
+  [
+    'save',
+    (manifest: ParsedManifest) =>
+      `store data on the medium, sealed, at most ${saveQuotaBytes(manifest) >> 20} MiB`
+  ]
 ])
 
 /** What `run` cannot give. */
@@ -66,7 +71,7 @@ async function ask(
   say(
     `${paint('bold', `"${printable(manifest.name)}"`)} (${manifest.id}, release ${manifest.release}) asks to`
   )
-  for (const permission of missing) say(`  ${permission.padEnd(8)}  ${OFFERED.get(permission)}`)
+  for (const permission of missing) say(`  ${permission.padEnd(8)}  ${OFFERED.get(permission)!(manifest)}`)
   const { createInterface } = await import('node:readline/promises')
   const reader = createInterface({ input: process.stdin, output: process.stderr, terminal: false })
   const closed = new Promise<string>(resolve => reader.once('close', () => resolve('')))

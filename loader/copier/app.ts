@@ -6,9 +6,14 @@ import { basename, extname, join, relative, sep } from 'node:path'
 import { readdirSync, type Dirent } from 'node:fs'
 import { utf8Decode } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
-import { MAX_ENTRY_NAME_CHARS, MAX_NAME_CHARS } from '../../formats/limits.js'
+import {
+  MAX_ENTRY_NAME_CHARS,
+  MAX_NAME_CHARS,
+  MAX_NET_HOST_CHARS,
+  MAX_NET_HOSTS
+} from '../../formats/limits.js'
 import { isEntryName } from '../../formats/package.js'
-import { isTitleId } from '../../formats/records/fields.js'
+import { isTitleId, NET_HOST } from '../../formats/records/fields.js'
 import { inspectFile, isFolder, readFile, translate } from '../files.js'
 
 /** Modules that a title can ask for. `assets` comes by itself with an assets folder. */
@@ -25,11 +30,14 @@ export interface App {
   readonly engine: 'quickjs' | 'ses'
   readonly engineRequired: boolean
   readonly permissions: readonly string[]
+  /** Hosts that it asks to reach; there when it asks for `net`. */
+  readonly net: readonly string[] | undefined
   readonly limits: {
     readonly memoryMiB?: number
     readonly cpuMs?: number
     readonly wallMs?: number
     readonly outputMiB?: number
+    readonly saveMiB?: number
   }
   /** Path of the module to bundle. */
   readonly entry: string
@@ -76,6 +84,7 @@ function readSingleFile(path: string): App {
     engine: 'quickjs',
     engineRequired: false,
     permissions: [],
+    net: undefined,
     limits: {},
     entry: path,
     folder: join(path, '..'),
@@ -104,6 +113,15 @@ function readPackage(folder: string): App {
   const packageFields = fieldsOf(json, path)
   const read = new FieldReader(path, fieldsOf(packageFields['coffer'], `${path}: coffer`))
   const assets = read.optional('assets', isText, 'the name of a folder')
+  const permissions = (read.optional('permissions', isPermissions, `a list of ${PERMISSIONS.join(', ')}`) ??
+    []) as string[]
+  const net = permissions.includes('net')
+    ? (read.required(
+        'net',
+        isNetHosts,
+        'hosts that it asks to reach, such as ["api.example.org"]'
+      ) as string[])
+    : undefined
   const app: App = {
     id: read.required(
       'id',
@@ -123,9 +141,8 @@ function readPackage(folder: string): App {
         App['engine'] | undefined) ?? 'quickjs',
     engineRequired:
       read.optional('engineRequired', value => typeof value === 'boolean', 'true or false') === true,
-    permissions:
-      (read.optional('permissions', isPermissions, `a list of ${PERMISSIONS.join(', ')}`) as
-        string[] | undefined) ?? [],
+    permissions,
+    net,
     limits: readLimits(path, read.optional('limits', isObject, 'an object')),
     entry: join(folder, read.required('entry', isText, 'the path of a module') as string),
     folder,
@@ -143,12 +160,14 @@ function readLimits(path: string, value: unknown): App['limits'] {
   const cpuMs = number('cpuMs', 0xffffffff)
   const wallMs = number('wallMs', 0xffffffff)
   const outputMiB = number('outputMiB', 4096)
+  const saveMiB = number('saveMiB', 1024)
   read.refuseOthers()
   return {
     ...(memoryMiB === undefined ? {} : { memoryMiB }),
     ...(cpuMs === undefined ? {} : { cpuMs }),
     ...(wallMs === undefined ? {} : { wallMs }),
-    ...(outputMiB === undefined ? {} : { outputMiB })
+    ...(outputMiB === undefined ? {} : { outputMiB }),
+    ...(saveMiB === undefined ? {} : { saveMiB })
   }
 }
 
@@ -167,6 +186,12 @@ const isPermissions = (value: unknown): boolean =>
   Array.isArray(value) &&
   value.every(item => (PERMISSIONS as readonly unknown[]).includes(item)) &&
   new Set(value).size === value.length
+
+const isNetHosts = (value: unknown): boolean =>
+  Array.isArray(value) &&
+  value.length >= 1 &&
+  value.length <= MAX_NET_HOSTS &&
+  value.every(item => typeof item === 'string' && item.length <= MAX_NET_HOST_CHARS && NET_HOST.test(item))
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -225,6 +225,7 @@ function sealTitle(
     limits: app.limits,
     loaderLevel: LOADER_LEVEL,
     name: app.name,
+    ...(app.net === undefined ? {} : { net: app.net }),
     payloadBytes: sealedSize(packageBytes),
     permissions: app.permissions,
     pressed: powers.now(),

@@ -50,8 +50,11 @@ export const mediumPaths = (root: string) => {
     /** The same, for a copy under another key while that name is taken. */
     ownTitle: (sealed: SealedFor) => join(folder, 'titles', ownTitleName(sealed)),
     saves: (titleId: string) => join(folder, 'saves', titleId),
-    /** Slots differ in case where file systems do not: the file's name is the slot's bytes in hexadecimal. */
-    save: (titleId: string, slot: string) => join(folder, 'saves', titleId, `${hex(utf8(slot))}.save`)
+    saveIndex: (titleId: string) => join(folder, 'saves', titleId, 'index'),
+    saveLock: (titleId: string) => join(folder, 'saves', titleId, 'lock'),
+    /** Slots differ in case where file systems do not: the file's name has the slot's bytes in hexadecimal. */
+    save: (titleId: string, slot: string, commit: number) =>
+      join(folder, 'saves', titleId, `${hex(utf8(slot))}-${commit}.save`)
   }
 }
 

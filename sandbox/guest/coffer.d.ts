@@ -40,9 +40,26 @@ declare module 'coffer:save' {
   export function list(): Promise<string[]>
   export function read(slot: string): Promise<Uint8Array | null>
   export function readText(slot: string): Promise<string | null>
-  /** Resolves when the save would survive a pulled plug. */
+  /**
+   * Resolves when the save would survive a pulled plug. Rejects with an error whose `code` is `COFFER_SAVE_QUOTA` when
+   * there is no space left for it; what was there before stays.
+   */
   export function write(slot: string, data: Uint8Array | string): Promise<void>
   export function remove(slot: string): Promise<void>
+
+  /** The saves as a transaction sees them: as they were when it began, with its own changes. */
+  export interface Saves {
+    list(): Promise<string[]>
+    read(slot: string): Promise<Uint8Array | null>
+    readText(slot: string): Promise<string | null>
+    write(slot: string, data: Uint8Array | string): void
+    remove(slot: string): void
+  }
+  /**
+   * Change several slots, all of them or none, whatever happens meanwhile. What `work` throws leaves everything as it
+   * was. Where another run of the same title has saved meanwhile, `work` is called again.
+   */
+  export function transaction<T>(work: (saves: Saves) => T | Promise<T>): Promise<T>
 }
 
 declare module 'coffer:license' {

@@ -8,11 +8,13 @@ import {
   getPrototypeOf,
   hasOwn,
   mapGet,
+  startsWith,
   weakSetAdd,
   weakSetHas
 } from '../primordials.js'
 import { type FlatError, readError, writeError } from '../protocol.js'
 import { type Bounds, Reader, UnsupportedValue, type WireHost, Writer } from '../wire.js'
+import { define } from './globals.js'
 
 /** What an engine gives the SDK. */
 export interface Native {
@@ -139,14 +141,11 @@ export function revive(reader: Reader): Error {
   const args = [message]
   const known = mapGet(ERRORS, name)
   const error = construct(known ?? ErrorOf, args) as Error
-  if (known === undefined) {
-    defineProperty(error, 'name', {
-      __proto__: null,
-      value: name,
-      writable: true,
-      configurable: true
-    } as never)
-  }
+  if (known !== undefined) return error
+  // A CofferError arrives under its code.
+  const coded = startsWith(name, 'COFFER_')
+  define(error, 'name', coded ? 'CofferError' : name)
+  if (coded) define(error, 'code', name)
   return error
 }
 

@@ -48,7 +48,7 @@ export function makeModules(link: Link): Modules {
     begin(grants) {
       for (let i = 0; i < grants.length; i++) {
         const module = grants[i][0] as string
-        const made = (exports[module] = {} as ModuleExports)
+        const made = {} as ModuleExports
         for (let k = 0; k < grants[i][1].length; k++) {
           const grant = grants[i][1][k]
           const name = grant[0] as string
@@ -60,7 +60,7 @@ export function makeModules(link: Link): Modules {
             true
           )
         }
-        DERIVE[module]?.(made)
+        exports[module] = DERIVE[module]?.(made) ?? made
       }
     },
     settle(reader) {
@@ -73,12 +73,11 @@ export function makeModules(link: Link): Modules {
   }
 }
 
-/** What the SDK adds to a granted module; listed for linking in protocol.ts. */
-const DERIVE: Record<string, (exports: ModuleExports) => void> = {
-  terminal(exports) {
-    const { interactive, write: tell, readKey } = exports
-    const write = (exports['write'] = (text: unknown) => tell(`${text}`))
-    exports['readLine'] = async (prompt?: string): Promise<string | null> => {
+/** What a program sees of a module that the SDK makes something of; listed for linking in protocol.ts. */
+const DERIVE: Record<string, (granted: ModuleExports) => ModuleExports> = {
+  terminal({ interactive, size, write: tell, readKey }) {
+    const write = (text: unknown) => tell(`${text}`)
+    const readLine = async (prompt?: string): Promise<string | null> => {
       if (prompt !== undefined) write(`${prompt}`)
       const echo = (text: string) => interactive && write(text)
       let line = ''
@@ -100,22 +99,75 @@ const DERIVE: Record<string, (exports: ModuleExports) => void> = {
         }
       }
     }
+    return { interactive, size, write, readKey, readLine }
   },
-  assets(exports) {
-    const { read, list } = exports
+  assets({ read, list }) {
     // The list never changes; asked for once.
     let known: readonly object[] | undefined
-    exports['list'] = () => (known ??= list() as readonly object[]).map(entry => ({ ...entry }))
-    exports['readText'] = async (path: string) => new TextDecoder().decode(await read(path))
-  },
-  save(exports) {
-    const { read, write } = exports
-    exports['readText'] = async (slot: string) => {
-      const bytes = await read(slot)
-      return bytes === null ? null : new TextDecoder().decode(bytes)
+    return {
+      list: () => (known ??= list() as readonly object[]).map(entry => ({ ...entry })),
+      read,
+      readText: async (path: string) => new TextDecoder().decode(await read(path))
     }
-    exports['write'] = (slot: string, data: Uint8Array | string) =>
-      write(slot, typeof data === 'string' ? new TextEncoder().encode(data) : data)
+  },
+  save
+}
+
+type Data = Uint8Array | string
+/** How often the work of a transaction is done again because another guest saved meanwhile. */
+const TRANSACTION_TRIES = 10
+
+function save({ list, read, commit, revision }: ModuleExports): ModuleExports {
+  const bytesOf = (data: Data) => (typeof data === 'string' ? new TextEncoder().encode(data) : data)
+  const textOf = (bytes: Uint8Array | null) => (bytes === null ? null : new TextDecoder().decode(bytes))
+  const transaction = async (work: (saves: object) => unknown): Promise<unknown> => {
+    for (let tries = 1; ; tries++) {
+      const basis = await revision()
+      const changes = new Map<string, Uint8Array | null>()
+      let open = true
+      const change = (slot: string, bytes: Uint8Array | null) => {
+        if (!open) throw new TypeError('Cannot save: the transaction has ended')
+        changes.set(slot, bytes)
+      }
+      const current = async (slot: string): Promise<Uint8Array | null> => {
+        const changed = changes.get(slot)
+        return changed === undefined ? read(slot) : changed && changed.slice()
+      }
+      const saves = {
+        list: async () => {
+          const slots = new Set<string>(await list())
+          for (const [slot, bytes] of changes) {
+            if (bytes === null) slots.delete(slot)
+            else slots.add(slot)
+          }
+          return [...slots].sort()
+        },
+        read: current,
+        readText: async (slot: string) => textOf(await current(slot)),
+        write: (slot: string, data: Data) => change(`${slot}`, bytesOf(data).slice()),
+        remove: (slot: string) => change(`${slot}`, null)
+      }
+      let result: unknown
+      try {
+        result = await work(saves)
+      } finally {
+        open = false
+      }
+      try {
+        await commit([...changes], basis)
+        return result
+      } catch (error) {
+        if ((error as { code?: unknown }).code !== 'COFFER_BUSY' || tries === TRANSACTION_TRIES) throw error
+      }
+    }
+  }
+  return {
+    list,
+    read,
+    readText: async (slot: string) => textOf(await read(slot)),
+    write: async (slot: string, data: Data) => commit([[slot, bytesOf(data)]]),
+    remove: async (slot: string) => commit([[slot, null]]),
+    transaction
   }
 }
 

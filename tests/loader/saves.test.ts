@@ -1,4 +1,5 @@
 /** What titles store: sealed to their own license, on their own medium, whole or not at all. */
+import { spawn, spawnSync } from 'node:child_process'
 import {
   copyFileSync,
   mkdirSync,
@@ -10,6 +11,7 @@ import {
   writeFileSync
 } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { hex, utf8 } from '../../formats/bytes.js'
@@ -17,7 +19,7 @@ import { mediumPaths } from '../../loader/medium/layout.js'
 import { measureMedium } from '../../loader/medium/measure.js'
 import { readLicense, readTitle } from '../../loader/read.js'
 import { authenticate, recheck } from '../../loader/recheck.js'
-import { MAX_SAVE_BYTES, MediumSaves } from '../../loader/saves.js'
+import { DEFAULT_SAVE_BYTES, MediumSaves } from '../../loader/saves.js'
 import { unwrapPayloadKey } from '../../loader/unwrap.js'
 import { closeSites, filesUnder, librarySite, SCHEMES } from '../helpers/library-site.js'
 import { rejectsWith } from '../helpers/rejects.js'
@@ -26,8 +28,35 @@ const site = await librarySite()
 test.after(closeSites)
 
 const SOURCE = `
-  import { list, read, remove, write } from 'coffer:save'
+  import { list, read, readText, remove, transaction, write } from 'coffer:save'
   export { list, read, remove, write }
+  /** Two slots that must always say the same. */
+  export const both = () => transaction(async saves => {
+    const next = Number((await saves.readText('a')) ?? 0) + 1
+    saves.write('a', String(next))
+    saves.write('b', String(next))
+    saves.remove('gone-' + (next - 1))
+    saves.write('gone-' + next, '')
+    return next
+  })
+  export const manyTimes = async () => { for (let i = 0; i < 6; i++) await both() }
+  export const state = async () => [await readText('a'), await readText('b'), await list()]
+  export const fails = () => transaction(saves => { saves.write('a', 'half'); throw new RangeError('changed my mind') })
+  export const isolated = () => transaction(async saves => {
+    saves.write('a', 'inside'); saves.remove('b')
+    return [await saves.readText('a'), await saves.readText('b'), await saves.list(), await readText('a')]
+  })
+  export const reads = async (slot, bytes) => {
+    let runs = 0
+    const seen = await transaction(async saves => {
+      const before = await saves.readText('a')
+      if (++runs === 1) await write('a', 'changed outside')
+      saves.write('b', 'after ' + (await saves.readText('a')))
+      return before
+    })
+    return [runs, seen, await readText('b')]
+  }
+  export const full = async bytes => { try { await write('big', bytes) } catch (error) { return [error.name, error.code, error.message] } }
   export default () => 0`
 const TITLE = { source: SOURCE, fields: { permissions: ['save'] } }
 
@@ -48,13 +77,21 @@ function storeOf(root: string, id: string): MediumSaves {
   return new MediumSaves(mediumPaths(root), id, key, site.powers)
 }
 
+const write = (store: MediumSaves, slot: string, bytes: Uint8Array) => store.commit([{ slot, bytes }])
+const remove = (store: MediumSaves, slot: string) => store.commit([{ slot, bytes: undefined }])
+/** The file of a slot, whichever commit wrote it. */
+const fileOf = (root: string, id: string, slot: string): string => {
+  const folder = mediumPaths(root).saves(id)
+  const name = readdirSync(folder).find(name => new RegExp(`^${hex(utf8(slot))}-\\d+\\.save$`).test(name))
+  return join(folder, name!)
+}
+
 const filled = (length: number, byte = 7) => new Uint8Array(length).fill(byte)
 const clear = (root: string, id: string) =>
   rmSync(mediumPaths(root).saves(id), { recursive: true, force: true })
 
 for (const scheme of SCHEMES) {
   const { root, id, master } = titles[scheme]
-  const paths = mediumPaths(root)
 
   test(`what a ${scheme} title stores it finds again, and nobody finds it in the clear`, async () => {
     const secret = utf8('progress of the player: level 12, 300 gold')
@@ -82,10 +119,10 @@ for (const scheme of SCHEMES) {
   test(`a ${scheme} title does not start on a save that is damaged, cut, moved or from elsewhere`, async () => {
     {
       using store = storeOf(root, id)
-      store.write('a', filled(100))
-      store.write('b', filled(100, 8))
+      await write(store, 'a', filled(100))
+      await write(store, 'b', filled(100, 8))
     }
-    const [a, b] = [paths.save(id, 'a'), paths.save(id, 'b')]
+    const [a, b] = [fileOf(root, id, 'a'), fileOf(root, id, 'b')]
     const whole = readFileSync(a)
     const start = () => site.launch(root, id, { capabilities: { save: true } })
     const refused = async (what: string) => {
@@ -114,9 +151,9 @@ for (const scheme of SCHEMES) {
     await site.copy(master, second, id)
     {
       using store = storeOf(second, id)
-      store.write('a', filled(100))
+      await write(store, 'a', filled(100))
     }
-    copyFileSync(mediumPaths(second).save(id, 'a'), a)
+    copyFileSync(fileOf(second, id, 'a'), a)
     await refused('another medium')
 
     // Another title on the same medium.
@@ -125,15 +162,15 @@ for (const scheme of SCHEMES) {
     await site.copy(pressed.master, root, other)
     {
       using store = storeOf(root, other)
-      store.write('a', filled(100))
+      await write(store, 'a', filled(100))
     }
-    copyFileSync(paths.save(other, 'a'), a)
+    copyFileSync(fileOf(root, other, 'a'), a)
     await refused('another title')
 
     // Without the permission the title cannot see them, and starts.
     const { id: plain, root: plainRoot } = await site.copied(`org.plain.${scheme}`, { scheme })
     mkdirSync(mediumPaths(plainRoot).saves(plain), { recursive: true })
-    writeFileSync(mediumPaths(plainRoot).save(plain, 'a'), 'noise')
+    writeFileSync(mediumPaths(plainRoot).saveIndex(plain), 'noise')
     await site.runs(plainRoot, plain)
 
     writeFileSync(a, whole)
@@ -145,7 +182,7 @@ for (const scheme of SCHEMES) {
   test(`saves of a ${scheme} title outlive ordering it again, and a new release`, async () => {
     {
       using store = storeOf(root, id)
-      store.write('kept', filled(10))
+      await write(store, 'kept', filled(10))
     }
     await site.copy(master, root, id)
     const next = await site.press(id, { ...TITLE, scheme, release: 2 })
@@ -175,16 +212,16 @@ test('a slot is named by 1 to 64 of A-Z a-z 0-9 . _ -, and case counts', async (
     'x'.repeat(64),
     'X'.repeat(64)
   ]
-  for (const [index, slot] of good.entries()) store.write(slot, filled(1, index))
+  await store.commit(good.map((slot, index) => ({ slot, bytes: filled(1, index) })))
   assert.equal(store.list().sort(), [...good].sort())
   for (const [index, slot] of good.entries()) assert.equal(store.read(slot), filled(1, index), slot)
   // Where a file system folds case, names of files must differ all the same.
   const names = readdirSync(mediumPaths(root).saves(id)).map(name => name.toLowerCase())
-  assert.is(new Set(names).size, good.length)
+  assert.is(new Set(names).size, good.length + 1)
   for (const slot of ['', 'x'.repeat(65), 'a/b', '../a', 'a b', 'ä', 'a\0', 'a\n', '\u{1f600}']) {
-    await rejectsWith('COFFER_VALUE_UNSUPPORTED', () => store.write(slot, filled(1)))
+    await rejectsWith('COFFER_VALUE_UNSUPPORTED', () => write(store, slot, filled(1)))
     await rejectsWith('COFFER_VALUE_UNSUPPORTED', () => store.read(slot))
-    await rejectsWith('COFFER_VALUE_UNSUPPORTED', () => store.remove(slot))
+    await rejectsWith('COFFER_VALUE_UNSUPPORTED', () => remove(store, slot))
   }
   assert.equal(
     filesUnder(root).filter(file => !file.startsWith('.coffer')),
@@ -196,7 +233,7 @@ test('a slot is named by 1 to 64 of A-Z a-z 0-9 . _ -, and case counts', async (
 test("list() tells saves from strangers' files", async () => {
   const { root, id } = titles.certificate
   using store = storeOf(root, id)
-  store.write('mine', filled(1))
+  await write(store, 'mine', filled(1))
   const folder = mediumPaths(root).saves(id)
   for (const name of [
     'notes.txt',
@@ -204,6 +241,8 @@ test("list() tells saves from strangers' files", async () => {
     'zz.save',
     '61.SAVE',
     '6.save',
+    '61-0.save',
+    '61.save',
     '.save',
     'ff.save',
     '2f.save',
@@ -219,25 +258,25 @@ test("list() tells saves from strangers' files", async () => {
 test('what a title stores is bounded in bytes and in slots, and what is there stays', async () => {
   const { root, id } = titles.conversion
   using store = storeOf(root, id)
-  store.write('big', filled(MAX_SAVE_BYTES))
-  await rejectsWith('COFFER_QUOTA', () => store.write('more', filled(1)))
-  await rejectsWith('COFFER_QUOTA', () => store.write('big', filled(MAX_SAVE_BYTES + 1)))
-  assert.is(store.read('big')!.length, MAX_SAVE_BYTES)
-  store.write('big', filled(10))
-  for (let i = 1; i < 256; i++) writeFileSync(mediumPaths(root).save(id, `slot-${i}`), '')
+  await write(store, 'big', filled(DEFAULT_SAVE_BYTES))
+  await rejectsWith('COFFER_SAVE_QUOTA', () => write(store, 'more', filled(1)))
+  await rejectsWith('COFFER_SAVE_QUOTA', () => write(store, 'big', filled(DEFAULT_SAVE_BYTES + 1)))
+  assert.is(store.read('big')!.length, DEFAULT_SAVE_BYTES)
+  await write(store, 'big', filled(10))
+  await store.commit(Array.from({ length: 255 }, (_, i) => ({ slot: `slot-${i + 1}`, bytes: filled(0) })))
   assert.is(store.list().length, 256)
-  const error = await rejectsWith('COFFER_QUOTA', () => store.write('one-more', filled(1)))
+  const error = await rejectsWith('COFFER_SAVE_QUOTA', () => write(store, 'one-more', filled(1)))
   assert.match(error.found!, '257')
-  store.write('big', filled(11))
-  store.remove('slot-1')
-  store.write('one-more', filled(1))
+  await write(store, 'big', filled(11))
+  await remove(store, 'slot-1')
+  await write(store, 'one-more', filled(1))
   clear(root, id)
 })
 
 test('what a killed title left half written is cleared away, what another is writing is not', async () => {
   const { root, id } = titles.certificate
   using store = storeOf(root, id)
-  store.write('slot', filled(5))
+  await write(store, 'slot', filled(5))
   const folder = mediumPaths(root).saves(id)
   const dead = join(folder, `.tmp-999999999-x`)
   const alive = join(folder, `.tmp-${process.ppid}-x`)
@@ -247,15 +286,15 @@ test('what a killed title left half written is cleared away, what another is wri
     await using guest = await site.launch(root, id, { capabilities: { save: true } })
     assert.equal(await guest.call('list'), ['slot'])
   }
-  assert.equal(readdirSync(folder).sort(), [`.tmp-${process.ppid}-x`, `${hex(utf8('slot'))}.save`])
+  assert.equal(readdirSync(folder).sort(), [`.tmp-${process.ppid}-x`, `${hex(utf8('slot'))}-1.save`, 'index'])
   clear(root, id)
 })
 
 test("a folder in a save's place is a damaged save, not a crash", async () => {
   const { root, id } = titles.certificate
   using store = storeOf(root, id)
-  store.write('slot', filled(5))
-  const path = mediumPaths(root).save(id, 'slot')
+  await write(store, 'slot', filled(5))
+  const path = fileOf(root, id, 'slot')
   renameSync(path, `${path}.aside`)
   mkdirSync(path)
   await rejectsWith('COFFER_SAVE_DAMAGED', () => site.launch(root, id, { capabilities: { save: true } }))
@@ -274,8 +313,8 @@ test('a link in place of the saves folder is refused, and nothing is written or 
   symlinkSync(elsewhere, folder)
   await rejectsWith('COFFER_RECORD_DAMAGED', () => site.launch(root, id, { capabilities: { save: true } }))
   using store = storeOf(root, id)
-  await rejectsWith('COFFER_RECORD_DAMAGED', () => store.write('slot', filled(5)))
-  await rejectsWith('COFFER_RECORD_DAMAGED', () => store.remove('slot'))
+  await rejectsWith('COFFER_RECORD_DAMAGED', () => write(store, 'slot', filled(5)))
+  await rejectsWith('COFFER_RECORD_DAMAGED', () => remove(store, 'slot'))
   assert.equal(readdirSync(elsewhere), ['.tmp-1-other'])
   rmSync(folder)
 })
@@ -284,6 +323,130 @@ test('a title that asks for saves does not start without them', async () => {
   const { root, id } = titles.certificate
   const error = await rejectsWith('COFFER_PERMISSION_NEEDED', () => site.launch(root, id))
   assert.match(error.hint!, '--allow save')
+})
+
+const textOf = (bytes: Uint8Array | undefined) => bytes && new TextDecoder().decode(bytes)
+
+test('a transaction changes all of its slots or none, and sees its own changes', async () => {
+  const { root, id } = titles.certificate
+  await using guest = await site.launch(root, id, { capabilities: { save: true } })
+  assert.is(await guest.call('both'), 1)
+  assert.is(await guest.call('both'), 2)
+  assert.equal(await guest.call('state'), ['2', '2', ['a', 'b', 'gone-2']])
+  await guest.call('fails').then(
+    () => assert.unreachable(),
+    (error: Error) => assert.is(error.message, 'changed my mind')
+  )
+  assert.equal(await guest.call('state'), ['2', '2', ['a', 'b', 'gone-2']])
+  assert.equal(await guest.call('isolated'), ['inside', null, ['a', 'gone-2'], '2'])
+  assert.equal(await guest.call('state'), ['inside', null, ['a', 'gone-2']])
+  clear(root, id)
+})
+
+test('a transaction whose saves were changed meanwhile is done again with what is there now', async () => {
+  const { root, id } = titles.conversion
+  await using guest = await site.launch(root, id, { capabilities: { save: true } })
+  await guest.call('write', 'a', utf8('first'))
+  assert.equal(await guest.call('reads'), [2, 'changed outside', 'after changed outside'])
+  clear(root, id)
+})
+
+test('a commit on an older revision is refused, and so is one by a store that is gone', async () => {
+  const { root, id } = titles.certificate
+  using one = storeOf(root, id)
+  using two = storeOf(root, id)
+  const basis = one.revision()
+  await write(two, 'a', filled(1))
+  await rejectsWith('COFFER_BUSY', () => one.commit([{ slot: 'b', bytes: filled(1) }], basis))
+  await rejectsWith('COFFER_BUSY', () => one.commit([], basis))
+  await one.commit([], one.revision())
+  assert.equal(one.list(), ['a'])
+  two[Symbol.dispose]()
+  await rejectsWith('COFFER_GUEST_GONE', () => write(two, 'c', filled(1)))
+  await rejectsWith('COFFER_GUEST_GONE', () => two.list())
+  clear(root, id)
+})
+
+test('killed wherever it writes, a title finds all of its last transaction or none of it', async () => {
+  const { root, id } = titles.conversion
+  const child = fileURLToPath(new URL('../helpers/library-child.js', import.meta.url))
+  const both = (dieAt: number) =>
+    spawnSync(process.execPath, [child, 'call', site.home.folder, root, id, String(dieAt), 'both'], {
+      encoding: 'utf8'
+    })
+  assert.is(both(0).status, 0)
+  let expected = 1
+  let kills = 0
+  for (let dieAt = 1; ; dieAt++) {
+    const { status, signal, stderr } = both(dieAt)
+    using store = storeOf(root, id)
+    const [a, b] = ['a', 'b'].map(slot => Number(textOf(store.read(slot))))
+    assert.is(a, b, `killed at ${dieAt}`)
+    assert.ok(a === expected || a === expected + 1, `killed at ${dieAt}: ${a} after ${expected}`)
+    assert.equal(store.list(), ['a', 'b', `gone-${a}`])
+    expected = a!
+    if (status === 0) break
+    assert.is(signal, 'SIGKILL', stderr)
+    kills++
+  }
+  assert.ok(kills >= 5, `it was killed ${kills} times`)
+  // Nothing of the killed ones stays.
+  const names = readdirSync(mediumPaths(root).saves(id))
+  assert.equal(
+    names.filter(name => !name.endsWith('.save')),
+    ['index']
+  )
+  assert.is(names.length, 4)
+  clear(root, id)
+})
+
+test('two processes that save at once lose nothing', async () => {
+  const { root, id } = titles.certificate
+  const child = fileURLToPath(new URL('../helpers/library-child.js', import.meta.url))
+  const run = () =>
+    new Promise<number | null>(resolve =>
+      spawn(process.execPath, [child, 'call', site.home.folder, root, id, '0', 'manyTimes'], {
+        stdio: ['ignore', 'ignore', 'inherit']
+      }).once('close', resolve)
+    )
+  assert.equal(await Promise.all([run(), run()]), [0, 0])
+  using store = storeOf(root, id)
+  assert.is(textOf(store.read('a')), '12')
+  assert.is(textOf(store.read('b')), '12')
+  clear(root, id)
+})
+
+test('an older file of a slot does not open in place of the newer one; one that is taken out is a slot without a save', async () => {
+  const { root, id } = titles.certificate
+  using store = storeOf(root, id)
+  await write(store, 'a', utf8('old'))
+  const old = readFileSync(fileOf(root, id, 'a'))
+  await write(store, 'a', utf8('new'))
+  writeFileSync(fileOf(root, id, 'a'), old)
+  await rejectsWith('COFFER_SAVE_DAMAGED', () => store.read('a'))
+  rmSync(fileOf(root, id, 'a'))
+  assert.is(store.read('a'), undefined)
+  store.verify()
+  const index = mediumPaths(root).saveIndex(id)
+  writeFileSync(index, Buffer.concat([readFileSync(index), filled(1)]))
+  const error = await rejectsWith('COFFER_SAVE_DAMAGED', () => store.verify())
+  assert.match(error.hint!, 'folder')
+  clear(root, id)
+})
+
+test('a title learns by a code that its space is used up, and may have as much as its manifest asks for', async () => {
+  const { root, id } = await site.copied('org.small.saves', {
+    ...TITLE,
+    fields: { ...TITLE.fields, limits: { saveMiB: 1 } }
+  })
+  await using guest = await site.launch(root, id, { capabilities: { save: true } })
+  assert.is(await guest.call('full', filled(1024 * 1024)), undefined)
+  assert.equal(await guest.call('full', filled(1024 * 1024 + 1)), [
+    'CofferError',
+    'COFFER_SAVE_QUOTA',
+    'The title has used up its space for saves on this medium.'
+  ])
+  assert.equal(await guest.call('read', 'big'), filled(1024 * 1024))
 })
 
 test.run()

@@ -1,5 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import type { SaveStore } from '../../sandbox/index.js'
 import { keysOf, testTerminal } from './helpers/terminal.js'
 import {
   ENGINES,
@@ -131,11 +132,11 @@ test('wick goes on from a save as if it had never been left, on the other engine
 test('wick saves on every new floor, and when it is left', async () => {
   const inner = saveStore()
   const floors: number[] = []
-  const write = (slot: string, bytes: Uint8Array) => {
-    floors.push(JSON.parse(new TextDecoder().decode(bytes)).game.level.floor)
-    return inner.write(slot, bytes)
+  const commit: SaveStore['commit'] = changes => {
+    for (const { bytes } of changes) floors.push(JSON.parse(new TextDecoder().decode(bytes)).game.level.floor)
+    return inner.commit(changes)
   }
-  await play('ses', { args: ['--seed', '1', '--keys', LEG + LEG], save: { ...inner, write } })
+  await play('ses', { args: ['--seed', '1', '--keys', LEG + LEG], save: { ...inner, commit } })
   assert.equal(floors, [2, 2])
 })
 

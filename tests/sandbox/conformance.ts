@@ -938,8 +938,13 @@ export function conform(way: string, how: LaunchOptions): void {
           save: {
             list: () => [...saved.keys()],
             read: slot => saved.get(slot),
-            write: async (slot, bytes) => void saved.set(slot, bytes),
-            remove: slot => void saved.delete(slot)
+            commit: async changes => {
+              for (const { slot, bytes } of changes) {
+                if (bytes === undefined) saved.delete(slot)
+                else saved.set(slot, bytes)
+              }
+            },
+            revision: () => 0
           }
         }
       }

@@ -3,7 +3,8 @@ import { CofferError } from '../../../formats/errors.js'
 import { launch, type AssetSource, type Engine, type SaveStore } from '../../../sandbox/index.js'
 import { readApp, type App } from '../../copier/app.js'
 import { packageContents } from '../../copier/press.js'
-import { manifestLimits } from '../../launch.js'
+import { manifestLimits, saveQuotaBytes } from '../../launch.js'
+import { checkSaveQuota } from '../../saves.js'
 import type { Call, Outcome } from '../command.js'
 import { say } from '../output.js'
 import { limitsOf, RUN_CPU_MS, runProgram } from '../program.js'
@@ -29,7 +30,7 @@ export async function execute(call: Call): Promise<Outcome> {
           ...(app.assetsFolder === undefined ? {} : { assets: assetsOf(contents) }),
           license: { kind: 'perpetual', features: call.list('feature'), expires: null },
           ...(asks('terminal') ? { terminal: await terminal() } : {}),
-          ...(asks('save') ? { save: memorySaves() } : {})
+          ...(asks('save') ? { save: memorySaves(saveQuotaBytes(app)) } : {})
         }
       })
     },
@@ -71,12 +72,24 @@ function assetsOf(contents: Awaited<ReturnType<typeof packageContents>>['content
   }
 }
 
-function memorySaves(): SaveStore {
-  const slots = new Map<string, Uint8Array>()
+function memorySaves(quotaBytes: number): SaveStore {
+  let slots = new Map<string, Uint8Array>()
   return {
-    list: () => [...slots.keys()],
+    list: () => [...slots.keys()].sort(),
     read: slot => slots.get(slot)?.slice(),
-    write: (slot, bytes) => void slots.set(slot, bytes.slice()),
-    remove: slot => void slots.delete(slot)
+    commit(changes) {
+      const next = new Map(slots)
+      for (const { slot, bytes } of changes) {
+        if (bytes === undefined) next.delete(slot)
+        else next.set(slot, bytes.slice())
+      }
+      checkSaveQuota(
+        quotaBytes,
+        [...next.values()].map(bytes => bytes.length)
+      )
+      slots = next
+    },
+    // Nobody else has them.
+    revision: () => 0
   }
 }

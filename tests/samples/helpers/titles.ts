@@ -55,8 +55,13 @@ export function saveStore(
     slots,
     list: () => [...slots.keys()],
     read: slot => slots.get(slot)?.slice(),
-    write: (slot, bytes) => void slots.set(slot, bytes.slice()),
-    remove: slot => void slots.delete(slot)
+    commit(changes) {
+      for (const { slot, bytes } of changes) {
+        if (bytes === undefined) slots.delete(slot)
+        else slots.set(slot, bytes.slice())
+      }
+    },
+    revision: () => 0
   }
 }
 
