@@ -60,6 +60,16 @@ export const engineFailed = (what: string, cause?: unknown): CofferError =>
     cause
   })
 
+export const imageUnfit = (): CofferError =>
+  new CofferError(
+    'COFFER_ENGINE_UNSUITABLE',
+    'Cannot start the title: it was sealed without its source, and its image does not fit here.',
+    {
+      expected: 'the build of the engine, and the grants, that it was pressed for',
+      hint: 'Use the version of coffer that its publisher names, or get a newer release of the title.'
+    }
+  )
+
 export const unsupported = (what: string, reason: string): CofferError =>
   new CofferError('COFFER_VALUE_UNSUPPORTED', `Cannot pass ${what}: it holds ${reason}.`, {
     hint: 'What crosses is JSON, undefined, bigint, and Uint8Array.'

@@ -145,6 +145,16 @@ export interface Capabilities {
   readonly host?: Readonly<Record<string, HostFunction>>
 }
 
+/**
+ * A program in one or both of its forms. The image is taken where it fits, since it starts sooner; the source otherwise.
+ */
+export interface Program {
+  /** UTF-8 of one ES module, whose only imports are `coffer:` modules. */
+  readonly source?: Uint8Array | undefined
+  /** What pressing made of it for QuickJS. Code, and taken as such: only from a title that was verified. */
+  readonly image?: Uint8Array | undefined
+}
+
 export interface LaunchOptions {
   readonly engine?: Engine
   readonly isolation?: Isolation

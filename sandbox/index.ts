@@ -3,15 +3,8 @@
  *
  * @see docs/spec.md §7
  */
-import {
-  type Engine,
-  type Guest,
-  guestFor,
-  type Isolation,
-  type LaunchOptions,
-  type TypedGuest,
-  type Value
-} from './guest.js'
+import { guestFor, type LaunchOptions, type TypedGuest, type Value } from './guest.js'
+import { launchProgram } from './launch.js'
 
 export {
   type AssetSource,
@@ -35,11 +28,8 @@ export {
 } from './guest.js'
 export { CofferError } from '../formats/errors.js'
 
-const ENGINES: readonly Engine[] = ['quickjs', 'ses']
-const ISOLATIONS: readonly Isolation[] = ['inline', 'thread']
-
 /**
- * Start a program in a sandbox of its own. Each way to run one is loaded when it is first asked for.
+ * Start a program in a sandbox of its own.
  *
  * @param source - UTF-8 of one ES module, whose only imports are granted `coffer:` modules. The caller keeps the
  *   bytes, and wipes them if they are secret: the QuickJS engine keeps none, SES keeps the text as long as it runs.
@@ -51,20 +41,6 @@ export async function launch<Api = Record<string, (...args: Value[]) => Value>>(
   source: Uint8Array,
   options: LaunchOptions = {}
 ): Promise<TypedGuest<Api>> {
-  return guestFor<Api>(await start(source, options), { args: options.args })
-}
-
-async function start(source: Uint8Array, options: LaunchOptions): Promise<Guest> {
-  const { engine = 'quickjs', isolation = 'inline' } = options
-  // Callers without a compiler: a way to run that is misspelt must not become the default one.
   if (!(source instanceof Uint8Array)) throw new TypeError('launch: source must be a Uint8Array of UTF-8')
-  if (!ENGINES.includes(engine)) throw new TypeError(`launch: no such engine: ${String(engine)}`)
-  if (!ISOLATIONS.includes(isolation)) throw new TypeError(`launch: no such isolation: ${String(isolation)}`)
-  if (engine === 'ses') return (await import('./ses/launch.js')).launchSes(source, options)
-  if (isolation === 'thread') return (await import('./thread/launch.js')).launchThread(source, options)
-  const [{ startSession }, { quickjs }] = await Promise.all([
-    import('./session.js'),
-    import('./quickjs/node.js')
-  ])
-  return startSession('quickjs', quickjs(), source, options)
+  return guestFor<Api>(await launchProgram({ source }, options), { args: options.args })
 }

@@ -37,6 +37,22 @@ export interface Machine {
    *   COFFER_LIMIT_*. What the program throws while it starts arrives as a protocol message.
    */
   evaluate(source: Uint8Array, name: string, modules: ReadonlyMap<string, readonly string[]>): void
+  /**
+   * In place of `evaluate`, before anything else: have the program as it was once it had started, out of an image of
+   * that moment. The first message tells the SDK what has changed since.
+   *
+   * @param image - Of a verified title. Copied; the caller wipes its own.
+   * @param constants - What exports of those modules are that are no functions, as bytes.
+   * @returns false where the image does not fit, since it was made for another build of the engine or linked otherwise.
+   * @throws CofferError COFFER_PACKAGE_DAMAGED, COFFER_LIMIT_MEMORY.
+   */
+  restore?(
+    image: Uint8Array,
+    modules: ReadonlyMap<string, readonly string[]>,
+    constants: ReadonlyMap<string, Uint8Array>
+  ): boolean
+  /** After `restore` and the first message: link what was granted beyond what the image knows. */
+  link?(): void
   /** Hand a message to the SDK and run all jobs that are due. */
   dispatch(message: Uint8Array): void
   /**

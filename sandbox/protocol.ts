@@ -8,12 +8,12 @@
  * @see docs/spec.md §7.3
  */
 import type { Value } from './guest.js'
-import type { Reader, Writer } from './wire.js'
+import { type Reader, type WireHost, Writer } from './wire.js'
 
 /** From the host. */
 export const TO_GUEST = {
   /** pendingJobs, valueBytes, valueItems, valueDepth: counts; modules: a list of {@link ModuleGrant}; dice: bytes.
-   * Before the program */
+   * Before the program; where it has started already, in a guest from an image, answered by `ready` */
   begin: 1,
   /** id, export, arguments: list */
   call: 2,
@@ -80,8 +80,26 @@ const OWN_EXPORTS: Readonly<Record<string, readonly string[]>> = {
   save: ['list', 'read', 'readText', 'write', 'remove', 'transaction']
 }
 
-export const exportsOf = ([module, exports]: ModuleGrant): readonly string[] =>
-  OWN_EXPORTS[module] ?? exports.map(([name]) => name)
+/** The modules that a program can be linked with, by specifier, and their exports. */
+export const linksOf = (grants: readonly ModuleGrant[]): ReadonlyMap<string, readonly string[]> =>
+  new Map(
+    grants.map(([module, exports]) => [
+      `coffer:${module}`,
+      OWN_EXPORTS[module] ?? exports.map(([name]) => name)
+    ])
+  )
+
+/** The exports among them that are no functions, as bytes. */
+export const constantsOf = (
+  grants: readonly ModuleGrant[],
+  wire: WireHost
+): ReadonlyMap<string, Uint8Array> =>
+  new Map(
+    grants.map(([module, exports]) => [
+      `coffer:${module}`,
+      new Writer(wire).begin(0).value(exports.filter(([, kind]) => kind === 'constant')).message
+    ])
+  )
 
 /** An error on the wire: name, message, stack, texts all. */
 export interface FlatError {

@@ -18,6 +18,7 @@ import {
   GuestError,
   type LaunchOptions,
   type Limits,
+  type Program,
   type Usage,
   type Value
 } from './guest.js'
@@ -28,7 +29,7 @@ import { MalformedMessage, Reader, UnsupportedValue, Writer } from './wire.js'
 
 /** Frames to the far side. */
 const TO_FAR = {
-  /** source: bytes, name: text, seed: number | undefined, limits: list, modules: list of ModuleGrant */
+  /** source, image: bytes | undefined, name: text, seed: number | undefined, limits: list, modules: list of ModuleGrant */
   start: 1,
   /** id, program: boolean, export, arguments: list */
   call: 2,
@@ -102,14 +103,14 @@ interface PendingCall {
  */
 export async function startRemote(
   engine: Engine,
-  source: Uint8Array,
+  program: Program,
   options: LaunchOptions,
   open: (events: NearEvents, limits: Limits) => NearChannel
 ): Promise<Guest> {
   if (options.signal?.aborted) throw interrupted()
   const guest = new RemoteGuest(engine, options, open)
   try {
-    await guest.start(source)
+    await guest.start(program)
   } catch (error) {
     await guest.dispose()
     throw error
@@ -167,12 +168,12 @@ class RemoteGuest implements Guest {
     options.signal?.addEventListener('abort', this.#onAbort, { once: true })
   }
 
-  async start(source: Uint8Array): Promise<void> {
+  async start({ source, image }: Program): Promise<void> {
     const { name = 'title.js', seed } = this.#options
     await new Promise<Value>((resolve, reject) => {
       this.#open(START, resolve, reject, false)
       const limits = LIMIT_NAMES.map(key => this.#limits[key])
-      const frame = this.#writer.begin(TO_FAR.start).value(source).value(name).value(seed)
+      const frame = this.#writer.begin(TO_FAR.start).value(source).value(image).value(name).value(seed)
       this.#channel.post(frame.value(limits).value(this.#grants.modules).message)
       this.#writer.wipe()
     })
@@ -446,7 +447,8 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
   }
 
   const start = async (reader: Reader) => {
-    const source = reader.value() as Uint8Array
+    const source = reader.value() as Uint8Array | undefined
+    const image = reader.value() as Uint8Array | undefined
     const name = reader.text()
     const seed = reader.value() as number | undefined
     const values = reader.list() as number[]
@@ -465,7 +467,7 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
       guest = await startSession(
         far.engine,
         factory,
-        source,
+        { source, image },
         { name, limits, stdout: output(1), stderr: output(2), ...(seed === undefined ? {} : { seed }) },
         {
           grants: {
@@ -478,7 +480,8 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
     } catch (error) {
       return fail(START, error)
     } finally {
-      source.fill(0)
+      source?.fill(0)
+      image?.fill(0)
     }
     reportUsage()
     channel.post(writer.begin(FROM_FAR.ready).value(guest.exports).message)

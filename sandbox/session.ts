@@ -11,6 +11,7 @@ import {
   disposed,
   engineFailed,
   gone,
+  imageUnfit,
   interrupted,
   type LimitName,
   limitReached,
@@ -24,17 +25,19 @@ import {
   GuestError,
   type LaunchOptions,
   type Limits,
+  type Program,
   type Usage,
   type Value
 } from './guest.js'
 import type { Machine, MachineFactory } from './machine.js'
 import {
+  constantsOf,
   DICE_BYTES,
   type FlatError,
   MAX_RANDOM_BYTES,
   TO_GUEST,
   TO_HOST,
-  exportsOf,
+  linksOf,
   readError,
   writeError
 } from './protocol.js'
@@ -94,20 +97,20 @@ export interface SessionPowers {
 /**
  * Start a guest in this thread.
  *
- * @param source - UTF-8 of one ES module. Copied; the caller wipes its own.
+ * @param program - Copied; the caller wipes its own.
  * @throws CofferError COFFER_PROGRAM_INVALID, COFFER_LIMIT_*, COFFER_INTERRUPTED; GuestError for what the program
  *   throws while it starts.
  */
 export async function startSession(
   engine: Engine,
   makeMachine: MachineFactory,
-  source: Uint8Array,
+  program: Program,
   options: LaunchOptions,
   powers: SessionPowers = { grants: grantTable(options.capabilities ?? {}) }
 ): Promise<Guest> {
   const session = new Session(engine, options, powers)
   try {
-    await session.start(makeMachine, source)
+    await session.start(makeMachine, program)
   } catch (error) {
     await session.dispose()
     throw error
@@ -191,12 +194,12 @@ class Session implements Guest {
     if (options.seed !== undefined) this.#seededBytes = seededGenerator(options.seed)
   }
 
-  async start(makeMachine: MachineFactory, source: Uint8Array): Promise<void> {
+  async start(makeMachine: MachineFactory, { source, image }: Program): Promise<void> {
     const { signal, name = 'title.js' } = this.#options
     if (signal?.aborted) throw interrupted()
     signal?.addEventListener('abort', this.#onAbort, { once: true })
     const grants = this.#grants.modules
-    const links = new Map(grants.map(grant => [`coffer:${grant[0]}`, exportsOf(grant)]))
+    const links = linksOf(grants)
     await new Promise<Value>((resolve, reject) => {
       this.#open(START, resolve, reject, false)
       this.#enter(() => {
@@ -212,7 +215,11 @@ class Session implements Guest {
           },
           this.#limits
         )
-        this.#machine.dispatch(
+        const machine = this.#machine
+        const restored =
+          image !== undefined && machine.restore?.(image, links, constantsOf(grants, WIRE)) === true
+        if (!restored && source === undefined) throw imageUnfit()
+        machine.dispatch(
           this.#writer
             .begin(TO_GUEST.begin)
             .value(this.#limits.pendingJobs)
@@ -222,7 +229,8 @@ class Session implements Guest {
             .value(grants)
             .value(dice).message
         )
-        this.#machine.evaluate(source, name, links)
+        if (restored) machine.link!()
+        else machine.evaluate(source!, name, links)
       })
     })
   }

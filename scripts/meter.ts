@@ -36,9 +36,8 @@ const IMPORTS: Record<Exclude<keyof EngineImports, 'outOfFuel' | 'trackRejection
   assertFailed: /([\w$]+):\([^)]*\)=>M\(`Assertion failed/
 }
 
-const EXPORTS: Record<keyof EngineExports, RegExp> = {
+const EXPORTS: Record<Exclude<keyof EngineExports, 'stack' | 'fuel'>, RegExp> = {
   initialize: /Z\.([\w$]+)\(\);E\?\./,
-  stackPointer: /pa=b\.([\w$]+);return/,
   ...(Object.fromEntries(
     [
       'malloc',
@@ -62,7 +61,7 @@ const EXPORTS: Record<keyof EngineExports, RegExp> = {
       'QTS_ExecutePendingJob',
       'QTS_IsJobPending'
     ].map(name => [name, new RegExp(`c\\._${name}=b\\.([\\w$]+);`)])
-  ) as Record<Exclude<keyof EngineExports, 'initialize' | 'stackPointer'>, RegExp>)
+  ) as Record<Exclude<keyof EngineExports, 'initialize' | 'stack' | 'fuel'>, RegExp>)
 }
 
 function find(glue: string, name: string, pattern: RegExp): string {
@@ -78,6 +77,8 @@ const SMALL_BLOCK_BYTES = 4096
 
 const METER = `
  (global $fuel (mut i32) (i32.const 0))
+ (export "fuel" (global $fuel))
+ (export "stack" (global $global$0))
  (func $refuel (global.set $fuel (call $outOfFuel)))
  (func $charge (param $bytes i32)
   (global.set $fuel (i32.sub (global.get $fuel) (i32.shr_u (local.get $bytes) (i32.const 4))))

@@ -10,7 +10,10 @@ import { type Link, revive } from './link.js'
 export type ModuleExports = Record<string, any>
 
 export interface Modules {
-  /** Make the granted ones: a list of ModuleGrant from the host. */
+  /**
+   * Make the granted ones: a list of ModuleGrant from the host. Once more in a guest that started from an image of its
+   * program: what the program holds stays what it is, and only who answers may have changed.
+   */
   begin(grants: readonly any[]): void
   /** A `settle` message: the host answers a request. */
   settle(reader: Reader): void
@@ -22,45 +25,47 @@ export function makeModules(link: Link): Modules {
   const exports = { __proto__: null } as unknown as Record<string, ModuleExports>
   let lastId = 0
 
-  /** A function of the host's that answers at once. */
-  const ask =
-    (module: string, name: string) =>
-    (...args: unknown[]): unknown => {
-      link.begin(TO_HOST.ask).value(module).value(name).within(link.bounds).value(args)
-      const reader = link.reader(link.send()!)
-      if (reader.boolean()) return reader.value()
-      throw revive(reader)
-    }
+  /** Functions of the host's by module and name: answered by a promise, or at once. */
+  const granted = new Map<string, { byPromise: boolean }>()
 
-  /** A function of the host's that answers with a promise. */
-  const request =
-    (module: string, name: string) =>
-    (...args: unknown[]): Promise<unknown> =>
-      new PromiseOf((resolve, reject) => {
-        const id = (lastId = (lastId + 1) & 0x7fffffff)
-        link.begin(TO_HOST.request).value(id).value(module).value(name).within(link.bounds).value(args)
-        mapSet(waiting, id, { resolve, reject })
-        link.send()
-      })
+  const ask = (module: string, name: string, args: unknown[]): unknown => {
+    link.begin(TO_HOST.ask).value(module).value(name).within(link.bounds).value(args)
+    const reader = link.reader(link.send()!)
+    if (reader.boolean()) return reader.value()
+    throw revive(reader)
+  }
+
+  const request = (module: string, name: string, args: unknown[]): Promise<unknown> =>
+    new PromiseOf((resolve, reject) => {
+      const id = (lastId = (lastId + 1) & 0x7fffffff)
+      link.begin(TO_HOST.request).value(id).value(module).value(name).within(link.bounds).value(args)
+      mapSet(waiting, id, { resolve, reject })
+      link.send()
+    })
+
+  const hostFunction = (module: string, name: string, byPromise: boolean) => {
+    const grant = { byPromise }
+    mapSet(granted, `${module}.${name}`, grant)
+    return (...args: unknown[]): unknown => (grant.byPromise ? request : ask)(module, name, args)
+  }
 
   return {
     exports,
     begin(grants) {
       for (let i = 0; i < grants.length; i++) {
         const module = grants[i][0] as string
-        const made = {} as ModuleExports
+        const known = exports[module]
+        const made = known ?? ({} as ModuleExports)
         for (let k = 0; k < grants[i][1].length; k++) {
           const grant = grants[i][1][k]
           const name = grant[0] as string
-          const kind = grant[1] as string
-          define(
-            made,
-            name,
-            kind === 'constant' ? grant[2] : (kind === 'request' ? request : ask)(module, name),
-            true
-          )
+          const byPromise = grant[1] === 'request'
+          const before = mapGet(granted, `${module}.${name}`)
+          if (before !== undefined) before.byPromise = byPromise
+          else if (grant[1] !== 'constant') define(made, name, hostFunction(module, name, byPromise), true)
+          else if (known === undefined) define(made, name, grant[2], true)
         }
-        exports[module] = DERIVE[module]?.(made) ?? made
+        if (known === undefined) exports[module] = DERIVE[module]?.(made) ?? made
       }
     },
     settle(reader) {

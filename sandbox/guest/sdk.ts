@@ -61,6 +61,7 @@ export function boot(native: Native): Hidden {
   /** Rejected promises that nobody handles so far, with their reasons. */
   const rejected = new Map<object, unknown>()
   let exports: Record<string, unknown> = {}
+  let started = false
 
   const call = (reader: Reader) => {
     const id = reader.count()
@@ -100,6 +101,12 @@ export function boot(native: Native): Hidden {
     link.bounds = { valueBytes: reader.count(), valueItems: reader.count(), valueDepth: reader.count() }
     modules.begin(reader.list())
     clock.begin(reader.value() as Uint8Array)
+    if (started) ready()
+  }
+
+  const ready = () => {
+    link.begin(TO_HOST.ready).value(keys(exports))
+    link.send()
   }
 
   const reportRejected = () => {
@@ -133,8 +140,8 @@ export function boot(native: Native): Hidden {
       afterPromise(
         evaluation,
         () => {
-          link.begin(TO_HOST.ready).value(keys(namespace))
-          link.send()
+          started = true
+          ready()
         },
         thrown => sendError(link, TO_HOST.failed, undefined, thrown)
       )

@@ -14,8 +14,10 @@ export interface EngineExports {
   readonly initialize: () => void
   readonly malloc: (sizeBytes: number) => Pointer
   readonly free: (pointer: Pointer) => void
-  /** Top of the C stack, which grows down. */
-  readonly stackPointer: () => Pointer
+  /** Top of the C stack, which grows down. What unwinds through the engine leaves it where it was. */
+  readonly stack: WebAssembly.Global
+  /** Units left until the next poll. */
+  readonly fuel: WebAssembly.Global
   readonly QTS_NewRuntime: () => Pointer
   readonly QTS_NewContext: (runtime: Pointer, intrinsics: number) => Pointer
   readonly QTS_RuntimeSetMaxStackSize: (runtime: Pointer, sizeBytes: number) => void
@@ -108,7 +110,7 @@ export const FUEL = 50_000
 /** Index in the engine's function table of the rejection tracker: the first after its own. */
 export const REJECTION_TRACKER = 471
 
-/** The C stack that the wasm was linked with lies below the heap, from `stackPointer()` at rest downwards. */
+/** The C stack that the wasm was linked with lies below the heap, from `stack` at rest downwards. */
 export const STACK_BYTES = 5 * 1024 * 1024
 /** The most of it that a guest may use; the rest is for native code between two of the engine's own checks. */
 export const MAX_GUEST_STACK_BYTES = STACK_BYTES - 1024 * 1024
@@ -136,3 +138,6 @@ export const DRIVE = {
   /** The same promise got a handler after all. */
   handled: 7
 } as const
+
+/** In the engine's flags: functions do not keep their text. Lines and columns they do. */
+export const STRIP_SOURCE = 1

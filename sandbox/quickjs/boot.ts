@@ -2,7 +2,16 @@
  * Make the image that every guest starts from: a runtime, a context, the driver below and the SDK, all run once. Part
  * of the build and of tests; nothing of it ships.
  */
-import { DRIVE, EVAL_SCRIPT, MAX_PAGES, PAGE_BYTES, REJECTION_TRACKER, type Pointer } from './abi.js'
+import {
+  DRIVE,
+  EVAL_SCRIPT,
+  MAX_PAGES,
+  PAGE_BYTES,
+  REJECTION_TRACKER,
+  STACK_BYTES,
+  STRIP_SOURCE,
+  type Pointer
+} from './abi.js'
 import { encodeImage } from './image.js'
 import { Instance } from './instance.js'
 
@@ -56,6 +65,10 @@ const DRIVER = `(function (call, boot) {
 const BOOT_PAGES = 84
 /** More of the engine's JSRuntime than comes before the handlers. */
 const RUNTIME_BYTES = 256
+/** More of the engine's JSRuntime than comes between its list of jobs and its flags. */
+const STRIP_FLAGS_WITHIN = 96
+/** More than the heap has free when it is fresh. */
+const TRIAL_BYTES = 4 * 1024 * 1024
 /** More of the C stack than starting the SDK can have touched. */
 const STACK_SWEEP_BYTES = 1024 * 1024
 
@@ -81,7 +94,7 @@ export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: strin
     outOfMemory: size => new RangeError(`the SDK needs ${size} bytes`)
   })
   const { engine } = instance
-  const stackTop = engine.stackPointer()
+  const stackTop = engine.stack.value
   engine.initialize()
   const undefinedPointer = engine.QTS_GetUndefined()
   const runtime = engine.QTS_NewRuntime()
@@ -136,14 +149,19 @@ export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: strin
 
   const name = instance.newText('')
   const call = engine.QTS_NewFunction(context, name, 1, 0, 0)
+  const { heapEnd, stripFlags } = findByTrial(module, jobList)
+  // The text of the SDK's functions: nobody is to read it, and each guest would carry it.
+  instance.bytes[stripFlags] = STRIP_SOURCE
   const driver = apply(run(DRIVER, 'coffer:driver'), call, run(sdk, 'coffer:sdk'))
+  instance.bytes[stripFlags] = 0
 
   // Leftovers of finished calls.
   instance.bytes.fill(0, stackTop - STACK_SWEEP_BYTES, stackTop)
+  instance.scrubHeap()
   return encodeImage(
     instance.bytes,
     {
-      pages: instance.bytes.length / PAGE_BYTES,
+      pages: Math.ceil(instance.view.getUint32(heapEnd, true) / PAGE_BYTES),
       runtime,
       context,
       driver,
@@ -152,10 +170,70 @@ export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: strin
       jobList,
       typedArrayClass,
       scratch,
-      stackTop
+      stackTop,
+      heapEnd,
+      stripFlags
     },
     wasmHash
   )
+}
+
+/**
+ * Find what shows only when it is changed, in an instance that is thrown away: the word that says where the heap ends,
+ * which is the highest that moves on with it, and in the engine's JSRuntime, behind the list of jobs, the flag by
+ * which functions lose their text.
+ */
+function findByTrial(
+  module: WebAssembly.Module,
+  jobList: Pointer
+): { heapEnd: Pointer; stripFlags: Pointer } {
+  const instance = new Instance(module, BOOT_PAGES, MAX_PAGES, {
+    poll() {},
+    call: () => 0,
+    load: () => undefined,
+    rejection() {},
+    now: () => 0,
+    outOfMemory: size => new RangeError(`the trial needs ${size} bytes`)
+  })
+  const { engine } = instance
+  const stackTop = engine.stack.value
+  engine.initialize()
+  const runtime = engine.QTS_NewRuntime()
+  const context = engine.QTS_NewContext(runtime, 0)
+  const label = instance.newText('coffer:boot')
+  const text = instance.newText('(function marked() {}).toString()')
+  const length = instance.bytes.indexOf(0, text) - text
+  const before = instance.bytes.slice()
+  const keepsText = () => {
+    const value = engine.QTS_Eval(context, text, length, label, 0, EVAL_SCRIPT)
+    return !instance.text(engine.QTS_GetString(context, value)).includes('native')
+  }
+  const flags = Array.from({ length: STRIP_FLAGS_WITHIN }, (_, i) => jobList + i).filter(at => {
+    instance.bytes.set(before)
+    engine.stack.value = stackTop
+    if (instance.bytes[at] !== 0) return false
+    instance.bytes[at] = STRIP_SOURCE
+    try {
+      return !keepsText()
+    } catch {
+      return false
+    }
+  })
+  instance.bytes.set(before)
+  engine.stack.value = stackTop
+  if (flags.length !== 1) throw new Error('the engine keeps its flag for the text of functions elsewhere')
+
+  const words = (bytes: Uint8Array) => new Uint32Array(bytes.slice(0, stackTop - STACK_BYTES).buffer)
+  instance.allocate(TRIAL_BYTES)
+  const after = words(instance.bytes)
+  const ends = [...words(before).entries()]
+    .filter(([i, word]) => word > stackTop && after[i]! - word >= TRIAL_BYTES)
+    .sort(([i], [k]) => after[k]! - after[i]!)
+  const [end] = ends
+  const found = end === undefined ? 0 : after[end[0]]!
+  if (end === undefined || found > instance.bytes.length || instance.bytes.length - found > 8 * PAGE_BYTES)
+    throw new Error('the engine keeps the end of its heap elsewhere')
+  return { heapEnd: 4 * end[0], stripFlags: flags[0]! }
 }
 
 /**

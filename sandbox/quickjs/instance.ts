@@ -41,16 +41,22 @@ const OBJECT_CLASS = 6
 const ARRAY_POINTER = 36
 const ARRAY_LENGTH = 40
 
+/** The least that a block of the heap holds. */
+const MIN_BLOCK_BYTES = 4
 /** The memory grows by multiples of this, 256 KiB, so that a heap that grows by small steps is not remapped at each. */
 const GROWTH_PAGES = 4
 
 export class Instance {
   readonly memory: WebAssembly.Memory
   readonly engine: EngineExports
+  /** Who owns it now. */
+  hooks: Hooks
+  private readonly maxPages: number
+  /** The heap is not to grow, but to say that it is full. */
+  private full = false
   /** Views of the memory; renewed whenever it grows, so never kept by anyone else. */
   bytes: Uint8Array
   view: DataView
-  private readonly hooks: Hooks
 
   /**
    * @param module - The metered wasm, compiled.
@@ -64,28 +70,29 @@ export class Instance {
       throw engineFailed('the system has no memory for it', cause)
     }
     this.hooks = hooks
+    this.maxPages = maxPages
     this.bytes = new Uint8Array(this.memory.buffer)
     this.view = new DataView(this.memory.buffer)
     const host: EngineImports & { memory: WebAssembly.Memory } = {
       memory: this.memory,
       callFunction: (_context, _self, argumentCount, args) =>
-        hooks.call(argumentCount > 0 ? args : undefined, argumentCount > 1),
+        this.hooks.call(argumentCount > 0 ? args : undefined, argumentCount > 1),
       interrupt: () => {
-        hooks.poll()
+        this.hooks.poll()
         return 0
       },
       outOfFuel: () => {
-        hooks.poll()
+        this.hooks.poll()
         return FUEL
       },
       loadModule: (_runtime, _context, name) => {
-        const source = hooks.load(this.text(name))
+        const source = this.hooks.load(this.text(name))
         return source === undefined ? 0 : this.newText(source)
       },
       freeHostRef: () => {},
-      trackRejection: (pair, handled) => hooks.rejection(pair, handled !== 0),
-      grow: sizeBytes => this.grow(sizeBytes >>> 0, maxPages),
-      now: () => hooks.now(),
+      trackRejection: (pair, handled) => this.hooks.rejection(pair, handled !== 0),
+      grow: sizeBytes => this.grow(sizeBytes >>> 0),
+      now: () => this.hooks.now(),
       // All zeros: the guest's clock runs in UTC.
       localTime: (_seconds, tm) => this.bytes.fill(0, tm, tm + 44),
       timeZone: (offset, daylight) => {
@@ -107,9 +114,11 @@ export class Instance {
    * The engine's heap asks for memory. Refusing it would leave C code with null pointers and the guest with an error
    * it may swallow and try again, so the guest ends here and now.
    */
-  private grow(sizeBytes: number, maxPages: number): number {
+  private grow(sizeBytes: number): number {
+    const { maxPages } = this
     const needed = Math.ceil(sizeBytes / PAGE_BYTES)
     const current = this.memory.buffer.byteLength / PAGE_BYTES
+    if (this.full) return 0
     if (needed > maxPages) throw this.hooks.outOfMemory(sizeBytes)
     const target = Math.min(maxPages, Math.ceil(needed / GROWTH_PAGES) * GROWTH_PAGES)
     try {
@@ -120,6 +129,30 @@ export class Instance {
     this.bytes = new Uint8Array(this.memory.buffer)
     this.view = new DataView(this.memory.buffer)
     return 1
+  }
+
+  /** Have at least this much memory. */
+  reach(sizeBytes: number): void {
+    if (sizeBytes > this.bytes.length) this.grow(sizeBytes)
+  }
+
+  /** Overwrite what is free of the heap: what was there once is none of the image's. */
+  scrubHeap(): void {
+    const blocks: Pointer[] = []
+    this.full = true
+    try {
+      for (let size = this.bytes.length; size >= MIN_BLOCK_BYTES; size >>= 1) {
+        for (let pointer; (pointer = this.engine.malloc(size)) !== 0; blocks.push(pointer)) {
+          // A block may be a little larger than was asked for: its size stands in front of it.
+          const usable = (this.view.getUint32(pointer - 4, true) & ~7) - 4
+          if (usable < size || usable > size + 16) throw engineFailed('its heap is laid out in another way')
+          this.bytes.fill(0, pointer, pointer + usable)
+        }
+      }
+    } finally {
+      this.full = false
+    }
+    for (const pointer of blocks) this.engine.free(pointer)
   }
 
   /** Memory from the engine's heap. The caller frees it or hands it to the engine. */

@@ -7,7 +7,7 @@
  *
  * Nothing here touches files, clock or randomness: they are handed in (node.ts, session.ts).
  */
-import { utf8 } from '../../formats/bytes.js'
+import { concat, equalBytes, utf8 } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
 import { limitReached } from '../failures.js'
 import type { Limits } from '../guest.js'
@@ -20,20 +20,23 @@ import {
   TAG_OBJECT,
   PAGE_BYTES,
   STACK_BYTES,
+  STRIP_SOURCE,
   type Pointer
 } from './abi.js'
-import { decodeImage, type Image } from './image.js'
-import { engineFailed, Instance } from './instance.js'
+import { decodeImage, decodeTitleImage, type Image, type TitleImage, type TitleState } from './image.js'
+import { engineFailed, type Hooks, Instance } from './instance.js'
+import { Pristine } from './pristine.js'
 
 export interface QuickjsSource {
   /** The metered engine, as the build writes it. Not kept. */
   readonly wasm: Uint8Array
   /** The image made for exactly that wasm; the caller has compared the hash. Kept. */
   readonly image: Uint8Array
+  readonly sha256: (bytes: Uint8Array) => Uint8Array
 }
 
-/** A machine that can also check a program without running it: for those who press titles. */
-export interface CheckingMachine extends Machine {
+/** A machine as those see it who press titles. */
+export interface PressingMachine extends Machine {
   /**
    * Compile an ES module and look up its imports; nothing of it runs, and which exports the modules have is not
    * asked. The machine is spent afterwards.
@@ -42,9 +45,39 @@ export interface CheckingMachine extends Machine {
    * @throws CofferError COFFER_PROGRAM_INVALID with line and column.
    */
   compile(source: Uint8Array, name: string, modules: ReadonlyMap<string, readonly string[]>): void
+  /**
+   * Memory as it is between two calls, with what is free in it overwritten.
+   *
+   * @returns undefined when the guest has looked at clock or dice, which the next one will not have the same.
+   */
+  freeze(): Uint8Array | undefined
 }
 
-export type QuickjsFactory = (port: MachinePort, limits: Limits) => CheckingMachine
+/** What becomes of a guest's program, for those who make an image of it. */
+export interface Imaging {
+  /** The memory is not to hold the text of the program's functions. */
+  readonly strip: boolean
+  /** Name of a module that the program cannot know; otherwise one by chance, which would make every image another. */
+  readonly beginName: string
+}
+
+/** Instances that serve guest after guest of one program. */
+export interface Reuse {
+  /** As the next guest is to find them. */
+  readonly idle: Instance[]
+  /** What guests start from: the engine's own image, or the program's once a guest was restored from it. */
+  pristine?: Pristine | undefined
+  /** Where `pristine` is a program: its image, and the modules that are still to be linked in each guest. */
+  restored?: { image: Uint8Array; unlinked: ReadonlyMap<string, readonly string[]> } | undefined
+}
+
+export interface QuickjsFactory {
+  (port: MachinePort, limits: Limits, how?: { imaging?: Imaging; reuse?: Reuse }): PressingMachine
+  /** SHA-256 of the base image, which names its wasm: what a title image belongs to. */
+  readonly baseHash: Uint8Array
+  /** Memory of a fresh guest. */
+  baseMemory(): Uint8Array
+}
 
 /**
  * Compile the engine; once per process is enough.
@@ -59,47 +92,103 @@ export function loadQuickjs(source: QuickjsSource): QuickjsFactory {
   } catch (cause) {
     throw engineFailed('its wasm does not compile', cause)
   }
-  return (port, limits) => new QuickjsMachine(module, image, port, limits)
+  const engine: Engine = { module, image, baseHash: lazily(() => source.sha256(source.image)) }
+  return Object.assign(
+    (port: MachinePort, limits: Limits, how = {}) => new QuickjsMachine(engine, port, limits, how),
+    {
+      get baseHash() {
+        return engine.baseHash()
+      },
+      baseMemory() {
+        const memory = new Uint8Array(image.fields.pages * PAGE_BYTES)
+        for (const { offset, bytes } of image.parts) memory.set(bytes, offset)
+        return memory
+      }
+    }
+  )
 }
 
-class QuickjsMachine implements CheckingMachine {
+interface Engine {
+  readonly module: WebAssembly.Module
+  readonly image: Image
+  readonly baseHash: () => Uint8Array
+}
+
+class QuickjsMachine implements PressingMachine {
+  private readonly engine: Engine
   private readonly image: Image
   private readonly port: MachinePort
+  private readonly reuse: Reuse | undefined
+  private readonly imaging: Imaging | undefined
   private readonly stackBytes: number
   private readonly limits: Limits
   private polls = 0
   /** Undefined once the guest has ended, in whatever way. */
   private instance: Instance | undefined
   private busy = false
+  /** Something unwound through the engine: what its memory says is not to be believed. */
+  private torn = false
+  private askedClock = false
   private program: Program | undefined
+  /** Granted, and not linked with yet. */
+  private unlinked: ReadonlyMap<string, readonly string[]> = new Map()
 
-  constructor(module: WebAssembly.Module, image: Image, port: MachinePort, limits: Limits) {
-    this.image = image
+  constructor(
+    engine: Engine,
+    port: MachinePort,
+    limits: Limits,
+    { imaging, reuse }: { imaging?: Imaging; reuse?: Reuse }
+  ) {
+    this.engine = engine
+    this.image = engine.image
     this.port = port
     this.limits = limits
+    this.imaging = imaging
+    this.reuse = reuse
     this.stackBytes = Math.min(limits.stackBytes, MAX_GUEST_STACK_BYTES)
-    const { fields, parts } = image
-    // The image is the engine's share; what the guest allocates comes on top.
-    const maxPages = Math.min(MAX_PAGES, fields.pages + Math.ceil(limits.memoryBytes / PAGE_BYTES))
-    const instance = new Instance(module, fields.pages, maxPages, {
+    const { fields, parts } = engine.image
+    const hooks: Hooks = {
       poll: () => this.poll(),
       call: (argument, toText) => this.answer(argument, toText),
       load: name => this.load(name),
       rejection: (pair, handled) => this.reject(pair, handled),
-      now: () => port.now(),
-      outOfMemory: needed => limitReached('memoryBytes', limits, needed - fields.pages * PAGE_BYTES)
-    })
-    for (const { offset, bytes } of parts) instance.bytes.set(bytes, offset)
-    // Every guest from one image would roll the same dice.
-    instance.bytes.set(port.dice, fields.randomState)
-    instance.engine.QTS_RuntimeSetMaxStackSize(fields.runtime, this.stackBytes)
-    this.instance = instance
+      now: () => {
+        this.askedClock = true
+        return port.now()
+      },
+      outOfMemory: needed => limitReached('memoryBytes', limits, needed - this.ownShare)
+    }
+    const idle = reuse?.idle.pop()
+    if (idle !== undefined) {
+      idle.hooks = hooks
+      this.instance = idle
+    } else {
+      // The image is the engine's share; what the guest allocates comes on top.
+      const maxPages = Math.min(MAX_PAGES, fields.pages + Math.ceil(limits.memoryBytes / PAGE_BYTES))
+      const pages = (reuse?.pristine?.lengthBytes ?? this.ownShare) / PAGE_BYTES
+      this.instance = new Instance(engine.module, pages, maxPages, hooks)
+      if (reuse?.pristine !== undefined) reuse.pristine.copyTo(this.instance)
+      else for (const { offset, bytes } of parts) this.instance.bytes.set(bytes, offset)
+      if (reuse !== undefined) reuse.pristine ??= new Pristine(this.instance, fields)
+    }
+    this.personalize(this.instance)
+  }
+
+  /** What differs from guest to guest of one image. */
+  private personalize(instance: Instance): void {
+    const { randomState, runtime, stripFlags } = this.image.fields
+    // Every guest would roll the same dice.
+    instance.bytes.set(this.port.dice, randomState)
+    instance.engine.QTS_RuntimeSetMaxStackSize(runtime, this.stackBytes)
+    // That the interpreter asks is nothing an image decides.
+    instance.engine.QTS_RuntimeEnableInterruptHandler(runtime)
+    instance.bytes[stripFlags] = this.imaging?.strip === true ? STRIP_SOURCE : 0
   }
 
   evaluate(source: Uint8Array, name: string, modules: ReadonlyMap<string, readonly string[]>): void {
     this.run(instance => {
       const { context } = this.image.fields
-      const value = this.start(instance, source, new Program(instance, source, name, modules))
+      const value = this.start(instance, source, new Program(instance, source, name, modules, this.imaging))
       const error = instance.engine.QTS_ResolveException(context, value)
       if (error === 0) this.drive(DRIVE.started, value)
       else this.drive(DRIVE.failed, error)
@@ -111,11 +200,66 @@ class QuickjsMachine implements CheckingMachine {
   compile(source: Uint8Array, name: string, modules: ReadonlyMap<string, readonly string[]>): void {
     try {
       this.run(instance => {
-        this.start(instance, source, new Program(instance, source, name, modules, true))
+        this.start(instance, source, new Program(instance, source, name, modules, { compileOnly: true }))
       })
     } catch (outcome) {
       if (outcome !== COMPILED) throw outcome
     }
+  }
+
+  restore(
+    image: Uint8Array,
+    modules: ReadonlyMap<string, readonly string[]>,
+    constants: ReadonlyMap<string, Uint8Array>
+  ): boolean {
+    const { reuse } = this
+    if (reuse?.restored?.image === image) {
+      this.unlinked = reuse.restored.unlinked
+      return true
+    }
+    const title = decodeTitleImage(image, this.engine.baseHash())
+    const state = title && fittingState(title, modules, constants)
+    if (title === undefined || state === undefined) return false
+    const linked = new Set(title.links.map(([module]) => module))
+    this.unlinked = new Map([...modules].filter(([module]) => !linked.has(module)))
+    this.run(instance => {
+      instance.reach(title.pages * PAGE_BYTES)
+      for (const { offset, bytes } of title.states[0]!.parts) instance.bytes.set(bytes, offset)
+      if (state !== title.states[0])
+        for (const { offset, bytes } of state.parts) instance.bytes.set(bytes, offset)
+      if (reuse !== undefined) {
+        reuse.pristine = new Pristine(instance, this.image.fields)
+        reuse.restored = { image, unlinked: this.unlinked }
+      }
+      this.personalize(instance)
+    })
+    return true
+  }
+
+  link(): void {
+    if (this.unlinked.size === 0) return
+    const text = utf8([...this.unlinked.keys()].map(name => `import ${JSON.stringify(name)};`).join(''))
+    this.run(instance => {
+      const program = new Program(instance, text, LINKING, this.unlinked)
+      const value = this.start(instance, text, program)
+      instance.engine.QTS_FreeValuePointer(this.image.fields.context, value)
+      this.runJobs(instance)
+    })
+  }
+
+  freeze(): Uint8Array | undefined {
+    let memory: Uint8Array | undefined
+    this.run(instance => {
+      const { randomState, heapEnd, stackTop, stripFlags } = this.image.fields
+      const dice = instance.bytes.subarray(randomState, randomState + this.port.dice.length)
+      if (this.askedClock || !equalBytes(dice, this.port.dice)) return
+      instance.bytes[stripFlags] = 0
+      instance.scrubHeap()
+      instance.bytes.fill(0, stackTop - STACK_BYTES, stackTop)
+      const end = instance.view.getUint32(heapEnd, true)
+      memory = instance.bytes.slice(0, Math.ceil(end / PAGE_BYTES) * PAGE_BYTES)
+    })
+    return memory
   }
 
   /** @returns what the program's first run came to, as QTS_Eval tells it. */
@@ -145,7 +289,9 @@ class QuickjsMachine implements CheckingMachine {
 
   /** What the guest's memory has grown by: 0 to the limit, like the limit without the engine's share. */
   memoryBytes(): number {
-    return (this.instance?.bytes.length ?? this.ownShare) - this.ownShare
+    if (this.instance === undefined) return 0
+    const end = this.instance.view.getUint32(this.image.fields.heapEnd, true)
+    return Math.max(Math.ceil(end / PAGE_BYTES) * PAGE_BYTES - this.ownShare, 0)
   }
 
   private get ownShare(): number {
@@ -156,6 +302,12 @@ class QuickjsMachine implements CheckingMachine {
     const instance = this.instance
     this.instance = undefined
     if (instance === undefined) return
+    const { reuse } = this
+    // What still runs in it would go on in the next guest's memory.
+    if (reuse?.pristine !== undefined && !this.busy) {
+      if (reuse.pristine.heal(instance, this.torn)) reuse.idle.push(instance)
+      return
+    }
     // The C stack is mostly memory that nobody ever touched, and to write there costs a page each: it is wiped as deep
     // as the guest may have gone, and from there on as long as anything is found.
     const { stackTop } = this.image.fields
@@ -181,6 +333,8 @@ class QuickjsMachine implements CheckingMachine {
     try {
       work(instance)
     } catch (error) {
+      this.torn = true
+      this.busy = false
       this.destroy()
       throw translate(error)
     } finally {
@@ -330,18 +484,19 @@ class Program {
   private readonly modules: ReadonlyMap<string, readonly string[]>
   private readonly compileOnly: boolean
   /** Name of the module behind the added import: one that the program cannot know, so that it cannot wait for it. */
-  private readonly beginName = `coffer:begin/${Math.random()}`
+  private readonly beginName: string
 
   constructor(
     instance: Instance,
     source: Uint8Array,
     name: string,
     modules: ReadonlyMap<string, readonly string[]>,
-    compileOnly = false
+    { compileOnly = false, beginName = `coffer:begin/${Math.random()}` } = {}
   ) {
     this.name = name
     this.modules = modules
     this.compileOnly = compileOnly
+    this.beginName = beginName
     const suffix = utf8(`\nimport ${JSON.stringify(this.beginName)}`)
     this.lengthBytes = source.length + suffix.length
     // The compiler reads one byte past the end, and wants a zero there.
@@ -378,6 +533,36 @@ class Program {
   }
 }
 
+/** The part of an image for these grants; undefined where it was linked with others. */
+function fittingState(
+  { links, states }: TitleImage,
+  modules: ReadonlyMap<string, readonly string[]>,
+  constants: ReadonlyMap<string, Uint8Array>
+): TitleState | undefined {
+  const granted = links.map(([module]) => module.replace(/\/.*$/, ''))
+  const fits = links.every(([module, exports], i) => {
+    const names = modules.get(granted[i]!)
+    // A program that imports by name alone cannot tell whether there is more.
+    const byName = module !== granted[i]
+    return (
+      names !== undefined &&
+      (byName || names.length === exports.length) &&
+      exports.every(name => names.includes(name))
+    )
+  })
+  if (!fits) return undefined
+  const known = concat(...granted.map(module => constants.get(module) ?? new Uint8Array()))
+  return states.find(({ constants }) => equalBytes(constants, known))
+}
+
+/** Name of the program that has only imports. */
+const LINKING = 'coffer:linking'
+
+const lazily = <T>(make: () => T): (() => T) => {
+  let made: T | undefined
+  return () => (made ??= make())
+}
+
 /** Thrown through the engine to leave it where a program is compiled and not yet linked. */
 const COMPILED = Symbol('compiled')
 
@@ -385,7 +570,7 @@ const COMPILED = Symbol('compiled')
 function linkedModule(name: string, exports: readonly string[]): string {
   const constants = exports.map((key, i) => `const x${i}=made[${JSON.stringify(key)}];`)
   const list = exports.map((key, i) => `x${i} as ${JSON.stringify(key)}`)
-  const made = `__coffer.modules[${JSON.stringify(name.replace('coffer:', ''))}]`
+  const made = `__coffer.modules[${JSON.stringify(name.replace(/^coffer:|\/.*$/g, ''))}]`
   return `const made=${made};${constants.join('')}export{${list.join()}}`
 }
 

@@ -4,8 +4,10 @@ import { readFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { CofferError } from '../../formats/errors.js'
 import { resource } from '../resources.js'
-import { imageWasmHash } from './image.js'
+import { imageBelongsTo } from './image.js'
 import { loadQuickjs, type QuickjsFactory } from './machine.js'
+
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest()
 
 let loaded: QuickjsFactory | undefined
 
@@ -18,12 +20,12 @@ export function quickjs(): QuickjsFactory {
   if (loaded !== undefined) return loaded
   const wasm = read('quickjs.wasm')
   const image = read('quickjs.image')
-  if (!createHash('sha256').update(wasm).digest().equals(imageWasmHash(image))) {
+  if (!sha256(wasm).equals(imageBelongsTo(image))) {
     throw unusable('its memory image was made for another build of it')
   }
   for (const flag of COMPILE_FLAGS) setFlagsFromString(flag)
   try {
-    return (loaded = loadQuickjs({ wasm, image }))
+    return (loaded = loadQuickjs({ wasm, image, sha256 }))
   } finally {
     for (const flag of USUAL_FLAGS) setFlagsFromString(flag)
   }

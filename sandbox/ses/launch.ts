@@ -9,8 +9,8 @@
 import { spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
 import type { CofferError } from '../../formats/errors.js'
-import { engineFailed, limitReached } from '../failures.js'
-import type { Guest, LaunchOptions } from '../guest.js'
+import { engineFailed, imageUnfit, limitReached } from '../failures.js'
+import type { Guest, LaunchOptions, Program } from '../guest.js'
 import { startRemote } from '../remote.js'
 import { resource } from '../resources.js'
 import { FD, FrameSplitter, framed, readVerdict, rewritingBytes } from './pipes.js'
@@ -19,8 +19,9 @@ import { fileURLToPath } from 'node:url'
 /** What V8 itself ends with when its heap is full: SIGABRT, or an exit code where there are no signals. */
 const V8_ABORTED = 134
 
-export function launchSes(source: Uint8Array, options: LaunchOptions): Promise<Guest> {
-  return startRemote('ses', source, options, (events, limits) => {
+export async function launchSes({ source }: Program, options: LaunchOptions): Promise<Guest> {
+  if (source === undefined) throw imageUnfit()
+  return startRemote('ses', { source }, options, (events, limits) => {
     const memoryMiB = Math.max(Math.ceil(limits.memoryBytes / 2 ** 20), 1)
     const child = spawn(
       process.execPath,

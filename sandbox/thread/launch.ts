@@ -1,7 +1,7 @@
 /** QuickJS in a worker thread, so that the caller is never kept waiting. */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { engineFailed } from '../failures.js'
-import type { Guest, LaunchOptions } from '../guest.js'
+import type { Guest, LaunchOptions, Program } from '../guest.js'
 import { startRemote } from '../remote.js'
 import { resource } from '../resources.js'
 
@@ -16,8 +16,8 @@ export interface ThreadData {
 /** The engine's own stack is bounded below V8's; a recursion must meet that bound first. */
 const STACK_RATIO = 4
 
-export function launchThread(source: Uint8Array, options: LaunchOptions): Promise<Guest> {
-  return startRemote('quickjs', source, options, (events, limits) => {
+export function launchThread(program: Program, options: LaunchOptions): Promise<Guest> {
+  return startRemote('quickjs', program, options, (events, limits) => {
     const { port1: answers, port2 } = new MessageChannel()
     const answered = new Int32Array(new SharedArrayBuffer(4))
     const worker = new Worker(resource('thread-worker.js'), {

@@ -11,8 +11,9 @@ import {
   GuestError,
   type Key,
   type LaunchOptions,
+  type TypedGuest,
   type Value,
-  launch,
+  launch as launchSource,
   sync
 } from '../../sandbox/index.js'
 import { rejectsWith } from '../helpers/rejects.js'
@@ -25,8 +26,10 @@ interface Outputs {
   stderr: string
 }
 
+export type Launch = (source: Uint8Array, options: LaunchOptions) => Promise<TypedGuest>
+
 /** Run the whole suite on guests that are launched like this. */
-export function conform(way: string, how: LaunchOptions): void {
+export function conform(way: string, how: LaunchOptions, launch: Launch = launchSource): void {
   const test = suite(way)
   const open: Guest[] = []
 

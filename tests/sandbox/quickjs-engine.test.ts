@@ -6,7 +6,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { DEFAULT_LIMITS } from '../../sandbox/guest.js'
 import { makeImage } from '../../sandbox/quickjs/boot.js'
-import { decodeImage, encodeImage, imageWasmHash } from '../../sandbox/quickjs/image.js'
+import { decodeImage, encodeImage, imageBelongsTo } from '../../sandbox/quickjs/image.js'
 import { loadQuickjs } from '../../sandbox/quickjs/machine.js'
 import { quickjs } from '../../sandbox/quickjs/node.js'
 import { rollDice } from '../../sandbox/random.js'
@@ -77,7 +77,7 @@ test('makeImage() fails for an SDK that throws or sends', () => {
 })
 
 test('an image names its wasm, and decodes to what was encoded', () => {
-  assert.ok(Buffer.from(imageWasmHash(standInImage)).equals(wasmHash))
+  assert.ok(Buffer.from(imageBelongsTo(standInImage)).equals(wasmHash))
   const { fields, parts } = decodeImage(standInImage)
   const memory = new Uint8Array(fields.pages * 65536)
   for (const { offset, bytes } of parts) memory.set(bytes, offset)
@@ -105,7 +105,8 @@ test('decodeImage() refuses what is damaged', async () => {
 test('loadQuickjs() refuses wasm that is none', async () => {
   const source = {
     wasm: new Uint8Array(8),
-    image: standInImage
+    image: standInImage,
+    sha256: () => wasmHash
   }
   await rejectsWith('COFFER_ENGINE_FAILED', () => loadQuickjs(source))
 })
@@ -144,7 +145,7 @@ test('the files that ship belong together', () => {
   const hash = createHash('sha256')
     .update(readFileSync(resource('quickjs.wasm')))
     .digest()
-  assert.ok(hash.equals(imageWasmHash(readFileSync(resource('quickjs.image')))))
+  assert.ok(hash.equals(imageBelongsTo(readFileSync(resource('quickjs.image')))))
   assert.is(quickjs(), quickjs())
   const machine = quickjs()(PORT, DEFAULT_LIMITS)
   machine.evaluate(Buffer.from('export const a = 1'), 'a.js', new Map())

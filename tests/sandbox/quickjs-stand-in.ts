@@ -5,7 +5,7 @@ import { CofferError } from '../../formats/errors.js'
 import { DEFAULT_LIMITS, type Limits } from '../../sandbox/guest.js'
 import type { MachinePort } from '../../sandbox/machine.js'
 import { makeImage } from '../../sandbox/quickjs/boot.js'
-import { loadQuickjs, type CheckingMachine } from '../../sandbox/quickjs/machine.js'
+import { loadQuickjs, type PressingMachine } from '../../sandbox/quickjs/machine.js'
 
 const built = (name: string) => readFileSync(new URL(`../../engine/${name}`, import.meta.url))
 export const wasm = built('quickjs.wasm')
@@ -42,7 +42,8 @@ export const STAND_IN = `(() => {
 export const standInImage = makeImage(bootWasm, wasmHash, STAND_IN)
 export const makeMachine = loadQuickjs({
   wasm,
-  image: standInImage
+  image: standInImage,
+  sha256: bytes => createHash('sha256').update(bytes).digest()
 })
 
 const MODULES = new Map([
@@ -59,7 +60,7 @@ export const PORT: MachinePort = {
 }
 
 export interface Ran {
-  readonly machine: CheckingMachine
+  readonly machine: PressingMachine
   /** What the guest sent, as text. */
   readonly said: string[]
   readonly error: unknown

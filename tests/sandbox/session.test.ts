@@ -35,7 +35,7 @@ async function hostile(onCall: (attack: Attack, id: number) => void, options: La
       destroy: () => void attack.destroyed++
     }
   }
-  const guest: Guest = await startSession('quickjs', factory, utf8(''), options)
+  const guest: Guest = await startSession('quickjs', factory, { source: utf8('') }, options)
   return { guest, attack }
 }
 

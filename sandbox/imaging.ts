@@ -1,0 +1,138 @@
+/**
+ * Make the image of a title: its program is started by the real engine, and its memory is taken at the moment at which
+ * it could be called. A guest that starts from it is the same as one that starts from the source, so only a start that
+ * asked nothing of the world can be taken: what a clock, a capability or chance answered would be frozen with it.
+ *
+ * @see docs/spec.md §9.2
+ */
+import { monotonicMs } from './clock.js'
+import { concat } from '../formats/bytes.js'
+import { CofferError } from '../formats/errors.js'
+import type { Limits } from './guest.js'
+import { constantsOf, DICE_BYTES, linksOf, type ModuleGrant, TO_GUEST, TO_HOST } from './protocol.js'
+import { encodeTitleImage } from './quickjs/image.js'
+import type { QuickjsFactory } from './quickjs/machine.js'
+import { WIRE } from './session.js'
+import { Writer } from './wire.js'
+
+export interface ImagingOptions {
+  /** Name of the program in stack traces. */
+  readonly name: string
+  /**
+   * What the program is linked with. More than one set where exports that are no functions may have several values: the
+   * image holds the program for each.
+   */
+  readonly grants: readonly (readonly ModuleGrant[])[]
+  /** Modules from which the program imports by name alone, so that it runs wherever those names are granted. */
+  readonly byName?: readonly string[]
+  /** Keep no text of functions: `toString()` of one tells its name only. */
+  readonly strip?: boolean
+  readonly limits: Limits
+  /** Something that no program can hold of itself, such as its digest; the same for the same image. */
+  readonly mark: string
+}
+
+/** Why there is no image: said to whoever presses. */
+export interface NoImage {
+  readonly reason: string
+}
+
+/**
+ * @param source - UTF-8 of one ES module. The caller wipes it.
+ * @returns The image, the same bytes for the same input. It holds the program: the caller wipes it.
+ */
+export function makeTitleImage(
+  factory: QuickjsFactory,
+  source: Uint8Array,
+  options: ImagingOptions
+): Uint8Array | NoImage {
+  const states: { constants: Uint8Array; memory: Uint8Array }[] = []
+  try {
+    for (const grants of options.grants) {
+      const memory = startedMemory(factory, source, grants, options)
+      if (!(memory instanceof Uint8Array)) return memory
+      states.push({ constants: concat(...constantsOf(grants, WIRE).values()), memory })
+    }
+    const links = [...linkedAs(options.grants[0]!, options)]
+    return encodeTitleImage(factory.baseHash, factory.baseMemory(), links, states)
+  } finally {
+    for (const { memory } of states) memory.fill(0)
+  }
+}
+
+function startedMemory(
+  factory: QuickjsFactory,
+  source: Uint8Array,
+  grants: readonly ModuleGrant[],
+  options: ImagingOptions
+): Uint8Array | NoImage {
+  const { limits, mark, name, strip = false } = options
+  const startedMs = monotonicMs()
+  let reason: string | undefined
+  let ready = false
+  const refuse = (why: string): never => {
+    reason ??= why
+    throw new Error(why)
+  }
+  const machine = factory(
+    {
+      receive(message) {
+        if (message[0] !== TO_HOST.ready) refuse(REASONS[message[0]!] ?? 'it does not start')
+        ready = true
+        return undefined
+      },
+      poll() {
+        if (monotonicMs() - startedMs > limits.cpuMs) refuse(`it computes for more than ${limits.cpuMs} ms`)
+      },
+      now: () => 0,
+      dice: new Uint8Array(DICE_BYTES).fill(1)
+    },
+    limits,
+    { imaging: { strip, beginName: `coffer:begin/${mark}` } }
+  )
+  try {
+    const { pendingJobs, valueBytes, valueItems, valueDepth } = limits
+    const begin = new Writer(WIRE).begin(TO_GUEST.begin)
+    for (const bound of [pendingJobs, valueBytes, valueItems, valueDepth]) begin.value(bound)
+    machine.dispatch(begin.value(grants).value(new Uint8Array(DICE_BYTES)).message)
+    machine.evaluate(source, name, linkedAs(grants, options))
+    if (!ready) return { reason: 'it waits for something' }
+    return machine.freeze() ?? { reason: 'it asks for the time or for chance' }
+  } catch (error) {
+    if (reason !== undefined) return { reason }
+    if (error instanceof CofferError) return { reason: error.message }
+    throw error
+  } finally {
+    machine.destroy()
+  }
+}
+
+/** As they are linked: what is imported by name alone under a specifier that the program does not know. */
+const linkedAs = (
+  grants: readonly ModuleGrant[],
+  { byName = [], mark }: ImagingOptions
+): ReadonlyMap<string, readonly string[]> =>
+  new Map(
+    [...linksOf(grants)].map(([module, exports]) => [
+      byName.includes(module) ? aliasOf(module, mark) : module,
+      exports
+    ])
+  )
+
+/** The specifier under which the source that an image is made of imports a module by name. */
+export const aliasOf = (module: string, mark: string): string => `${module}/${mark}`
+
+const THROWS = 'it throws, or leaves a rejection unhandled'
+
+/** By message: what no image can hold. */
+const REASONS: Partial<Record<number, string>> = {
+  [TO_HOST.failed]: THROWS,
+  [TO_HOST.ask]: 'it calls a function of the host',
+  [TO_HOST.request]: 'it calls a function of the host',
+  [TO_HOST.wake]: 'it sets a timer',
+  [TO_HOST.print]: 'it writes',
+  [TO_HOST.random]: 'it asks for chance',
+  [TO_HOST.clock]: 'it asks for the time or sets a timer',
+  [TO_HOST.uncaught]: THROWS,
+  [TO_HOST.rejected]: THROWS
+}

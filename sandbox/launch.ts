@@ -1,0 +1,27 @@
+/** Start a program where its options say. Each way to run one is loaded when it is first asked for. */
+import type { Engine, Guest, Isolation, LaunchOptions, Program } from './guest.js'
+
+const ENGINES: readonly Engine[] = ['quickjs', 'ses']
+const ISOLATIONS: readonly Isolation[] = ['inline', 'thread']
+
+/** Callers without a compiler: a way to run that is misspelt must not become the default one. */
+export function wayOf({ engine = 'quickjs', isolation = 'inline' }: LaunchOptions): Engine | 'thread' {
+  if (!ENGINES.includes(engine)) throw new TypeError(`launch: no such engine: ${String(engine)}`)
+  if (!ISOLATIONS.includes(isolation)) throw new TypeError(`launch: no such isolation: ${String(isolation)}`)
+  return engine === 'quickjs' && isolation === 'thread' ? 'thread' : engine
+}
+
+/**
+ * @param program - With an image only where it comes out of a verified title. The caller wipes it afterwards.
+ * @throws as `launch` of index.ts.
+ */
+export async function launchProgram(program: Program, options: LaunchOptions): Promise<Guest> {
+  const way = wayOf(options)
+  if (way === 'ses') return (await import('./ses/launch.js')).launchSes(program, options)
+  if (way === 'thread') return (await import('./thread/launch.js')).launchThread(program, options)
+  const [{ startSession }, { quickjs }] = await Promise.all([
+    import('./session.js'),
+    import('./quickjs/node.js')
+  ])
+  return startSession('quickjs', quickjs(), program, options)
+}

@@ -1,0 +1,91 @@
+/**
+ * Use one instance for guest after guest. Each finds memory and globals as they are in a fresh one, to the byte, and
+ * nothing of those before: whatever ended the last guest, a call, a limit or a trap, the whole of its memory is put
+ * back from a copy that no guest can reach.
+ */
+import { PAGE_BYTES, STACK_BYTES } from './abi.js'
+import type { ImageFields, Part } from './image.js'
+import type { Instance } from './instance.js'
+
+/** The unit in which memory is looked through: what the system hands out, and what costs nothing until it is used. */
+const BLOCK_BYTES = 4096
+/** An instance whose memory has grown by more is dropped: to overwrite it takes longer than to make another. */
+const MAX_GROWTH_BYTES = 4 * 1024 * 1024
+
+/** The memory that guests start from: where it is not zero, as few stretches as pay. */
+export class Pristine {
+  readonly lengthBytes: number
+  private readonly fields: ImageFields
+  private readonly stretches: readonly Part[]
+
+  /** @param instance - As a guest is to find it. Copied. */
+  constructor(instance: Instance, fields: ImageFields) {
+    this.fields = fields
+    const heapEnd = instance.view.getUint32(fields.heapEnd, true)
+    this.lengthBytes = Math.ceil(heapEnd / PAGE_BYTES) * PAGE_BYTES
+    const stretches: [start: number, end: number][] = []
+    for (let at = 0; at < this.lengthBytes; at += BLOCK_BYTES) {
+      if (isZero(instance.bytes, at)) continue
+      const last = stretches.at(-1)
+      if (last?.[1] === at) last[1] += BLOCK_BYTES
+      else stretches.push([at, at + BLOCK_BYTES])
+    }
+    this.stretches = stretches.map(([start, end]) => ({
+      offset: start,
+      bytes: instance.bytes.slice(start, end)
+    }))
+  }
+
+  /** Into a fresh instance. */
+  copyTo(instance: Instance): void {
+    for (const { offset, bytes } of this.stretches) instance.bytes.set(bytes, offset)
+  }
+
+  /**
+   * Put an instance back, all of it.
+   *
+   * @param whole - Its engine may be torn: believe nothing that its memory says.
+   * @returns false when it grew too large to be worth it; it is overwritten with zeros then.
+   */
+  heal(instance: Instance, whole: boolean): boolean {
+    const { bytes, view, engine } = instance
+    if (bytes.length - this.lengthBytes > MAX_GROWTH_BYTES) {
+      bytes.fill(0)
+      return false
+    }
+    const { heapEnd, stackTop } = this.fields
+    const used = whole ? bytes.length : Math.min(view.getUint32(heapEnd, true), bytes.length)
+    const stackBottom = stackTop - STACK_BYTES
+    let at = 0
+    // The C stack is zero at rest, and mostly never used.
+    const clear = (end: number) => {
+      if (at < stackBottom) bytes.fill(0, at, Math.min(end, stackBottom))
+      for (let block = Math.max(at, stackBottom); block < Math.min(end, stackTop); block += BLOCK_BYTES) {
+        if (!isZero(bytes, block)) bytes.fill(0, block, block + BLOCK_BYTES)
+      }
+      if (end > stackTop) bytes.fill(0, Math.max(at, stackTop), end)
+    }
+    for (const { offset, bytes: content } of this.stretches) {
+      clear(offset)
+      bytes.set(content, offset)
+      at = offset + content.length
+    }
+    clear(Math.max(at, used))
+    engine.stack.value = stackTop
+    engine.fuel.value = 0
+    return true
+  }
+
+  /** Overwrite the copy: it holds the program. */
+  wipe(): void {
+    for (const { bytes } of this.stretches) bytes.fill(0)
+  }
+}
+
+/** One block. */
+function isZero(bytes: Uint8Array, start: number): boolean {
+  const words = new Int32Array(bytes.buffer, bytes.byteOffset + start, BLOCK_BYTES / 4)
+  let any = 0
+  for (let i = 0; i < words.length; i++) any |= words[i]!
+  return any === 0
+}
