@@ -1,9 +1,10 @@
 /**
- * Build step: V8's code cache of the buyer's program, so that a cold `coffer run` does not spend its time compiling.
+ * Build step: what V8 compiles at a cold `coffer run`, kept, so that a run does not spend its time on it: the engine's
+ * machine code (sandbox/quickjs/native.ts) and the code cache of the buyer's program.
  *
- * What is worth caching is what a run uses: a title is pressed, copied and run once, and the functions that V8 had
- * compiled by then are kept. The cache fits one version of Node only, and its name says which; it is made anew when
- * the program changes.
+ * What is worth keeping is what a run uses: a title is pressed, copied and run once, and the functions that V8 had
+ * compiled by then are kept. Each file fits one version of Node only, and its name says which; it is made anew when
+ * what it was made of changes.
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -11,6 +12,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { NATIVE_CODE } from '../sandbox/quickjs/native.js'
 import { newShop } from './shop.js'
 import { write } from './write.js'
 
@@ -18,13 +20,33 @@ process.chdir(fileURLToPath(new URL('../..', import.meta.url)))
 
 const PROGRAM = 'dist/coffer-program.cjs'
 const CACHE = `dist/coffer-program.${process.version}-${process.arch}.cache`
-const STAMP = `build/${process.version}-${process.arch}.cache-of`
 
-const hash = createHash('sha256').update(readFileSync(PROGRAM)).digest('hex')
-const isFresh = existsSync(CACHE) && existsSync(STAMP) && readFileSync(STAMP, 'utf8') === hash
-if (!isFresh) await makeCache()
+/** Do the work unless its result is there, made of the same inputs. */
+async function keep(results: readonly string[], inputs: readonly string[], work: () => Promise<void> | void) {
+  const hash = createHash('sha256')
+  for (const path of inputs) hash.update(readFileSync(path))
+  const of = hash.digest('hex')
+  const stamp = `build/${results[0]!.split('/').at(-1)}-of`
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === of && results.every(path => existsSync(path)))
+    return
+  await work()
+  write(stamp, of)
+}
 
-async function makeCache(): Promise<void> {
+const NATIVE = ['build/sandbox', 'dist'].map(folder => `${folder}/${NATIVE_CODE}`)
+const ENGINE = ['quickjs.wasm', 'quickjs.image'].map(name => `dist/${name}`)
+await keep(NATIVE, [...ENGINE, 'build/sandbox/quickjs/native.js', 'build/scripts/native.js'], makeNativeCode)
+await keep([CACHE], [PROGRAM], makeCodeCache)
+
+/** In a process of its own, since it asks of V8 what only V8's own tests ask: without the result all runs the same. */
+function makeNativeCode(): void {
+  const { status, signal } = spawnSync(process.execPath, ['build/scripts/native.js', ...NATIVE], {
+    stdio: 'inherit'
+  })
+  if (status !== 0) console.error(`engine: no machine code is kept; making it ended with ${signal ?? status}`)
+}
+
+async function makeCodeCache(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'coffer-cache-'))
   try {
     await using shop = await newShop(folder)
@@ -43,7 +65,6 @@ async function makeCache(): Promise<void> {
     })
     if (status !== 0) throw new Error(`the run that fills the code cache ended with ${status}: ${stderr}`)
     write(CACHE, readFileSync(made))
-    write(STAMP, hash)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -1,0 +1,105 @@
+/**
+ * Compile the engine, or take the machine code that V8 made of it before, by the same Node on the same kind of
+ * processor.
+ *
+ * V8 compiles a function of wasm when it is first called, and forgets that at the end of the process: some three
+ * hundred functions for any program, a third of what a cold start costs. Browsers keep what was compiled; Node has
+ * it in it, but shows it to V8's own tests alone, behind a flag of the parser's. Without the file, or where anything
+ * about it is not as it was, the engine is compiled, and the program only starts slower
+ * (docs/decisions/0019-keep-the-engines-machine-code.md).
+ */
+import { createHash } from 'node:crypto'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
+import { cachedDataVersionTag, setFlagsFromString } from 'node:v8'
+import { Script } from 'node:vm'
+import { resource } from '../resources.js'
+
+/** Beside the wasm; made by scripts/cache.ts. */
+export const NATIVE_CODE = `quickjs.${process.version}-${process.arch}.cache`
+
+const SEAL_BYTES = 32
+
+/** @param wasmHash - SHA-256 of the wasm. @throws WebAssembly.CompileError */
+export function compileEngine(wasm: Uint8Array, wasmHash: Uint8Array): WebAssembly.Module {
+  return restored(wasm, wasmHash) ?? compiled(wasm)
+}
+
+function restored(wasm: Uint8Array, wasmHash: Uint8Array): WebAssembly.Module | undefined {
+  const kept = readKept()
+  // V8 looks at its version, its flags and the processor's features, never at the bytes: those would run as they are.
+  if (kept === undefined || !seal(kept.code, wasmHash).equals(kept.seal)) return undefined
+  try {
+    return asTestsOfV8<WebAssembly.Module | undefined>('DeserializeWasmModule', kept.code.buffer, wasm)
+  } catch {
+    return undefined
+  }
+}
+
+/** The code in a buffer of its own, as V8 takes it. */
+function readKept(): { seal: Uint8Array; code: Uint8Array } | undefined {
+  let file: number
+  try {
+    file = openSync(resource(NATIVE_CODE), 'r')
+  } catch {
+    return undefined
+  }
+  try {
+    const seal = new Uint8Array(SEAL_BYTES)
+    const code = new Uint8Array(Math.max(0, fstatSync(file).size - SEAL_BYTES))
+    readSync(file, seal)
+    readSync(file, code)
+    return { seal, code }
+  } finally {
+    closeSync(file)
+  }
+}
+
+/**
+ * What {@link compileEngine} finds at the next start.
+ *
+ * @param module - With some functions compiled to the end: V8 keeps no others.
+ */
+export function nativeCode(module: WebAssembly.Module, wasmHash: Uint8Array): Uint8Array {
+  const code = new Uint8Array(asTestsOfV8<ArrayBuffer>('SerializeWasmModule', module))
+  return Buffer.concat([seal(code, wasmHash), code])
+}
+
+/** Binds machine code to its wasm and to this build of Node. */
+const seal = (code: Uint8Array, wasmHash: Uint8Array): Buffer =>
+  createHash('sha256')
+    .update(`${cachedDataVersionTag()} ${JSON.stringify(process.config)}`)
+    .update(wasmHash)
+    .update(code)
+    .digest()
+
+/** Call a function that V8 keeps for its own tests. What else is parsed meanwhile might call one too: nothing is. */
+function asTestsOfV8<T>(name: string, ...args: unknown[]): T {
+  setFlagsFromString('--allow-natives-syntax')
+  try {
+    const parameters = args.map((_, i) => `p${i}`).join()
+    const script = new Script(`(function (${parameters}) { return %${name}(${parameters}) })`)
+    return (script.runInThisContext() as (...args: unknown[]) => T)(...args)
+  } finally {
+    setFlagsFromString('--no-allow-natives-syntax')
+  }
+}
+
+function compiled(wasm: Uint8Array): WebAssembly.Module {
+  for (const flag of COMPILE_FLAGS) setFlagsFromString(flag)
+  try {
+    return new WebAssembly.Module(wasm as Uint8Array<ArrayBuffer>)
+  } finally {
+    for (const flag of USUAL_FLAGS) setFlagsFromString(flag)
+  }
+}
+
+/**
+ * What V8 looks at while it compiles a module; set back right after.
+ *
+ * It optimizes a function of wasm once so many bytes of its code have run. The engine's interpreter is one function of
+ * 29 KB, so by V8's own measure every program's first 60 instructions send it there, and a title that says hello
+ * pays three times its own CPU time for that. And what the build has validated need not be validated at every start
+ * (4 ms): only what is used.
+ */
+const COMPILE_FLAGS = ['--wasm-tiering-budget=2000000000', '--wasm-lazy-validation']
+const USUAL_FLAGS = ['--wasm-tiering-budget=1800000', '--no-wasm-lazy-validation']
