@@ -11,18 +11,21 @@ import { basename, join, resolve } from 'node:path'
 import { equalBytes, hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import { encode } from '../formats/msgpack.js'
+import { encodeCheckpoint } from '../formats/records/checkpoint.js'
 import { encodeRoot, openRoots, rootHash } from '../formats/records/root.js'
 import { openDesk, type Desk } from './desk.js'
 import { fileError, flushFolder, writeWholeFile } from './files.js'
 import { issue } from './issue.js'
+import { logWith, type SignCheckpoint } from './log.js'
 import { checkName } from './names.js'
 import { beginBooks, findBooks } from './place.js'
 import { SYSTEM_POWERS, type Powers } from './powers.js'
+import { receipt } from './receipt.js'
 import { register } from './register.js'
 import { firstList } from './revoke.js'
 import { centerRow, rootRecords, type Site } from './site.js'
 import { openStore, type Books, type Store } from './store.js'
-import { createVault, openVault } from './vault.js'
+import { createVault, openVault, type Vault } from './vault.js'
 
 const FIRST_EPOCH = 1
 const VAULT = 'vault'
@@ -41,6 +44,12 @@ export interface LicenseCenter {
   register(registration: Uint8Array): Promise<Uint8Array>
   /** `{ roots: [record, ...] }`, first to newest, in the MessagePack profile of formats/msgpack.ts. */
   roots(): Promise<Uint8Array>
+  /**
+   * The receipt of an order or registration that was answered (docs/spec.md §3.11), to whoever has what was signed.
+   *
+   * @throws CofferError COFFER_RECORD_*, COFFER_REQUEST_REFUSED for one that was not answered.
+   */
+  receipt(request: Uint8Array): Promise<Uint8Array>
   /** The newest revocation list, a record. */
   revocations(): Promise<Uint8Array>
   close(): Promise<void>
@@ -78,7 +87,8 @@ export async function createCenter(
     })
     const centerId = rootHash(root)
 
-    const store = await openStore(await beginBooks(folder, options.database))
+    const sign = checkpointSigner(vault, powers, () => centerId)
+    const store = await openStore(await beginBooks(folder, options.database), logWith(sign))
     await store.transaction(async books => {
       await refuseBegun(books)
       await books.insertInto('roots').values({ sequence: 0, record: root }).execute()
@@ -115,7 +125,8 @@ export async function openCenter(folder: string, powers: Powers = SYSTEM_POWERS)
   const vault = await openVault(join(folder, VAULT))
   let store: Store | undefined
   try {
-    store = await openStore(place)
+    const sign = checkpointSigner(vault, powers, () => centerId)
+    store = await openStore(place, logWith(sign))
     const { centerId, name, keys } = openRoots(await rootRecords(store.books))
     if (!keys.some(key => equalBytes(key, vault.signKey))) throw strangers(folder)
     return openedCenter({ centerId, vault, store, powers }, name)
@@ -126,6 +137,12 @@ export async function openCenter(folder: string, powers: Powers = SYSTEM_POWERS)
   }
 }
 
+/** @param centerId - Asked when the first checkpoint is signed: the books tell it, once they are open. */
+const checkpointSigner =
+  (vault: Vault, powers: Powers, centerId: () => Uint8Array): SignCheckpoint =>
+  (size, root) =>
+    vault.sign(encodeCheckpoint, { centerId: centerId(), issued: powers.now(), root, size })
+
 function openedCenter(site: Site, name: string): LicenseCenter {
   const { store, vault } = site
   return {
@@ -133,6 +150,7 @@ function openedCenter(site: Site, name: string): LicenseCenter {
     name,
     desk: openDesk(site),
     issue: request => issue(site, request),
+    receipt: request => receipt(site, request),
     register: registration => register(site, registration),
     roots: async () => encode({ roots: await rootRecords(store.books) }),
     revocations: async () => (await centerRow(store.books)).revocationList,

@@ -110,6 +110,14 @@ function program(json: boolean): Command {
       show(commands => commands.issueFile(folder, requestFile, out, force))
     )
 
+  command(root, 'receipt <folder> <request-file>', 'prove to a buyer that his order is in the books')
+    .requiredOption('--out <file>', 'where the receipt goes')
+    .option('--force', 'replace that file')
+    .addHelpText('after', '\nExample:\n  coffer-center receipt shop order.request --out order.receipt')
+    .action((folder, requestFile, { out, force = false }) =>
+      show(commands => commands.receiptFile(folder, requestFile, out, force))
+    )
+
   const publisher = group(
     'publisher',
     'who may press titles',

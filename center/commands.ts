@@ -102,6 +102,23 @@ export async function issueFile(
   }
 }
 
+/** The receipt for a request file that was answered. */
+export async function receiptFile(
+  folder: string,
+  requestFile: string,
+  receiptPath: string,
+  replace: boolean
+): Promise<Result> {
+  const request = await readSmallFile(requestFile, MAX_RECORD_BYTES)
+  const receipt = await atDesk(folder, (_desk, center) => center.receipt(request))
+  await writeWholeFile(receiptPath, receipt, replace)
+  return {
+    json: { out: receiptPath, bytes: receipt.length },
+    text: receiptPath,
+    note: 'It proves to whoever trusts this center that the order is in its books, and what was charged.'
+  }
+}
+
 export const addPublisher = (folder: string, word: string, name: string | undefined): Promise<Result> =>
   atDesk(folder, async desk => {
     const keys = parsePublicKeys('publisher', word)

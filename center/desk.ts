@@ -3,10 +3,11 @@ import { sql, type Selectable } from 'kysely'
 import { equalBytes, hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import type { PublicKeys } from '../formats/keys.js'
-import { openAnswer, type VerifiedAnswer } from '../formats/records/answer.js'
+import { openAnswer } from '../formats/records/answer.js'
 import type { GrantKind, Scheme } from '../formats/records/fields.js'
 import { openRequest } from '../formats/records/request.js'
-import { openRoots, type Center } from '../formats/records/root.js'
+import { openRoots } from '../formats/records/root.js'
+import { auditLog } from './audit.js'
 import { balances, type Balance } from './ledger.js'
 import { checkName, ID_CHARS } from './names.js'
 import { revoke, type RevocationKind } from './revoke.js'
@@ -268,14 +269,25 @@ async function verifyLedger({ vault }: Site, books: Books): Promise<LedgerCheck>
     postings.set(entry.posting, [...(postings.get(entry.posting) ?? []), entry])
   }
   const charged = postings.size
-  const pinned = [openRoots(await rootRecords(books))]
+  const roots = await rootRecords(books)
+  const center = openedOr(() => openRoots(roots))
+  if (center === undefined) {
+    return { orders: 0, copies: 0, postings: charged, problems: ['A root record was altered or removed.'] }
+  }
+  const pinned = [center]
   const copies = new Set<string>()
   let orders = 0
   for await (const { requestId, record, sealedAnswer } of answeredOrders(books)) {
     orders++
-    const request = openRequest(record)
-    const answer = openedAnswer(() => vault.openStoredAnswer(request.requestId, sealedAnswer), pinned)
-    if (answer === undefined || !equalBytes(answer.requestHash, request.requestHash)) {
+    const request = openedOr(() => openRequest(record))
+    const answer =
+      request &&
+      openedOr(() => openAnswer(vault.openStoredAnswer(request.requestId, sealedAnswer), pinned)?.answer)
+    if (
+      request === undefined ||
+      answer === undefined ||
+      !equalBytes(answer.requestHash, request.requestHash)
+    ) {
       problems.push(`The answer to request ${requestId} is not one that this center signed.`)
       continue
     }
@@ -302,13 +314,14 @@ async function verifyLedger({ vault }: Site, books: Books): Promise<LedgerCheck>
       problems.push(`Grant ${grantId} belongs to no answered request.`)
     }
   }
+  problems.push(...(await auditLog(books, center)))
   return { orders, copies: copies.size, postings: charged, problems }
 }
 
-/** @returns undefined for bytes that this center did not make, or that were changed since. */
-function openedAnswer(read: () => Uint8Array, pinned: readonly Center[]): VerifiedAnswer | undefined {
+/** @returns undefined for bytes that were changed since they were made. */
+function openedOr<T>(open: () => T): T | undefined {
   try {
-    return openAnswer(read(), pinned)?.answer
+    return open()
   } catch {
     return undefined
   }

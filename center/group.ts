@@ -6,14 +6,21 @@
  */
 import { CompiledQuery, type Kysely, type Transaction } from 'kysely'
 import { setImmediate } from 'node:timers/promises'
+import { Journal, type Change } from './journal.js'
 
 /** More would make the first wait longer than the disk does. */
 const MAX_GROUP = 64
 
 type Work<DB, T> = (books: Transaction<DB>) => Promise<T>
 
+/** Writes down what each work of a group wrote, before the commit. */
+export type Conclude<DB> = (books: Transaction<DB>, works: readonly (readonly Change[])[]) => Promise<void>
+
 /** @returns Runs a work in the next group; resolves with what it returned, or rejects with what it threw. */
-export function groupCommits<DB>(books: Kysely<DB>): <T>(work: Work<DB, T>) => Promise<T> {
+export function groupCommits<DB>(
+  books: Kysely<DB>,
+  conclude: Conclude<DB>
+): <T>(work: Work<DB, T>) => Promise<T> {
   const waiting: Waiting<DB>[] = []
   let busy = false
 
@@ -22,7 +29,7 @@ export function groupCommits<DB>(books: Kysely<DB>): <T>(work: Work<DB, T>) => P
     while (waiting.length > 0) {
       // Whoever is on the way, having just read his request, comes along.
       await setImmediate()
-      await commitGroup(books, waiting.splice(0, MAX_GROUP))
+      await commitGroup(books, waiting.splice(0, MAX_GROUP), conclude)
     }
     busy = false
   }
@@ -45,13 +52,21 @@ interface Waiting<DB> {
   reject(reason: unknown): void
 }
 
-async function commitGroup<DB>(books: Kysely<DB>, group: readonly Waiting<DB>[]): Promise<void> {
+async function commitGroup<DB>(
+  books: Kysely<DB>,
+  group: readonly Waiting<DB>[],
+  conclude: Conclude<DB>
+): Promise<void> {
   let settle: (() => void)[]
   try {
     settle = await books.transaction().execute(async inside => {
-      const outcomes: (() => void)[] = []
+      const outcomes: Outcome[] = []
       for (const one of group) outcomes.push(await runOne(inside, one))
-      return outcomes
+      await conclude(
+        inside,
+        outcomes.map(({ changes }) => changes)
+      )
+      return outcomes.map(outcome => outcome.settle)
     })
   } catch (cause) {
     // Nothing was written, or nobody knows: each may ask again.
@@ -60,18 +75,24 @@ async function commitGroup<DB>(books: Kysely<DB>, group: readonly Waiting<DB>[])
   for (const tell of settle) tell()
 }
 
-async function runOne<DB>(inside: Transaction<DB>, one: Waiting<DB>): Promise<() => void> {
-  await savepoint(inside, 'savepoint work')
+interface Outcome {
+  readonly settle: () => void
+  readonly changes: readonly Change[]
+}
+
+async function runOne<DB>(inside: Transaction<DB>, one: Waiting<DB>): Promise<Outcome> {
+  const journal = new Journal()
+  await execute(inside, 'savepoint work')
   try {
-    const settle = await one.run(inside)
-    await savepoint(inside, 'release savepoint work')
-    return settle
+    const settle = await one.run(inside.withPlugin(journal))
+    await execute(inside, 'release savepoint work')
+    return { settle, changes: journal.changes }
   } catch (reason) {
     // When the database itself failed this fails too, and the whole group with it.
-    await savepoint(inside, 'rollback to savepoint work')
-    await savepoint(inside, 'release savepoint work')
-    return () => one.reject(reason)
+    await execute(inside, 'rollback to savepoint work')
+    await execute(inside, 'release savepoint work')
+    return { settle: () => one.reject(reason), changes: [] }
   }
 }
 
-const savepoint = (inside: Transaction<any>, text: string) => inside.executeQuery(CompiledQuery.raw(text))
+const execute = (inside: Transaction<any>, text: string) => inside.executeQuery(CompiledQuery.raw(text))

@@ -5,6 +5,7 @@
  *     GET  /v1/revocations    newest revocation list, a record
  *     POST /v1/orders         request record in, answer record out
  *     POST /v1/releases       registration record in, release record out
+ *     POST /v1/receipts        what was answered in, its receipt out
  *     GET  /healthz           "ok" while the database answers
  *
  * Bodies are `application/vnd.coffer`, failures `application/problem+json` (RFC 9457). No TLS here: every record is
@@ -95,6 +96,7 @@ function routes(center: LicenseCenter, { log, onFault }: ServeOptions) {
   app.get('/v1/revocations', async call => record(call, await center.revocations()))
   app.post('/v1/orders', async call => record(call, await center.issue(await readRecord(call.req.raw))))
   app.post('/v1/releases', async call => record(call, await center.register(await readRecord(call.req.raw))))
+  app.post('/v1/receipts', async call => record(call, await center.receipt(await readRecord(call.req.raw))))
   app.get('/healthz', async call => {
     await center.revocations()
     return call.text('ok\n')

@@ -167,5 +167,31 @@ export const migrations = ({ bytes, text }: ColumnTypes): Record<string, Migrati
         where ${sql.ref('revoked')} = 1`.execute(db)
       await schema.createIndex('grants_of_title').on('grants').columns(['titleId', 'revoked']).execute()
     }
+  },
+
+  '0003-log': {
+    async up({ schema }: Kysely<unknown>) {
+      await schema
+        .createTable('log')
+        .addColumn('index', 'bigint', column => column.primaryKey())
+        .addColumn('request', text)
+        .addColumn('entry', bytes, column => column.notNull())
+        .execute()
+      await schema.createIndex('log_request').on('log').column('request').execute()
+      await schema
+        .createTable('logNodes')
+        .addColumn('level', 'integer', column => column.notNull())
+        .addColumn('index', 'bigint', column => column.notNull())
+        .addColumn('hash', bytes, column => column.notNull())
+        .addPrimaryKeyConstraint('logNodes_key', ['level', 'index'])
+        .execute()
+      await schema
+        .createTable('logHead')
+        .addColumn('one', 'integer', column => column.primaryKey().check(sql`"one" = 1`))
+        .addColumn('size', 'bigint', column => column.notNull())
+        .addColumn('frontier', bytes, column => column.notNull())
+        .addColumn('checkpoint', bytes, column => column.notNull())
+        .execute()
+    }
   }
 })

@@ -6,11 +6,11 @@
  * Times are seconds since 1970, money is whole minor units (cents). They lie in the embedded SQLite (center/sqlite.ts) or
  * in PostgreSQL (center/postgres.ts), in the same tables.
  */
-import { Kysely, Migrator, type Transaction } from 'kysely'
+import { Kysely, Migrator } from 'kysely'
 import type { GrantKind, Scheme } from '../formats/records/fields.js'
 import type { Revocation } from '../formats/records/revocations.js'
 import type { Database } from './database.js'
-import { groupCommits } from './group.js'
+import { groupCommits, type Conclude } from './group.js'
 import { migrations } from './migrations.js'
 
 /** `media`: to another medium of the same user. `users`: to anyone. */
@@ -151,8 +151,21 @@ export interface Tables {
   }
 }
 
+/** The log of all that was written into the tables above, and its Merkle tree (center/log.ts). */
+export interface LogTables {
+  log: {
+    index: number
+    /** The request that was answered; null for what the seller did. */
+    request: string | null
+    entry: Uint8Array
+  }
+  logNodes: { level: number; index: number; hash: Uint8Array }
+  /** One row. */
+  logHead: { one: number; size: number; frontier: Uint8Array; checkpoint: Uint8Array }
+}
+
 /** The books as everyone sees them, or inside of one transaction. */
-export type Books = Kysely<Tables>
+export type Books = Kysely<Tables & LogTables>
 
 export interface Store {
   /** Outside of a transaction: what was committed. */
@@ -163,34 +176,38 @@ export interface Store {
    *
    * @returns When it is on the disk.
    */
-  transaction<T>(work: (books: Transaction<Tables>) => Promise<T>): Promise<T>
+  transaction<T>(work: (books: Books) => Promise<T>): Promise<T>
   /** Read the books as they are at one moment, however long it takes, while others go on writing. */
-  snapshot<T>(work: (books: Transaction<Tables>) => Promise<T>): Promise<T>
+  snapshot<T>(work: (books: Books) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
 
 /**
  * Open the books, made or brought up to date as needed.
  *
+ * @param conclude - Logs what was written (center/log.ts). Books that are opened without it can only be read.
  * @param place - The path of a database file, made when it is not there; or the URL of a PostgreSQL database.
  * @throws CofferError COFFER_IO, COFFER_BUSY, COFFER_USAGE.
  */
-export async function openStore(place: string): Promise<Store> {
+export async function openStore(
+  place: string,
+  conclude: Conclude<Tables & LogTables> = onlyRead
+): Promise<Store> {
   const database = await openDatabase(place)
-  const writer: Books = new Kysely<Tables>({ dialect: database.writing() })
+  const writer: Books = new Kysely({ dialect: database.writing() })
   const provider = { getMigrations: async () => migrations(database.columns) }
   const { error } = await new Migrator({ db: writer, provider }).migrateToLatest()
   if (error !== undefined) {
     await writer.destroy()
     throw error
   }
-  const books: Books = new Kysely<Tables>({ dialect: database.reading() })
+  const books: Books = new Kysely({ dialect: database.reading() })
   return {
     books,
-    transaction: groupCommits(writer),
+    transaction: groupCommits(writer, conclude),
     async snapshot(work) {
       // A connection of its own: on SQLite one that reads for long would keep all other readers waiting.
-      const own: Books = new Kysely<Tables>({ dialect: database.reading() })
+      const own: Books = new Kysely({ dialect: database.reading() })
       try {
         return await own
           .transaction()
@@ -206,6 +223,10 @@ export async function openStore(place: string): Promise<Store> {
       await writer.destroy()
     }
   }
+}
+
+const onlyRead = () => {
+  throw new Error('internal: these books were opened to be read')
 }
 
 /** Whether this is the URL of a database, not the path of a file. */

@@ -34,7 +34,8 @@ export const RECORD_TYPES = {
   revocations: 8,
   registration: 9,
   release: 10,
-  return: 11
+  return: 11,
+  checkpoint: 12
 } as const
 
 export type RecordType = keyof typeof RECORD_TYPES

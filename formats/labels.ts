@@ -40,7 +40,8 @@ export const LABELS = [
   'signed/revocations',
   'signed/registration',
   'signed/release',
-  'signed/return'
+  'signed/return',
+  'signed/checkpoint'
 ] as const
 
 export type Label = (typeof LABELS)[number]

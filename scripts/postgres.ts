@@ -135,7 +135,7 @@ async function started(folder: string, { bin, env }: Programs, durable: boolean)
   const options = { cwd: folder, env: { ...env, PATH: process.env['PATH'] ?? '', LC_ALL: 'C' }, ...account() }
   const made = spawnSync(
     join(bin, 'initdb'),
-    ['-D', data, '-U', USER, '-A', 'scram-sha-256', `--pwfile=${passwordFile}`, '-E', 'UTF8', '--no-sync'],
+    ['-D', data, '-U', USER, '-A', 'password', `--pwfile=${passwordFile}`, '-E', 'UTF8', '--no-sync'],
     { ...options, encoding: 'utf8' }
   )
   if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr || made.error?.message}`)

@@ -33,10 +33,12 @@ import { enc } from '../formats/encode.js'
 import type { ErrorCode } from '../formats/errors.js'
 import { NO_ATTACHMENTS, signFrame } from '../formats/frame.js'
 import { deriveKeys, deriveSaveSecret, userIdOf } from '../formats/keys.js'
+import { Frontier, leafHash, nodeHash } from '../formats/merkle.js'
 import { encode } from '../formats/msgpack.js'
 import { encodePackageHead } from '../formats/package.js'
 import { ed25519PublicKey, hkdfExpand512, sha256, wrapKey } from '../formats/primitives.js'
 import { encodeAnswer } from '../formats/records/answer.js'
+import { encodeCheckpoint, encodeReceipt } from '../formats/records/checkpoint.js'
 import type { Scheme } from '../formats/records/fields.js'
 import { encodeGrant, encodeGrantBody, grantHash, type Grant } from '../formats/records/grant.js'
 import { encodeIdentity, factorHint, mediumId, openIdentity } from '../formats/records/identity.js'
@@ -661,6 +663,50 @@ vector(
   'a publisher certificate in the place of a grant',
   buyer,
   publisherRecord
+)
+
+// ---------------------------------------------------------------- checkpoints and receipts
+
+const logged = Array.from({ length: 7 }, (_, n) => utf8(`entry ${n}`))
+const log = new Frontier()
+for (const entry of logged) log.append(leafHash(entry))
+const checkpointBody = { centerId, issued: NOW, root: log.root(), size: log.size }
+const checkpoint = encodeCheckpoint(checkpointBody, centerSeed)
+vector('checkpoint', 'checkpoint', 'opens', 'seven entries', { root, logRoot: log.root() }, checkpoint)
+vector(
+  'checkpoint-altered',
+  'checkpoint',
+  'COFFER_RECORD_FORGED',
+  'one bit of the body turned',
+  { root, logRoot: log.root() },
+  flipped(checkpoint, 40)
+)
+/** The sixth of seven: its sibling, then the pair before, then the first four. */
+const sixth = [
+  leafHash(logged[4]!),
+  leafHash(logged[6]!),
+  nodeHash(
+    nodeHash(leafHash(logged[0]!), leafHash(logged[1]!)),
+    nodeHash(leafHash(logged[2]!), leafHash(logged[3]!))
+  )
+]
+const receiptBody = { checkpoint, entry: logged[5]!, index: 5, path: sixth }
+vector('receipt', 'receipt', 'opens', 'entry 5 of 7', { root, entry: logged[5]! }, encodeReceipt(receiptBody))
+vector(
+  'receipt-other-entry',
+  'receipt',
+  'COFFER_RECORD_FORGED',
+  'another entry in the place of the one that the path proves',
+  { root, entry: logged[5]! },
+  encodeReceipt({ ...receiptBody, entry: logged[4]! })
+)
+vector(
+  'receipt-longer-path',
+  'receipt',
+  'COFFER_RECORD_FORGED',
+  'a path that goes on above the root',
+  { root, entry: logged[5]! },
+  encodeReceipt({ ...receiptBody, path: [...sixth, sixth[0]!] })
 )
 
 // ---------------------------------------------------------------- revocations and answers

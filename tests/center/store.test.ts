@@ -3,6 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { join } from 'node:path'
 import { createCenter, openCenter } from '../../center/center.js'
+import { logWith } from '../../center/log.js'
 import { openStore, type Store } from '../../center/store.js'
 import { newBooks, tamper } from '../helpers/databases.js'
 import { rejectsWith } from '../helpers/rejects.js'
@@ -11,7 +12,13 @@ import { newCenter, pressed, requestBytes, temporaryFolder, testPowers, TITLE, u
 /** Empty books, and where they are. */
 async function emptyBooks(): Promise<{ place: string; store: Store }> {
   const place = (await newBooks()) ?? join(temporaryFolder(), 'books.db')
-  return { place, store: await openStore(place) }
+  return {
+    place,
+    store: await openStore(
+      place,
+      logWith(() => new Uint8Array(1))
+    )
+  }
 }
 
 const root = (sequence: number, bytes = new Uint8Array([sequence])) => ({ sequence, record: bytes })
@@ -123,7 +130,14 @@ test('transaction() does works in the order in which they came, each seeing thos
 
 test('what a transaction has read stays true until it is done, whoever else writes', async () => {
   const { place, store } = await emptyBooks()
-  const others = await Promise.all([openStore(place), openStore(place)])
+  const others = await Promise.all(
+    [1, 2].map(() =>
+      openStore(
+        place,
+        logWith(() => new Uint8Array(1))
+      )
+    )
+  )
   await store.transaction(books => books.insertInto('roots').values(root(0)).execute())
   const increments = [store, ...others].flatMap(one =>
     Array.from({ length: 40 }, () =>

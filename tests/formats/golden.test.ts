@@ -26,10 +26,12 @@ import {
   decode,
   manifestLength,
   openAnswer,
+  openCheckpoint,
   openGrant,
   openIdentity,
   openPayload,
   openPublisher,
+  openReceipt,
   openRegistration,
   openRelease,
   openRequest,
@@ -192,6 +194,18 @@ const READERS: Record<string, Reader> = {
     const order = openRequest(given.order)
     assert.is(order.kind, 'transfer')
     assert.equal(order.userId, vector.hex('receiver'))
+  },
+
+  checkpoint(vector) {
+    const opened = openCheckpoint(vector.bytes, vector.centers)!
+    assert.equal(opened.checkpoint.root, vector.hex('logRoot'))
+    assert.is(opened.checkpoint.size, 7)
+  },
+
+  receipt(vector) {
+    const opened = openReceipt(vector.bytes, vector.centers)!
+    assert.equal(opened.receipt.entry, vector.hex('entry'))
+    assert.is(opened.receipt.index, 5)
   },
 
   registration(vector) {

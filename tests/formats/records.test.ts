@@ -10,6 +10,7 @@ import { deriveKeys, userIdOf } from '../../formats/keys.js'
 import { decode, encode, type Packable } from '../../formats/msgpack.js'
 import { ed25519PublicKey } from '../../formats/primitives.js'
 import { encodeAnswer, openAnswer } from '../../formats/records/answer.js'
+import { encodeCheckpoint, openCheckpoint } from '../../formats/records/checkpoint.js'
 import {
   encodeGrant,
   encodeGrantBody,
@@ -245,6 +246,12 @@ const RECORDS: readonly {
       CENTER_SEED
     ),
     open: bytes => openRelease(bytes, center)
+  },
+  {
+    type: 'checkpoint',
+    seed: CENTER_SEED,
+    bytes: encodeCheckpoint({ centerId, issued: NOW, root: filled(17), size: 2 ** 40 }, CENTER_SEED),
+    open: bytes => openCheckpoint(bytes, [center])
   }
 ]
 

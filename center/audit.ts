@@ -1,0 +1,180 @@
+/**
+ * The audit: the log against the signature over it, and every cell of the books against the log. Whatever was changed,
+ * removed or made up behind the center's back shows, by whoever has not the center's signing key; a whole database that
+ * was put back to an earlier day does not, except by a receipt or checkpoint that is newer.
+ */
+import { sql } from 'kysely'
+import { equalBytes, hex, utf8 } from '../formats/bytes.js'
+import { Frontier, leafHash } from '../formats/merkle.js'
+import type { Packable } from '../formats/msgpack.js'
+import { sha256 } from '../formats/primitives.js'
+import { openCheckpoint } from '../formats/records/checkpoint.js'
+import type { Center } from '../formats/records/root.js'
+import { decodeEntry, imageOf, type Change } from './journal.js'
+import { LEVEL_STEP, requestOf } from './log.js'
+import type { Books, Tables } from './store.js'
+
+/** What tells the rows of a table apart. */
+const KEYS: Readonly<Record<keyof Tables, readonly string[]>> = {
+  center: ['centerId'],
+  roots: ['sequence'],
+  publishers: ['signKey'],
+  titles: ['titleId'],
+  releases: ['titleId', 'release', 'scheme'],
+  users: ['userId'],
+  personalTerms: ['userId', 'titleId'],
+  requests: ['requestId'],
+  grants: ['grantId'],
+  ledger: ['posting', 'account'],
+  revocations: ['sequence']
+}
+
+type Image = Readonly<Record<string, Packable>>
+
+const PAGE = 500
+/** Rows that are compared at a time: the log is read once more for each so many entries. */
+const ROWS_IN_MEMORY = 400_000
+
+/**
+ * @param books - At one moment: a snapshot.
+ * @returns One sentence for each contradiction.
+ */
+export async function auditLog(books: Books, center: Center): Promise<string[]> {
+  const { size, problems } = await auditTree(books, center)
+  const parts = Math.max(1, Math.ceil((4 * size) / ROWS_IN_MEMORY))
+  for (let part = 0; part < parts; part++) problems.push(...(await auditRows(books, { part, parts })))
+  return problems
+}
+
+/** The log against its checkpoint. */
+async function auditTree(books: Books, center: Center): Promise<{ size: number; problems: string[] }> {
+  const problems: string[] = []
+  const frontier = new Frontier()
+  const nodes = new Map<string, Uint8Array>()
+  for await (const { index, request, entry } of logEntries(books)) {
+    if (index !== frontier.size) problems.push(`The log has entry ${index} in the place of ${frontier.size}.`)
+    if (request !== requestOf(changesIn(entry) ?? [])) {
+      problems.push(`Entry ${index} of the log is filed under another request than it answers.`)
+    }
+    frontier.append(leafHash(entry), (level, at, hash) => {
+      if (level > 0 && level % LEVEL_STEP === 0) nodes.set(`${level} ${at}`, hash)
+    })
+  }
+  for (const { level, index, hash } of await books.selectFrom('logNodes').selectAll().execute()) {
+    const name = `${level} ${index}`
+    const computed = nodes.get(name)
+    if (computed === undefined || !equalBytes(computed, hash))
+      problems.push(`Node ${name} of the log is not its entries'.`)
+    nodes.delete(name)
+  }
+  for (const name of nodes.keys()) problems.push(`Node ${name} of the log is missing.`)
+
+  const heads = await books.selectFrom('logHead').selectAll().execute()
+  const [head] = heads
+  if (head === undefined || heads.length !== 1)
+    return { size: frontier.size, problems: [...problems, 'The log has no head.'] }
+  const signed = openedCheckpoint(head.checkpoint, center)
+  if (signed === undefined) problems.push("The log's checkpoint is not one that this center signed.")
+  else if (signed.size !== frontier.size || !equalBytes(signed.root, frontier.root())) {
+    problems.push('The log is not the one that its checkpoint was signed for.')
+  }
+  if (head.one !== 1 || head.size !== frontier.size || !equalBytes(head.frontier, frontier.bytes())) {
+    problems.push("The log's head does not fit the log.")
+  }
+  return { size: frontier.size, problems }
+}
+
+function openedCheckpoint(record: Uint8Array, center: Center) {
+  try {
+    return openCheckpoint(record, [center])?.checkpoint
+  } catch {
+    return undefined
+  }
+}
+
+function changesIn(entry: Uint8Array): Change[] | undefined {
+  try {
+    return decodeEntry(entry)
+  } catch {
+    return undefined // its hash says that it was changed
+  }
+}
+
+/** The rows whose keys fall into one part, as the log left them, against those that are there. */
+async function auditRows(books: Books, { part, parts }: { part: number; parts: number }): Promise<string[]> {
+  const problems: string[] = []
+  const logged = new Map<string, Change>()
+  const isInPart = (name: string) => parts === 1 || sha256(utf8(name))[0]! % parts === part
+  for await (const { entry } of logEntries(books)) {
+    for (const change of changesIn(entry) ?? []) {
+      const name = nameOf(change.table, change.row)
+      if (!isInPart(name)) continue
+      if (change.gone) logged.delete(name)
+      else logged.set(name, change)
+    }
+  }
+  for (const table of Object.keys(KEYS) as (keyof Tables)[]) {
+    for await (const row of rowsOf(books, table)) {
+      const image = imageOf(row)
+      const name = nameOf(table, image)
+      if (!isInPart(name)) continue
+      const expected = logged.get(name)
+      logged.delete(name)
+      if (expected === undefined) problems.push(`${name} is in no entry of the log.`)
+      else {
+        for (const column of alteredCells(expected.row, image))
+          problems.push(`${name}: ${column} was altered.`)
+      }
+    }
+  }
+  for (const name of logged.keys()) problems.push(`${name} was removed.`)
+  return problems
+}
+
+/** A table and the key of one of its rows, as a person reads them. */
+function nameOf(table: string, row: Image): string {
+  const key = KEYS[table as keyof Tables] ?? Object.keys(row)
+  return `${table} ${key.map(column => textOf(row[column])).join(' ')}`
+}
+
+const textOf = (value: Packable | undefined): string =>
+  value instanceof Uint8Array ? hex(value) : String(value)
+
+/** A column that came with a later version is null in the rows that were there. */
+function alteredCells(expected: Image, found: Image): string[] {
+  const columns = new Set([...Object.keys(expected), ...Object.keys(found)])
+  return [...columns].filter(column => !isSame(expected[column] ?? null, found[column] ?? null))
+}
+
+const isSame = (a: Packable, b: Packable): boolean =>
+  a instanceof Uint8Array && b instanceof Uint8Array ? equalBytes(a, b) : a === b
+
+async function* logEntries(books: Books) {
+  for (let after = -1; ;) {
+    const page = await books
+      .selectFrom('log')
+      .selectAll()
+      .where('index', '>', after)
+      .orderBy('index')
+      .limit(PAGE)
+      .execute()
+    yield* page
+    if (page.length < PAGE) return
+    after = page.at(-1)!.index
+  }
+}
+
+/** Every row of a table, a page at a time, by its key. */
+async function* rowsOf(books: Books, table: keyof Tables) {
+  const key = KEYS[table]
+  const columns = sql.join(key.map(column => sql.ref(column)))
+  for (let after = sql``; ;) {
+    const { rows } = await sql<Record<string, unknown>>`
+      select * from ${sql.table(table)} ${after} order by ${columns} limit ${PAGE}
+    `.execute(books)
+    yield* rows
+    if (rows.length < PAGE) return
+    const last = sql.join(key.map(column => rows.at(-1)![column]))
+    after = sql`where (${columns}) > (${last})`
+  }
+}
