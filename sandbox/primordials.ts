@@ -42,6 +42,7 @@ export const charCodeAt = uncurry(String.prototype.charCodeAt)
 export const isWellFormed: (text: string) => boolean = uncurry(String.prototype.isWellFormed)
 export const includes = uncurry(String.prototype.includes)
 export const startsWith = uncurry(String.prototype.startsWith)
+export const slice = uncurry(String.prototype.slice)
 export const bigintToString = uncurry(BigInt.prototype.toString)
 
 const typedArray = getPrototypeOf(Uint8Array.prototype) as Uint8Array

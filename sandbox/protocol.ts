@@ -108,6 +108,9 @@ export interface FlatError {
   readonly stack: string
 }
 
+/** How much of an error's texts is told, in characters. */
+export const MOST_TEXT = { name: 100, message: 10_000, stack: 20_000 } as const
+
 export const writeError = (writer: Writer, error: FlatError): Writer =>
   writer.value(error.name).value(error.message).value(error.stack)
 

@@ -25,7 +25,7 @@ import {
 import type { MachineFactory } from './machine.js'
 import { type ModuleGrant, readError, writeError } from './protocol.js'
 import { type SessionPowers, WIRE, flattenHostError, startSession, withDefaults } from './session.js'
-import { MalformedMessage, Reader, UnsupportedValue, Writer } from './wire.js'
+import { isRefusal, MalformedMessage, Reader, Writer } from './wire.js'
 
 /** Frames to the far side. */
 const TO_FAR = {
@@ -215,7 +215,7 @@ class RemoteGuest implements Guest {
       try {
         this.#writer.begin(TO_FAR.call).value(id).value(program).value(name).value(args)
       } catch (error) {
-        throw error instanceof UnsupportedValue ? unsupported('an argument', error.message) : error
+        throw isRefusal(error) ? unsupported('an argument', error.message) : error
       }
       this.#callCount++
       this.#open(id, resolve, reject, program)

@@ -35,6 +35,7 @@ import {
   DICE_BYTES,
   type FlatError,
   MAX_RANDOM_BYTES,
+  MOST_TEXT,
   TO_GUEST,
   TO_HOST,
   linksOf,
@@ -43,12 +44,12 @@ import {
 } from './protocol.js'
 import { xoshiro128 } from './random.js'
 import {
+  isRefusal,
   MalformedMessage,
   MAX_MESSAGE_BYTES,
   MAX_VALUE_DEPTH,
   MAX_VALUE_ITEMS,
   Reader,
-  UnsupportedValue,
   type WireHost,
   Writer
 } from './wire.js'
@@ -619,24 +620,25 @@ class Session implements Guest {
     this.#countCall()
     this.#check('pendingJobs', ++this.#requests)
     const settle = (write: (writer: Writer) => Writer) => {
-      this.#requests--
-      if (this.#ended !== undefined) return
-      const writer = this.#writer.begin(TO_GUEST.settle).value(id)
-      this.#deliver(write(writer).message)
+      if (this.#ended === undefined)
+        this.#deliver(write(this.#writer.begin(TO_GUEST.settle).value(id)).message)
       this.#writer.wipe()
     }
-    const fail = (error: unknown) =>
+    const refuse = (error: unknown) =>
       settle(writer => writeError(writer.value(false), flattenHostError(error)))
     const succeed = (value: unknown) => {
+      this.#requests--
       try {
-        // Encoded once to see whether it can be, since a message must not be left half written.
-        this.#writer.begin(0).value(value)
+        settle(writer => writer.value(true).value(value))
       } catch (error) {
-        return fail(error)
+        return refuse(error)
       }
-      settle(writer => writer.value(true).value(value))
       // Assets arrive as fresh bytes: what was decrypted goes as soon as the guest has its copy.
       if (module === 'assets' && value instanceof Uint8Array) value.fill(0)
+    }
+    const fail = (error: unknown) => {
+      this.#requests--
+      refuse(error)
     }
     void this.#asHost(async () => grant.run(args)).then(succeed, fail)
   }
@@ -658,7 +660,7 @@ class Session implements Guest {
 
   #guestError({ name, message, stack }: FlatError): GuestError {
     const frames = guestFrames(stack, this.#options.name ?? 'title.js')
-    return new GuestError(name.slice(0, 100), message.slice(0, 10_000), frames)
+    return new GuestError(name.slice(0, MOST_TEXT.name), message.slice(0, MOST_TEXT.message), frames)
   }
 
   #print(stream: number, text: string): void {
@@ -710,7 +712,7 @@ function exitCode(result: Value): number {
 /** The guest's own frames: never a source line, nor a frame of the host or the SDK. */
 function guestFrames(stack: string, name: string): string {
   const frames: string[] = []
-  for (const line of stack.slice(0, 20_000).split('\n')) {
+  for (const line of stack.slice(0, MOST_TEXT.stack).split('\n')) {
     const [, fn, line_, column] =
       new RegExp(`^\\s*at (?:(.{0,200}) )?\\(?${escaped(name)}(?::(\\d+))?(?::(\\d+))?\\)?$`).exec(line) ?? []
     if (line_ === undefined) continue
@@ -724,21 +726,24 @@ function guestFrames(stack: string, name: string): string {
 const escaped = (text: string): string => text.replace(/[^\w]/g, '\\$&')
 
 export function flattenHostError(error: unknown): FlatError {
-  if (!(error instanceof Error)) return { name: 'Error', message: 'The host refused.', stack: '' }
-  if (error instanceof UnsupportedValue) {
-    return {
-      name: 'TypeError',
-      message: `The host answered with ${error.message}, which cannot cross.`,
-      stack: ''
+  try {
+    if (isRefusal(error)) {
+      const message = `The host answered with ${error.message}, which cannot cross.`
+      return { name: 'TypeError', message, stack: '' }
     }
+    if (error instanceof Error) {
+      // The guest makes a name and a code of it again (sandbox/guest/link.ts).
+      const name = error instanceof CofferError ? error.code : String(error.name)
+      return { name, message: String(error.message), stack: '' }
+    }
+  } catch {
+    // Its name or message is a getter that throws.
   }
-  // The guest makes a name and a code of it again (sandbox/guest/link.ts).
-  const name = error instanceof CofferError ? error.code : String(error.name)
-  return { name, message: String(error.message), stack: '' }
+  return { name: 'Error', message: 'The host refused.', stack: '' }
 }
 
 function translateUnsupported(error: unknown, what: string): unknown {
-  return error instanceof UnsupportedValue ? unsupported(what, error.message) : error
+  return isRefusal(error) ? unsupported(what, error.message) : error
 }
 
 /** Bytes from a number: each bit of the seed moves all of the state (splitmix32). */

@@ -60,9 +60,6 @@ const BYTES = 10
 const ARRAY = 11
 const OBJECT = 12
 
-/** A value of ours that cannot cross. Says what it is, never what it holds. */
-export class UnsupportedValue extends TypeError {}
-
 /** What one value may be at most. */
 export interface Bounds {
   readonly valueBytes: number
@@ -70,15 +67,30 @@ export interface Bounds {
   readonly valueDepth: number
 }
 
-/** A value past one of its bounds. */
-export class ExcessiveValue extends UnsupportedValue {
+/** A bound that a value is past. */
+export interface Excess {
   readonly limit: keyof Bounds
   readonly used: number
+}
 
-  constructor(limit: keyof Bounds, used: number, message: string) {
+/** What is known of a refusal, or nothing for whatever else was thrown; asked without code of the guest's, which could
+ * answer an `instanceof`. */
+export let isRefusal: (thrown: unknown) => thrown is UnsupportedValue
+export let excessOf: (refusal: UnsupportedValue) => Excess | undefined
+
+/** A value of ours that cannot cross. Says what it is, never what it holds. */
+export class UnsupportedValue extends TypeError {
+  readonly #excess: Excess | undefined
+
+  static {
+    isRefusal = (thrown): thrown is UnsupportedValue =>
+      typeof thrown === 'object' && thrown !== null && #excess in thrown
+    excessOf = refusal => refusal.#excess
+  }
+
+  constructor(message: string, excess?: Excess) {
     super(message)
-    this.limit = limit
-    this.used = used
+    this.#excess = excess
   }
 }
 
@@ -170,7 +182,10 @@ export class Writer {
     if (needed > this.#most) {
       const { valueBytes } = this.#bounds
       const used = valueBytes + needed - this.#most
-      throw new ExcessiveValue('valueBytes', used, `more than ${valueBytes} bytes in one value`)
+      throw new UnsupportedValue(`more than ${valueBytes} bytes in one value`, {
+        limit: 'valueBytes',
+        used: used
+      })
     }
     if (needed <= this.#capacity) return
     this.#capacity = min(needed * 2, MAX_MESSAGE_BYTES)
@@ -220,9 +235,9 @@ export class Writer {
     }
   }
 
-  #tooMany(count: number): ExcessiveValue {
+  #tooMany(count: number): UnsupportedValue {
     const { valueItems } = this.#bounds
-    return new ExcessiveValue('valueItems', count, `more than ${valueItems} values in one`)
+    return new UnsupportedValue(`more than ${valueItems} values in one`, { limit: 'valueItems', used: count })
   }
 
   #number(value: number): void {
@@ -311,11 +326,10 @@ export class Writer {
     // Cycles end here too: no cycle is shorter than the bound.
     const { valueDepth } = this.#bounds
     if (depth >= valueDepth)
-      throw new ExcessiveValue(
-        'valueDepth',
-        depth + 1,
-        `a value nested deeper than ${valueDepth}, or a cycle`
-      )
+      throw new UnsupportedValue(`a value nested deeper than ${valueDepth}, or a cycle`, {
+        limit: 'valueDepth',
+        used: depth + 1
+      })
     const { isProxy } = this.#host
     if (isProxy?.(value)) throw new UnsupportedValue('a proxy')
     const kind = typedArrayKind(value)

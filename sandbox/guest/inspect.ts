@@ -6,6 +6,8 @@
 const WIDTH = 80
 const MAX_DEPTH = 2
 const MAX_ITEMS = 100
+/** Elements of an array beside which named properties are looked for. */
+const MAX_INDICES = 10_000
 const MAX_TEXT = 10_000
 
 interface State {
@@ -211,6 +213,8 @@ function inner(state: State, show: () => string): string {
 }
 
 function visibleKeys(value: object, shape: Shape): (string | symbol)[] {
+  // The list of its indices would take many times the memory of the array.
+  if (shape.hidden === isIndex && shape.size! > MAX_INDICES) return []
   return Reflect.ownKeys(value).filter(key => {
     if (shape.hidden?.(key)) return false
     const shown = Object.getOwnPropertyDescriptor(value, key)?.enumerable

@@ -8,12 +8,13 @@ import {
   getPrototypeOf,
   hasOwn,
   mapGet,
+  slice,
   startsWith,
   weakSetAdd,
   weakSetHas
 } from '../primordials.js'
-import { type FlatError, readError, writeError } from '../protocol.js'
-import { type Bounds, Reader, UnsupportedValue, type WireHost, Writer } from '../wire.js'
+import { type FlatError, MOST_TEXT, readError, writeError } from '../protocol.js'
+import { type Bounds, Reader, type WireHost, Writer } from '../wire.js'
 import { define } from './globals.js'
 
 /** What an engine gives the SDK. */
@@ -98,20 +99,23 @@ export function installProxy(): void {
   } as never)
 }
 
-/** Name, message and stack of whatever was thrown, without running any code of the program's. */
+/**
+ * Name, message and stack of whatever was thrown, without running any code of the program's: no `instanceof`, which a
+ * proxy and `Symbol.hasInstance` answer. Cut here too, so that nobody pays for text that the host would cut.
+ */
 function flatten(thrown: unknown): FlatError {
   if (typeof thrown !== 'object' || thrown === null) {
-    const message = typeof thrown === 'function' ? 'a function' : StringOf(thrown)
+    const message = typeof thrown === 'function' ? 'a function' : cut(StringOf(thrown), MOST_TEXT.message)
     return { name: 'Error', message, stack: '' }
   }
-  if (thrown instanceof UnsupportedValue)
-    return { name: 'TypeError', message: readText(thrown, 'message'), stack: '' }
   return {
-    name: readText(thrown, 'name') || 'Error',
-    message: readText(thrown, 'message'),
-    stack: readText(thrown, 'stack')
+    name: cut(readText(thrown, 'name'), MOST_TEXT.name) || 'Error',
+    message: cut(readText(thrown, 'message'), MOST_TEXT.message),
+    stack: cut(readText(thrown, 'stack'), MOST_TEXT.stack)
   }
 }
+
+const cut = (text: string, most: number): string => (text.length > most ? slice(text, 0, most) : text)
 
 /** A text property of the object or its prototypes that is plain data; '' otherwise. */
 function readText(object: object, key: string): string {

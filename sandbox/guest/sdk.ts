@@ -20,7 +20,7 @@ import {
   typedArrayKind
 } from '../primordials.js'
 import { TO_GUEST, TO_HOST } from '../protocol.js'
-import { ExcessiveValue, UnsupportedValue, type Reader } from '../wire.js'
+import { excessOf, isRefusal, type Reader } from '../wire.js'
 import { installClock, installCrypto } from './clock.js'
 import { installConsole } from './console.js'
 import { installGlobals } from './globals.js'
@@ -85,9 +85,10 @@ export function boot(native: Native): Hidden {
         try {
           link.begin(TO_HOST.result).value(id).within(link.bounds).value(value)
         } catch (refusal) {
-          if (!(refusal instanceof UnsupportedValue)) return sendError(link, TO_HOST.threw, id, refusal)
-          if (refusal instanceof ExcessiveValue)
-            link.begin(TO_HOST.excess).value(id).value(refusal.limit).value(refusal.used)
+          if (!isRefusal(refusal)) return sendError(link, TO_HOST.threw, id, refusal)
+          const excess = excessOf(refusal)
+          if (excess !== undefined)
+            link.begin(TO_HOST.excess).value(id).value(excess.limit).value(excess.used)
           else link.begin(TO_HOST.unsupported).value(id).value(refusal.message)
         }
         link.send()
