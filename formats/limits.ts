@@ -22,5 +22,7 @@ export const MAX_PACKAGE_ENTRIES = 20_000
 export const MAX_ENTRY_NAME_CHARS = 512
 /** A program must fit in memory, and twice over while it is compiled. */
 export const MAX_PROGRAM_BYTES = 64 * 1024 * 1024
+/** Twice what a guest may have by default: an image is no larger than the memory that it was taken from. */
+export const MAX_IMAGE_BYTES = 128 * 1024 * 1024
 /** 2^48 - 1: what our u48 sizes hold; the payload format itself ends at 4 PiB. */
 export const MAX_PAYLOAD_BYTES = 2 ** 48 - 1

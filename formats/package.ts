@@ -28,7 +28,7 @@ const entryShape = map({
   name: text(MAX_ENTRY_NAME_CHARS, ENTRY_NAME),
   /** From the first byte after the index. */
   offset: integer(0, MAX_PAYLOAD_BYTES),
-  role: oneOf('program', 'asset', 'source-map'),
+  role: oneOf('program', 'image', 'asset', 'source-map'),
   sha256: hash,
   size: integer(0, MAX_PAYLOAD_BYTES)
 })
@@ -91,8 +91,9 @@ export function openPackageIndex(index: Uint8Array, indexDigest: Uint8Array): Pa
     seen.add(entry.name)
     offset += entry.size
   }
-  if (entries.filter(entry => entry.role === 'program').length !== 1)
-    throw damaged('it has not exactly one program')
+  const count = (role: PackageEntry['role']) => entries.filter(entry => entry.role === role).length
+  if (count('program') > 1 || count('image') > 1) throw damaged('it has more than one program')
+  if (count('program') + count('image') === 0) throw damaged('it has no program')
   const entriesOffset = 4 + index.length
   return { entries, entriesOffset, totalBytes: entriesOffset + offset }
 }

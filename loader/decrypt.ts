@@ -16,9 +16,9 @@ import {
 } from '../formats/cobblestone.js'
 import { payloadContext } from '../formats/derive.js'
 import { CofferError } from '../formats/errors.js'
-import { MAX_PROGRAM_BYTES } from '../formats/limits.js'
+import { MAX_IMAGE_BYTES, MAX_PROGRAM_BYTES } from '../formats/limits.js'
 import { PackageChecker, type PackageEntry, type PackageIndex } from '../formats/package.js'
-import type { AssetSource } from '../sandbox/guest.js'
+import type { AssetSource, Program } from '../sandbox/guest.js'
 import type { OpenTitle } from './read.js'
 import type { PayloadKey } from './unwrap.js'
 
@@ -27,9 +27,8 @@ export const BLOCK_BYTES = 16 * SEALED_CHUNK_BYTES
 
 export type Progress = (doneBytes: number, totalBytes: number) => void
 
-/** A title's program in the clear, and the way to its assets. Disposing it wipes the source; the assets live on. */
-export interface Program extends Disposable {
-  readonly source: Uint8Array
+/** A title's program in the clear, and the way to its assets. Disposing it wipes the program; the assets live on. */
+export interface OpenedProgram extends Program, Disposable {
   readonly assets: SealedAssets
 }
 
@@ -70,15 +69,20 @@ export function verifyPayload(title: OpenTitle, key: Uint8Array, progress?: Prog
 }
 
 /** @throws as {@link passPayload}. The title's file stays open for its assets: the caller closes it last. */
-export function openProgram(title: OpenTitle, { key }: PayloadKey): Program {
+export function openProgram(title: OpenTitle, { key }: PayloadKey): OpenedProgram {
   const checker = new PackageChecker(title.manifest.indexDigest, isProgram)
   try {
     passPayload(title, key, plaintext => checker.push(plaintext))
     const index = checker.end()
-    const { name } = index.entries.find(isProgram)!
     const assets = new SealedAssets(title, index, key)
-    const source = checker.kept.get(name)!
-    return { source, assets, [Symbol.dispose]: () => wipe(source) }
+    const bytesOf = (role: PackageEntry['role']) =>
+      checker.kept.get(index.entries.find(entry => entry.role === role)?.name ?? '')
+    return {
+      source: bytesOf('program'),
+      image: bytesOf('image'),
+      assets,
+      [Symbol.dispose]: () => wipe(...checker.kept.values())
+    }
   } catch (error) {
     wipe(...checker.kept.values())
     throw error
@@ -86,13 +90,14 @@ export function openProgram(title: OpenTitle, { key }: PayloadKey): Program {
 }
 
 function isProgram({ role, size, name }: PackageEntry): boolean {
-  if (role !== 'program') return false
-  if (size > MAX_PROGRAM_BYTES) {
+  if (role !== 'program' && role !== 'image') return false
+  const max = role === 'program' ? MAX_PROGRAM_BYTES : MAX_IMAGE_BYTES
+  if (size > max) {
     throw new CofferError(
       'COFFER_PACKAGE_DAMAGED',
       `The program "${name}" is larger than a program may be.`,
       {
-        expected: `at most ${MAX_PROGRAM_BYTES} bytes`,
+        expected: `at most ${max} bytes`,
         found: `${size} bytes`,
         hint: 'Tell the publisher of the title.'
       }

@@ -9,9 +9,9 @@ import {
   type LicenseTerms,
   type Limits
 } from '../sandbox/guest.js'
-import { launch as launchGuest } from '../sandbox/index.js'
+import { launchProgram } from '../sandbox/launch.js'
 import type { VerifiedGrant } from '../formats/records/grant.js'
-import type { Program } from './decrypt.js'
+import type { OpenedProgram } from './decrypt.js'
 import { mediumPaths } from './medium/layout.js'
 import type { Powers } from './powers.js'
 import type { OpenTitle } from './read.js'
@@ -33,7 +33,7 @@ export interface OpenedTitle {
   readonly root: string
   readonly grant: VerifiedGrant
   readonly title: OpenTitle
-  readonly program: Program
+  readonly program: OpenedProgram
   readonly key: PayloadKey
 }
 
@@ -62,7 +62,7 @@ export async function launch(
     const engine = chooseEngine(manifest, options.engine)
     saves?.verify()
     const save = saves ?? (typeof saveGrant === 'object' ? saveGrant : undefined)
-    const guest = await launchGuest(program.source, {
+    const guest = await launchProgram(program, {
       ...options,
       engine,
       name: `${manifest.id}.js`,

@@ -3,7 +3,7 @@
  * it could be called. A guest that starts from it is the same as one that starts from the source, so only a start that
  * asked nothing of the world can be taken: what a clock, a capability or chance answered would be frozen with it.
  *
- * @see docs/spec.md §9.2
+ * @see docs/spec.md §9.4
  */
 import { monotonicMs } from './clock.js'
 import { concat } from '../formats/bytes.js'

@@ -42,6 +42,7 @@ export interface Machine {
    * that moment. The first message tells the SDK what has changed since.
    *
    * @param image - Of a verified title. Copied; the caller wipes its own.
+   * @param modules - What is granted now, as for `evaluate`.
    * @param constants - What exports of those modules are that are no functions, as bytes.
    * @returns false where the image does not fit, since it was made for another build of the engine or linked otherwise.
    * @throws CofferError COFFER_PACKAGE_DAMAGED, COFFER_LIMIT_MEMORY.
@@ -51,8 +52,6 @@ export interface Machine {
     modules: ReadonlyMap<string, readonly string[]>,
     constants: ReadonlyMap<string, Uint8Array>
   ): boolean
-  /** After `restore` and the first message: link what was granted beyond what the image knows. */
-  link?(): void
   /** Hand a message to the SDK and run all jobs that are due. */
   dispatch(message: Uint8Array): void
   /**

@@ -230,8 +230,7 @@ class Session implements Guest {
             .value(grants)
             .value(dice).message
         )
-        if (restored) machine.link!()
-        else machine.evaluate(source!, name, links)
+        if (!restored) machine.evaluate(source!, name, links)
       })
     })
   }

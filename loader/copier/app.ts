@@ -19,8 +19,12 @@ import { inspectFile, isFolder, readFile, translate } from '../files.js'
 /** Modules that a title can ask for. `assets` comes by itself with an assets folder. */
 export const PERMISSIONS = ['terminal', 'save', 'assets', 'host', 'net'] as const
 
-/** Name of the program's own entry in a package. */
+/** Names of the program's own entries in a package. */
 export const PROGRAM_NAME = 'program.js'
+export const IMAGE_NAME = 'program.image'
+
+/** In which form a program is sealed: its source, an image of it once it has started, or where there is one both. */
+const CODE_FORMS = ['both', 'image', 'source'] as const
 
 export interface App {
   readonly id: string
@@ -29,6 +33,7 @@ export interface App {
   readonly version: string
   readonly engine: 'quickjs' | 'ses'
   readonly engineRequired: boolean
+  readonly code: (typeof CODE_FORMS)[number]
   readonly permissions: readonly string[]
   /** Hosts that it asks to reach; there when it asks for `net`. */
   readonly net: readonly string[] | undefined
@@ -83,6 +88,7 @@ function readSingleFile(path: string): App {
     version: '1.0.0',
     engine: 'quickjs',
     engineRequired: false,
+    code: 'both',
     permissions: [],
     net: undefined,
     limits: {},
@@ -141,6 +147,12 @@ function readPackage(folder: string): App {
         App['engine'] | undefined) ?? 'quickjs',
     engineRequired:
       read.optional('engineRequired', value => typeof value === 'boolean', 'true or false') === true,
+    code:
+      (read.optional(
+        'code',
+        value => CODE_FORMS.includes(value as App['code']),
+        `one of ${CODE_FORMS.join(', ')}`
+      ) as App['code'] | undefined) ?? 'both',
     permissions,
     net,
     limits: readLimits(path, read.optional('limits', isObject, 'an object')),
@@ -266,12 +278,13 @@ export function readAssets(app: App): AssetFile[] {
 function assetName(folder: string, path: string): string {
   const name = relative(folder, path).split(sep).join('/')
   // A name that is not UTF-8 arrives with U+FFFD in it, and names no file then.
-  if (isEntryName(name) && name !== PROGRAM_NAME && inspectFile(path) !== undefined) return name
+  if (isEntryName(name) && name !== PROGRAM_NAME && name !== IMAGE_NAME && inspectFile(path) !== undefined)
+    return name
   throw new CofferError(
     'COFFER_MANIFEST_INVALID',
     `The asset ${shown(path)} has a name that cannot travel.`,
     {
-      expected: `UTF-8 of at most ${MAX_ENTRY_NAME_CHARS} characters without "\\" and control characters, not "${PROGRAM_NAME}"`,
+      expected: `UTF-8 of at most ${MAX_ENTRY_NAME_CHARS} characters without "\\" and control characters, neither "${PROGRAM_NAME}" nor "${IMAGE_NAME}"`,
       found: shown(name),
       hint: 'Rename the file and press again.'
     }

@@ -17,7 +17,7 @@ import { checkProgram } from '../../sandbox/check.js'
 import { makeFolder, PendingFile } from '../files.js'
 import { readKeyFile, type Home, type PinnedCenter } from '../home.js'
 import { POWERS, type Powers } from '../powers.js'
-import { PROGRAM_NAME, readApp, readAssets, type App } from './app.js'
+import { IMAGE_NAME, PROGRAM_NAME, readApp, readAssets, type App } from './app.js'
 import { bundleApp, type Bundle } from './bundle.js'
 import { CenterClient } from './center-client.js'
 import { narrowFailure } from './narrow.js'
@@ -25,6 +25,8 @@ import { narrowFailure } from './narrow.js'
 export type PressEvent =
   | { readonly step: 'bundle'; readonly app: App }
   | { readonly step: 'compile'; readonly programBytes: number }
+  /** `reason`: why there is none. */
+  | { readonly step: 'image'; readonly imageBytes: number; readonly reason?: string }
   | { readonly step: 'register'; readonly center: string }
   | { readonly step: 'seal'; readonly doneBytes: number; readonly totalBytes: number }
 
@@ -60,20 +62,22 @@ export async function press(path: string, options: PressOptions): Promise<Presse
   const app = readApp(path)
   onEvent({ step: 'bundle', app })
   const { source, contents } = await packageContents(app, onEvent)
+  const image = await pressedImage(app, source, onEvent)
   try {
     const client = new CenterClient(options.centerUrl)
     const center = await centerOf(client, home)
     onEvent({ step: 'register', center: center.name })
     const ticket = await registerRelease(app, scheme, center, client, publisher, powers)
-    return sealTitle(app, scheme, contents, ticket, publisher, center, options.out, powers, onEvent)
+    const sealed = image === undefined ? contents : withImage(app, contents, image)
+    return sealTitle(app, scheme, sealed, ticket, publisher, center, options.out, powers, onEvent)
   } finally {
-    wipe(source)
+    wipe(source, image)
   }
 }
 
 interface Content {
   readonly name: string
-  readonly role: 'program' | 'asset'
+  readonly role: 'program' | 'image' | 'asset'
   readonly bytes: Uint8Array
 }
 
@@ -93,6 +97,33 @@ export async function packageContents(
     contents: [{ name: PROGRAM_NAME, role: 'program', bytes: bundle.source }, ...assets]
   }
 }
+
+async function pressedImage(
+  app: App,
+  source: Uint8Array,
+  onEvent: (event: PressEvent) => void
+): Promise<Uint8Array | undefined> {
+  if (app.code === 'source') return undefined
+  const { imageOf } = await import('./image.js')
+  const image = await imageOf(app, source)
+  if (image instanceof Uint8Array) {
+    onEvent({ step: 'image', imageBytes: image.length })
+    return image
+  }
+  onEvent({ step: 'image', imageBytes: 0, reason: image.reason })
+  if (app.code === 'both') return undefined
+  throw new CofferError('COFFER_PROGRAM_INVALID', `There can be no image of the app: ${image.reason}.`, {
+    expected: 'a program that asks for nothing while it starts',
+    found: image.reason,
+    hint: 'Move it into a function that is called later, or let "code" in its package.json be "both".'
+  })
+}
+
+/** In place of the source where the publisher wants that, or in front of it. */
+const withImage = ({ code }: App, contents: readonly Content[], bytes: Uint8Array): readonly Content[] => [
+  { name: IMAGE_NAME, role: 'image', bytes },
+  ...contents.filter(({ role }) => code === 'both' || role !== 'program')
+]
 
 function checkImports(app: App, { modules }: Bundle): void {
   const available = new Set([
@@ -219,7 +250,7 @@ function sealTitle(
   const manifest: Manifest = {
     centerId,
     engine: app.engine,
-    engineRequired: app.engineRequired,
+    engineRequired: app.engineRequired || app.code === 'image',
     id: app.id,
     indexDigest,
     limits: app.limits,

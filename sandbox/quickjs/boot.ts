@@ -20,7 +20,8 @@ import { Instance } from './instance.js'
  * what it captured before any guest code ran.
  *
  * While a program links, `globalThis.__coffer` is the way by which the modules made for it reach their exports; the
- * last of them removes it, before the first statement of the program runs.
+ * last of them removes it, before the first statement of the program runs. A module that is imported later removes it
+ * by itself.
  *
  * A program that throws at once leaves promises behind that the engine made for it and nobody can handle. They are
  * known by their reason, and taken back when the failure itself is told.
@@ -38,7 +39,8 @@ const DRIVER = `(function (call, boot) {
     encodeText: text => new Bytes(call(text)),
     decodeText: bytes => call(bytes, true)
   }))
-  const hidden = { modules: guest.modules, begin(value) { namespace = value; delete globalThis.__coffer; call() } }
+  const close = () => { delete globalThis.__coffer }
+  const hidden = { modules: guest.modules, close, begin(value) { namespace = value; close(); call() } }
   const settled = new Later(done => done())
   return function (operation, value, reason) {
     switch (operation) {

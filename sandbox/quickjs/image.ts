@@ -20,7 +20,7 @@
  *     u32le n   constants, n bytes: what the linked modules' exports that are no functions were
  *     u32le n   parts, n bytes, as above; those of a later state go on top of the first one's
  *
- * @see docs/spec.md §5.2
+ * @see docs/spec.md §9.4
  */
 import { equalBytes, utf8, utf8Decode } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'

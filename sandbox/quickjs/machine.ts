@@ -69,8 +69,8 @@ export interface Reuse {
   readonly idle: Instance[]
   /** What guests start from: the engine's own image, or the program's once a guest was restored from it. */
   pristine?: Pristine | undefined
-  /** Where `pristine` is a program: its image, and the modules that are still to be linked in each guest. */
-  restored?: { image: Uint8Array; unlinked: ReadonlyMap<string, readonly string[]> } | undefined
+  /** The image that is in `pristine`, where that is a program. */
+  restored?: Uint8Array | undefined
 }
 
 export interface QuickjsFactory {
@@ -136,8 +136,8 @@ class QuickjsMachine implements PressingMachine {
   private torn = false
   private askedClock = false
   private program: Program | undefined
-  /** Granted, and not linked with yet. */
-  private unlinked: ReadonlyMap<string, readonly string[]> = new Map()
+  /** What the program may import. */
+  private modules: ReadonlyMap<string, readonly string[]> = new Map()
 
   constructor(
     engine: Engine,
@@ -219,15 +219,11 @@ class QuickjsMachine implements PressingMachine {
     constants: ReadonlyMap<string, Uint8Array>
   ): boolean {
     const { reuse } = this
-    if (reuse?.restored?.image === image) {
-      this.unlinked = reuse.restored.unlinked
-      return true
-    }
+    this.modules = modules
+    if (reuse?.restored === image) return true
     const title = decodeTitleImage(image, this.engine.baseHash())
     const state = title && fittingState(title, modules, constants)
     if (title === undefined || state === undefined) return false
-    const linked = new Set(title.links.map(([module]) => module))
-    this.unlinked = new Map([...modules].filter(([module]) => !linked.has(module)))
     this.run(instance => {
       instance.reach(title.pages * PAGE_BYTES)
       for (const { offset, bytes } of title.states[0]!.parts) instance.bytes.set(bytes, offset)
@@ -235,22 +231,11 @@ class QuickjsMachine implements PressingMachine {
         for (const { offset, bytes } of state.parts) instance.bytes.set(bytes, offset)
       if (reuse !== undefined) {
         reuse.pristine = new Pristine(instance, this.image.fields)
-        reuse.restored = { image, unlinked: this.unlinked }
+        reuse.restored = image
       }
       this.personalize(instance)
     })
     return true
-  }
-
-  link(): void {
-    if (this.unlinked.size === 0) return
-    const text = utf8([...this.unlinked.keys()].map(name => `import ${JSON.stringify(name)};`).join(''))
-    this.run(instance => {
-      const program = new Program(instance, text, LINKING, this.unlinked)
-      const value = this.start(instance, text, program)
-      instance.engine.QTS_FreeValuePointer(this.image.fields.context, value)
-      this.runJobs(instance)
-    })
   }
 
   freeze(): Uint8Array | undefined {
@@ -272,6 +257,7 @@ class QuickjsMachine implements PressingMachine {
   private start(instance: Instance, source: Uint8Array, program: Program): Pointer {
     if (this.program !== undefined) throw new Error('internal: a machine takes one program')
     this.program = program
+    this.modules = program.modules
     const { context, undefinedPointer } = this.image.fields
     const { engine } = instance
     const label = instance.newText(program.name)
@@ -415,7 +401,7 @@ class QuickjsMachine implements PressingMachine {
 
   /** The engine asks for a module that it has not seen. */
   private load(name: string): string | undefined {
-    const source = this.program?.linked(name)
+    const source = this.program?.linked(name) ?? this.linkedLate(name)
     if (source !== undefined) return source
     const instance = this.alive()
     const { context } = this.image.fields
@@ -427,6 +413,18 @@ class QuickjsMachine implements PressingMachine {
     instance.engine.QTS_FreeValuePointer(context, error)
     instance.engine.free(text)
     return undefined
+  }
+
+  /**
+   * A granted module that the program did not import before it began, for its `import()`. Nothing of the program runs
+   * between here and the module's last statement.
+   */
+  private linkedLate(name: string): string | undefined {
+    const exports = this.modules.get(name)
+    if (exports === undefined || this.program?.begun === false) return undefined
+    // A program that has closed its global object to new names has closed this way too.
+    if (this.tryDrive(DRIVE.link, this.image.fields.undefinedPointer) === 0) return undefined
+    return `${linkedModule(name, exports)};__coffer.close()`
   }
 
   private reject(pair: Pointer, handled: boolean): void {
@@ -487,7 +485,7 @@ class Program {
   /** The first import that was not granted. */
   refused: string | undefined
   readonly name: string
-  private readonly modules: ReadonlyMap<string, readonly string[]>
+  readonly modules: ReadonlyMap<string, readonly string[]>
   private readonly compileOnly: boolean
   /** Name of the module behind the added import: one that the program cannot know, so that it cannot wait for it. */
   private readonly beginName: string
@@ -520,7 +518,6 @@ class Program {
 
   /** Source of a module that the program, or the one behind its last import, is linked with. */
   linked(name: string): string | undefined {
-    // Later `import()`s find granted modules already there; what still asks is refused.
     if (this.begun) return undefined
     if (name === this.beginName) {
       // Its own import is the last one: all others were found, and linking would be next.
@@ -534,8 +531,7 @@ class Program {
   }
 
   private beginModule(): string {
-    const imports = [...this.modules.keys()].map(name => `import ${JSON.stringify(name)};`).join('')
-    return `${imports}import * as namespace from ${JSON.stringify(this.name)};__coffer.begin(namespace)`
+    return `import * as namespace from ${JSON.stringify(this.name)};__coffer.begin(namespace)`
   }
 }
 
@@ -560,9 +556,6 @@ function fittingState(
   const known = concat(...granted.map(module => constants.get(module) ?? new Uint8Array()))
   return states.find(({ constants }) => equalBytes(constants, known))
 }
-
-/** Name of the program that has only imports. */
-const LINKING = 'coffer:linking'
 
 const lazily = <T>(make: () => T): (() => T) => {
   let made: T | undefined

@@ -71,6 +71,14 @@ test('evaluate() leaves nothing of the linking where the program can see it', ()
     say(Reflect.ownKeys(globalThis).filter(key => /coffer/i.test(String(key))).length)
     say(typeof __coffer)`
   assert.equal(said(source), ['say 0', 'say undefined', 'started '])
+  const late = `import { say } from 'coffer:host'
+    await import('coffer:empty')
+    const found = typeof __coffer
+    Object.preventExtensions(globalThis)
+    export const again = async () => { say(found + typeof __coffer + typeof await import('coffer:empty')) }`
+  assert.equal(said(late, ['again']), ['started again', 'say undefinedundefinedobject', 'result undefined'])
+  const closed = `Object.preventExtensions(globalThis); await import('coffer:empty').catch(error => { throw error.name })`
+  assert.equal(said(closed), ['failed TypeError'])
 })
 
 test('evaluate() refuses a program that does not compile, and says where', async () => {

@@ -14,6 +14,12 @@ export async function execute(call: Call): Promise<Outcome> {
         return say(`bundle ${event.app.id}, release ${event.app.release}`)
       case 'compile':
         return say(`compile, ${sizeText(event.programBytes)}`)
+      case 'image':
+        return say(
+          event.reason === undefined
+            ? `image, ${sizeText(event.imageBytes)}`
+            : `no image, so it starts from source: ${printable(event.reason)}`
+        )
       case 'register':
         return say(`register at ${printable(event.center)}`)
       case 'seal':

@@ -1,0 +1,145 @@
+/** Titles sealed with an image of their started program: pressed, copied, launched as they are from source. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { utf8 } from '../../formats/bytes.js'
+import { sync } from '../../sandbox/guest.js'
+import { mediumPaths } from '../../loader/medium/layout.js'
+import { openTitleFile, readLicense } from '../../loader/read.js'
+import { authenticate, recheck } from '../../loader/recheck.js'
+import { measureMedium } from '../../loader/medium/measure.js'
+import { openProgram } from '../../loader/decrypt.js'
+import { unwrapPayloadKey } from '../../loader/unwrap.js'
+import { readApp } from '../../loader/copier/app.js'
+import { imageOf } from '../../loader/copier/image.js'
+import { closeSites, librarySite, SCHEMES, writeApp } from '../helpers/library-site.js'
+import { rejectsWith } from '../helpers/rejects.js'
+
+const site = await librarySite()
+test.after(closeSites)
+
+/** What a copied title holds once it is open: its program in each form. */
+function opened(root: string, id: string): { source: string | undefined; image: string | undefined } {
+  const signed = authenticate(readLicense(root, id, site.home.userKeys()?.userId), site.home)
+  using title = openTitleFile(mediumPaths(root).title(id, 1))
+  using license = recheck(signed, title.manifest, measureMedium(root), site.home, site.powers.now())
+  using key = unwrapPayloadKey(license)
+  using program = openProgram(title, key)
+  const text = (bytes?: Uint8Array) => bytes && Buffer.from(bytes).toString('latin1')
+  return { source: text(program.source), image: text(program.image) }
+}
+
+// A comment would not outlive bundling, the spelling of a function does.
+const SOURCE = `
+  const squares = new Map(Array.from({ length: 100 }, (_, i) => [i, i * i]))
+  export const square = (n) => { const unlikely_name = n; return squares.get(unlikely_name) }
+  export const text = () => String(square)
+  export const fail = () => { throw new RangeError('no') }`
+
+for (const scheme of SCHEMES) {
+  test(`a title has both forms by default, and starts from the image: ${scheme}`, async () => {
+    const id = `org.both.${scheme}`
+    const { root } = await site.copied(id, { source: SOURCE, scheme })
+    const { source, image } = opened(root, id)
+    assert.ok(source?.includes('unlikely_name') && image?.startsWith('coffrttl'))
+    await using guest = await site.launch(root, id)
+    assert.is(await guest.call('square', 9), 81)
+    assert.match(String(await guest.call('text')), 'unlikely_name')
+    // From source it would have taken memory for the compiler; in SES there is only the source.
+    await using ses = await site.launch(root, id, { engine: 'ses' })
+    assert.is(await ses.call('square', 9), 81)
+  })
+}
+
+test('a title without source has nothing of its text', async () => {
+  const { root } = await site.copied('org.image', { source: SOURCE, fields: { code: 'image' } })
+  const { source, image } = opened(root, 'org.image')
+  assert.is(source, undefined)
+  assert.not.ok(image!.includes('return squares.get'))
+  await using guest = await site.launch(root, 'org.image')
+  assert.is(await guest.call('square', 9), 81)
+  assert.match(String(await guest.call('text')), 'native code')
+  const error = (await guest.call('fail').catch(error => error)) as { guestStack: string }
+  assert.match(error.guestStack, /org\.image\.js:\d+/)
+  await rejectsWith('COFFER_ENGINE_UNSUITABLE', () => site.launch(root, 'org.image', { engine: 'ses' }))
+  await using thread = await site.launch(root, 'org.image', { isolation: 'thread' })
+  assert.is(await thread.call('square', 3), 9)
+})
+
+test('a title may be sealed as its source alone', async () => {
+  const { root } = await site.copied('org.source', { source: SOURCE, fields: { code: 'source' } })
+  assert.is(opened(root, 'org.source').image, undefined)
+  await using guest = await site.launch(root, 'org.source')
+  assert.is(await guest.call('square', 9), 81)
+})
+
+test('what cannot be an image starts from source, and is refused where there would be none', async () => {
+  const source = 'const born = Date.now(); export const age = () => Date.now() - born'
+  const { root } = await site.copied('org.born', { source })
+  assert.is(opened(root, 'org.born').image, undefined)
+  await using guest = await site.launch(root, 'org.born')
+  assert.ok(((await guest.call('age')) as number) >= 0)
+  for (const [fields, text, why] of [
+    [{}, source, /time/],
+    [{ engine: 'ses' }, SOURCE, /SES/],
+    [{}, "import { kind } from 'coffer:license'; export { kind }", /license/],
+    [
+      { permissions: ['host'] },
+      "import * as host from 'coffer:host'; export const f = () => host.f()",
+      /all of/
+    ],
+    [{ permissions: ['host'] }, "export * from 'coffer:host'", /all of/]
+  ] as const) {
+    const error = await rejectsWith('COFFER_PROGRAM_INVALID', () =>
+      site.press('org.none', { source: text, fields: { ...fields, code: 'image' } })
+    )
+    assert.match(error.message, why)
+  }
+  await rejectsWith('COFFER_MANIFEST_INVALID', () => site.press('org.none', { fields: { code: 'bytecode' } }))
+})
+
+test('a plugin from an image calls whatever the app grants under the names that it imports', async () => {
+  const source = `
+    import { log as tell, now } from 'coffer:host'
+    import { readText } from 'coffer:assets'
+    import { interactive } from 'coffer:terminal'
+    export const it = async () => {
+      const { kind } = await import('coffer:license')
+      await tell('x')
+      return [now(), await readText('a.txt'), interactive, kind, Object.keys(await import('coffer:host'))]
+    }`
+  const { root } = await site.copied('org.plugin', {
+    source,
+    fields: { permissions: ['host', 'terminal'], code: 'image' },
+    assets: { 'a.txt': 'asset' }
+  })
+  for (const interactive of [true, false]) {
+    const told: unknown[] = []
+    const terminal = {
+      interactive,
+      size: () => ({ columns: 1, rows: 1 }),
+      write() {},
+      readKey: async () => null
+    }
+    const host = { log: (text: string) => void told.push(text), now: sync(() => 7), other: () => 0 }
+    await using guest = await site.launch(root, 'org.plugin', { capabilities: { host, terminal } })
+    assert.equal(await guest.call('it'), [7, 'asset', interactive, 'perpetual', ['log', 'now', 'other']])
+    assert.equal(told, ['x'])
+  }
+})
+
+test('an asset cannot take the name of the image', async () => {
+  await rejectsWith('COFFER_MANIFEST_INVALID', () =>
+    site.press('org.asset', { assets: { 'program.image': 'x' } })
+  )
+})
+
+test('the same bundle is the same image', async () => {
+  const folder = site.path('app')
+  writeApp(folder, 'org.twice', { source: SOURCE })
+  const image = async (source: string) =>
+    Buffer.from((await imageOf(readApp(folder), utf8(source))) as Uint8Array)
+  assert.ok((await image(SOURCE)).equals(await image(SOURCE)))
+  assert.not.ok((await image(SOURCE)).equals(await image(`${SOURCE};`)))
+})
+
+test.run()
