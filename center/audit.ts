@@ -12,9 +12,9 @@ import { openCheckpoint } from '../formats/records/checkpoint.js'
 import type { Center } from '../formats/records/root.js'
 import { decodeEntry, imageOf, type Change } from './journal.js'
 import { LEVEL_STEP, requestOf } from './log.js'
-import type { Books, Tables } from './store.js'
+import type { Books, LogTables, Tables } from './store.js'
 
-/** What tells the rows of a table apart. */
+/** What tells the rows of a table apart; in an order in which no row refers to a later one. */
 const KEYS: Readonly<Record<keyof Tables, readonly string[]>> = {
   center: ['centerId'],
   roots: ['sequence'],
@@ -28,6 +28,15 @@ const KEYS: Readonly<Record<keyof Tables, readonly string[]>> = {
   ledger: ['posting', 'account'],
   revocations: ['sequence']
 }
+
+const LOG_KEYS: Readonly<Record<keyof LogTables, readonly string[]>> = {
+  log: ['index'],
+  logNodes: ['level', 'index'],
+  logHead: ['one']
+}
+const ALL_KEYS = { ...KEYS, ...LOG_KEYS }
+/** Every table, in that order. */
+export const TABLES = Object.keys(ALL_KEYS) as (keyof typeof ALL_KEYS)[]
 
 type Image = Readonly<Record<string, Packable>>
 
@@ -165,8 +174,11 @@ async function* logEntries(books: Books) {
 }
 
 /** Every row of a table, a page at a time, by its key. */
-async function* rowsOf(books: Books, table: keyof Tables) {
-  const key = KEYS[table]
+export async function* rowsOf(
+  books: Books,
+  table: keyof Tables | keyof LogTables
+): AsyncGenerator<Record<string, unknown>> {
+  const key = ALL_KEYS[table]
   const columns = sql.join(key.map(column => sql.ref(column)))
   for (let after = sql``; ;) {
     const { rows } = await sql<Record<string, unknown>>`

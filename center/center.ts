@@ -22,6 +22,7 @@ import { beginBooks, findBooks } from './place.js'
 import { SYSTEM_POWERS, type Powers } from './powers.js'
 import { receipt } from './receipt.js'
 import { register } from './register.js'
+import type { Admit } from './requests.js'
 import { firstList } from './revoke.js'
 import { centerRow, rootRecords, type Site } from './site.js'
 import { openStore, type Books, type Store } from './store.js'
@@ -39,9 +40,9 @@ export interface LicenseCenter {
   /** What the seller asks and decides. */
   readonly desk: Desk
   /** @returns The answer to an order, the same bytes whenever the same order comes. @throws CofferError. */
-  issue(request: Uint8Array): Promise<Uint8Array>
+  issue(request: Uint8Array, admit?: Admit): Promise<Uint8Array>
   /** @returns The release ticket for a publisher's registration. @throws CofferError. */
-  register(registration: Uint8Array): Promise<Uint8Array>
+  register(registration: Uint8Array, admit?: Admit): Promise<Uint8Array>
   /** `{ roots: [record, ...] }`, first to newest, in the MessagePack profile of formats/msgpack.ts. */
   roots(): Promise<Uint8Array>
   /**
@@ -49,7 +50,7 @@ export interface LicenseCenter {
    *
    * @throws CofferError COFFER_RECORD_*, COFFER_REQUEST_REFUSED for one that was not answered.
    */
-  receipt(request: Uint8Array): Promise<Uint8Array>
+  receipt(request: Uint8Array, admit?: Admit): Promise<Uint8Array>
   /** The newest revocation list, a record. */
   revocations(): Promise<Uint8Array>
   close(): Promise<void>
@@ -149,9 +150,9 @@ function openedCenter(site: Site, name: string): LicenseCenter {
     centerId: hex(site.centerId),
     name,
     desk: openDesk(site),
-    issue: request => issue(site, request),
-    receipt: request => receipt(site, request),
-    register: registration => register(site, registration),
+    issue: (request, admit) => issue(site, request, admit),
+    receipt: (request, admit) => receipt(site, request, admit),
+    register: (registration, admit) => register(site, registration, admit),
     roots: async () => encode({ roots: await rootRecords(store.books) }),
     revocations: async () => (await centerRow(store.books)).revocationList,
     async close() {

@@ -35,6 +35,8 @@ const GROUPS: Readonly<Record<string, { readonly actions: readonly string[]; rea
     ledger: { actions: ['show', 'verify'], otherwise: 'show' }
   }
 
+const MAX_RATE = 1_000_000
+
 /** @returns The exit code. @param argv - Without node and script. */
 export async function main(argv: readonly string[]): Promise<number> {
   const json = argv.includes('--json')
@@ -93,13 +95,23 @@ function program(json: boolean): Command {
   command(root, 'serve <folder>', 'take orders and registrations over HTTP')
     .option('--port <n>', 'port to listen on; 0 takes any free one', integer(0, 65_535), 8787)
     .option('--host <address>', 'address to listen on', '127.0.0.1')
-    .option('--verbose', 'one line per request on stderr')
+    .option('--database <url>', 'PostgreSQL for the books; moved there from the folder the first time')
+    .option('--tls-cert <file>', 'certificate with its chain, PEM; read again at SIGHUP')
+    .option('--tls-key <file>', 'its key, PEM')
+    .option('--behind-proxy', 'believe the last address in x-forwarded-for')
+    .option(
+      '--rate <n>',
+      'requests a minute from one address and of one signer; 0: no limit',
+      integer(0, MAX_RATE)
+    )
+    .option('--metrics-port <n>', 'OpenMetrics on a port of 127.0.0.1', integer(0, 65_535))
+    .option('--verbose', 'one line of JSON per request on stderr')
     .addHelpText(
       'after',
-      '\nExample:\n  coffer-center serve shop --port 8787\n\nEnds with SIGTERM or Ctrl-C.'
+      '\nExamples:\n  coffer-center serve shop --port 8787\n  coffer-center serve shop --database postgres://shop:secret@db/shop\n\nEnds with SIGTERM or Ctrl-C.'
     )
-    .action(async (folder, { port, host, verbose = false }) =>
-      (await load()).serveUntilSignal(folder, { port, host, verbose, json })
+    .action(async (folder, { behindProxy = false, verbose = false, ...rest }) =>
+      (await load()).serveUntilSignal(folder, { ...rest, behindProxy, verbose, json })
     )
 
   command(root, 'issue <folder> <request-file>', 'answer an order by files')

@@ -8,6 +8,7 @@ import { isTitleId } from '../formats/records/fields.js'
 import { createCenter, openCenter, type LicenseCenter } from './center.js'
 import type { Desk, Gift, GrantSummary, TermsChange, TitleSummary } from './desk.js'
 import { readSmallFile, writeWholeFile } from './files.js'
+import type { TlsFiles } from './http.js'
 import type { RevocationKind } from './revoke.js'
 import { moneyText, shortId, table, timeText, type Result } from './screen.js'
 
@@ -40,33 +41,77 @@ Back up the whole folder, and keep ${folder}/vault secret.`
   }
 }
 
+export interface ServeCommand {
+  readonly port: number
+  readonly host: string
+  readonly database?: string | undefined
+  /** Paths of PEM files: the certificate with its chain, and its key. */
+  readonly tlsCert?: string | undefined
+  readonly tlsKey?: string | undefined
+  readonly behindProxy: boolean
+  /** Requests a minute from one address and of one signer; 0: as many as come; undefined: as usual. */
+  readonly rate?: number | undefined
+  readonly metricsPort?: number | undefined
+  readonly verbose: boolean
+  readonly json: boolean
+}
+
 /** Runs until SIGTERM or SIGINT, then lets running requests finish. Prints its one line itself, once it listens. */
-export async function serveUntilSignal(
-  folder: string,
-  options: { port: number; host: string; verbose: boolean; json: boolean }
-): Promise<void> {
-  const { port, host, verbose, json } = options
-  const say = (line: string) => process.stderr.write(`${new Date().toISOString()} ${line}\n`)
-  const { serve } = await import('./http.js') // here, so that the other commands start faster
+export async function serveUntilSignal(folder: string, options: ServeCommand): Promise<void> {
+  // Here, so that the other commands start faster.
+  const { serve } = await import('./http.js')
+  const { watch } = await import('./watch.js')
+  const { port, host, database, behindProxy, rate, json } = options
+  const tls = await tlsFiles(options)
+  if (database !== undefined) await (await import('./move.js')).useDatabase(folder, database)
   const center = await openCenter(folder)
   try {
+    const watching = await watch(options.verbose, options.metricsPort)
+    const one = rate === undefined ? undefined : rate === 0 ? null : { burst: rate, perSecond: rate / 60 }
+    const { onRequest, onFault } = watching
     const serving = await serve(center, {
       port,
       host,
-      ...(verbose && { log: say }),
-      onFault: (requestId, cause) =>
-        say(`failed ${requestId} ${cause instanceof Error ? cause.stack : cause}`)
+      tls,
+      behindProxy,
+      ...(one !== undefined && { addressRate: one, signerRate: one }),
+      onRequest,
+      onFault
     })
+    const renew = () =>
+      void tlsFiles(options).then(
+        files => files && serving.renewTls(files),
+        (error: unknown) => onFault('tls', error)
+      )
+    process.on('SIGHUP', renew)
     const signalled = untilSignal()
-    process.stdout.write(
-      `${json ? JSON.stringify({ url: serving.url, centerId: center.centerId }) : serving.url}\n`
-    )
+    const { url } = serving
+    const { metricsUrl } = watching
+    process.stdout.write(`${json ? JSON.stringify({ url, centerId: center.centerId, metricsUrl }) : url}\n`)
     await signalled
     await serving.close()
+    process.off('SIGHUP', renew)
+    await watching.close()
   } finally {
     await center.close()
   }
 }
+
+async function tlsFiles({ tlsCert, tlsKey }: ServeCommand): Promise<TlsFiles | undefined> {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw new CofferError('COFFER_USAGE', 'TLS needs a certificate and its key.', {
+      expected: '--tls-cert and --tls-key',
+      found: 'one of them'
+    })
+  }
+  const [cert, key] = await Promise.all(
+    [tlsCert, tlsKey].map(async path => Buffer.from(await readSmallFile(path, MAX_PEM_BYTES)))
+  )
+  return { cert: cert!, key: key! }
+}
+
+const MAX_PEM_BYTES = 256 * 1024
 
 /** The second signal ends the process at once, as it would have without us. */
 function untilSignal(): Promise<void> {

@@ -43,10 +43,15 @@ export async function readSmallFile(path: string, maxBytes: number): Promise<Uin
  * @param replace - false: an existing file is left alone.
  * @throws CofferError COFFER_EXISTS, COFFER_CANNOT_CREATE, COFFER_DISK_FULL, COFFER_IO.
  */
-export async function writeWholeFile(path: string, bytes: Uint8Array, replace = false): Promise<void> {
+export async function writeWholeFile(
+  path: string,
+  bytes: Uint8Array,
+  replace = false,
+  mode = 0o666
+): Promise<void> {
   const partial = `${path}.${randomBytes(6).toString('hex')}.part`
   try {
-    const file = await open(partial, 'wx')
+    const file = await open(partial, 'wx', mode)
     try {
       await file.writeFile(bytes)
       await file.sync()

@@ -1,44 +1,70 @@
 /**
- * The center over HTTP.
+ * The center over HTTP: the endpoints of center/interface.ts, and beside them
  *
- *     GET  /v1/roots          who the center is: MessagePack { roots: [record, ...] }
- *     GET  /v1/revocations    newest revocation list, a record
- *     POST /v1/orders         request record in, answer record out
- *     POST /v1/releases       registration record in, release record out
- *     POST /v1/receipts        what was answered in, its receipt out
- *     GET  /healthz           "ok" while the database answers
+ *     GET  /v1/openapi.json   the same for programs
+ *     GET  /healthz           "ok" while this process serves
+ *     GET  /readyz            "ok" while the database answers too
  *
- * Bodies are `application/vnd.coffer`, failures `application/problem+json` (RFC 9457). No TLS here: every record is
- * signed and every key sealed, and a proxy in front can add it.
+ * Bodies are `application/vnd.coffer`, failures `application/problem+json` (RFC 9457). TLS is for privacy alone: every
+ * record is signed and every key sealed.
  */
-import { createAdaptorServer } from '@hono/node-server'
+import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
 import { Hono, type Context } from 'hono'
 import { randomBytes } from 'node:crypto'
 import type { Server } from 'node:http'
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { concat } from '../formats/bytes.js'
 import { CofferError, type ErrorCode } from '../formats/errors.js'
 import { MAX_RECORD_BYTES } from '../formats/limits.js'
 import type { LicenseCenter } from './center.js'
+import { CONTENT_TYPE, ENDPOINTS, openApi, PROBLEM_TYPE, titleOf } from './interface.js'
+import { RateLimit, senderOf, TooMany, type Rate } from './limits.js'
 
-/** The media type insists that a browser asks before it sends a page's request: no other site's page can order. */
-export const CONTENT_TYPE = 'application/vnd.coffer'
+export { CONTENT_TYPE } from './interface.js'
 
 export interface ServeOptions {
   /** 0, the default: any free one. */
   readonly port?: number
   /** 127.0.0.1 by default: reached from this machine alone. */
   readonly host?: string
+  /** PEM. Without it: plain HTTP, for a proxy in front. */
+  readonly tls?: TlsFiles | undefined
+  /** A proxy in front says in `x-forwarded-for` who asks. */
+  readonly behindProxy?: boolean
+  /** Requests from one address; null: as many as come. */
+  readonly addressRate?: Rate | null
+  /** Signed records of one user or publisher; null: as many as come. */
+  readonly signerRate?: Rate | null
   /** How long a client may take to send a request. */
   readonly requestTimeoutMs?: number
-  /** One line per request: method, path, status, milliseconds, request id. Never a body. */
-  readonly log?: (line: string) => void
+  /** Told of each request when it is answered. */
+  readonly onRequest?: (served: Served) => void
   /** A failure of our own, which the client is told nothing of. */
   readonly onFault?: (requestId: string, cause: unknown) => void
 }
 
+export interface TlsFiles {
+  readonly cert: string | Buffer
+  readonly key: string | Buffer
+}
+
+/** What may be said of a request: never a body, a header or who asked. */
+export interface Served {
+  readonly method: string
+  /** As the client sent it, percent-encoded, without a query. */
+  readonly path: string
+  /** The endpoint that it was for; `other` for what is not there. */
+  readonly route: string
+  readonly status: number
+  readonly ms: number
+  readonly requestId: string
+}
+
 export interface Serving {
   readonly url: string
+  /** Take up a renewed certificate. Connections that are open keep the old one. */
+  renewTls(tls: TlsFiles): void
   /** Take no more requests, let the running ones finish, then stop. */
   close(): Promise<void>
 }
@@ -46,15 +72,24 @@ export interface Serving {
 const DEFAULT_REQUEST_TIMEOUT_MS = 20_000
 /** Fewer than the files that a process may usually have open. */
 const MAX_CONNECTIONS = 500
+const MAX_HEADERS = 64
+/** A household that installs on many media stays below; who asks more often waits. */
+const ADDRESS_RATE: Rate = { burst: 240, perSecond: 20 }
+const SIGNER_RATE: Rate = { burst: 60, perSecond: 2 }
+/** A client that sends nothing and reads nothing for so long is gone. */
+const IDLE_LIMIT_MS = 60_000
 /** After this, what still runs is cut off: a request takes milliseconds, but a client may never read its answer. */
 const SHUTDOWN_GRACE_MS = 5_000
 
 /** @throws CofferError COFFER_USAGE for an address that cannot be listened on, COFFER_BUSY for a port in use. */
 export async function serve(center: LicenseCenter, options: ServeOptions = {}): Promise<Serving> {
   const requestTimeoutMs = options.requestTimeoutMs ?? DEFAULT_REQUEST_TIMEOUT_MS
+  const { tls } = options
   const server = createAdaptorServer({
     fetch: routes(center, options).fetch,
+    ...(tls !== undefined && { createServer: createTlsServer }),
     serverOptions: {
+      ...(tls !== undefined && { ...tls, minVersion: 'TLSv1.2' as const }),
       requestTimeout: requestTimeoutMs,
       headersTimeout: requestTimeoutMs,
       connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 4),
@@ -63,46 +98,93 @@ export async function serve(center: LicenseCenter, options: ServeOptions = {}): 
     }
   }) as Server
   server.maxConnections = MAX_CONNECTIONS
+  server.maxHeadersCount = MAX_HEADERS
+  server.timeout = IDLE_LIMIT_MS
   const host = options.host ?? '127.0.0.1'
   const { address, family, port } = await listen(server, host, options.port ?? 0)
   return {
-    url: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
+    url: `${tls === undefined ? 'http' : 'https'}://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
+    renewTls: renewed => (server as unknown as TlsServer).setSecureContext(renewed),
     close: () => shutDown(server)
   }
 }
 
 interface Variables {
   requestId: string
+  route: string
 }
-type Call = Context<{ Variables: Variables }>
+export type App = Hono<{ Bindings: HttpBindings; Variables: Variables }>
+export type Call = Context<{ Bindings: HttpBindings; Variables: Variables }>
 
-function routes(center: LicenseCenter, { log, onFault }: ServeOptions) {
-  const app = new Hono<{ Variables: Variables }>()
+function routes(center: LicenseCenter, options: ServeOptions): App {
+  const { onRequest, onFault } = options
+  const nowMs = () => performance.now()
+  const limit = (rate: Rate | null | undefined, otherwise: Rate) =>
+    rate === null ? undefined : new RateLimit(rate ?? otherwise, nowMs)
+  const addresses = limit(options.addressRate, ADDRESS_RATE)
+  const signers = limit(options.signerRate, SIGNER_RATE)
+  const admit = (signer: string) => signers?.take(signer)
+
+  const app: App = new Hono()
   app.use(async (call, next) => {
     const requestId = randomBytes(8).toString('hex')
     call.set('requestId', requestId)
+    call.set('route', 'other')
     const started = performance.now()
     await next()
     call.header('x-request-id', requestId)
-    call.header('cache-control', 'no-store')
+    if (!call.res.headers.has('cache-control')) call.header('cache-control', 'no-store')
     call.header('x-content-type-options', 'nosniff')
-    const took = Math.round(performance.now() - started)
-    // The path as the client sent it, percent-encoded: it cannot break a line.
-    log?.(`${call.req.method} ${new URL(call.req.url).pathname} ${call.res.status} ${took}ms ${requestId}`)
+    onRequest?.({
+      method: call.req.method,
+      path: pathOf(call.req.url),
+      route: call.get('route'),
+      status: call.res.status,
+      ms: Math.round(performance.now() - started),
+      requestId
+    })
   })
   app.onError((error, call) => problem(call, error, onFault))
 
-  app.get('/v1/roots', async call => record(call, await center.roots()))
-  app.get('/v1/revocations', async call => record(call, await center.revocations()))
-  app.post('/v1/orders', async call => record(call, await center.issue(await readRecord(call.req.raw))))
-  app.post('/v1/releases', async call => record(call, await center.register(await readRecord(call.req.raw))))
-  app.post('/v1/receipts', async call => record(call, await center.receipt(await readRecord(call.req.raw))))
-  app.get('/healthz', async call => {
+  const served = (call: Call, route: string) => {
+    call.set('route', route)
+    addresses?.take(senderOf(addressOf(call, options.behindProxy ?? false)))
+  }
+  for (const { method, path, takes, answer } of ENDPOINTS) {
+    app.on(method, path, async call => {
+      served(call, path)
+      const body = takes === undefined ? new Uint8Array(0) : await readRecord(call.req.raw)
+      return record(call, await answer(center, body, admit))
+    })
+  }
+  app.get('/v1/openapi.json', call => {
+    served(call, '/v1/openapi.json')
+    return call.json(openApi(center.name))
+  })
+  app.get('/healthz', call => {
+    call.set('route', '/healthz')
+    return call.text('ok\n')
+  })
+  app.get('/readyz', async call => {
+    call.set('route', '/readyz')
     await center.revocations()
     return call.text('ok\n')
   })
-  app.notFound(call => problem(call, unknownRoute(call.req.method), onFault, 404))
+  app.notFound(call => {
+    served(call, 'other')
+    return problem(call, unknownRoute(call.req.method), onFault, 404)
+  })
   return app
+}
+
+/** Percent-encoded, so that it cannot break a line; short enough for a log. */
+const pathOf = (url: string): string => new URL(url).pathname.slice(0, 200)
+
+function addressOf(call: Call, behindProxy: boolean): string | undefined {
+  const { remoteAddress } = call.env.incoming.socket
+  if (!behindProxy) return remoteAddress
+  // The proxy's own word is the last; what stands before it the client may have written.
+  return call.req.header('x-forwarded-for')?.split(',').at(-1)?.trim() || remoteAddress
 }
 
 const record = (call: Call, bytes: Uint8Array): Response =>
@@ -118,13 +200,18 @@ async function readRecord(request: Request): Promise<Uint8Array> {
       hint: `Send the record with the header "content-type: ${CONTENT_TYPE}".`
     })
   }
-  if (Number(request.headers.get('content-length') ?? 0) > MAX_RECORD_BYTES) throw tooLarge()
+  return readBody(request, MAX_RECORD_BYTES)
+}
+
+/** @throws CofferError, which becomes 413 for a body of more than `maxBytes`. */
+export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {
+  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes)
   const parts: Uint8Array[] = []
   let length = 0
   try {
     for await (const part of request.body ?? []) {
       length += part.length
-      if (length > MAX_RECORD_BYTES) throw tooLarge()
+      if (length > maxBytes) throw tooLarge(maxBytes)
       parts.push(part)
     }
   } catch (cause) {
@@ -138,7 +225,7 @@ async function readRecord(request: Request): Promise<Uint8Array> {
 }
 
 /** A CofferError whose HTTP status its code does not tell. */
-class Refusal extends CofferError {
+export class Refusal extends CofferError {
   readonly status: number
   constructor(status: number, ...error: ConstructorParameters<typeof CofferError>) {
     super(...error)
@@ -146,16 +233,16 @@ class Refusal extends CofferError {
   }
 }
 
-const tooLarge = () =>
+const tooLarge = (maxBytes: number) =>
   new Refusal(413, 'COFFER_RECORD_DAMAGED', 'The body is too large.', {
-    expected: `at most ${MAX_RECORD_BYTES} bytes`,
+    expected: `at most ${maxBytes} bytes`,
     found: 'more',
-    hint: 'Send one request or registration record.'
+    hint: 'Send one record.'
   })
 
 const unknownRoute = (method: string) =>
-  new CofferError('COFFER_USAGE', `There is nothing here to ${method === 'GET' ? 'get' : method}.`, {
-    hint: 'The center answers GET /v1/roots, GET /v1/revocations, POST /v1/orders and POST /v1/releases.'
+  new CofferError('COFFER_USAGE', `There is nothing here to ${method === 'GET' ? 'get' : 'send'}.`, {
+    hint: 'GET /v1/openapi.json tells what the center answers.'
   })
 
 /** Worth another try with the same record: the first may even have succeeded, and the answer is then the same. */
@@ -170,7 +257,7 @@ function problem(call: Call, cause: unknown, onFault: ServeOptions['onFault'], s
   return call.body(
     JSON.stringify({
       type: 'about:blank',
-      title: TITLES[httpStatus] ?? 'Refused',
+      title: titleOf(httpStatus),
       status: httpStatus,
       code,
       detail: message,
@@ -181,22 +268,17 @@ function problem(call: Call, cause: unknown, onFault: ServeOptions['onFault'], s
       requestId
     }),
     httpStatus as 400,
-    { 'content-type': 'application/problem+json', ...(httpStatus === 413 && { connection: 'close' }) }
+    {
+      'content-type': PROBLEM_TYPE,
+      ...(httpStatus === 413 && { connection: 'close' }),
+      ...(error instanceof TooMany && { 'retry-after': String(error.retryAfterSeconds) })
+    }
   )
-}
-
-const TITLES: Record<number, string> = {
-  400: 'Not a valid record',
-  403: 'Refused',
-  404: 'No such thing',
-  413: 'Too large',
-  415: 'Wrong media type',
-  500: 'Failure of the center',
-  503: 'Center busy'
 }
 
 function statusOf(error: CofferError): number {
   if (error instanceof Refusal) return error.status
+  if (error instanceof TooMany) return 429
   if (error.code === 'COFFER_TITLE_UNKNOWN') return 404
   switch (error.exitCode) {
     case 64:
@@ -218,7 +300,8 @@ const FAILED = new CofferError('COFFER_CENTER_FAILED', 'The center failed.', {
   hint: 'Send the same request again later; it is charged once.'
 })
 
-function listen(server: Server, host: string, port: number): Promise<AddressInfo> {
+/** Also for the listener of the metrics. */
+export function listen(server: Server, host: string, port: number): Promise<AddressInfo> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const inUse = cause.code === 'EADDRINUSE'

@@ -27,6 +27,7 @@ import { openRequest, type VerifiedRequest } from '../formats/records/request.js
 import { postCharge } from './ledger.js'
 import { answerOnce } from './requests.js'
 import { refuseRevoked } from './revoke.js'
+import type { Admit } from './requests.js'
 import { centerRow, refuseOtherCenter, rootRecords, type Site } from './site.js'
 import type { Epoch } from './vault.js'
 import type { Books, Tables } from './store.js'
@@ -38,8 +39,9 @@ import { enrol } from './users.js'
  * @returns The answer record. The same bytes for the same request, whenever it comes again.
  * @throws CofferError COFFER_RECORD_*, COFFER_ENCODING, and every refusal of the center.
  */
-export async function issue(site: Site, record: Uint8Array): Promise<Uint8Array> {
+export async function issue(site: Site, record: Uint8Array, admit?: Admit): Promise<Uint8Array> {
   const request = openRequest(record)
+  admit?.(hex(request.userId))
   refuseOtherCenter(site, request.centerId)
   const incoming = { ...request, kind: 'order' as const, signer: hex(request.userId), record }
   return answerOnce(site, incoming, async (books, now) => {

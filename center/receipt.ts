@@ -6,10 +6,16 @@ import { openRegistration } from '../formats/records/release.js'
 import { openRequest } from '../formats/records/request.js'
 import { openReturn } from '../formats/records/return.js'
 import { receiptFor } from './log.js'
+import type { Admit } from './requests.js'
 import type { Site } from './site.js'
 
+interface Signed {
+  readonly requestId: Uint8Array
+  readonly signKey: Uint8Array
+}
+
 const TYPE_OFFSET = 5
-const OPENERS: Readonly<Record<number, (record: Uint8Array) => { readonly requestId: Uint8Array }>> = {
+const OPENERS: Readonly<Record<number, (record: Uint8Array) => Signed>> = {
   [RECORD_TYPES.registration]: openRegistration,
   [RECORD_TYPES.return]: openReturn
 }
@@ -18,8 +24,9 @@ const OPENERS: Readonly<Record<number, (record: Uint8Array) => { readonly reques
  * @param record - A request, return or registration record, byte for byte as it was answered.
  * @throws CofferError COFFER_RECORD_*, COFFER_REQUEST_REFUSED for one that was not.
  */
-export function receipt({ store }: Site, record: Uint8Array): Promise<Uint8Array> {
-  const { requestId } = (OPENERS[record[TYPE_OFFSET]!] ?? openRequest)(record)
+export async function receipt({ store }: Site, record: Uint8Array, admit?: Admit): Promise<Uint8Array> {
+  const { requestId, signKey } = (OPENERS[record[TYPE_OFFSET]!] ?? openRequest)(record)
+  admit?.(hex(signKey))
   return store.snapshot(async books => {
     const answered = await books
       .selectFrom('requests')

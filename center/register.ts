@@ -7,7 +7,7 @@ import { sealReleaseKey } from '../formats/derive.js'
 import { CofferError } from '../formats/errors.js'
 import { encodePublisher } from '../formats/records/publisher.js'
 import { encodeRelease, openRegistration, type VerifiedRegistration } from '../formats/records/release.js'
-import { answerOnce } from './requests.js'
+import { answerOnce, type Admit } from './requests.js'
 import { refuseRevokedOne } from './revoke.js'
 import { centerRow, refuseOtherCenter, type Site } from './site.js'
 import type { Books, Tables } from './store.js'
@@ -21,8 +21,9 @@ const DEFAULT_CURRENCY = 'EUR'
  * @throws CofferError COFFER_RECORD_*, COFFER_ENCODING, COFFER_PUBLISHER_UNKNOWN, COFFER_REVOKED,
  *   COFFER_REQUEST_*.
  */
-export async function register(site: Site, record: Uint8Array): Promise<Uint8Array> {
+export async function register(site: Site, record: Uint8Array, admit?: Admit): Promise<Uint8Array> {
   const registration = openRegistration(record)
+  admit?.(hex(registration.signKey))
   refuseOtherCenter(site, registration.centerId)
   const incoming = {
     ...registration,

@@ -14,6 +14,9 @@ const MAX_AGE_SECONDS = 30 * DAY_SECONDS
 /** Clocks are wrong by a time zone. */
 const MAX_AHEAD_SECONDS = DAY_SECONDS
 
+/** Called with the signer of a record once its signature was verified; throws for one who sends too much. */
+export type Admit = (signer: string) => void
+
 export interface Incoming {
   readonly kind: Tables['requests']['kind']
   readonly requestId: Uint8Array

@@ -233,7 +233,7 @@ const onlyRead = () => {
 export const isUrl = (place: string): boolean => /^[a-z][a-z0-9+.-]+:\/\//i.test(place)
 
 /** Each database's library is loaded by those alone who use it. */
-async function openDatabase(place: string): Promise<Database> {
+export async function openDatabase(place: string): Promise<Database> {
   if (!isUrl(place)) return (await import('./sqlite.js')).openSqlite(place)
   return (await import('./postgres.js')).openPostgres(place)
 }

@@ -1,9 +1,15 @@
 /** The center over HTTP, on a real socket: hostile bodies, many at once, and how it stops. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { get } from 'node:https'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { serve, type ServeOptions } from '../../center/http.js'
+import type { TLSSocket } from 'node:tls'
+import { serve, type Served, type ServeOptions } from '../../center/http.js'
+import { ENDPOINTS } from '../../center/interface.js'
 import { decode } from '../../formats/msgpack.js'
 import { openRevocations } from '../../formats/records/revocations.js'
 import { openRoots } from '../../formats/records/root.js'
@@ -16,6 +22,7 @@ import {
   publisherKeys,
   registrationBytes,
   requestBytes,
+  temporaryFolder,
   TITLE
 } from './parties.js'
 
@@ -297,16 +304,97 @@ test('a failure of the center says nothing of what failed, and can be tried agai
   await shop.close()
 })
 
-test('the log has a line per request and no body', async () => {
-  const lines: string[] = []
-  const shop = await open({ log: line => void lines.push(line) })
+test('what is told of a request is no body, no query and not who asked', async () => {
+  const told: Served[] = []
+  const shop = await open({ onRequest: served => void told.push(served) })
   await pressed(shop)
   await shop.post('/v1/orders', requestBytes(shop.pinned.centerId))
   await fetch(`${shop.url}/v1/a%0Ab?user=x`)
-  assert.is(lines.length, 2)
-  assert.match(lines[0]!, /^POST \/v1\/orders 200 \d+ms [0-9a-f]{16}$/)
-  assert.match(lines[1]!, /^GET \/v1\/a%0Ab 404 \d+ms [0-9a-f]{16}$/)
+  assert.equal(
+    told.map(({ method, path, route, status }) => [method, path, route, status]),
+    [
+      ['POST', '/v1/orders', '/v1/orders', 200],
+      ['GET', '/v1/a%0Ab', 'other', 404]
+    ]
+  )
+  assert.match(told[0]!.requestId, /^[0-9a-f]{16}$/)
+  assert.equal(Object.keys(told[0]!).sort(), ['method', 'ms', 'path', 'requestId', 'route', 'status'])
   await shop.close()
 })
+
+test('an address that asks too often waits, and so does a signer, wherever he asks from', async () => {
+  const shop = await open({ addressRate: { burst: 4, perSecond: 0.01 } })
+  const statuses: number[] = []
+  for (let n = 0; n < 6; n++) statuses.push((await fetch(`${shop.url}/v1/roots`)).status)
+  assert.equal(statuses, [200, 200, 200, 200, 429, 429])
+  const limited = await fetch(`${shop.url}/v1/roots`)
+  assert.match(limited.headers.get('retry-after')!, /^\d+$/)
+  const problem = await problemOf(limited)
+  assert.equal([problem['code'], problem['retryable']], ['COFFER_BUSY', true])
+  assert.is((await fetch(`${shop.url}/healthz`)).status, 200, 'checks are not counted')
+  await shop.close()
+
+  const other = await open({ signerRate: { burst: 2, perSecond: 0.01 } })
+  await pressed(other)
+  const order = async (user: string) => {
+    const response = await other.post('/v1/orders', requestBytes(other.pinned.centerId, { user }))
+    await response.arrayBuffer()
+    return response.status
+  }
+  assert.equal(
+    [await order('ann'), await order('ann'), await order('ann'), await order('bob')],
+    [200, 200, 429, 200]
+  )
+  await other.close()
+})
+
+test('the OpenAPI document names every endpoint, and every endpoint answers', async () => {
+  const shop = await open()
+  const document = (await (await fetch(`${shop.url}/v1/openapi.json`)).json()) as {
+    openapi: string
+    paths: Record<string, Record<string, { responses: Record<string, object> }>>
+  }
+  assert.is(document.openapi, '3.1.0')
+  assert.equal(Object.keys(document.paths).sort(), ENDPOINTS.map(({ path }) => path).sort())
+  for (const [path, operations] of Object.entries(document.paths)) {
+    for (const [method, { responses }] of Object.entries(operations)) {
+      const response = await fetch(`${shop.url}${path}`, { method: method.toUpperCase() })
+      assert.ok(String(response.status) in responses, `${method} ${path} gave ${response.status}`)
+      await response.arrayBuffer()
+    }
+  }
+  await shop.close()
+})
+
+test('over TLS, with a certificate that can be renewed', async () => {
+  const first = selfSigned('first.example')
+  if (first === undefined) {
+    console.log('skip: no openssl to make a certificate with')
+    return
+  }
+  const shop = await open({ tls: first })
+  assert.match(shop.url, /^https:/)
+  const seen = () =>
+    new Promise<string>((resolve, reject) => {
+      get(`${shop.url}/healthz`, { rejectUnauthorized: false, agent: false }, response => {
+        const { subject } = (response.socket as TLSSocket).getPeerCertificate()
+        response.resume().on('end', () => resolve(String(subject.CN)))
+      }).on('error', reject)
+    })
+  assert.is(await seen(), 'first.example')
+  shop.serving.renewTls(selfSigned('second.example')!)
+  assert.is(await seen(), 'second.example')
+  await shop.close()
+})
+
+function selfSigned(name: string): { cert: string; key: string } | undefined {
+  const folder = temporaryFolder()
+  const made = spawnSync('openssl', [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
+    ...['-subj', `/CN=${name}`, '-keyout', join(folder, 'key'), '-out', join(folder, 'cert')]
+  ])
+  if (made.status !== 0) return undefined
+  return { cert: readFileSync(join(folder, 'cert'), 'utf8'), key: readFileSync(join(folder, 'key'), 'utf8') }
+}
 
 test.run()

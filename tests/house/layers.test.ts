@@ -20,6 +20,7 @@ const ONLY_FROM: readonly (readonly [RegExp, RegExp])[] = [
   [/^esbuild$/, /^(?:loader\/copier\/bundle|scripts\/.*)\.ts$/],
   [/^(?:hono|@hono\/)/, /^center\//],
   [/^(?:kysely|@photostructure\/sqlite)$/, /^center\//],
+  [/^(?:pino|prom-client)$/, /^center\/watch\.ts$/],
   [/^pg$/, /^(?:center|scripts)\/postgres\.ts$/],
   [/^node:crypto$/, /^(?:formats\/primitives|loader\/powers|center\/|sandbox\/|scripts\/)/],
   [/^node:fs/, /^(?:loader\/|center\/|sandbox\/|samples\/hosts\/|scripts\/)/],
