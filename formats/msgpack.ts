@@ -68,7 +68,7 @@ export function encode(value: Packable): Uint8Array {
   }
 
   function putText(value: string): void {
-    if (/^\ufeff|\p{Surrogate}/u.test(value))
+    if (/^\ufeff|[\ud800-\udfff]/u.test(value))
       cannot('text with a lone surrogate or a leading byte order mark')
     const bytes = utf8(value)
     if (bytes.length < 0x20) putHead(0xa0 | bytes.length)

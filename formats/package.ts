@@ -19,7 +19,8 @@ import { decodeAs, encodeAs, integer, list, map, oneOf, text, type Infer } from 
 import { hash } from './records/fields.js'
 
 /** Groups joined by '/', none of them '.' or '..': a name, never a way out of a folder. */
-const ENTRY_NAME = /^(?!\.{1,2}(?:\/|$))[^/\\\p{Cc}]+(?:\/(?!\.{1,2}(?:\/|$))[^/\\\p{Cc}]+)*$/u
+const ENTRY_NAME =
+  /^(?!\.{1,2}(?:\/|$))[^/\\\0-\x1f\x7f-\x9f]+(?:\/(?!\.{1,2}(?:\/|$))[^/\\\0-\x1f\x7f-\x9f]+)*$/
 
 export const isEntryName = (name: string): boolean =>
   name.length <= MAX_ENTRY_NAME_CHARS && ENTRY_NAME.test(name)

@@ -28,6 +28,12 @@ const within = <T>(path: string, check: () => T): T => {
   }
 }
 
+/** A regular expression, or what looks like one. */
+interface Pattern {
+  test(value: string): boolean
+  toString(): string
+}
+
 /** Bytes of one exact length, or up to a bound. */
 export function bytes(length: number, upTo = length): Shape<Uint8Array> {
   return value => {
@@ -36,7 +42,7 @@ export function bytes(length: number, upTo = length): Shape<Uint8Array> {
   }
 }
 
-export function text(maxChars: number, pattern?: RegExp): Shape<string> {
+export function text(maxChars: number, pattern?: Pattern): Shape<string> {
   return value => {
     if (
       typeof value === 'string' &&
@@ -47,7 +53,7 @@ export function text(maxChars: number, pattern?: RegExp): Shape<string> {
     }
     throw new Mismatch(
       '',
-      pattern === undefined ? `text of at most ${maxChars} characters` : `text like ${pattern}`
+      pattern === undefined ? `text of at most ${maxChars} characters` : `text like ${String(pattern)}`
     )
   }
 }

@@ -54,7 +54,7 @@ export function makeTitleImage(
       states.push({ constants: concat(...constantsOf(grants, WIRE).values()), memory })
     }
     const links = [...linkedAs(options.grants[0]!, options)]
-    return encodeTitleImage(factory.baseHash, factory.baseMemory(), links, states)
+    return encodeTitleImage(factory.baseHash(), factory.baseMemory(), links, states)
   } finally {
     for (const { memory } of states) memory.fill(0)
   }

@@ -27,14 +27,32 @@ const IMPORTS: Record<Exclude<keyof EngineImports, 'outOfFuel' | 'trackRejection
   callFunction: /([\w$]+):function\([^)]*\)\{return c\.callbacks\.callFunction/,
   interrupt: /([\w$]+):function\([^)]*\)\{return c\.callbacks\.shouldInterrupt/,
   loadModule: /([\w$]+):function\([^)]*\)\{[^}]*c\.callbacks\.loadModuleSource/,
-  freeHostRef: /([\w$]+):function\([^)]*\)\{c\.callbacks\.freeHostRef/,
   grow: /([\w$]+):\w=>\{var \w=H\.length;/,
-  now: /([\w$]+):\(\)=>Date\.now\(\)/,
-  localTime: /([\w$]+):function\([^)]*\)\{[^{}]*new Date\(1E3\*/,
-  timeZone: /([\w$]+):\([^)]*\)=>\{var \w=\(new Date\)\.getFullYear/,
-  abort: /([\w$]+):\(\)=>M\(""\)/,
-  assertFailed: /([\w$]+):\([^)]*\)=>M\(`Assertion failed/
+  now: /([\w$]+):\(\)=>Date\.now\(\)/
 }
+
+/**
+ * What the engine asks for and is answered inside, in the text of wasm: V8 makes a way out of it for each import of
+ * another signature, at each start, and the host would have nothing to add.
+ */
+const ANSWERS: readonly { readonly name: string; readonly glue: RegExp; readonly answer: string }[] = [
+  // No value of the guest's refers to the host.
+  { name: 'freeHostRef', glue: /([\w$]+):function\([^)]*\)\{c\.callbacks\.freeHostRef/, answer: '' },
+  // The guest's clock runs in UTC: a struct tm of zeros, and no offset.
+  {
+    name: 'localTime',
+    glue: /([\w$]+):function\([^)]*\)\{[^{}]*new Date\(1E3\*/,
+    answer: '(memory.fill (local.get 1) (i32.const 0) (i32.const 44))'
+  },
+  {
+    name: 'timeZone',
+    glue: /([\w$]+):\([^)]*\)=>\{var \w=\(new Date\)\.getFullYear/,
+    answer: '(i32.store (local.get 0) (i32.const 0)) (i32.store (local.get 1) (i32.const 0))'
+  },
+  // The guest ends by a trap.
+  { name: 'abort', glue: /([\w$]+):\(\)=>M\(""\)/, answer: '(unreachable)' },
+  { name: 'assertFailed', glue: /([\w$]+):\([^)]*\)=>M\(`Assertion failed/, answer: '(unreachable)' }
+]
 
 const EXPORTS: Record<Exclude<keyof EngineExports, 'stack' | 'fuel'>, RegExp> = {
   initialize: /Z\.([\w$]+)\(\);E\?\./,
@@ -145,6 +163,9 @@ export function meterEngine(wasm: Uint8Array, glue: string): MeteredEngine {
   const importNames = new Map(
     Object.entries(IMPORTS).map(([name, pattern]) => [find(glue, name, pattern), name])
   )
+  const answers = new Map(
+    ANSWERS.map(({ name, glue: pattern, answer }) => [find(glue, name, pattern), answer])
+  )
   const exportNames = Object.entries(EXPORTS).map(
     ([name, pattern]) => [find(glue, name, pattern), name] as const
   )
@@ -171,7 +192,8 @@ export function meterEngine(wasm: Uint8Array, glue: string): MeteredEngine {
       else if (kind === 'func' && importNames.has(key)) {
         imports.push(`(import "host" "${importNames.get(key)}" (func ${label}${signature}))`)
       } else {
-        const answer = signature.includes('(result i32)') ? '(i32.const 52)' : '(unreachable)'
+        const unneeded = signature.includes('(result i32)') ? '(i32.const 52)' : '(unreachable)'
+        const answer = answers.get(key) ?? unneeded
         definitions.push(`(func ${label}${signature} ${answer})`)
       }
     } else if (exported !== null) {

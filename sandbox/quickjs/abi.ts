@@ -75,7 +75,6 @@ export interface EngineImports {
   readonly outOfFuel: () => number
   /** @returns the module's source from malloc, ending in a zero byte; 0 after QTS_Throw. */
   readonly loadModule: (runtime: Pointer, context: Pointer, name: Pointer) => Pointer
-  readonly freeHostRef: (runtime: Pointer, id: number) => void
   /** A promise was rejected while nobody handled it, or got its first handler after that. `pair` holds two JSValues:
    * the promise and its reason. Added by scripts/meter.ts: the released interface has no way to hear of it. */
   readonly trackRejection: (pair: Pointer, handled: number) => void
@@ -83,15 +82,6 @@ export interface EngineImports {
   readonly grow: (sizeBytes: number) => number
   /** Milliseconds since 1970. */
   readonly now: () => number
-  readonly localTime: (seconds: bigint, tm: Pointer) => void
-  readonly timeZone: (
-    offset: Pointer,
-    daylight: Pointer,
-    standardName: Pointer,
-    daylightName: Pointer
-  ) => void
-  readonly abort: () => void
-  readonly assertFailed: (condition: Pointer, file: Pointer, line: number, fn: Pointer) => void
 }
 
 /** High halves of a JSValue, as unsigned. */

@@ -89,22 +89,9 @@ export class Instance {
         const source = this.hooks.load(this.text(name))
         return source === undefined ? 0 : this.newText(source)
       },
-      freeHostRef: () => {},
       trackRejection: (pair, handled) => this.hooks.rejection(pair, handled !== 0),
       grow: sizeBytes => this.grow(sizeBytes >>> 0),
-      now: () => this.hooks.now(),
-      // All zeros: the guest's clock runs in UTC.
-      localTime: (_seconds, tm) => this.bytes.fill(0, tm, tm + 44),
-      timeZone: (offset, daylight) => {
-        this.view.setUint32(offset, 0, true)
-        this.view.setUint32(daylight, 0, true)
-      },
-      abort: () => {
-        throw engineFailed('it aborted')
-      },
-      assertFailed: (_condition, _file, line) => {
-        throw engineFailed(`an assertion failed at line ${line}`)
-      }
+      now: () => this.hooks.now()
     }
     const instance = new WebAssembly.Instance(module, { host: { ...host } })
     this.engine = instance.exports as unknown as EngineExports

@@ -76,7 +76,7 @@ export interface Reuse {
 export interface QuickjsFactory {
   (port: MachinePort, limits: Limits, how?: { imaging?: Imaging; reuse?: Reuse }): PressingMachine
   /** SHA-256 of the base image, which names its wasm: what a title image belongs to. */
-  readonly baseHash: Uint8Array
+  baseHash(): Uint8Array
   /** Memory of a fresh guest. */
   baseMemory(): Uint8Array
 }
@@ -99,9 +99,7 @@ export function loadQuickjs(source: QuickjsSource): QuickjsFactory {
   return Object.assign(
     (port: MachinePort, limits: Limits, how = {}) => new QuickjsMachine(engine, port, limits, how),
     {
-      get baseHash() {
-        return engine.baseHash()
-      },
+      baseHash: engine.baseHash,
       baseMemory() {
         const memory = new Uint8Array(image.fields.pages * PAGE_BYTES)
         for (const { offset, bytes } of image.parts) memory.set(bytes, offset)
