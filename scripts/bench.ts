@@ -5,12 +5,13 @@
  * `taskset` is there, and their medians are compared. Nothing here can fail a test.
  *
  *   npm run bench              everything
- *   npm run bench -- start     one of: start, recheck, open, transfer, memory
+ *   npm run bench -- start     one of: start, recheck, open, transfer, memory, media
  */
 import { spawnSync } from 'node:child_process'
 import { createPublicKey, generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto'
 import {
   closeSync,
+  existsSync,
   fsyncSync,
   mkdtempSync,
   openSync,
@@ -27,7 +28,9 @@ import { PendingFile } from '../loader/files.js'
 import { Home } from '../loader/home.js'
 import { measureMedium } from '../loader/medium/measure.js'
 import { mediumPaths } from '../loader/medium/layout.js'
-import { transferSealed } from '../loader/copier/transfer.js'
+import { transferConverted, transferSealed } from '../loader/copier/transfer.js'
+import { verifyPayload } from '../loader/decrypt.js'
+import { POWERS } from '../loader/powers.js'
 import { openTitleFile, readLicense } from '../loader/read.js'
 import { authenticate, recheck } from '../loader/recheck.js'
 import { unwrapPayloadKey } from '../loader/unwrap.js'
@@ -151,12 +154,15 @@ function benchOpen(folder: string): void {
   const into = new Uint8Array(bytes).fill(1)
   const openSsl = has('openssl')
   const rates: { ours: number[]; ssl: number[]; age: number[] } = { ours: [], ssl: [], age: [] }
-  const age = has('age') ? preparedAge(folder, plaintext) : undefined
+  const plain = join(folder, 'plain')
+  if (has('age')) writeFileSync(plain, plaintext)
+  const age = has('age') ? withAge(folder, plain) : undefined
   for (let warm = 0; warm < 8; warm++) openPayload(key, context, sealed, into)
   for (let round = 0; round < 9; round++) {
     rates.ours.push(bytes / 1e3 / milliseconds(() => openPayload(key, context, sealed, into)))
     if (openSsl) rates.ssl.push(openSslRate())
-    if (age !== undefined) rates.age.push(bytes / 1e3 / milliseconds(age))
+    if (age !== undefined)
+      rates.age.push(bytes / 1e3 / milliseconds(() => run('sh', ['-c', `${age.open} > /dev/null`])))
   }
   const ours = median(rates.ours)
   const detail = (peer: number) => `${ours.toFixed(0)} / ${peer.toFixed(0)} MB/s`
@@ -169,24 +175,33 @@ function benchOpen(folder: string): void {
 }
 
 /** MB/s of the library that Node's crypto is made of, without Node. */
-function openSslRate(): number {
-  const args = ['speed', '-elapsed', '-seconds', '1', '-bytes', '16384', '-evp', 'aes-256-gcm', '-decrypt']
+function openSslRate(direction: 'decrypt' | 'encrypt' = 'decrypt'): number {
+  const args = ['speed', '-elapsed', '-seconds', '1', '-bytes', '16384', '-evp', 'aes-256-gcm']
+  if (direction === 'decrypt') args.push('-decrypt')
   const [program, given] = pinned ? ['taskset', ['-c', CORE, 'openssl', ...args]] : ['openssl', args]
   const { stdout } = spawnSync(program, given, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
   return Number(/([\d.]+)k\s*$/m.exec(stdout)![1]) / 1e3
 }
 
-function preparedAge(folder: string, plaintext: Uint8Array): () => void {
-  const [file, keyFile, sealed] = ['plain', 'age.key', 'plain.age'].map(name => join(folder, name)) as [
-    string,
-    string,
-    string
-  ]
-  writeFileSync(file, plaintext)
-  spawnSync('age-keygen', ['-o', keyFile], { stdio: 'ignore' })
+/** What age makes of a file, and how a person opens that or seals it for somebody else. */
+function withAge(folder: string, file: string) {
+  const keyFile = join(folder, 'age.key')
+  const sealed = `${file}.age`
+  if (!existsSync(keyFile)) run('age-keygen', ['-o', keyFile])
   const recipient = /public key: (age1\S+)/.exec(readFileSync(keyFile, 'utf8'))![1]!
   run('age', ['-r', recipient, '-o', sealed, file])
-  return () => run('age', ['-d', '-i', keyFile, '-o', '/dev/null', sealed])
+  return {
+    open: `age -d -i ${keyFile} ${sealed}`,
+    seal: `age -r ${recipient}`
+  }
+}
+
+/** The same with gpg and a passphrase, compression left out: what it cannot compress it would only try to. */
+function withGpg(folder: string, file: string) {
+  const gpg = `gpg --homedir ${folder} --batch --quiet --pinentry-mode loopback --passphrase coffer`
+  const seal = `${gpg} --cipher-algo AES256 --compress-algo none -c`
+  run('sh', ['-c', `${seal} -o ${file}.gpg ${file}`])
+  return { open: `${gpg} -d ${file}.gpg`, seal }
 }
 
 /** Embodiment 1's transfer against cp; both end when the data is on the medium. */
@@ -223,6 +238,93 @@ async function benchTransfer(shop: Shop, folder: string): Promise<void> {
     'at least 0.8',
     `${rate(our!)} / ${rate(theirs!)} MB/s`
   )
+}
+
+/**
+ * Both embodiments and opening, on the same sealed files in three sizes, against the disk, the cipher and what a person
+ * would use instead. Whatever makes a file ends when that is on the medium.
+ */
+async function benchMedia(shop: Shop, folder: string): Promise<void> {
+  const sizes = [
+    ['100 KB', 100e3, 21],
+    ['10 MB', 10e6, 11],
+    ['1 GB', 1e9, 3]
+  ] as const
+  for (const [size, bytes, rounds] of sizes) {
+    const { medium, titleId } = await shop.largeMedium(bytes, 'conversion')
+    const home = new Home(shop.home.folder)
+    const title = openTitleFile(mediumPaths(medium).title(titleId, 1))
+    const signed = authenticate(readLicense(medium, titleId), home)
+    using license = recheck(signed, title.manifest, measureMedium(medium), home, POWERS.now())
+    using key = unwrapPayloadKey(license)
+
+    const { path, sizeBytes } = title.file
+    const target = join(folder, 'media.copy')
+    const writing = (write: (pending: PendingFile) => void) => () => {
+      rmSync(target, { force: true })
+      return milliseconds(() => {
+        const pending = new PendingFile(target)
+        write(pending)
+        pending.commit()
+      })
+    }
+    const shell = (line: string) => () => {
+      rmSync(target, { force: true })
+      return milliseconds(() => run('sh', ['-c', line]))
+    }
+    const ssl = (...directions: ('decrypt' | 'encrypt')[]) => {
+      const sum = directions.reduce((ms, direction) => ms + sizeBytes / 1e3 / openSslRate(direction), 0)
+      return () => sum
+    }
+    const age = has('age') ? withAge(folder, path) : undefined
+    const gpg = has('gpg') ? withGpg(folder, path) : undefined
+    const through = (peer?: { open: string; seal: string }) =>
+      peer && shell(`${peer.open} | ${peer.seal} > ${target} && sync ${target}`)
+
+    const rows: [string, () => number, [peer: string, side: (() => number) | undefined, goal: string][]][] = [
+      [
+        'embodiment 1',
+        writing(pending => transferSealed(title, pending, () => {})),
+        [['cp', shell(`cp ${path} ${target} && sync ${target}`), 'at least 0.9']]
+      ],
+      [
+        'embodiment 2',
+        writing(pending =>
+          transferConverted(title, key.key.slice(), randomBytes(32), pending, POWERS, () => {})
+        ),
+        [
+          ['OpenSSL, open and seal', ssl('decrypt', 'encrypt'), ''],
+          ['age -d | age -r', through(age), 'at least 1.5'],
+          ['gpg -d | gpg -c', through(gpg), '']
+        ]
+      ],
+      [
+        'open and check',
+        () => milliseconds(() => verifyPayload(title, key.key)),
+        [
+          ['OpenSSL, open', ssl('decrypt'), ''],
+          ['age -d', age && shell(`${age.open} > /dev/null`), 'at least 1.0'],
+          ['gpg -d', gpg && shell(`${gpg.open} > /dev/null`), '']
+        ]
+      ]
+    ]
+    for (const [what, ours, peers] of rows) {
+      const there = peers.flatMap(([peer, side, goal]) => (side === undefined ? [] : [{ peer, side, goal }]))
+      for (const side of [ours, ...there.map(({ side }) => side)]) side()
+      const [our, ...theirs] = inTurns(rounds, ours, ...there.map(({ side }) => side))
+      const rate = (ms: number) => (sizeBytes / 1e3 / ms).toFixed(0)
+      there.forEach(({ peer, goal }, i) =>
+        report(
+          `${size}, ${what} / ${peer}`,
+          theirs[i]! / our!,
+          goal,
+          `${rate(our!)} / ${rate(theirs[i]!)} MB/s`
+        )
+      )
+    }
+    title[Symbol.dispose]()
+    for (const made of [target, `${path}.age`, `${path}.gpg`]) rmSync(made, { force: true })
+  }
 }
 
 /** Peak memory of a whole copy, of any size, over the same program idle. */
@@ -265,6 +367,8 @@ try {
   if (wanted('open')) benchOpen(folder)
   if (wanted('transfer')) await benchTransfer(shop, folder)
   if (wanted('memory')) await benchMemory(shop)
+  // Minutes, and some gigabytes of disk: only when asked for.
+  if (words.includes('media')) await benchMedia(shop, folder)
 } finally {
   rmSync(folder, { recursive: true, force: true })
 }

@@ -19,6 +19,11 @@ export interface Shop extends AsyncDisposable {
   medium(titleId: string): Promise<string>
   /** Path of a sealed title with an asset of that many bytes. */
   largeTitle(bytes: number, scheme?: 'certificate' | 'conversion'): Promise<string>
+  /** A fresh medium with that title on it. */
+  largeMedium(
+    bytes: number,
+    scheme?: 'certificate' | 'conversion'
+  ): Promise<{ medium: string; titleId: string }>
   /** Peak resident memory, in bytes, of `coffer copy` of this master in a process of its own. */
   peakMemoryOfCopy(master: string): Promise<number>
 }
@@ -45,6 +50,21 @@ export async function newShop(folder: string): Promise<Shop> {
     return path
   }
 
+  const largeTitle = async (bytes: number, scheme: 'certificate' | 'conversion' = 'certificate') => {
+    const name = `large-${scheme}-${bytes}`
+    if (!pressed.has(name)) {
+      const app = join(folder, name)
+      cpSync(join(ROOT, 'samples/titles/hello'), app, { recursive: true })
+      mkdirSync(join(app, 'assets'))
+      writeFileSync(join(app, 'assets/data'), Buffer.alloc(bytes, 'coffer '))
+      const manifest = JSON.parse(readFileSync(join(app, 'package.json'), 'utf8')) as { coffer: object }
+      manifest.coffer = { ...manifest.coffer, id: `org.example.${name}`, assets: 'assets' }
+      writeFileSync(join(app, 'package.json'), JSON.stringify(manifest))
+      pressed.set(name, (await pressApp(app, join(folder, `master-${name}`), scheme)).path)
+    }
+    return pressed.get(name)!
+  }
+
   return {
     url: serving.url,
     home,
@@ -54,19 +74,12 @@ export async function newShop(folder: string): Promise<Shop> {
       await copy(master, path, titleId, { home })
       return path
     },
-    async largeTitle(bytes, scheme = 'certificate') {
-      const name = `large-${scheme}-${bytes}`
-      if (!pressed.has(name)) {
-        const app = join(folder, name)
-        cpSync(join(ROOT, 'samples/titles/hello'), app, { recursive: true })
-        mkdirSync(join(app, 'assets'))
-        writeFileSync(join(app, 'assets/data'), Buffer.alloc(bytes, 'coffer '))
-        const manifest = JSON.parse(readFileSync(join(app, 'package.json'), 'utf8')) as { coffer: object }
-        manifest.coffer = { ...manifest.coffer, id: `org.example.${name}`, assets: 'assets' }
-        writeFileSync(join(app, 'package.json'), JSON.stringify(manifest))
-        pressed.set(name, (await pressApp(app, join(folder, `master-${name}`), scheme)).path)
-      }
-      return pressed.get(name)!
+    largeTitle,
+    async largeMedium(bytes, scheme = 'certificate') {
+      const medium = freshMedium()
+      const titleId = `org.example.large-${scheme}-${bytes}`
+      await copy(await largeTitle(bytes, scheme), medium, titleId, { home })
+      return { medium, titleId }
     },
     peakMemoryOfCopy(path) {
       const args = [join(ROOT, 'dist/bin/coffer.cjs'), 'copy', path, freshMedium(), '--json']
