@@ -31,6 +31,8 @@ export interface TitleOptions extends Omit<LaunchOptions, 'capabilities' | 'name
 /** A title opened on its medium. */
 export interface OpenedTitle {
   readonly root: string
+  /** What its license is filed under, and so its saves. */
+  readonly license: string
   readonly grant: VerifiedGrant
   readonly title: OpenTitle
   readonly program: OpenedProgram
@@ -42,7 +44,7 @@ export interface OpenedTitle {
  * @throws CofferError COFFER_PERMISSION_NEEDED, COFFER_ENGINE_UNSUITABLE, COFFER_SAVE_DAMAGED, and what starting throws.
  */
 export async function launch(
-  { root, grant, title, program, key }: OpenedTitle,
+  { root, license, grant, title, program, key }: OpenedTitle,
   options: TitleOptions,
   powers: Powers
 ): Promise<Guest> {
@@ -50,7 +52,7 @@ export async function launch(
   const { save: saveGrant, ...granted } = options.capabilities ?? {}
   const saves =
     saveGrant === true
-      ? new MediumSaves(mediumPaths(root), manifest.id, key, powers, saveQuotaBytes(manifest))
+      ? new MediumSaves(mediumPaths(root), manifest.id, key, powers, saveQuotaBytes(manifest), license)
       : undefined
   const release = () => {
     saves?.[Symbol.dispose]()

@@ -30,14 +30,19 @@ export async function launchTitle(
   options: TitleOptions | ((manifest: ParsedManifest) => Promise<TitleOptions>) = {}
 ): Promise<Guest> {
   const medium = measureMedium(root) // IDk, Mid: region 42, and the medium itself
-  const signed = authenticate(readLicense(root, titleId, home.userKeys()?.userId), home) // region 41: whose grant is it?
+  const claimed = readLicense(root, titleId, home.userKeys()?.userId) // region 41
+  const signed = authenticate(claimed, home) // whose grant is it?
   const title = readTitle(root, signed.grant)
   try {
     using license = recheck(signed, title.manifest, medium, home, powers.now()) // CS against CS'
     const decided = typeof options === 'function' ? await options(title.manifest) : options
     using key = unwrapPayloadKey(license) // Kd, or Ku out of EMid(Ku)
     using program = openProgram(title, key) // memory only
-    return await launch({ root, grant: license.grant, title, program, key }, decided, powers)
+    return await launch(
+      { root, license: claimed.name, grant: license.grant, title, program, key },
+      decided,
+      powers
+    )
   } catch (error) {
     title[Symbol.dispose]()
     throw error

@@ -16,8 +16,8 @@ export interface OpenTitle extends ParsedTitle, Disposable {
 /** What a medium claims about one title: bytes, nothing else. */
 export interface ClaimedLicense {
   readonly titleId: string
-  /** What it is filed under; default: the title's id. */
-  readonly name?: string
+  /** What it is filed under (medium/layout.ts). */
+  readonly name: string
   readonly grantBytes: Uint8Array
   readonly revocationsBytes: Uint8Array | undefined
 }

@@ -68,6 +68,7 @@ const READ_TRIES = 8
 export class MediumSaves implements SaveStore, Disposable {
   readonly #paths: MediumPaths
   readonly #titleId: string
+  readonly #name: string
   readonly #root: Uint8Array
   readonly #powers: Powers
   readonly #quotaBytes: number
@@ -76,16 +77,19 @@ export class MediumSaves implements SaveStore, Disposable {
   /**
    * @param key - Its save root is copied; dispose this store to wipe the copy.
    * @param quotaBytes - Plaintext of all slots together.
+   * @param name - What the license is filed under: each user of a title has saves of his own.
    */
   constructor(
     paths: MediumPaths,
     titleId: string,
     key: PayloadKey,
     powers: Powers,
-    quotaBytes = DEFAULT_SAVE_BYTES
+    quotaBytes = DEFAULT_SAVE_BYTES,
+    name = titleId
   ) {
     this.#paths = paths
     this.#titleId = titleId
+    this.#name = name
     this.#root = key.saveRoot.slice()
     this.#powers = powers
     this.#quotaBytes = quotaBytes
@@ -116,7 +120,7 @@ export class MediumSaves implements SaveStore, Disposable {
     for (const { slot } of changes) checkSlot(slot)
     if (changes.length === 0) return this.#checkBasis(this.#index(), basis)
     this.#folder()
-    makeFolder(this.#paths.saves(this.#titleId))
+    makeFolder(this.#paths.saves(this.#name))
     for (let tries = 1; ; tries++) {
       this.#checkLive()
       try {
@@ -162,7 +166,7 @@ export class MediumSaves implements SaveStore, Disposable {
       this.#quotaBytes,
       next.slots.map(({ size }) => size)
     )
-    const folder = this.#paths.saves(this.#titleId)
+    const folder = this.#paths.saves(this.#name)
     const placed: string[] = []
     try {
       for (const [slot, bytes] of last) {
@@ -173,7 +177,7 @@ export class MediumSaves implements SaveStore, Disposable {
       }
       // What the index names must be there, and durable, before the index is.
       if (placed.length > 0) syncFolder(folder)
-      this.#seal(this.#paths.saveIndex(this.#titleId), INDEX, this.#indexContext(), encodeIndex(next), true)
+      this.#seal(this.#paths.saveIndex(this.#name), INDEX, this.#indexContext(), encodeIndex(next), true)
     } catch (error) {
       for (const path of placed) removeQuietly(path)
       throw error
@@ -184,7 +188,7 @@ export class MediumSaves implements SaveStore, Disposable {
   /** Remove what the index does not name. Not made durable: what comes back is swept by the next commit. */
   #sweep({ slots }: Index): void {
     const kept = new Set(slots.map(entry => this.#path(entry)))
-    const folder = this.#paths.saves(this.#titleId)
+    const folder = this.#paths.saves(this.#name)
     for (const name of listFolder(folder)) {
       const path = join(folder, name)
       if (FILE.test(name) && !kept.has(path)) removeQuietly(path)
@@ -193,7 +197,7 @@ export class MediumSaves implements SaveStore, Disposable {
 
   #lock(): Disposable {
     try {
-      return takeLock(this.#paths.saveLock(this.#titleId), 'saving for the same title')
+      return takeLock(this.#paths.saveLock(this.#name), 'saving for the same title')
     } catch (error) {
       if (error instanceof CofferError && error.code === 'COFFER_BUSY') throw new Locked(error)
       throw forTitle(error)
@@ -203,7 +207,7 @@ export class MediumSaves implements SaveStore, Disposable {
   /** What is there now. */
   #index(): Index {
     this.#checkLive()
-    const path = this.#paths.saveIndex(this.#titleId)
+    const path = this.#paths.saveIndex(this.#name)
     const plain = this.#openFile(path, INDEX, this.#indexContext(), MAX_INDEX_BYTES)
     if (plain === undefined) return { revision: 0, slots: [] }
     try {
@@ -261,13 +265,13 @@ export class MediumSaves implements SaveStore, Disposable {
 
   /** Where to write and remove: folders of the medium itself. */
   #folder(): string {
-    const folder = this.#paths.saves(this.#titleId)
+    const folder = this.#paths.saves(this.#name)
     refuseLinkedFolder(dirname(folder))
     refuseLinkedFolder(folder)
     return folder
   }
 
-  #path = ({ slot, commit }: Entry): string => this.#paths.save(this.#titleId, slot, commit)
+  #path = ({ slot, commit }: Entry): string => this.#paths.save(this.#name, slot, commit)
   #indexContext = (): Uint8Array => enc('save', this.#titleId, INDEX)
   /** The commit is in it, so that an older save of the same slot does not open in a newer one's place. */
   #context = ({ slot, commit }: Entry): Uint8Array => enc('save', this.#titleId, slot, commit)

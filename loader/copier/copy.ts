@@ -241,7 +241,10 @@ function recheckInstalled(
   if (grantBytes === undefined)
     throw new CofferError('COFFER_IO', 'The grant that was just written is not there.')
   const revocationsBytes = readFile(mediumPaths(root).revocations, MAX_COLLECTION_BYTES)
-  const signed = authenticate({ titleId: source.manifest.id, grantBytes, revocationsBytes }, home)
+  const signed = authenticate(
+    { titleId: source.manifest.id, name: source.manifest.id, grantBytes, revocationsBytes },
+    home
+  )
   return recheck(signed, source.manifest, measureMedium(root), home, powers.now())
 }
 

@@ -449,4 +449,39 @@ test('a title learns by a code that its space is used up, and may have as much a
   assert.equal(await guest.call('read', 'big'), filled(1024 * 1024))
 })
 
+test('two users of one title on one medium have saves of their own', async () => {
+  const { root, id, master } = await site.copied('org.saves.shared', TITLE)
+  const other = await site.newHome()
+  await site.copy(master, root, id, { home: other })
+  const save = { capabilities: { save: true } } as const
+  for (const [home, byte] of [
+    [site.home, 1],
+    [other, 2]
+  ] as const) {
+    await using guest = await site.launch(root, id, save, home)
+    assert.equal(await guest.call('list'), [])
+    await guest.call('write', 'slot', filled(10, byte))
+  }
+  for (const [home, byte] of [
+    [site.home, 1],
+    [other, 2]
+  ] as const) {
+    await using guest = await site.launch(root, id, save, home)
+    assert.equal(await guest.call('read', 'slot'), filled(10, byte))
+  }
+})
+
+test('saves outlive a change of scheme', async () => {
+  const id = 'org.saves.scheme'
+  const { root } = await site.copied(id, { ...TITLE, scheme: 'certificate' })
+  {
+    await using guest = await site.launch(root, id, { capabilities: { save: true } })
+    await guest.call('write', 'slot', filled(10))
+  }
+  const { master } = await site.press(id, { ...TITLE, scheme: 'conversion', release: 2 })
+  await site.copy(master, root, id)
+  await using guest = await site.launch(root, id, { capabilities: { save: true } })
+  assert.equal(await guest.call('read', 'slot'), filled(10))
+})
+
 test.run()

@@ -1,0 +1,344 @@
+/**
+ * The shipped program on a disk that fails: killed, full, broken, unplugged or without power at any call that changes
+ * the medium. Afterwards the medium opens, what had been reported done is there, nothing half done is believed, and
+ * repeating the command finishes the job and charges nothing again.
+ *
+ * `npm run faults` does all of it; here a sample, another one each time.
+ */
+import { spawn } from 'node:child_process'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { hex, utf8Decode } from '../../formats/bytes.js'
+import { CofferError } from '../../formats/errors.js'
+import { applyAnswer, prepare, requestCopy } from '../../loader/copier/index.js'
+import { mediumPaths } from '../../loader/medium/layout.js'
+import { measureMedium } from '../../loader/medium/measure.js'
+import type { Fault, FaultLog, FaultPlan } from '../helpers/faulty.js'
+import { closeSites, filesUnder, librarySite, SCHEMES, type TitleToPress } from '../helpers/library-site.js'
+import { Seeded } from '../helpers/seeded.js'
+import { COFFER } from '../helpers/site.js'
+
+const ALL = process.env['COFFER_FAULTS'] === 'all'
+/** Of each scenario, when not all of them. */
+const SAMPLE = 3
+const FAULTS: readonly Fault[] = ['kill', 'ENOSPC', 'EIO', 'gone', 'lose-names', 'lose-data']
+const FAULTY = fileURLToPath(new URL('../helpers/faulty.js', import.meta.url))
+const LIMIT_MS = 30_000
+const PRICE = 500
+
+const site = await librarySite()
+test.after(closeSites)
+// The processes have the clock of the machine.
+site.clock.at = Math.floor(Date.now() / 1000)
+const options = { home: site.home, powers: site.powers }
+
+/** One go of a scenario: its own medium, and what must hold. */
+interface Attempt {
+  /** Where the calls are counted. */
+  readonly places: readonly string[]
+  readonly words: readonly string[]
+  /** After the fault. @param done - Whether the program had reported success. */
+  check(done: boolean, stdout: string): Promise<void>
+  /** Do it again on a good disk, and see that it is done. */
+  repeat(): Promise<void>
+}
+
+interface Scenario {
+  readonly name: string
+  /** Exit codes of a program that met the fault, beside 0 and 74. */
+  readonly codes?: readonly number[]
+  begin(): Promise<Attempt>
+  /** After all attempts. */
+  end?(attempts: number): Promise<void>
+}
+
+interface Ended extends FaultLog {
+  readonly code: number | null
+  readonly signal: string | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+function runFaulty(attempt: Attempt, fault?: Fault, at?: number): Promise<Ended> {
+  const spare = site.path('spare')
+  mkdirSync(spare)
+  const plan: FaultPlan = {
+    program: COFFER,
+    places: attempt.places,
+    spare,
+    log: join(spare, 'log'),
+    ...(fault && { fault, at: at! })
+  }
+  const child = spawn(process.execPath, [FAULTY, ...attempt.words], {
+    env: {
+      PATH: process.env['PATH'],
+      COFFER_HOME: site.home.folder,
+      COFFER_FAULT: JSON.stringify(plan)
+    },
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+  const output = { stdout: '', stderr: '' }
+  const timer = setTimeout(() => child.kill('SIGABRT'), LIMIT_MS)
+  child.stdout.on('data', (chunk: Buffer) => (output.stdout += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (output.stderr += chunk.toString()))
+  return new Promise((resolve, reject) => {
+    child.on('error', reject).on('close', (code, signal) => {
+      clearTimeout(timer)
+      let log: FaultLog = { calls: [], uncounted: [] }
+      try {
+        log = JSON.parse(readFileSync(plan.log, 'utf8')) as FaultLog
+      } catch {
+        // Killed before it wrote one.
+      }
+      resolve({ ...log, ...output, code, signal })
+    })
+  })
+}
+
+/** What runs from a medium: a title's first line, or the code of what keeps it from running. */
+async function running(root: string, id: string): Promise<string> {
+  try {
+    return (await site.run(root, id, { capabilities: { save: true } })).stdout.trim()
+  } catch (error) {
+    if (error instanceof CofferError) return error.code
+    throw error
+  }
+}
+
+/** Nothing of what was interrupted is left. */
+function checkTidy(root: string): void {
+  const odd = filesUnder(mediumPaths(root).folder).filter(path => /\.tmp-|(?:^|\/)lock/.test(path))
+  assert.equal(odd, [], 'left behind after the command was repeated')
+}
+
+// ---------------------------------------------------------------- scenarios
+
+const preparing: Scenario = {
+  name: 'prepare',
+  async begin() {
+    const place = site.path('place')
+    mkdirSync(place)
+    const root = join(place, 'stick')
+    const identity = () => {
+      try {
+        return hex(measureMedium(root).mediumId)
+      } catch (error) {
+        if (error instanceof CofferError && error.code === 'COFFER_MEDIUM_MISSING') return undefined
+        throw error
+      }
+    }
+    return {
+      places: [place],
+      words: ['prepare', root, '--json'],
+      async check(done, stdout) {
+        if (done) assert.is(identity(), JSON.parse(stdout).mediumId)
+        else identity()
+      },
+      async repeat() {
+        const before = identity()
+        const made = before === undefined ? prepare(root, 'folder', site.powers).mediumId : before
+        assert.is(identity(), made)
+        // What was prepared before the fault can be used; the first writer clears up.
+        await site.copy((await hello).master, root, 'org.faults.hello')
+        await site.runs(root, 'org.faults.hello')
+        checkTidy(root)
+      }
+    }
+  }
+}
+const hello = site.press('org.faults.hello')
+
+const says = (text: string): TitleToPress => ({
+  source: `console.log('${text}'); export default () => 0`,
+  assets: { noise: new Uint8Array(300_000).fill(text.charCodeAt(0)) }
+})
+
+/** Copies of one title, each onto a medium that has `from` or nothing. */
+function copying(name: string, from: TitleToPress | undefined, to: TitleToPress, byFiles = false): Scenario {
+  const id = `org.faults.${name.replaceAll(' ', '-').replaceAll(',', '')}`
+  const pressed = (async () => {
+    const old = from && (await site.press(id, from))
+    const now = await site.press(id, to)
+    await site.center.desk.setTerms(id, { priceMinor: PRICE, currency: 'EUR' })
+    return { old: old?.master, now: now.master }
+  })()
+  return {
+    name,
+    async begin() {
+      const { old, now } = await pressed
+      const root = site.prepare()
+      if (old !== undefined) await site.copy(old, root, id)
+      const before = await running(root, id)
+      let words = ['copy', now, root, '--title', id]
+      let repeat: () => unknown = () => site.copy(now, root, id)
+      if (byFiles) {
+        const answer = await site.center.issue(requestCopy(now, root, id, options).bytes)
+        const path = site.path('answer')
+        await (await import('node:fs/promises')).writeFile(path, answer)
+        words = ['apply', path, root, '--master', now]
+        repeat = () => applyAnswer(answer, now, root, options)
+      }
+      return {
+        places: [root],
+        words,
+        async check(done) {
+          const found = await running(root, id)
+          if (done) return assert.is(found, 'new')
+          // What had run runs on until the new one does.
+          const may =
+            old === undefined ? ['COFFER_TITLE_MISSING', 'COFFER_GRANT_MISSING', 'new'] : [before, 'new']
+          assert.ok(may.includes(found), `found ${found}`)
+        },
+        async repeat() {
+          await repeat()
+          assert.is(await running(root, id), 'new')
+          const { certificateOrKey } = await verdict(root, id)
+          assert.ok(certificateOrKey)
+          checkTidy(root)
+        }
+      }
+    },
+    async end(attempts) {
+      const sales = (await site.center.desk.balances()).find(({ account }) => account === `sales/${id}`)
+      assert.is(sales?.balanceMinor, -PRICE * attempts, 'each medium was charged once')
+      assert.equal((await site.center.desk.verifyLedger()).problems, [])
+    }
+  }
+}
+
+async function verdict(root: string, id: string) {
+  const { verifyTitle } = await import('../../loader/verify.js')
+  const report = verifyTitle(root, id, site.home, site.powers)
+  assert.is(report.verdict, 'ok')
+  return { certificateOrKey: report.match ?? report.unwrapped }
+}
+
+const SAVING = `
+  import { read, remove, write } from 'coffer:save'
+  const text = async slot => { const bytes = await read(slot); return bytes && new TextDecoder().decode(bytes) }
+  export default async ([value]) => {
+    if (value === undefined) { console.log(await text('kept'), await text('slot'), await text('gone')); return 0 }
+    await write('slot', new TextEncoder().encode(value)); console.log('saved')
+    await remove('gone'); console.log('removed')
+    return 0
+  }`
+
+const saving: Scenario = {
+  name: 'a save',
+  // The title hears of it, and ends by its own error.
+  codes: [1],
+  async begin() {
+    const { master, id } = await pressedSaving
+    const root = site.prepare()
+    await site.copy(master, root, id)
+    const save = { capabilities: { save: true } } as const
+    {
+      await using guest = await site.launch(root, id, save)
+      await guest.run(['old'])
+    }
+    {
+      await using guest = await site.launch(root, id, { ...save })
+      await guest.run(['old'])
+    }
+    const kept = () => running(root, id)
+    return {
+      places: [root],
+      words: ['run', root, '--allow', 'save', '--', 'new'],
+      async check(_done, stdout) {
+        const found = await kept()
+        const slots = stdout.includes('saved') ? ['new'] : ['old', 'new']
+        assert.ok(
+          slots.some(slot => found === `null ${slot} null`),
+          `found ${found} after ${JSON.stringify(stdout)}`
+        )
+      },
+      async repeat() {
+        let said = ''
+        await using guest = await site.launch(root, id, {
+          ...save,
+          stdout: bytes => (said += utf8Decode(bytes))
+        })
+        assert.is(await guest.run(['new']), 0)
+        assert.is(said, 'saved\nremoved\n')
+        assert.is(await kept(), 'null new null')
+        checkTidy(root)
+      }
+    }
+  }
+}
+const pressedSaving = site.press('org.faults.save', { source: SAVING, fields: { permissions: ['save'] } })
+
+const old = (scheme: (typeof SCHEMES)[number]): TitleToPress => ({ scheme, ...says('old') })
+const scenarios: readonly Scenario[] = [
+  preparing,
+  ...SCHEMES.map(scheme => copying(`copy ${scheme}`, undefined, { scheme, ...says('new') })),
+  ...SCHEMES.map(scheme => copying(`update ${scheme}`, old(scheme), { scheme, ...says('new'), release: 2 })),
+  copying('change of scheme', old('certificate'), { scheme: 'conversion', ...says('new') }),
+  ...SCHEMES.map(scheme =>
+    copying(`apply ${scheme}`, old(scheme), { scheme, ...says('new'), release: 2 }, true)
+  ),
+  saving
+]
+
+// ---------------------------------------------------------------- every point
+
+/** Four at a time: most of it is waiting. */
+async function each<T>(items: readonly T[], action: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items]
+  await Promise.all(
+    Array.from({ length: ALL ? 3 : 2 }, async () => {
+      for (let item = queue.shift(); item !== undefined; item = queue.shift()) await action(item)
+    })
+  )
+}
+
+const random = new Seeded('points of failure')
+let points = 0
+const words = process.argv.slice(2)
+for (const scenario of scenarios.filter(({ name }) => words.every(word => name.includes(word)))) {
+  test(`${scenario.name} survives whatever happens at any call that changes the medium`, async () => {
+    const whole = await scenario.begin()
+    const { calls, uncounted, code, stdout, stderr } = await runFaulty(whole)
+    assert.is(code, 0, stderr)
+    assert.equal(uncounted, [], 'calls that nobody counts')
+    assert.ok(calls.length > 5, 'hardly anything was called')
+    await whole.check(true, stdout)
+    await whole.repeat()
+
+    const all = FAULTS.flatMap(fault => {
+      const last = calls.length + (fault.startsWith('lose') ? 1 : 0)
+      return Array.from({ length: last }, (_, index) => ({ fault, at: index + 1 }))
+    })
+    const chosen = ALL ? all : Array.from({ length: SAMPLE }, () => all[random.below(all.length)]!)
+    await each(chosen, async ({ fault, at }) => {
+      const attempt = await scenario.begin()
+      const ended = await runFaulty(attempt, fault, at)
+      const where = `${scenario.name}, ${fault} at ${at}: ${calls[at - 1] ?? 'the end'}`
+      try {
+        if (ended.signal === null) {
+          assert.ok([0, 74, ...(scenario.codes ?? [])].includes(ended.code!), `exit code ${ended.code}`)
+          if (ended.code === 74) assert.match(ended.stdout + ended.stderr, /COFFER_(?:IO|DISK_FULL)/)
+        } else assert.ok(fault === 'kill' || fault.startsWith('lose'), `ended by ${ended.signal}`)
+        const done = ended.code === 0 || (at > calls.length && ended.signal === 'SIGKILL')
+        await attempt.check(done, ended.stdout)
+        await attempt.repeat()
+      } catch (error) {
+        const { message, stack } = error as Error
+        throw new Error(`${where}\n${message}\n${ended.stdout}${ended.stderr}\n${stack}`)
+      }
+    })
+    await scenario.end?.(chosen.length + 1)
+    points += chosen.length
+    if (ALL) console.log(`${scenario.name}: ${calls.length} calls, ${chosen.length} faults`)
+  })
+}
+
+test('that was all of them, or a sample', () => {
+  console.log(`${points} faults${ALL ? '' : ', a sample: "npm run faults" does all'}`)
+  assert.ok(points > 0)
+})
+
+test.run()
