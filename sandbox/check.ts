@@ -11,7 +11,14 @@ const CHECK_LIMITS = { ...DEFAULT_LIMITS, memoryBytes: 200 * 1024 * 1024 }
  */
 export function checkProgram(source: Uint8Array, name: string, modules: readonly string[]): void {
   const machine = quickjs()(
-    { receive: () => undefined, poll: () => {}, now: () => 0, dice: new Uint8Array(8) },
+    {
+      receive: () => undefined,
+      poll: () => {},
+      now: () => 0,
+      dice: new Uint8Array(8),
+      result: () => {},
+      callHost: () => undefined
+    },
     CHECK_LIMITS
   )
   try {

@@ -193,6 +193,13 @@ export interface Guest extends AsyncDisposable {
    *   COFFER_GUEST_GONE; GuestError for what the guest itself throws.
    */
   call(name: string, ...args: readonly Value[]): Promise<Value>
+  /**
+   * The same at once, for a guest in this thread: a fraction of a microsecond where few and small values cross.
+   *
+   * @throws as `call` rejects; TypeError for a guest in a thread or process of its own, for an export that answers with
+   *   a promise, and from a function that the guest itself waits for.
+   */
+  callSync(name: string, ...args: readonly Value[]): Value
   /** Start the default export as a program, with `args` of the launch unless given; resolves with its exit code (0 to 63). */
   run(args?: readonly string[]): Promise<number>
   usage(): Usage
@@ -232,6 +239,7 @@ export function guestFor<Api>(
     exports: guest.exports,
     api: api as TypedGuest<Api>['api'],
     call,
+    callSync: (name, ...values) => guest.callSync(name, ...values),
     run: (given = args) => guest.run(given),
     usage: () => guest.usage(),
     dispose,

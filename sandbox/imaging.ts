@@ -9,10 +9,18 @@ import { monotonicMs } from './clock.js'
 import { concat } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import type { Limits } from './guest.js'
-import { constantsOf, DICE_BYTES, linksOf, type ModuleGrant, TO_GUEST, TO_HOST } from './protocol.js'
+import { WIRE } from './host-wire.js'
+import {
+  constantsOf,
+  DICE_BYTES,
+  functionsOf,
+  linksOf,
+  type ModuleGrant,
+  TO_GUEST,
+  TO_HOST
+} from './protocol.js'
 import { encodeTitleImage } from './quickjs/image.js'
 import type { QuickjsFactory } from './quickjs/machine.js'
-import { WIRE } from './session.js'
 import { Writer } from './wire.js'
 
 export interface ImagingOptions {
@@ -85,7 +93,9 @@ function startedMemory(
         if (monotonicMs() - startedMs > limits.cpuMs) refuse(`it computes for more than ${limits.cpuMs} ms`)
       },
       now: () => 0,
-      dice: new Uint8Array(DICE_BYTES).fill(1)
+      dice: new Uint8Array(DICE_BYTES).fill(1),
+      result() {},
+      callHost: () => refuse(CALLS_HOST)
     },
     limits,
     { imaging: { strip, beginName: `coffer:begin/${mark}` } }
@@ -94,6 +104,7 @@ function startedMemory(
     const { pendingJobs, valueBytes, valueItems, valueDepth } = limits
     const begin = new Writer(WIRE).begin(TO_GUEST.begin)
     for (const bound of [pendingJobs, valueBytes, valueItems, valueDepth]) begin.value(bound)
+    machine.direct?.bind(functionsOf(grants))
     machine.dispatch(begin.value(grants).value(new Uint8Array(DICE_BYTES)).message)
     machine.evaluate(source, name, linkedAs(grants, options))
     if (!ready) return { reason: 'it waits for something' }
@@ -122,13 +133,14 @@ const linkedAs = (
 /** The specifier under which the source that an image is made of imports a module by name. */
 export const aliasOf = (module: string, mark: string): string => `${module}/${mark}`
 
+const CALLS_HOST = 'it calls a function of the host'
 const THROWS = 'it throws, or leaves a rejection unhandled'
 
 /** By message: what no image can hold. */
 const REASONS: Partial<Record<number, string>> = {
   [TO_HOST.failed]: THROWS,
-  [TO_HOST.ask]: 'it calls a function of the host',
-  [TO_HOST.request]: 'it calls a function of the host',
+  [TO_HOST.ask]: CALLS_HOST,
+  [TO_HOST.request]: CALLS_HOST,
   [TO_HOST.wake]: 'it sets a timer',
   [TO_HOST.print]: 'it writes',
   [TO_HOST.random]: 'it asks for chance',

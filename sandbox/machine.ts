@@ -3,7 +3,8 @@
  * from the SDK that runs inside it (sandbox/guest). Everything above bytes, such as calls, timers, console and
  * capabilities, is the protocol between the SDK and the session (sandbox/session.ts), the same for both engines.
  */
-import type { Limits } from './guest.js'
+import type { Limits, Value } from './guest.js'
+import type { FlatError } from './protocol.js'
 
 /** What an engine asks of its session while guest code runs. All synchronous. */
 export interface MachinePort {
@@ -24,6 +25,60 @@ export interface MachinePort {
   now(): number
   /** What the guest's Math.random starts from: 8 bytes, not all zero. */
   readonly dice: Uint8Array
+  /** A call under this number came to this value (engines with {@link Direct} calls). */
+  result(id: number, value: Value): void
+  /**
+   * A granted function was called without a message.
+   *
+   * @param index - Its place among those that are bound.
+   * @param id - Under which to answer later.
+   * @returns what the guest gets at once, or LATER for a promise.
+   * @throws HostRefusal for what the guest is to see; everything else ends the guest.
+   */
+  callHost(index: number, id: number, args: Value[]): unknown
+}
+
+/** The answer to a call of the host comes by `resolve` or `reject`. */
+export const LATER = Symbol('later')
+
+/** What a function of the host's threw, for the guest. */
+export class HostRefusal {
+  readonly error: FlatError
+
+  constructor(error: FlatError) {
+    this.error = error
+  }
+}
+
+/** A call came to what only the SDK can tell of: a promise; an error, or a value that the host does not read. */
+export const PROMISE = Symbol('promise')
+export const UNTOLD = Symbol('untold')
+/** Nothing was called: only a message can do it, or say what is wrong. */
+export const UNCALLED = Symbol('uncalled')
+
+/** Calls without messages, in an engine whose values the host can read and write. */
+export interface Direct {
+  /**
+   * Give the guest these functions of the host's, by module and name, beyond those that it has from its image. Before
+   * the message `begin`, by which it learns what it may use.
+   *
+   * @returns all that it has, in the order of their numbers.
+   */
+  bind(names: readonly string[]): readonly string[]
+  /**
+   * Call an export, and run all jobs that are due, unless the result is PROMISE or UNTOLD: then one of the next two
+   * methods must follow.
+   *
+   * @throws UnsupportedValue for arguments that cannot cross; the guest knows nothing of it.
+   */
+  call(name: string, args: readonly unknown[]): Value | typeof PROMISE | typeof UNTOLD | typeof UNCALLED
+  /** Let the SDK tell under this number what the last call came to. */
+  tell(id: number): void
+  /** Forget what the last call came to. */
+  drop(): void
+  /** Answer a request. @throws UnsupportedValue, with nothing answered. */
+  resolve(id: number, value: unknown): void
+  reject(id: number, error: FlatError): void
 }
 
 /** One guest's engine in this thread. After any method has thrown a CofferError the machine is dead. */
@@ -59,6 +114,8 @@ export interface Machine {
    * Absent: `evaluate` and `dispatch` have run them all.
    */
   whenIdle?(resume: () => void): void
+  /** Absent in an engine whose values are out of the host's reach. */
+  readonly direct?: Direct
   /** Bytes the guest occupies now. */
   memoryBytes(): number
   /** Overwrite the guest's memory with zeros and let go of it. Idempotent, and allowed in any state. */

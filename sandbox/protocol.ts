@@ -89,6 +89,12 @@ export const linksOf = (grants: readonly ModuleGrant[]): ReadonlyMap<string, rea
     ])
   )
 
+/** Granted functions by module and name, as a machine with direct calls binds them. */
+export const functionsOf = (grants: readonly ModuleGrant[]): readonly string[] =>
+  grants.flatMap(([module, exports]) =>
+    exports.flatMap(([name, kind]) => (kind === 'constant' ? [] : [`${module}.${name}`]))
+  )
+
 /** The exports among them that are no functions, as bytes. */
 export const constantsOf = (
   grants: readonly ModuleGrant[],

@@ -24,7 +24,8 @@ import {
 } from './guest.js'
 import type { MachineFactory } from './machine.js'
 import { type ModuleGrant, readError, writeError } from './protocol.js'
-import { type SessionPowers, WIRE, flattenHostError, startSession, withDefaults } from './session.js'
+import { WIRE, flattenHostError } from './host-wire.js'
+import { type SessionPowers, startSession, withDefaults } from './session.js'
 import { isRefusal, MalformedMessage, Reader, Writer } from './wire.js'
 
 /** Frames to the far side. */
@@ -181,6 +182,10 @@ class RemoteGuest implements Guest {
 
   call(name: string, ...args: readonly Value[]): Promise<Value> {
     return this.#call(false, name, args)
+  }
+
+  callSync(): never {
+    throw new TypeError('Cannot call at once: the guest is in a thread or process of its own. Use call()')
   }
 
   async run(args: readonly string[] = []): Promise<number> {

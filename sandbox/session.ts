@@ -6,7 +6,7 @@
  */
 import { monotonicMs } from './clock.js'
 import { CofferError } from '../formats/errors.js'
-import { type CapabilityTable, grantTable } from './capabilities.js'
+import { type CapabilityTable, type Grant, grantTable } from './capabilities.js'
 import {
   disposed,
   engineFailed,
@@ -29,10 +29,21 @@ import {
   type Usage,
   type Value
 } from './guest.js'
-import type { Machine, MachineFactory } from './machine.js'
+import { WIRE, flattenHostError } from './host-wire.js'
+import {
+  type Direct,
+  HostRefusal,
+  LATER,
+  type Machine,
+  type MachineFactory,
+  PROMISE,
+  UNCALLED,
+  UNTOLD
+} from './machine.js'
 import {
   constantsOf,
   DICE_BYTES,
+  functionsOf,
   type FlatError,
   MAX_RANDOM_BYTES,
   MOST_TEXT,
@@ -50,17 +61,10 @@ import {
   MAX_VALUE_DEPTH,
   MAX_VALUE_ITEMS,
   Reader,
-  type WireHost,
   Writer
 } from './wire.js'
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-/** The host's converters. */
-export const WIRE: WireHost = {
-  encodeText: text => encoder.encode(text),
-  decodeText: bytes => decoder.decode(bytes)
-}
 
 /** What `run` answers when the program waits for what can no longer happen; Node's number for it. */
 const MAX_EXIT_CODE = 63
@@ -72,9 +76,9 @@ const TURN_MS = 10
 
 /** The account of a call at its start: what it may use is counted from here. */
 interface Account {
-  readonly cpuMs: number
-  readonly hostCalls: number
-  readonly startedMs: number
+  cpuMs: number
+  hostCalls: number
+  startedMs: number
 }
 
 interface PendingCall extends Account {
@@ -148,6 +152,8 @@ class Session implements Guest {
   readonly #options: LaunchOptions
   readonly #limits: Limits
   readonly #grants: CapabilityTable
+  /** Granted functions as a machine with direct calls knows them: by number. */
+  #functions: readonly (BoundFunction | undefined)[] = []
   readonly #watch: SessionPowers['watch']
   readonly #writer = new Writer(WIRE)
   readonly #startedMs = monotonicMs()
@@ -163,9 +169,9 @@ class Session implements Guest {
   /** Calls of the host's functions so far. */
   #hostCalls = 0
 
-  /** The guest computes now; messages for it wait here. */
+  /** The guest computes now; what else it is to do waits here. */
   #running = false
-  readonly #inbox: Uint8Array[] = []
+  readonly #inbox: (() => void)[] = []
   #rejectionsToReport = false
 
   #cpuMs = 0
@@ -173,11 +179,21 @@ class Session implements Guest {
   #sliceMs: number | undefined
   /** Of what no call waits for, such as a timer that outlives its call: it counts together until the next one. */
   #background: Account = { cpuMs: 0, hostCalls: 0, startedMs: 0 }
+  /** A call without a message is under way; its account, which has a beginning once its clock runs. */
+  #direct = false
+  #clocked = false
+  readonly #own: Account = { cpuMs: 0, hostCalls: 0, startedMs: 0 }
+  /** Computing that was not measured, by what some of it took. */
+  #sampledMs = 0
+  /** A function of the host's ran in this slice that nobody timed. */
+  #untimed = false
   #outputBytes = 0
   #memoryBytes = 0
 
   /** When the guest wants to be woken, on the clock of monotonicMs(); undefined when no timer waits. */
   #wakeMs: number | undefined
+  /** The same, as the timer was set. */
+  #armedMs: number | undefined
   #wakeTimer: Timer | undefined
   #wallTimer: Timer | undefined
   #seededBytes: (() => number) | undefined
@@ -212,7 +228,9 @@ class Session implements Guest {
             receive: message => this.#receive(message),
             poll: () => this.#poll(),
             now: () => this.#now(),
-            dice
+            dice,
+            result: (id, value) => this.#close(id)?.resolve(value),
+            callHost: (index, id, args) => this.#callHost(index, id, args)
           },
           this.#limits
         )
@@ -220,6 +238,7 @@ class Session implements Guest {
         const restored =
           image !== undefined && machine.restore?.(image, links, constantsOf(grants, WIRE)) === true
         if (!restored && source === undefined) throw imageUnfit()
+        this.#bind(machine.direct)
         machine.dispatch(
           this.#writer
             .begin(TO_GUEST.begin)
@@ -232,6 +251,17 @@ class Session implements Guest {
         )
         if (!restored) machine.evaluate(source!, name, links)
       })
+    })
+  }
+
+  /** Give the guest what was granted as functions that need no messages, and note which number stands for which. */
+  #bind(direct: Direct | undefined): void {
+    if (direct === undefined) return
+    this.#functions = direct.bind(functionsOf(this.#grants.modules)).map(key => {
+      const [, module, name] = /^(.*)\.(.*)$/.exec(key) ?? []
+      const grant = this.#grants.find(module!, name!)
+      if (grant === undefined || grant.kind === 'constant') return undefined
+      return { module: module!, grant, calls: 0, slow: false }
     })
   }
 
@@ -255,7 +285,7 @@ class Session implements Guest {
     if (this.#machine !== undefined && this.#ended === undefined)
       this.#memoryBytes = this.#machine.memoryBytes()
     return {
-      cpuMs: this.#cpuNow(),
+      cpuMs: this.#cpuNow() + this.#sampledMs,
       wallMs: monotonicMs() - this.#startedMs,
       memoryBytes: this.#memoryBytes,
       outputBytes: this.#outputBytes,
@@ -273,26 +303,137 @@ class Session implements Guest {
 
   // Calls
 
+  callSync(name: string, ...args: readonly Value[]): Value {
+    if (this.#ended !== undefined) throw gone(this.#ended)
+    const direct = this.#machine?.direct
+    if (direct === undefined)
+      throw new TypeError('Cannot call at once: the guest is out of reach. Use call()')
+    if (this.#running)
+      throw new TypeError('Cannot call the guest: it is computing, and waits for what called this')
+    this.#callCount++
+    const outcome = this.#callDirect(direct, name, args)
+    if (typeof outcome !== 'symbol') return outcome
+    if (this.#ended !== undefined) throw this.#ended
+    if (outcome === PROMISE) {
+      this.#enter(() => direct.drop())
+      throw promised(name)
+    }
+    let settled: { readonly value?: Value; readonly error?: Error } | undefined
+    const resolve = (value: Value) => (settled = { value })
+    const id = this.#nextId()
+    this.#open(id, resolve, error => (settled = { error }), false)
+    if (outcome === UNTOLD) this.#enter(() => direct.tell(id))
+    else this.#deliver(this.#callMessage(id, name, args))
+    if (settled === undefined) {
+      this.#close(id)
+      throw promised(name)
+    }
+    if (settled.error !== undefined) throw settled.error
+    return settled.value
+  }
+
   #call(name: string, args: readonly unknown[], program: boolean): Promise<Value> {
-    return new Promise((resolve, reject) => {
-      if (this.#ended !== undefined) {
-        throw gone(this.#ended)
-      }
-      const id = (this.#lastCall = (this.#lastCall % 0x7fffffff) + 1)
-      let message: Uint8Array
-      try {
-        message = this.#writer.begin(TO_GUEST.call).value(id).value(name).value(args).message
-      } catch (error) {
-        throw translateUnsupported(error, 'an argument')
-      }
+    try {
+      if (this.#ended !== undefined) throw gone(this.#ended)
       this.#callCount++
+      const direct = this.#machine?.direct
+      if (direct === undefined || program || this.#running) return this.#callByMessage(name, args, program)
+      const outcome = this.#callDirect(direct, name, args)
+      if (this.#ended !== undefined && typeof outcome === 'symbol') throw this.#ended
+      if (typeof outcome !== 'symbol') return Promise.resolve(outcome)
+      if (outcome === UNCALLED) return this.#callByMessage(name, args, program)
+      return new Promise((resolve, reject) => {
+        const id = this.#nextId()
+        // What it did at once counts too.
+        this.#open(id, resolve, reject, false, { ...this.#own, startedMs: monotonicMs() })
+        this.#enter(() => direct.tell(id))
+      })
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+  }
+
+  /**
+   * Call without a message. To read the clock costs as much as a short call does, so it starts only when the engine
+   * first asks (a few milliseconds at most after the call), and for one call in some, for {@link usage}.
+   */
+  #callDirect(direct: Direct, name: string, args: readonly unknown[]): ReturnType<Direct['call']> {
+    this.#running = true
+    this.#direct = true
+    this.#own.cpuMs = this.#cpuMs
+    this.#own.hostCalls = this.#hostCalls
+    const sampled = this.#callCount % SAMPLED === 0
+    if (sampled) this.#sliceMs = monotonicMs()
+    let outcome: ReturnType<Direct['call']> = UNCALLED
+    try {
+      return (outcome = direct.call(name, args))
+    } catch (error) {
+      if (isRefusal(error)) throw unsupported('an argument', error.message)
+      this.#fail(error)
+      throw this.#ended ?? error
+    } finally {
+      this.#endDirect(sampled, typeof outcome !== 'symbol')
+    }
+  }
+
+  /** @param settled - All is told; else the guest goes on at once. */
+  #endDirect(sampled: boolean, settled: boolean): void {
+    if (this.#sliceMs !== undefined) {
+      const spentMs = monotonicMs() - this.#sliceMs
+      if (sampled && !this.#clocked) this.#sampledMs += SAMPLED * Math.min(spentMs, UNTIMED_MS)
+      else this.#tick()
+      this.#sliceMs = undefined
+    }
+    if (this.#clocked) {
+      // What the engine could not ask for, such as a last native call, counts all the same.
+      try {
+        if (this.#ended === undefined) this.#poll()
+      } catch (error) {
+        this.#fail(error)
+      }
+      this.#clocked = false
+    }
+    this.#running = false
+    this.#direct = false
+    if (this.#calls.size === 0) {
+      this.#background.cpuMs = this.#cpuMs
+      this.#background.hostCalls = this.#hostCalls
+    }
+    if (this.#ended !== undefined) this.#destroy()
+    else if (settled && (this.#inbox.length > 0 || this.#rejectionsToReport)) this.#enter(() => {})
+    else if (this.#wakeMs !== this.#armedMs) this.#arm()
+  }
+
+  /** Call by a message, after what the guest computes now. */
+  #callByMessage(name: string, args: readonly unknown[], program: boolean): Promise<Value> {
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId()
+      const message = this.#callMessage(id, name, args)
       this.#open(id, resolve, reject, program)
       this.#deliver(message)
     })
   }
 
-  #open(id: number, resolve: PendingCall['resolve'], reject: PendingCall['reject'], program: boolean): void {
-    this.#calls.set(id, { resolve, reject, program, ...this.#account() })
+  #nextId(): number {
+    return (this.#lastCall = (this.#lastCall % 0x7fffffff) + 1)
+  }
+
+  #callMessage(id: number, name: string, args: readonly unknown[]): Uint8Array {
+    try {
+      return this.#writer.begin(TO_GUEST.call).value(id).value(name).value(args).message
+    } catch (error) {
+      throw translateUnsupported(error, 'an argument')
+    }
+  }
+
+  #open(
+    id: number,
+    resolve: PendingCall['resolve'],
+    reject: PendingCall['reject'],
+    program: boolean,
+    account = this.#account()
+  ): void {
+    this.#calls.set(id, { resolve, reject, program, ...account })
     if (this.#calls.size === 1) this.#arm()
   }
 
@@ -313,12 +454,17 @@ class Session implements Guest {
 
   /** Hand the guest a message, at once or after what it computes now. The message may be a view on the writer. */
   #deliver(message: Uint8Array): void {
-    if (this.#running) {
-      // A guest may make the host call it again, through a function of the host's, as often as it likes.
-      if (this.#inbox.length >= this.#limits.pendingJobs)
-        return this.#end(limitReached('pendingJobs', this.#limits, this.#inbox.length + 1))
-      this.#inbox.push(message.slice())
-    } else this.#enter(() => this.#machine!.dispatch(message))
+    const kept = this.#running ? message.slice() : message
+    this.#do(() => this.#machine!.dispatch(kept))
+  }
+
+  /** Let the guest do this, at once or after what it computes now. */
+  #do(work: () => void): void {
+    if (!this.#running) return this.#enter(work)
+    // A guest may make the host call it again, through a function of the host's, as often as it likes.
+    if (this.#inbox.length >= this.#limits.pendingJobs)
+      return this.#end(limitReached('pendingJobs', this.#limits, this.#inbox.length + 1))
+    this.#inbox.push(work)
   }
 
   /** Let the guest compute, then do what became due meanwhile. */
@@ -357,8 +503,8 @@ class Session implements Guest {
     this.#pause()
     // What the engine could not ask for, such as a last native call, counts all the same.
     this.#poll()
-    const message = this.#inbox.shift()
-    if (message !== undefined) return () => this.#machine!.dispatch(message)
+    const waiting = this.#inbox.shift()
+    if (waiting !== undefined) return waiting
     if (!this.#rejectionsToReport) return undefined
     this.#rejectionsToReport = false
     return () => this.#machine!.dispatch(new Uint8Array([TO_GUEST.settled]))
@@ -379,7 +525,7 @@ class Session implements Guest {
   #resume(): void {
     this.#sliceMs = monotonicMs()
     if (this.#watch === undefined) return
-    const account = this.#firstCall() ?? this.#background
+    const account = this.#present()
     const cpuLeftMs = this.#limits.cpuMs - (this.#cpuMs - account.cpuMs)
     const wallLeftMs = this.#limits.wallMs - (this.#sliceMs - account.startedMs)
     if (cpuLeftMs <= wallLeftMs) this.#watch(cpuLeftMs, 'cpuMs')
@@ -387,9 +533,19 @@ class Session implements Guest {
   }
 
   #pause(): void {
-    this.#cpuMs = this.#cpuNow()
+    if (this.#sliceMs !== undefined) this.#tick()
     this.#sliceMs = undefined
     this.#watch?.()
+  }
+
+  /** Put the slice so far on the account, and begin the next. */
+  #tick(): void {
+    const nowMs = monotonicMs()
+    const spentMs = nowMs - this.#sliceMs!
+    // Between two polls the guest itself computes for no longer, so the rest was the host's function.
+    this.#cpuMs += this.#untimed ? Math.min(spentMs, UNTIMED_MS) : spentMs
+    this.#untimed = false
+    this.#sliceMs = nowMs
   }
 
   /** Run the host's own code inside a message of the guest's, on the host's account. */
@@ -409,10 +565,20 @@ class Session implements Guest {
   #poll(): void {
     if (this.#ended !== undefined) throw this.#ended
     if (this.#options.signal?.aborted) throw interrupted()
-    // Calls stand in the order of their start, so the first is the first to run out.
-    const account = this.#firstCall() ?? this.#background
-    this.#check('cpuMs', this.#cpuNow() - account.cpuMs)
-    this.#check('wallMs', monotonicMs() - account.startedMs)
+    if (this.#direct && !this.#clocked) {
+      this.#clocked = true
+      this.#own.startedMs = monotonicMs()
+      this.#sliceMs ??= this.#own.startedMs
+    }
+    if (this.#sliceMs !== undefined) this.#tick()
+    const account = this.#present()
+    this.#check('cpuMs', this.#cpuMs - account.cpuMs)
+    this.#check('wallMs', (this.#sliceMs ?? monotonicMs()) - account.startedMs)
+  }
+
+  /** On whose account the guest computes. Calls stand in the order of their start: the first is the first to run out. */
+  #present(): Account {
+    return this.#direct ? this.#own : (this.#firstCall() ?? this.#background)
   }
 
   #check(limit: LimitName, used: number): void {
@@ -452,13 +618,20 @@ class Session implements Guest {
   #arm(): void {
     clearTimeout(this.#wakeTimer)
     clearTimeout(this.#wallTimer)
+    this.#armedMs = undefined
     if (this.#ended !== undefined || this.#running) return
     const first = this.#firstCall()
     if (first !== undefined && this.#limits.wallMs !== Infinity) {
       const { wallMs } = this.#limits
-      const expire = () => this.#end(limitReached('wallMs', this.#limits, monotonicMs() - first.startedMs))
+      const expire = () => {
+        const used = monotonicMs() - first.startedMs
+        // Timers may fire a little early.
+        if (used > wallMs) this.#end(limitReached('wallMs', this.#limits, used))
+        else this.#arm()
+      }
       this.#wallTimer = setTimeout(expire, boundedDelay(first.startedMs + wallMs - monotonicMs()))
     }
+    this.#armedMs = this.#wakeMs
     if (this.#wakeMs !== undefined) {
       // A seeded guest's time passes without waiting, unless it waits for the host.
       const delay = this.#seededBytes !== undefined && this.#requests === 0 ? 0 : this.#wakeMs - monotonicMs()
@@ -616,30 +789,98 @@ class Session implements Guest {
   #request(id: number, module: string, name: string, args: Value[]): void {
     const grant = this.#grants.find(module, name)
     if (grant?.kind !== 'request') throw new MalformedMessage('a function that was not granted')
-    this.#countCall()
-    this.#check('pendingJobs', ++this.#requests)
     const settle = (write: (writer: Writer) => Writer) => {
-      if (this.#ended === undefined)
-        this.#deliver(write(this.#writer.begin(TO_GUEST.settle).value(id)).message)
+      this.#deliver(write(this.#writer.begin(TO_GUEST.settle).value(id)).message)
       this.#writer.wipe()
     }
-    const refuse = (error: unknown) =>
-      settle(writer => writeError(writer.value(false), flattenHostError(error)))
-    const succeed = (value: unknown) => {
-      this.#requests--
-      try {
+    this.#serve(module, grant, args, {
+      resolve: (value, done) => {
         settle(writer => writer.value(true).value(value))
-      } catch (error) {
-        return refuse(error)
-      }
-      // Assets arrive as fresh bytes: what was decrypted goes as soon as the guest has its copy.
-      if (module === 'assets' && value instanceof Uint8Array) value.fill(0)
-    }
-    const fail = (error: unknown) => {
+        done()
+      },
+      reject: error => settle(writer => writeError(writer.value(false), error))
+    })
+  }
+
+  /** Answer a request when the host's function does. */
+  #serve(module: string, grant: Grant & { kind: 'request' }, args: Value[], answer: Answer): void {
+    this.#countCall()
+    this.#check('pendingJobs', ++this.#requests)
+    const settle = (tell: () => void) => {
       this.#requests--
-      refuse(error)
+      if (this.#ended === undefined) tell()
     }
-    void this.#asHost(async () => grant.run(args)).then(succeed, fail)
+    const fail = (error: unknown) => answer.reject(flattenHostError(error))
+    const succeed = (value: unknown) => {
+      try {
+        answer.resolve(value, () => {
+          // Assets arrive as fresh bytes: what was decrypted goes as soon as the guest has its copy.
+          if (module === 'assets' && value instanceof Uint8Array) value.fill(0)
+        })
+      } catch (error) {
+        fail(error)
+      }
+    }
+    void this.#asHost(async () => grant.run(args)).then(
+      value => settle(() => succeed(value)),
+      error => settle(() => fail(error))
+    )
+  }
+
+  /** A granted function, called without a message. */
+  #callHost(index: number, id: number, args: Value[]): unknown {
+    const bound = this.#functions[index]
+    // An image may hold a function that this host does not grant.
+    if (bound === undefined) throw new HostRefusal(NOT_GRANTED)
+    const { module, grant } = bound
+    if (this.#ended !== undefined) throw this.#ended
+    if (grant.kind === 'request') {
+      const { direct } = this.#machine!
+      // Never at once: the host's function has not been asked before this returns.
+      this.#serve(module, grant, args, {
+        resolve: (value, done) =>
+          this.#do(() => {
+            try {
+              direct!.resolve(id, value)
+            } catch (error) {
+              if (!isRefusal(error)) throw error
+              direct!.reject(id, flattenHostError(error))
+            }
+            done()
+          }),
+        reject: error => this.#do(() => direct!.reject(id, error))
+      })
+      return LATER
+    }
+    if (grant.kind === 'tell') this.#count(encoder.encode(String(args[0])).length)
+    else this.#countCall()
+    try {
+      return this.#runTimed(bound, args)
+    } catch (error) {
+      if (this.#ended !== undefined) throw this.#ended
+      throw new HostRefusal(flattenHostError(error))
+    }
+  }
+
+  /**
+   * Run a function of the host's on the host's account. Two looks at the clock take longer than many a function, so
+   * one that was quick so far is timed only now and then; #tick() bounds what the guest is charged for the others.
+   */
+  #runTimed(bound: BoundFunction, args: Value[]): unknown {
+    const { grant } = bound
+    if (this.#sliceMs === undefined) return grant.run(args)
+    if (!bound.slow && bound.calls++ % SAMPLED !== 0) {
+      this.#untimed = true
+      return grant.run(args)
+    }
+    this.#pause()
+    const startedMs = monotonicMs()
+    try {
+      return grant.run(args)
+    } finally {
+      bound.slow = monotonicMs() - startedMs > SLOW_MS
+      this.#resume()
+    }
   }
 
   #uncaught(error: FlatError): void {
@@ -677,7 +918,7 @@ class Session implements Guest {
   }
 
   #countCall(): void {
-    this.#check('hostCalls', ++this.#hostCalls - (this.#firstCall() ?? this.#background).hostCalls)
+    this.#check('hostCalls', ++this.#hostCalls - this.#present().hostCalls)
   }
 
   #random(count: number): Uint8Array {
@@ -688,6 +929,33 @@ class Session implements Guest {
     return bytes
   }
 }
+
+/** A granted function with what is known of its speed. */
+interface BoundFunction {
+  readonly module: string
+  readonly grant: Grant & { kind: 'ask' | 'tell' | 'request' }
+  calls: number
+  slow: boolean
+}
+
+/** How a request is answered. */
+interface Answer {
+  /** @throws UnsupportedValue @param done - Called when the guest has its copy. */
+  resolve(value: unknown, done: () => void): void
+  reject(error: FlatError): void
+}
+
+const NOT_GRANTED: FlatError = { name: 'TypeError', message: 'The host does not grant this.', stack: '' }
+
+const promised = (name: string): TypeError =>
+  new TypeError(`Cannot answer at once: ${name} gave a promise. Use call()`)
+
+/** One call in so many is timed where timing all would cost more than the calls. */
+const SAMPLED = 32
+/** More than a guest computes between two polls. */
+const UNTIMED_MS = 25
+/** A function of the host's is always timed while it takes longer. */
+const SLOW_MS = 0.01
 
 /** The call number of the program's start. */
 const START = 0
@@ -723,23 +991,6 @@ function guestFrames(stack: string, name: string): string {
 }
 
 const escaped = (text: string): string => text.replace(/[^\w]/g, '\\$&')
-
-export function flattenHostError(error: unknown): FlatError {
-  try {
-    if (isRefusal(error)) {
-      const message = `The host answered with ${error.message}, which cannot cross.`
-      return { name: 'TypeError', message, stack: '' }
-    }
-    if (error instanceof Error) {
-      // The guest makes a name and a code of it again (sandbox/guest/link.ts).
-      const name = error instanceof CofferError ? error.code : String(error.name)
-      return { name, message: String(error.message), stack: '' }
-    }
-  } catch {
-    // Its name or message is a getter that throws.
-  }
-  return { name: 'Error', message: 'The host refused.', stack: '' }
-}
 
 function translateUnsupported(error: unknown, what: string): unknown {
   return isRefusal(error) ? unsupported(what, error.message) : error

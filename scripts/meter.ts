@@ -9,7 +9,12 @@
  * The names come from the glue that the compiler wrote for the same wasm, where they are minified. Files, timers and
  * the environment, which the engine never needs, answer "no such function" (WASI's error 52).
  */
-import { REJECTION_TRACKER, type EngineExports, type EngineImports } from '../sandbox/quickjs/abi.js'
+import {
+  REJECTION_TRACKER,
+  UNDEFINED_VALUE,
+  type EngineExports,
+  type EngineImports
+} from '../sandbox/quickjs/abi.js'
 import binaryen from 'binaryen'
 
 export interface MeteredEngine {
@@ -54,7 +59,10 @@ const ANSWERS: readonly { readonly name: string; readonly glue: RegExp; readonly
   { name: 'assertFailed', glue: /([\w$]+):\([^)]*\)=>M\(`Assertion failed/, answer: '(unreachable)' }
 ]
 
-const EXPORTS: Record<Exclude<keyof EngineExports, 'stack' | 'fuel'>, RegExp> = {
+const EXPORTS: Record<
+  Exclude<keyof EngineExports, 'stack' | 'fuel' | 'callInPlace' | 'freeInPlace'>,
+  RegExp
+> = {
   initialize: /Z\.([\w$]+)\(\);E\?\./,
   ...(Object.fromEntries(
     [
@@ -77,9 +85,10 @@ const EXPORTS: Record<Exclude<keyof EngineExports, 'stack' | 'fuel'>, RegExp> = 
       'QTS_Throw',
       'QTS_ResolveException',
       'QTS_ExecutePendingJob',
-      'QTS_IsJobPending'
+      'QTS_IsJobPending',
+      'QTS_bjson_decode'
     ].map(name => [name, new RegExp(`c\\._${name}=b\\.([\\w$]+);`)])
-  ) as Record<Exclude<keyof EngineExports, 'initialize' | 'stack' | 'fuel'>, RegExp>)
+  ) as Record<Exclude<keyof typeof EXPORTS, 'initialize'>, RegExp>)
 }
 
 function find(glue: string, name: string, pattern: RegExp): string {
@@ -145,6 +154,54 @@ const REJECTIONS = `
   (global.set $global$0 (i32.add (local.get $pair) (i32.const 16))))
  (elem $rejections (i32.const ${REJECTION_TRACKER}) $onRejection)
 `
+
+/**
+ * The released functions take and give values by way of small blocks from malloc, and lists of pointers to them. These
+ * are the same two without: values stand in the memory where the host put them. They are a third of a short call.
+ */
+function inPlace(call: string, free: string): string {
+  return `
+ (func $callInPlace (param $context i32) (param $callee i32) (param $count i32) (param $values i32) (param $result i32)
+  (i64.store (local.get $result)
+   (call ${call}
+    (local.get $context) (i64.load (local.get $callee)) (i64.const ${UNDEFINED_VALUE}) (local.get $count) (local.get $values))))
+ (func $freeInPlace (param $context i32) (param $value i32)
+  (call ${free} (local.get $context) (i64.load (local.get $value))))
+ (export "callInPlace" (func $callInPlace))
+ (export "freeInPlace" (func $freeInPlace))`
+}
+
+/** The function inside a released one that does its work, by how it is called there. */
+function innerFunction(text: string | undefined, name: string, call: RegExp): string {
+  const found = call.exec(text ?? '')?.[1]
+  if (found === undefined) throw new Error(`the engine has changed: ${name} does its work in another way`)
+  return found
+}
+const VALUE_OF = (local: number) => String.raw`\(i64\.load\s+\(local\.get \$${local}\)\s+\)\s+`
+const INNER_CALL = new RegExp(
+  String.raw`\(call (\$\d+)\s+\(local\.get \$0\)\s+${VALUE_OF(1)}${VALUE_OF(2)}\(local\.get \$3\)`
+)
+const INNER_FREE = new RegExp(String.raw`\(call (\$\d+)\s+\(local\.get \$0\)\s+${VALUE_OF(1)}\)`)
+
+/**
+ * What a function of the host's answers is freed once it is read. The host may write it where the function's `this`
+ * was instead, which is no block from malloc.
+ */
+function answerInPlace(text: string, imported: string): string {
+  if (!text.includes(`(call ${imported}`)) return text
+  const self =
+    /\(i32\.add\s+\(local\.get \$(\d+)\)\s+\(i32\.const 8\)\s+\)\s+\(local\.get \$2\)\s+\(local\.get \$3\)/.exec(
+      text
+    )?.[1]
+  const free = /\(call \$\d+\s+\(local\.get \$0\)\s+\)/g
+  if (self === undefined || text.match(free)?.length !== 1)
+    throw new Error('the engine has changed: it calls the host in another way')
+  return text.replace(
+    free,
+    call => `(if (i32.ne (local.get $0) (i32.add (local.get $${self}) (i32.const 8))) (then ${call}))`
+  )
+}
+
 /** At the head of a loop. The local spares a second load of the global: V8 does not. */
 const TURN = `
 (global.set $fuel (local.tee $left (i32.sub (global.get $fuel) (i32.const 1))))
@@ -178,7 +235,24 @@ export function meterEngine(wasm: Uint8Array, glue: string): MeteredEngine {
     '(import "host" "outOfFuel" (func $outOfFuel (result i32)))',
     '(import "host" "trackRejection" (func $trackRejection (param i32 i32)))'
   ]
-  const definitions: string[] = [METER, REJECTIONS]
+  const bodyOf = (name: string) => {
+    const key = exportNames.find(([, exported]) => exported === name)![0]
+    const label = items
+      .map(item => /^\(export "([^"]+)" \(func (\S+)\)\)$/.exec(item))
+      .find(found => found?.[1] === key)?.[2]
+    return items.find(item => item.startsWith(`(func ${label} `))
+  }
+  const definitions: string[] = [
+    METER,
+    REJECTIONS,
+    inPlace(
+      innerFunction(bodyOf('QTS_Call'), 'QTS_Call', INNER_CALL),
+      innerFunction(bodyOf('QTS_FreeValuePointer'), 'QTS_FreeValuePointer', INNER_FREE)
+    )
+  ]
+  const callFunction = items
+    .map(item => /^\(import "a" "([^"]+)" \(func (\S+)/.exec(item))
+    .find(found => found !== null && importNames.get(found[1]!) === 'callFunction')![2]!
   const data: string[] = []
   let loops = 0
   let unmeteredLoops = 0
@@ -209,7 +283,7 @@ export function meterEngine(wasm: Uint8Array, glue: string): MeteredEngine {
       const metered = (item === interpreter || inFunction === 0 ? item : meterLoops(item))
         .replaceAll('(memory.copy', '(call $meteredCopy')
         .replaceAll('(memory.fill', '(call $meteredFill')
-      const padded = padFrame(metered)
+      const padded = padFrame(answerInPlace(metered, callFunction))
       if (padded !== metered) paddedFrames++
       definitions.push(padded)
     } else if (item.startsWith('(table ')) {

@@ -13,7 +13,7 @@ import {
   weakSetAdd,
   weakSetHas
 } from '../primordials.js'
-import { type FlatError, MOST_TEXT, readError, writeError } from '../protocol.js'
+import { type FlatError, MOST_TEXT, writeError } from '../protocol.js'
 import { type Bounds, Reader, type WireHost, Writer } from '../wire.js'
 import { define } from './globals.js'
 
@@ -25,6 +25,10 @@ export interface Native {
   encodeText?(text: string): Uint8Array
   /** The inverse; undefined for bytes with a zero among them. */
   decodeText?(bytes: Uint8Array): string | undefined
+  /** Hand the host a call's number and result; false for a value that it cannot read by itself. */
+  result?(id: number, value: unknown): boolean
+  /** Granted functions by module and name, that call the host without messages. */
+  readonly functions?: Readonly<Record<string, (...args: unknown[]) => unknown>>
   /** The realm has no clock and no Math.random of its own (SES). */
   readonly tamed?: boolean
 }
@@ -140,8 +144,7 @@ for (const kind of [Error, TypeError, RangeError, SyntaxError, ReferenceError, E
 }
 
 /** An error of the host's, made anew in the guest. */
-export function revive(reader: Reader): Error {
-  const { name, message } = readError(reader)
+export function revive({ name, message }: Pick<FlatError, 'name' | 'message'>): Error {
   const args = [message]
   const known = mapGet(ERRORS, name)
   const error = construct(known ?? ErrorOf, args) as Error

@@ -1,10 +1,10 @@
 /** The `coffer:` modules: what the host granted, and a few comforts on top (types: coffer.d.ts). */
 import { PromiseOf, mapDelete, mapGet, mapSet } from '../primordials.js'
-import { TO_HOST } from '../protocol.js'
+import { TO_HOST, readError } from '../protocol.js'
 import type { Reader } from '../wire.js'
 import { TextDecoder, TextEncoder } from './encoding.js'
 import { define } from './globals.js'
-import { type Link, revive } from './link.js'
+import { type Link, type Native, revive } from './link.js'
 
 /** The exports of one module. */
 export type ModuleExports = Record<string, any>
@@ -17,10 +17,14 @@ export interface Modules {
   begin(grants: readonly any[]): void
   /** A `settle` message: the host answers a request. */
   settle(reader: Reader): void
+  /** The same without messages: the promise of a request, and what it settles to. */
+  expect(id: number): Promise<unknown>
+  resolve(id: number, value: unknown): void
+  reject(id: number, error: Error): void
   readonly exports: Record<string, ModuleExports>
 }
 
-export function makeModules(link: Link): Modules {
+export function makeModules(link: Link, functions: Native['functions']): Modules {
   const waiting = new Map<number, { resolve(value: unknown): void; reject(reason: unknown): void }>()
   const exports = { __proto__: null } as unknown as Record<string, ModuleExports>
   let lastId = 0
@@ -32,21 +36,35 @@ export function makeModules(link: Link): Modules {
     link.begin(TO_HOST.ask).value(module).value(name).within(link.bounds).value(args)
     const reader = link.reader(link.send()!)
     if (reader.boolean()) return reader.value()
-    throw revive(reader)
+    throw revive(readError(reader))
   }
 
-  const request = (module: string, name: string, args: unknown[]): Promise<unknown> =>
-    new PromiseOf((resolve, reject) => {
-      const id = (lastId = (lastId + 1) & 0x7fffffff)
-      link.begin(TO_HOST.request).value(id).value(module).value(name).within(link.bounds).value(args)
-      mapSet(waiting, id, { resolve, reject })
-      link.send()
-    })
+  const request = (module: string, name: string, args: unknown[]): Promise<unknown> => {
+    const id = (lastId = (lastId + 1) & 0x7fffffff)
+    link.begin(TO_HOST.request).value(id).value(module).value(name).within(link.bounds).value(args)
+    const promise = expect(id)
+    link.send()
+    return promise
+  }
+
+  const expect = (id: number): Promise<unknown> =>
+    new PromiseOf((resolve, reject) => mapSet(waiting, id, { resolve, reject }))
+
+  const take = (id: number) => {
+    const request = mapGet(waiting, id)
+    mapDelete(waiting, id)
+    return request
+  }
 
   const hostFunction = (module: string, name: string, byPromise: boolean) => {
+    const key = `${module}.${name}`
     const grant = { byPromise }
-    mapSet(granted, `${module}.${name}`, grant)
-    return (...args: unknown[]): unknown => (grant.byPromise ? request : ask)(module, name, args)
+    mapSet(granted, key, grant)
+    // Where the engine lets the host be called without a message, this is all there is to it.
+    return (
+      functions?.[key] ??
+      ((...args: unknown[]): unknown => (grant.byPromise ? request : ask)(module, name, args))
+    )
   }
 
   return {
@@ -69,12 +87,13 @@ export function makeModules(link: Link): Modules {
       }
     },
     settle(reader) {
-      const id = reader.count()
-      const request = mapGet(waiting, id)
-      mapDelete(waiting, id)
+      const request = take(reader.count())
       if (reader.boolean()) request?.resolve(reader.value())
-      else request?.reject(revive(reader))
-    }
+      else request?.reject(revive(readError(reader)))
+    },
+    expect,
+    resolve: (id, value) => take(id)?.resolve(value),
+    reject: (id, error) => take(id)?.reject(error)
   }
 }
 

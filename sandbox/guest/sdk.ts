@@ -17,6 +17,7 @@ import {
   mapSet,
   mapSize,
   promiseThen,
+  setOwn,
   typedArrayKind
 } from '../primordials.js'
 import { TO_GUEST, TO_HOST } from '../protocol.js'
@@ -24,7 +25,7 @@ import { excessOf, isRefusal, type Reader } from '../wire.js'
 import { installClock, installCrypto } from './clock.js'
 import { installConsole } from './console.js'
 import { installGlobals } from './globals.js'
-import { type Native, installProxy, isProxy, makeLink, sendError } from './link.js'
+import { type Native, installProxy, isProxy, makeLink, revive, sendError } from './link.js'
 import { makeModules } from './modules.js'
 import { installTimers } from './timers.js'
 import { installWeb } from './web.js'
@@ -37,6 +38,18 @@ export interface Hidden {
   setNamespace(namespace: object, evaluation: Promise<unknown>): void
   /** Exports of the granted `coffer:` modules, by the name behind the colon; there once `begin` was received. */
   readonly modules: Record<string, Record<string, unknown>>
+  /** A call of that number came to this: its value, or what its promise settles to. */
+  answer(id: number, result: unknown): void
+  /** The same, with what it threw. */
+  threw(id: number, thrown: unknown): void
+  /** A list of values as bytes: those behind the first `skipped`. @throws TypeError for what cannot cross. */
+  encode(values: ArrayLike<unknown>, skipped: number): Uint8Array
+  /** The promise of a request, and what the host answers. */
+  expect(id: number): Promise<unknown>
+  resolve(id: number, value: unknown): void
+  /** The same, with the name and message of an error. */
+  reject(id: number, error: readonly [name: string, message: string]): void
+  error(error: readonly [name: string, message: string]): Error
   /** The engine's rejection tracker: a promise was rejected without a handler, or got one after all. */
   rejection(promise: object, reason: unknown, handled: boolean): void
 }
@@ -48,7 +61,7 @@ export function boot(native: Native): Hidden {
   const uncaught = (thrown: unknown) => sendError(link, TO_HOST.uncaught, undefined, thrown)
   const clock = installClock(link, native.tamed === true)
   const timers = installTimers(link, clock, uncaught)
-  const modules = makeModules(link)
+  const modules = makeModules(link, native.functions)
   installCrypto(link)
   installConsole(link, clock)
   installWeb(native)
@@ -77,11 +90,18 @@ export function boot(native: Native): Hidden {
     try {
       result = apply(run, undefined, args)
     } catch (thrown) {
-      return sendError(link, TO_HOST.threw, id, thrown)
+      return threw(id, thrown)
     }
+    answer(id, result)
+  }
+
+  const threw = (id: number, thrown: unknown) => sendError(link, TO_HOST.threw, id, thrown)
+
+  const answer = (id: number, result: unknown) =>
     afterPromise(
       result,
       value => {
+        if (native.result?.(id, value)) return
         try {
           link.begin(TO_HOST.result).value(id).within(link.bounds).value(value)
         } catch (refusal) {
@@ -93,9 +113,11 @@ export function boot(native: Native): Hidden {
         }
         link.send()
       },
-      thrown => sendError(link, TO_HOST.threw, id, thrown)
+      thrown => threw(id, thrown)
     )
-  }
+
+  const error = (fields: readonly [name: string, message: string]) =>
+    revive({ name: fields[0], message: fields[1] })
 
   const begin = (reader: Reader) => {
     timers.limit = reader.count()
@@ -147,6 +169,17 @@ export function boot(native: Native): Hidden {
         thrown => sendError(link, TO_HOST.failed, undefined, thrown)
       )
     },
+    answer,
+    threw,
+    encode(values, skipped) {
+      const list: unknown[] = []
+      for (let i = skipped; i < values.length; i++) setOwn(list, i - skipped, values[i])
+      return link.begin(0).within(link.bounds).value(list).message
+    },
+    expect: modules.expect,
+    resolve: modules.resolve,
+    reject: (id, fields) => modules.reject(id, error(fields)),
+    error,
     rejection(promise, reason, handled) {
       if (handled) return void mapDelete(rejected, promise)
       if (mapSize(rejected) === 0) {

@@ -57,11 +57,26 @@ export interface EngineExports {
   readonly QTS_ResolveException: (context: Pointer, value: Pointer) => Pointer
   readonly QTS_ExecutePendingJob: (runtime: Pointer, maxJobs: number, contextOut: Pointer) => Pointer
   readonly QTS_IsJobPending: (runtime: Pointer) => number
+  /** Make a value of the engine's binary form, which stands at the head of this ArrayBuffer. */
+  readonly QTS_bjson_decode: (context: Pointer, buffer: Pointer) => Pointer
+  /**
+   * Call the function whose JSValue stands at `callee`, with the JSValues from `values` on, and write what comes of it
+   * to `result`. Added by scripts/meter.ts, like the next.
+   */
+  readonly callInPlace: (
+    context: Pointer,
+    callee: Pointer,
+    argumentCount: number,
+    values: Pointer,
+    result: Pointer
+  ) => void
+  /** Let go of the JSValue that stands there. */
+  readonly freeInPlace: (context: Pointer, value: Pointer) => void
 }
 
 /** What the wasm calls. Whatever these throw unwinds through it, after which its memory is never believed again. */
 export interface EngineImports {
-  /** A guest called the function made with this id. @returns a JSValue from malloc, or 0 for undefined. */
+  /** A guest called the function made with this id. @returns a JSValue from malloc, or at `self`; 0 for undefined. */
   readonly callFunction: (
     context: Pointer,
     self: Pointer,
@@ -88,6 +103,9 @@ export interface EngineImports {
 export const TAG_OBJECT = 0xffffffff
 export const TAG_EXCEPTION = 6
 
+/** The JSValue undefined. */
+export const UNDEFINED_VALUE = 0x3_0000_0000n
+
 export const EVAL_SCRIPT = 0
 export const EVAL_MODULE = 1
 
@@ -109,7 +127,34 @@ export const PAGE_BYTES = 65536
 /** The engine addresses its memory with signed offsets in places: 2 GiB is its own bound. */
 export const MAX_PAGES = 32768
 
-/** What the driver inside the guest (boot.ts) does when called with one of these and a value. */
+/** Numbers of the functions of the host's that a guest has. */
+export const FUNCTION = {
+  /** What the driver tells and asks. */
+  call: 0,
+  /** A call's number and its result. */
+  result: 1,
+  /** The first of those that were granted. */
+  host: 2
+} as const
+
+/** How many values fit in one call without messages, and how many the driver takes at most beside its number. */
+export const MAX_DIRECT_ARGUMENTS = 16
+
+/** JSValues in the scratch block, by their offset. */
+export const SCRATCH = {
+  /** What the driver is to do; then what it is given; what comes of it. */
+  drive: 0,
+  driven: 8 * (1 + MAX_DIRECT_ARGUMENTS),
+  /** A direct call's arguments; its result. */
+  arguments: 8 * (2 + MAX_DIRECT_ARGUMENTS),
+  result: 8 * (2 + 2 * MAX_DIRECT_ARGUMENTS),
+  bytes: 8 * (3 + 2 * MAX_DIRECT_ARGUMENTS)
+} as const
+
+/** The ArrayBuffer through which values enter. Larger ones get one of their own. */
+export const MAILBOX_BYTES = 16 * 1024
+
+/** What the driver inside the guest (boot.ts) does when called with one of these and values. */
 export const DRIVE = {
   /** Hand an ArrayBuffer to the SDK. */
   receive: 0,
@@ -126,7 +171,29 @@ export const DRIVE = {
   /** Tell the SDK of an unhandled rejection: promise, reason. */
   rejected: 6,
   /** The same promise got a handler after all. */
-  handled: 7
+  handled: 7,
+  /** Take a granted function, with its module and name. */
+  bind: 8,
+  /** Give the program's namespace. */
+  namespace: 9,
+  /** Make a Uint8Array of an ArrayBuffer. */
+  bytes: 10,
+  /** Answer a call under its number with a value, or with what its promise settles to. */
+  answer: 11,
+  /** The same, with what it threw. */
+  threw: 12,
+  /** Encode these values: what the host could not read by itself. */
+  encode: 13,
+  /** Settle the request of this number with a value. */
+  resolve: 14,
+  /** The same, with a list of name and message of an error. */
+  reject: 15,
+  /** Make an error of a list of name and message. */
+  error: 16,
+  /** Give modules and names of all functions that were taken, in the order of their numbers. */
+  bound: 17,
+  /** Make the promise of the request of this number. */
+  expect: 18
 } as const
 
 /** In the engine's flags: functions do not keep their text. Lines and columns they do. */

@@ -5,15 +5,21 @@
 import {
   DRIVE,
   EVAL_SCRIPT,
+  FUNCTION,
+  MAILBOX_BYTES,
   MAX_PAGES,
   PAGE_BYTES,
   REJECTION_TRACKER,
+  SCRATCH,
   STACK_BYTES,
   STRIP_SOURCE,
   type Pointer
 } from './abi.js'
+import { inspect } from 'node:util'
 import { encodeImage } from './image.js'
 import { Instance } from './instance.js'
+import { OBJECT, SHAPE, TEXT, checkClasses, findNames } from './layout.js'
+import { UNCLEAR, ValueReader, ValueWriter } from './values.js'
 
 /**
  * What the host calls inside the guest, by number; keeps the SDK's object out of the guest's reach. It uses only
@@ -26,9 +32,10 @@ import { Instance } from './instance.js'
  * A program that throws at once leaves promises behind that the engine made for it and nobody can handle. They are
  * known by their reason, and taken back when the failure itself is told.
  */
-const DRIVER = `(function (call, boot) {
+const DRIVER = `(function (call, result, boot) {
   'use strict'
   const Bytes = Uint8Array, Failure = TypeError, Later = Promise, hide = Object.defineProperty, text = String
+  const functions = { __proto__: null }, bound = Object.setPrototypeOf([], null)
   let namespace, early
   const guest = boot(Object.freeze({
     __proto__: null,
@@ -37,7 +44,9 @@ const DRIVER = `(function (call, boot) {
       return answer === undefined ? undefined : new Bytes(answer)
     },
     encodeText: text => new Bytes(call(text)),
-    decodeText: bytes => call(bytes, true)
+    decodeText: bytes => call(bytes, true),
+    result,
+    functions
   }))
   const close = () => { delete globalThis.__coffer }
   const hidden = { modules: guest.modules, close, begin(value) { namespace = value; close(); call() } }
@@ -59,6 +68,17 @@ const DRIVER = `(function (call, boot) {
         guest.rejection(value, reason, false)
         return
       case ${DRIVE.handled}: guest.rejection(value, undefined, true); return
+      case ${DRIVE.bind}: functions[reason] = value; bound[bound.length] = reason; return
+      case ${DRIVE.bound}: return bound
+      case ${DRIVE.expect}: return guest.expect(value)
+      case ${DRIVE.namespace}: return namespace
+      case ${DRIVE.bytes}: return new Bytes(value)
+      case ${DRIVE.answer}: guest.answer(value, reason); return
+      case ${DRIVE.threw}: guest.threw(value, reason); return
+      case ${DRIVE.encode}: return guest.encode(arguments, 1)
+      case ${DRIVE.resolve}: guest.resolve(value, reason); return
+      case ${DRIVE.reject}: guest.reject(value, reason); return
+      case ${DRIVE.error}: return guest.error(value)
     }
   }
 })`
@@ -90,6 +110,8 @@ export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: strin
       throw new Error('the SDK sent a message while it started')
     },
     load: () => undefined,
+    result: () => false,
+    host: () => 0,
     rejection: () => rejections++,
     // Whatever depends on the clock would make every build differ.
     now: () => 0,
@@ -108,7 +130,7 @@ export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: strin
   const handler = fields().findIndex((word, i) => word !== before[i])
   instance.view.setUint32(runtime + 4 * (handler + 2), REJECTION_TRACKER, true)
   engine.QTS_RuntimeEnableModuleLoader(runtime, 0)
-  const scratch = instance.allocate(64)
+  const scratch = instance.allocate(SCRATCH.bytes)
 
   const run = (source: string, name: string): Pointer => {
     const text = instance.newText(source)
@@ -142,22 +164,38 @@ export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: strin
   if (waiting !== 0 || instance.listLength(jobList, 10) !== 3)
     throw new Error('the engine keeps its jobs elsewhere')
   while (engine.QTS_IsJobPending(runtime) !== 0) engine.QTS_ExecutePendingJob(runtime, 1, scratch)
-  const sample = instance.newArrayBuffer(context, new Uint8Array([1, 2, 3]))
-  const array = apply(run('buffer => new Uint8Array(buffer)', 'coffer:boot'), sample)
-  const typedArrayClass = instance.objectClass(array)
-  if (instance.typedArray(array, typedArrayClass).join() !== '1,2,3') {
-    throw new Error('the engine lays out typed arrays in another way')
-  }
+  checkClasses(expression => instance.objectClass(run(expression, 'coffer:boot')))
+  const names = findNames(
+    instance.words,
+    runtime,
+    RUNTIME_BYTES,
+    nameOf(instance, run(`({ ${PROBE}: 1 })`, 'coffer:boot')),
+    text => instance.latin1(text + TEXT.units, PROBE.length) === PROBE
+  )
+  const mailbox = instance.allocate(MAILBOX_BYTES)
+  const mailboxValue = engine.QTS_NewArrayBuffer(context, mailbox, MAILBOX_BYTES)
+  checkValues(
+    instance,
+    context,
+    names,
+    mailbox,
+    mailboxValue,
+    expression => run(expression, 'coffer:boot'),
+    apply
+  )
 
   const name = instance.newText('')
-  const call = engine.QTS_NewFunction(context, name, 1, 0, 0)
+  const call = engine.QTS_NewFunction(context, name, 1, 0, FUNCTION.call)
+  const result = engine.QTS_NewFunction(context, name, 2, 0, FUNCTION.result)
   const { heapEnd, stripFlags } = findByTrial(module, jobList)
   // The text of the SDK's functions: nobody is to read it, and each guest would carry it.
   instance.bytes[stripFlags] = STRIP_SOURCE
-  const driver = apply(run(DRIVER, 'coffer:driver'), call, run(sdk, 'coffer:sdk'))
+  const driver = apply(run(DRIVER, 'coffer:driver'), call, result, run(sdk, 'coffer:sdk'))
   instance.bytes[stripFlags] = 0
 
   // Leftovers of finished calls.
+  instance.bytes.fill(0, mailbox, mailbox + MAILBOX_BYTES)
+  instance.bytes.fill(0, scratch, scratch + SCRATCH.bytes)
   instance.bytes.fill(0, stackTop - STACK_SWEEP_BYTES, stackTop)
   instance.scrubHeap()
   return encodeImage(
@@ -170,14 +208,106 @@ export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: strin
       undefinedPointer,
       randomState,
       jobList,
-      typedArrayClass,
       scratch,
+      names,
+      mailbox,
+      mailboxValue,
       stackTop,
       heapEnd,
       stripFlags
     },
     wasmHash
   )
+}
+
+/** A name that nothing in the engine or the SDK has. */
+const PROBE = 'cofferProbe'
+
+/** Number of the first property's name of an object. */
+function nameOf(instance: Instance, value: Pointer): number {
+  const object = instance.view.getUint32(value, true)
+  const shape = instance.view.getUint32(object + OBJECT.shape, true)
+  return instance.view.getUint32(shape + SHAPE.properties + 4, true)
+}
+
+/** Values of every kind, in the host and in the guest. */
+const SAMPLES: readonly (readonly [value: unknown, expression: string])[] = [
+  [undefined, 'undefined'],
+  [null, 'null'],
+  [true, 'true'],
+  [0, '0'],
+  [-1, '-1'],
+  [-(2 ** 31), '-(2 ** 31)'],
+  [2 ** 31, '2 ** 31'],
+  [1.5, '1.5'],
+  [-1e300, '-1e300'],
+  [-0, '-0'],
+  [NaN, 'NaN'],
+  [-Infinity, '-Infinity'],
+  [7n, '7n'],
+  [-(2n ** 31n), '-(2n ** 31n)'],
+  ['', '""'],
+  ['h\u00e9', '"h\u00e9"'],
+  ['\ud800\u20ac\0', '"\\ud800\u20ac\\0"'],
+  ['0123456789abcdefghi', '"0123456789" + "abcdefghi"'],
+  [[], '[]'],
+  [[1, 'two', [3.5]], '[1, "two", [3.5]]'],
+  [{}, '({})'],
+  [{ b: 1, 7: [null], a: { c: 'd' } }, '({ b: 1, 7: [null], a: { c: "d" } })'],
+  [{ gone: 1 }, '(o => (delete o.x, o))({ x: 1, gone: 1 })'],
+  [new Uint8Array([1, 2, 3]), 'new Uint8Array([0, 1, 2, 3]).subarray(1)']
+]
+/** What the host must leave to the guest's own encoder. */
+const UNCLEAR_SAMPLES = [
+  '({ get a() { return 1 } })',
+  'new Proxy({}, {})',
+  'new Map()',
+  'new (class A {})()',
+  '() => 1',
+  'Symbol("a")',
+  '({ [Symbol("a")]: 1 })',
+  '(a => (a[100000] = 1, a))([])',
+  '(a => (a.length = 5, a))([1])',
+  'Object.create(new Proxy({}, {}))',
+  '(a => (a[0] = a))([])'
+]
+
+/** Hold the layout of values, as values.ts reads and writes it, against the engine. */
+function checkValues(
+  instance: Instance,
+  context: Pointer,
+  names: Pointer,
+  mailbox: Pointer,
+  mailboxValue: Pointer,
+  run: (expression: string) => Pointer,
+  apply: (callee: Pointer, ...args: Pointer[]) => Pointer
+): void {
+  const writer = new ValueWriter()
+  const reader = new ValueReader(instance, names, { valueBytes: 1e6, valueItems: 1000, valueDepth: 64 })
+  const { engine } = instance
+  const same = run('(a, b) => Object.is(a, b) || JSON.stringify([a, a + ""]) === JSON.stringify([b, b + ""])')
+  for (const [value, expression] of SAMPLES) {
+    const theirs = run(expression)
+    const [head, body] = writer.write(value)
+    instance.bytes.set(head, mailbox)
+    instance.bytes.set(body, mailbox + head.length)
+    const ours = engine.QTS_bjson_decode(context, mailboxValue)
+    const equal = typeof value === 'bigint' ? run('(a, b) => a === b') : same
+    if (instance.isException(ours) || reader.read(apply(equal, ours, theirs)) !== true)
+      throw new Error(`the engine reads its binary form in another way: ${expression}`)
+    for (const pointer of [ours, theirs])
+      if (inspect(reader.read(pointer)) !== inspect(value))
+        throw new Error(`the engine lays out values in another way: ${expression}`)
+  }
+  for (const expression of UNCLEAR_SAMPLES) {
+    try {
+      reader.read(run(expression))
+    } catch (reason) {
+      if (reason === UNCLEAR) continue
+      throw reason
+    }
+    throw new Error(`the engine lays out values in another way: ${expression}`)
+  }
 }
 
 /**
@@ -192,6 +322,8 @@ function findByTrial(
   const instance = new Instance(module, BOOT_PAGES, MAX_PAGES, {
     poll() {},
     call: () => 0,
+    result: () => false,
+    host: () => 0,
     load: () => undefined,
     rejection() {},
     now: () => 0,

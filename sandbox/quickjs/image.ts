@@ -39,10 +39,13 @@ const FIELDS = [
   'randomState',
   /** Head of the list of jobs that wait. */
   'jobList',
-  /** Class number of Uint8Array. */
-  'typedArrayClass',
-  /** 64 bytes for argument lists. */
+  /** SCRATCH.bytes for arguments and results. */
   'scratch',
+  /** Where the address of the engine's table of names stands. */
+  'names',
+  /** First byte of the mailbox, and the JSValue of the ArrayBuffer over it. */
+  'mailbox',
+  'mailboxValue',
   /** Where the C stack begins, growing down; the heap begins there too, growing up. */
   'stackTop',
   /** Address of the word that says where the heap ends. */

@@ -5,6 +5,7 @@
 import { CofferError } from '../../formats/errors.js'
 import {
   FUEL,
+  FUNCTION,
   PAGE_BYTES,
   TAG_EXCEPTION,
   TAG_OBJECT,
@@ -12,6 +13,7 @@ import {
   type EngineImports,
   type Pointer
 } from './abi.js'
+import { CLASS, OBJECT, TAG } from './layout.js'
 
 /** What an instance asks of its owner. Whatever these throw ends the instance. */
 export interface Hooks {
@@ -23,6 +25,16 @@ export interface Hooks {
    * @returns a JSValue from malloc, or 0 for undefined.
    */
   call(argument: Pointer | undefined, toText: boolean): Pointer
+  /** A call's result: two JSValues, its number and the value. @returns whether it was taken. */
+  result(pair: Pointer): boolean
+  /**
+   * A function of the host's was called.
+   *
+   * @param index - Counted from 0.
+   * @param self - The JSValue of its `this`; the answer may be written there.
+   * @returns a JSValue from malloc, or `self`; 0 for undefined.
+   */
+  host(index: number, self: Pointer, argumentCount: number, args: Pointer): Pointer
   /** @returns source text of a module; undefined after {@link Instance.refuse}. */
   load(name: string): string | undefined
   /** A promise and its reason: two JSValues in a row. */
@@ -33,13 +45,19 @@ export interface Hooks {
   outOfMemory(sizeBytes: number): Error
 }
 
+/** Below this a loop is faster than a converter. */
+const SHORT_TEXT = 12
+
+/** Buffer's own converters, which its `toString` chooses from. */
+declare global {
+  interface Buffer {
+    latin1Slice(start: number, end: number): string
+    ucs2Slice(start: number, end: number): string
+  }
+}
+
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
-
-/** Where a typed array keeps its class, its first byte and its length; checked against the engine by every boot. */
-const OBJECT_CLASS = 6
-const ARRAY_POINTER = 36
-const ARRAY_LENGTH = 40
 
 /** The least that a block of the heap holds. */
 const MIN_BLOCK_BYTES = 4
@@ -56,7 +74,10 @@ export class Instance {
   private full = false
   /** Views of the memory; renewed whenever it grows, so never kept by anyone else. */
   bytes: Uint8Array
+  words: Uint32Array
   view: DataView
+  /** The same bytes, with converters of text. */
+  private units: Buffer
 
   /**
    * @param module - The metered wasm, compiled.
@@ -71,12 +92,21 @@ export class Instance {
     }
     this.hooks = hooks
     this.maxPages = maxPages
-    this.bytes = new Uint8Array(this.memory.buffer)
-    this.view = new DataView(this.memory.buffer)
+    const { buffer } = this.memory
+    this.bytes = new Uint8Array(buffer)
+    this.words = new Uint32Array(buffer)
+    this.view = new DataView(buffer)
+    this.units = Buffer.from(buffer)
     const host: EngineImports & { memory: WebAssembly.Memory } = {
       memory: this.memory,
-      callFunction: (_context, _self, argumentCount, args) =>
-        this.hooks.call(argumentCount > 0 ? args : undefined, argumentCount > 1),
+      callFunction: (_context, self, argumentCount, args, id) => {
+        if (id >= FUNCTION.host) return this.hooks.host(id - FUNCTION.host, self, argumentCount, args)
+        if (id === FUNCTION.call)
+          return this.hooks.call(argumentCount > 0 ? args : undefined, argumentCount > 1)
+        this.words[self >> 2] = this.hooks.result(args) ? 1 : 0
+        this.words[(self >> 2) + 1] = TAG.boolean
+        return self
+      },
       interrupt: () => {
         this.hooks.poll()
         return 0
@@ -113,8 +143,11 @@ export class Instance {
     } catch (cause) {
       throw engineFailed('the system has no more memory for it', cause)
     }
-    this.bytes = new Uint8Array(this.memory.buffer)
-    this.view = new DataView(this.memory.buffer)
+    const { buffer } = this.memory
+    this.bytes = new Uint8Array(buffer)
+    this.words = new Uint32Array(buffer)
+    this.view = new DataView(buffer)
+    this.units = Buffer.from(buffer)
     return 1
   }
 
@@ -161,6 +194,25 @@ export class Instance {
 
   text(pointer: Pointer): string {
     return decoder.decode(this.bytes.subarray(pointer, this.bytes.indexOf(0, pointer)))
+  }
+
+  /** Text of `length` units of 8 bits. */
+  latin1(start: Pointer, length: number): string {
+    if (length > SHORT_TEXT) return this.units.latin1Slice(start, start + length)
+    const { bytes } = this
+    let text = ''
+    for (let i = 0; i < length; i++) text += String.fromCharCode(bytes[start + i]!)
+    return text
+  }
+
+  /** Text of `length` units of 16 bits, surrogates as they are. */
+  utf16(start: Pointer, length: number): string {
+    return this.units.ucs2Slice(start, start + 2 * length)
+  }
+
+  /** Bytes that belong to the caller, alone in their buffer. */
+  copyOut(start: Pointer, length: number): Uint8Array {
+    return this.bytes.slice(start, start + length)
   }
 
   /** A fresh ArrayBuffer of the guest with these bytes, as a JSValue of the caller. */
@@ -219,20 +271,20 @@ export class Instance {
    *
    * @throws CofferError COFFER_ENGINE_FAILED when the value is anything else.
    */
-  typedArray(value: Pointer, typedArrayClass: number): Uint8Array {
+  typedArray(value: Pointer): Uint8Array {
     const object = this.view.getUint32(value, true)
-    if (this.tag(value) !== TAG_OBJECT || this.objectClass(value) !== typedArrayClass) {
+    if (this.tag(value) !== TAG_OBJECT || this.objectClass(value) !== CLASS.uint8Array) {
       throw engineFailed('the SDK sent something other than a Uint8Array')
     }
-    const start = this.view.getUint32(object + ARRAY_POINTER, true)
-    const length = this.view.getUint32(object + ARRAY_LENGTH, true)
+    const start = this.view.getUint32(object + OBJECT.values, true)
+    const length = this.view.getUint32(object + OBJECT.count, true)
     if (start + length > this.bytes.length) throw engineFailed('a typed array reaches past the memory')
     return this.bytes.subarray(start, start + length)
   }
 
   /** Number of the class of a guest's object, as the engine counts them. */
   objectClass(value: Pointer): number {
-    return this.view.getUint16(this.view.getUint32(value, true) + OBJECT_CLASS, true)
+    return this.view.getUint16(this.view.getUint32(value, true) + OBJECT.class, true)
   }
 }
 

@@ -10,22 +10,40 @@
 import { concat, equalBytes, utf8 } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
 import { limitReached } from '../failures.js'
-import type { Limits } from '../guest.js'
-import type { Machine, MachinePort } from '../machine.js'
+import type { Limits, Value } from '../guest.js'
+import { WIRE, flattenHostError } from '../host-wire.js'
+import {
+  type Direct,
+  HostRefusal,
+  LATER,
+  type Machine,
+  type MachinePort,
+  PROMISE,
+  UNCALLED,
+  UNTOLD
+} from '../machine.js'
+import type { FlatError } from '../protocol.js'
+import { MalformedMessage, Reader, UnsupportedValue } from '../wire.js'
 import {
   DRIVE,
   EVAL_MODULE,
+  FUNCTION,
+  MAILBOX_BYTES,
+  MAX_DIRECT_ARGUMENTS,
   MAX_GUEST_STACK_BYTES,
   MAX_PAGES,
   TAG_OBJECT,
   PAGE_BYTES,
+  SCRATCH,
   STACK_BYTES,
   STRIP_SOURCE,
   type Pointer
 } from './abi.js'
 import { decodeImage, decodeTitleImage, type Image, type TitleImage, type TitleState } from './image.js'
 import { engineFailed, type Hooks, Instance } from './instance.js'
+import { CLASS, TAG } from './layout.js'
 import { Pristine } from './pristine.js'
+import { UNCLEAR, ValueReader, ValueWriter, writePrimitive } from './values.js'
 
 export interface QuickjsSource {
   /** The metered engine, as the build writes it. Not kept. */
@@ -118,7 +136,8 @@ interface Engine {
   readonly baseHash: () => Uint8Array
 }
 
-class QuickjsMachine implements PressingMachine {
+class QuickjsMachine implements PressingMachine, Direct {
+  readonly direct = this
   private readonly engine: Engine
   private readonly image: Image
   private readonly port: MachinePort
@@ -136,6 +155,15 @@ class QuickjsMachine implements PressingMachine {
   private program: Program | undefined
   /** What the program may import. */
   private modules: ReadonlyMap<string, readonly string[]> = new Map()
+  private readonly reader: ValueReader
+  private readonly writer = new ValueWriter()
+  /** Variables of the program's exports, by name: found when first called. */
+  private readonly variables = new Map<string, Pointer>()
+  private lastRequest = 0
+  /** Values made for a call, to be let go of after it. */
+  private readonly owned: Pointer[] = []
+  /** Where what the last call came to waits to be told. */
+  private untold: { readonly operation: number; readonly value: Pointer } | undefined
 
   constructor(
     engine: Engine,
@@ -154,8 +182,10 @@ class QuickjsMachine implements PressingMachine {
     const hooks: Hooks = {
       poll: () => this.poll(),
       call: (argument, toText) => this.answer(argument, toText),
+      result: pair => this.result(pair),
+      host: (index, self, count, args) => this.callHost(index, self, count, args),
       load: name => this.load(name),
-      rejection: (pair, handled) => this.reject(pair, handled),
+      rejection: (pair, handled) => this.rejection(pair, handled),
       now: () => {
         this.askedClock = true
         return port.now()
@@ -176,6 +206,7 @@ class QuickjsMachine implements PressingMachine {
       if (reuse !== undefined) reuse.pristine ??= new Pristine(this.instance, fields)
     }
     this.personalize(this.instance)
+    this.reader = new ValueReader(this.instance, fields.names, limits)
   }
 
   /** What differs from guest to guest of one image. */
@@ -351,31 +382,59 @@ class QuickjsMachine implements PressingMachine {
   }
 
   /**
-   * Call the driver inside the guest (boot.ts) with a number and one or two values.
+   * Call the driver inside the guest (boot.ts) with a number and the JSValues at these places.
    *
-   * @returns its result; 0 when it failed, which takes a guest that is at the end of its stack.
+   * @returns where its result stands until the next call; 0 when it failed, which takes a guest that is at the end of
+   *   its stack.
    */
   private tryDrive(operation: number, ...values: Pointer[]): Pointer {
     const instance = this.alive()
-    const { engine, view } = instance
-    const { context, driver, undefinedPointer, scratch } = this.image.fields
-    // The number as a JSValue: itself below, a tag of zero above. Then the list of pointers.
-    const list = scratch + 8
-    view.setUint32(scratch, operation, true)
-    view.setUint32(scratch + 4, 0, true)
-    view.setUint32(list, scratch, true)
-    values.forEach((value, i) => view.setUint32(list + 4 + 4 * i, value, true))
-    const result = engine.QTS_Call(context, driver, undefinedPointer, 1 + values.length, list)
-    const error = engine.QTS_ResolveException(context, result)
+    const { context } = this.image.fields
+    const result = this.driveInto(instance, operation, values)
+    const error = instance.engine.QTS_ResolveException(context, result)
     if (error === 0) return result
-    engine.QTS_FreeValuePointer(context, error)
+    instance.engine.QTS_FreeValuePointer(context, error)
     return 0
+  }
+
+  /** @returns where its result stands, which may be an exception. */
+  private driveInto(instance: Instance, operation: number, values: readonly Pointer[]): Pointer {
+    const { context, driver, scratch } = this.image.fields
+    const { engine } = instance
+    const list =
+      values.length > MAX_DIRECT_ARGUMENTS
+        ? instance.allocate(8 * (1 + values.length))
+        : scratch + SCRATCH.drive
+    const { words } = instance
+    let at = list >> 2
+    words[at++] = operation
+    words[at++] = TAG.integer
+    for (let i = 0; i < values.length; i++) {
+      words[at++] = words[values[i]! >> 2]!
+      words[at++] = words[(values[i]! >> 2) + 1]!
+    }
+    const result = scratch + SCRATCH.driven
+    engine.callInPlace(context, driver, 1 + values.length, list, result)
+    if (values.length > MAX_DIRECT_ARGUMENTS) engine.free(list)
+    return result
   }
 
   private drive(operation: number, ...values: Pointer[]): Pointer {
     const result = this.tryDrive(operation, ...values)
     if (result === 0) throw engineFailed('the SDK threw')
     return result
+  }
+
+  /** Drive with a number of a call or request in front of a value, then run what became due. */
+  private driveFor(id: number, operation: number, value: Pointer): void {
+    const instance = this.alive()
+    const { scratch } = this.image.fields
+    // Where the arguments of a call stand, which is over.
+    const number = scratch + SCRATCH.arguments
+    instance.words[number >> 2] = id
+    instance.words[(number >> 2) + 1] = TAG.integer
+    this.drive(operation, number, value)
+    this.runJobs(instance)
   }
 
   /**
@@ -388,9 +447,9 @@ class QuickjsMachine implements PressingMachine {
       this.program?.begin(instance)
       return 0
     }
-    const { context, typedArrayClass } = this.image.fields
+    const { context } = this.image.fields
     if (instance.tag(argument) !== TAG_OBJECT) return instance.encodeText(context, argument)
-    const bytes = instance.typedArray(argument, typedArrayClass)
+    const bytes = instance.typedArray(argument)
     if (toText) return instance.decodeText(context, bytes)
     const answer = this.port.receive(bytes)
     this.alive()
@@ -406,9 +465,10 @@ class QuickjsMachine implements PressingMachine {
     const text = instance.newText(name)
     const value = instance.engine.QTS_NewString(context, text)
     const error = this.tryDrive(DRIVE.refuse, value)
-    instance.engine.QTS_Throw(context, error === 0 ? value : error)
+    // It keeps a reference of its own, and answers with a block that says so.
+    instance.engine.free(instance.engine.QTS_Throw(context, error === 0 ? value : error))
     instance.engine.QTS_FreeValuePointer(context, value)
-    instance.engine.QTS_FreeValuePointer(context, error)
+    if (error !== 0) instance.engine.freeInPlace(context, error)
     instance.engine.free(text)
     return undefined
   }
@@ -425,9 +485,270 @@ class QuickjsMachine implements PressingMachine {
     return `${linkedModule(name, exports)};__coffer.close()`
   }
 
-  private reject(pair: Pointer, handled: boolean): void {
+  private rejection(pair: Pointer, handled: boolean): void {
     // At the end of its stack a guest loses this notice; it has an overflow to deal with.
     this.tryDrive(handled ? DRIVE.handled : DRIVE.rejected, pair, pair + 8)
+  }
+
+  // Calls without messages
+
+  bind(names: readonly string[]): readonly string[] {
+    let bound: string[] = []
+    this.run(instance => {
+      const { context, scratch } = this.image.fields
+      const { engine } = instance
+      bound = this.reader.read(this.drive(DRIVE.bound)) as string[]
+      engine.freeInPlace(context, scratch + SCRATCH.driven)
+      for (const name of names) {
+        if (bound.includes(name)) continue
+        const text = instance.newText(name.replace(/^.*\./, ''))
+        const made = engine.QTS_NewFunction(context, text, 0, 0, FUNCTION.host + bound.length)
+        const key = this.make(instance, name)
+        this.drive(DRIVE.bind, made, key)
+        for (const value of [made, key]) engine.QTS_FreeValuePointer(context, value)
+        engine.free(text)
+        bound.push(name)
+      }
+    })
+    return bound
+  }
+
+  call(name: string, args: readonly unknown[]): Value | typeof PROMISE | typeof UNTOLD | typeof UNCALLED {
+    const instance = this.enter()
+    try {
+      const { context, scratch, jobList } = this.image.fields
+      const callee = args.length > MAX_DIRECT_ARGUMENTS ? 0 : this.callable(instance, name)
+      if (callee === 0) return UNCALLED
+      const values = scratch + SCRATCH.arguments
+      for (let i = 0; i < args.length; i++) {
+        if (!writePrimitive(instance, values + 8 * i, args[i])) this.pass(instance, values + 8 * i, args[i])
+      }
+      instance.engine.callInPlace(context, callee, args.length, values, scratch + SCRATCH.result)
+      if (this.owned.length > 0) this.letGo(instance)
+      const outcome = this.outcome(instance, scratch + SCRATCH.result)
+      if (this.untold === undefined && instance.words[(jobList >> 2) + 1] !== jobList) this.runJobs(instance)
+      return outcome
+    } catch (error) {
+      throw this.leave(instance, error)
+    } finally {
+      this.busy = false
+    }
+  }
+
+  tell(id: number): void {
+    const { operation, value } = this.untold!
+    this.untold = undefined
+    this.run(instance => {
+      this.driveFor(id, operation, value)
+      this.forget(instance, operation, value)
+    })
+  }
+
+  drop(): void {
+    const { operation, value } = this.untold!
+    this.untold = undefined
+    this.run(instance => {
+      this.forget(instance, operation, value)
+      this.runJobs(instance)
+    })
+  }
+
+  resolve(id: number, value: unknown): void {
+    this.settle(id, DRIVE.resolve, value)
+  }
+
+  reject(id: number, { name, message }: FlatError): void {
+    this.settle(id, DRIVE.reject, [name, message])
+  }
+
+  private settle(id: number, operation: number, value: unknown): void {
+    const instance = this.enter()
+    try {
+      const at = this.image.fields.scratch + SCRATCH.result
+      if (!writePrimitive(instance, at, value)) this.pass(instance, at, value)
+      this.driveFor(id, operation, at)
+      this.letGo(instance)
+    } catch (error) {
+      throw this.leave(instance, error)
+    } finally {
+      this.busy = false
+      this.writer.wipe()
+    }
+  }
+
+  private enter(): Instance {
+    if (this.busy) throw new Error('internal: the machine was called from inside itself')
+    const instance = this.alive()
+    this.busy = true
+    return instance
+  }
+
+  /** What a caller is to be told. Anything but a value that cannot cross ends the guest. */
+  private leave(instance: Instance, error: unknown): unknown {
+    if (error instanceof UnsupportedValue && this.instance !== undefined) {
+      this.letGo(instance)
+      return error
+    }
+    this.destroy()
+    return translate(error)
+  }
+
+  /** Where the export's value stands, if it is a function that can be called as it is; else 0. */
+  private callable(instance: Instance, name: string): Pointer {
+    let variable = this.variables.get(name)
+    if (variable === undefined) {
+      variable = this.reader.variable(this.drive(DRIVE.namespace), name)
+      instance.engine.freeInPlace(this.image.fields.context, this.image.fields.scratch + SCRATCH.driven)
+      if (variable === 0) return 0
+      this.variables.set(name, variable)
+    }
+    return this.reader.callable(variable)
+  }
+
+  /** Make a value of the host's one of the guest's, at `at`, and note it as ours to let go of. */
+  private pass(instance: Instance, at: Pointer, value: unknown): void {
+    const made = this.make(instance, value)
+    this.owned.push(made)
+    instance.words[at >> 2] = instance.words[made >> 2]!
+    instance.words[(at >> 2) + 1] = instance.words[(made >> 2) + 1]!
+  }
+
+  /** @returns a JSValue from malloc. */
+  private make(instance: Instance, value: unknown): Pointer {
+    const { engine } = instance
+    const { context, mailbox, mailboxValue } = this.image.fields
+    if (value instanceof Uint8Array && value.length > MAILBOX_BYTES) {
+      // Large bytes are copied once.
+      const buffer = instance.newArrayBuffer(context, value)
+      const array = this.drive(DRIVE.bytes, buffer)
+      const { words } = instance
+      // The block that held the buffer holds the array, and the buffer belongs to that.
+      engine.freeInPlace(context, buffer)
+      words[buffer >> 2] = words[array >> 2]!
+      words[(buffer >> 2) + 1] = words[(array >> 2) + 1]!
+      return buffer
+    }
+    const [head, body] = this.writer.write(value)
+    const length = head.length + body.length
+    let made: Pointer
+    if (length <= MAILBOX_BYTES) {
+      instance.bytes.set(head, mailbox)
+      instance.bytes.set(body, mailbox + head.length)
+      made = engine.QTS_bjson_decode(context, mailboxValue)
+    } else {
+      const start = instance.allocate(length)
+      instance.bytes.set(head, start)
+      instance.bytes.set(body, start + head.length)
+      const buffer = engine.QTS_NewArrayBuffer(context, start, length)
+      made = engine.QTS_bjson_decode(context, buffer)
+      engine.QTS_FreeValuePointer(context, buffer)
+    }
+    if (instance.isException(made)) throw engineFailed('it does not read what the host wrote')
+    return made
+  }
+
+  private letGo(instance: Instance): void {
+    for (let made = this.owned.pop(); made !== undefined; made = this.owned.pop())
+      instance.engine.QTS_FreeValuePointer(this.image.fields.context, made)
+  }
+
+  /** What a call came to, read; or noted as untold. */
+  private outcome(instance: Instance, at: Pointer): Value | typeof PROMISE | typeof UNTOLD {
+    const { context } = this.image.fields
+    const tag = instance.words[(at >> 2) + 1]! | 0
+    if (tag === TAG.exception) {
+      this.untold = { operation: DRIVE.threw, value: instance.engine.QTS_ResolveException(context, at) }
+      return UNTOLD
+    }
+    try {
+      const value = this.reader.read(at)
+      if (tag < TAG.integer && tag >= TAG.first) instance.engine.freeInPlace(context, at)
+      return value
+    } catch (reason) {
+      if (reason !== UNCLEAR) throw reason
+    }
+    this.untold = { operation: DRIVE.answer, value: at }
+    return tag === TAG.object && instance.objectClass(at) === CLASS.promise ? PROMISE : UNTOLD
+  }
+
+  private forget(instance: Instance, operation: number, value: Pointer): void {
+    const { context } = this.image.fields
+    if (operation === DRIVE.threw) instance.engine.QTS_FreeValuePointer(context, value)
+    else instance.engine.freeInPlace(context, value)
+  }
+
+  private result(pair: Pointer): boolean {
+    const instance = this.alive()
+    try {
+      const value = this.reader.read(pair + 8)
+      this.port.result(instance.words[pair >> 2]!, value)
+    } catch (reason) {
+      if (reason !== UNCLEAR) throw reason
+      return false
+    }
+    this.alive()
+    return true
+  }
+
+  private callHost(index: number, self: Pointer, count: number, at: Pointer): Pointer {
+    const instance = this.alive()
+    const { context } = this.image.fields
+    let args: Value[]
+    try {
+      args = this.reader.readList(at, count)
+    } catch (reason) {
+      if (reason !== UNCLEAR) throw reason
+      // Its own words say what cannot cross.
+      const encoded = this.encode(instance, at, count)
+      if (encoded === undefined) {
+        // What it threw is still the engine's pending exception, which this stands for.
+        instance.words[(self >> 2) + 1] = TAG.exception
+        return self
+      }
+      args = encoded
+    }
+    try {
+      const id = (this.lastRequest = (this.lastRequest + 1) & 0x7fffffff)
+      const answer = this.port.callHost(index, id, args)
+      this.alive()
+      if (answer === LATER) return this.expect(instance, id, self)
+      return writePrimitive(instance, self, answer) ? self : this.make(instance, answer)
+    } catch (error) {
+      const refusal = error instanceof UnsupportedValue ? new HostRefusal(flattenHostError(error)) : error
+      if (!(refusal instanceof HostRefusal)) throw error
+      const fields = this.make(this.alive(), [refusal.error.name, refusal.error.message])
+      const made = this.drive(DRIVE.error, fields)
+      const thrown = instance.engine.QTS_Throw(context, made)
+      instance.engine.freeInPlace(context, made)
+      instance.engine.QTS_FreeValuePointer(context, fields)
+      return thrown
+    }
+  }
+
+  /** Answer with the promise of a request. */
+  private expect(instance: Instance, id: number, self: Pointer): Pointer {
+    const number = this.image.fields.scratch + SCRATCH.arguments
+    instance.words[number >> 2] = id
+    instance.words[(number >> 2) + 1] = TAG.integer
+    const promise = this.drive(DRIVE.expect, number)
+    instance.words[self >> 2] = instance.words[promise >> 2]!
+    instance.words[(self >> 2) + 1] = instance.words[(promise >> 2) + 1]!
+    return self
+  }
+
+  /** Values that the host does not read, by way of the SDK's encoder; undefined when it threw. */
+  private encode(instance: Instance, at: Pointer, count: number): Value[] | undefined {
+    const { context } = this.image.fields
+    const values = Array.from({ length: count }, (_, i) => at + 8 * i)
+    const result = this.driveInto(instance, DRIVE.encode, values)
+    if (instance.isException(result)) return undefined
+    const reader = new Reader(instance.typedArray(result).slice(1), WIRE)
+    instance.engine.freeInPlace(context, result)
+    try {
+      return reader.list()
+    } catch (error) {
+      throw error instanceof MalformedMessage ? engineFailed(error.message) : error
+    }
   }
 
   /** Run what is due. A job that throws has rejected its own promise already. */

@@ -56,7 +56,9 @@ export const PORT: MachinePort = {
   receive: () => undefined,
   poll() {},
   now: () => 1_000_000,
-  dice: new Uint8Array(8).fill(1)
+  dice: new Uint8Array(8).fill(1),
+  result() {},
+  callHost: () => undefined
 }
 
 export interface Ran {
@@ -86,6 +88,8 @@ export function runGuest(
       },
       now: PORT.now,
       dice: crypto.getRandomValues(new Uint8Array(8)),
+      result: PORT.result,
+      callHost: PORT.callHost,
       ...port
     },
     { ...DEFAULT_LIMITS, ...limits }

@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Value } from '../../sandbox/guest.js'
-import { WIRE } from '../../sandbox/session.js'
+import { WIRE } from '../../sandbox/host-wire.js'
 import {
   MAX_VALUE_DEPTH,
   MAX_VALUE_ITEMS,

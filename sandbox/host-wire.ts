@@ -1,0 +1,30 @@
+/** The host's end of the wire: its converters of text, and its errors as a guest may see them. */
+import { CofferError } from '../formats/errors.js'
+import type { FlatError } from './protocol.js'
+import { isRefusal, type WireHost } from './wire.js'
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+export const WIRE: WireHost = {
+  encodeText: text => encoder.encode(text),
+  decodeText: bytes => decoder.decode(bytes)
+}
+
+/** Name and message of what a function of the host's threw; nothing else of it crosses. */
+export function flattenHostError(error: unknown): FlatError {
+  try {
+    if (isRefusal(error)) {
+      const message = `The host answered with ${error.message}, which cannot cross.`
+      return { name: 'TypeError', message, stack: '' }
+    }
+    if (error instanceof Error) {
+      // The guest makes a name and a code of it again (sandbox/guest/link.ts).
+      const name = error instanceof CofferError ? error.code : String(error.name)
+      return { name, message: String(error.message), stack: '' }
+    }
+  } catch {
+    // Its name or message is a getter that throws.
+  }
+  return { name: 'Error', message: 'The host refused.', stack: '' }
+}

@@ -1,0 +1,579 @@
+/**
+ * Values across the wall without any code of the guest's: the host reads them where they stand in the guest's memory,
+ * and writes them in the engine's own binary form, which its decoder (in C) makes values of.
+ *
+ * The memory is the guest's, so nothing in it is believed: every pointer and count is held against the memory before
+ * it is followed, and depth, number of values and bytes are bounded. What is anything but plain (a getter, a proxy, an
+ * instance of a class, an odd array) is left to the SDK's encoder inside the guest, which refuses it in words or takes
+ * longer over it: {@link UNCLEAR}.
+ *
+ * @see docs/spec.md §7.3
+ */
+import type { Value } from '../guest.js'
+import type { Bounds } from '../wire.js'
+import { MAX_VALUE_DEPTH, MAX_VALUE_ITEMS, UnsupportedValue } from '../wire.js'
+import type { Pointer } from './abi.js'
+import type { Instance } from './instance.js'
+import {
+  CLASS,
+  DOUBLE_BIAS,
+  ENUMERABLE,
+  EXOTIC,
+  FAST_ARRAY,
+  INDEX_NAME,
+  NAN_HIGH,
+  NO_VALUE,
+  OBJECT,
+  ROPE,
+  SHAPE,
+  TAG,
+  TEXT,
+  VARIABLE,
+  VARIABLE_VALUE
+} from './layout.js'
+
+/** Thrown for a value that is not read here. One object, since making an error costs more than a call. */
+export const UNCLEAR = Symbol('unclear')
+
+const double = new Float64Array(1)
+const halves = new Uint32Array(double.buffer)
+
+/** Write a number, boolean, null or undefined. @returns false for everything else, with nothing written. */
+export function writePrimitive(instance: Instance, at: Pointer, value: unknown): boolean {
+  const { words } = instance
+  const index = at >> 2
+  switch (typeof value) {
+    case 'number':
+      if ((value | 0) === value && (value !== 0 || 1 / value > 0)) {
+        words[index] = value
+        words[index + 1] = TAG.integer
+      } else if (value !== value) {
+        words[index] = 0
+        words[index + 1] = NAN_HIGH
+      } else {
+        double[0] = value
+        words[index] = halves[0]!
+        words[index + 1] = halves[1]! - DOUBLE_BIAS
+      }
+      return true
+    case 'boolean':
+      words[index] = value ? 1 : 0
+      words[index + 1] = TAG.boolean
+      return true
+    case 'undefined':
+      words[index] = 0
+      words[index + 1] = TAG.undefined
+      return true
+    case 'object':
+      if (value !== null) return false
+      words[index] = 0
+      words[index + 1] = TAG.null
+      return true
+    default:
+      return false
+  }
+}
+
+/** Names of a shape's properties, in order; undefined where one is not passed on. */
+type Names = readonly (string | undefined)[]
+
+/** Reads what a guest hands out. */
+export class ValueReader {
+  readonly #instance: Instance
+  /** Where the address of the engine's table of names stands. */
+  readonly #names: Pointer
+  readonly #bounds: Bounds
+  #words: Uint32Array
+  #memoryBytes = 0
+  #items = 0
+  #bytes = 0
+  /** By shape, for one message: the guest may change all of it in between. */
+  readonly #shapes = new Map<Pointer, Names>()
+
+  constructor(instance: Instance, names: Pointer, bounds: Bounds) {
+    this.#instance = instance
+    this.#names = names
+    this.#bounds = bounds
+    this.#words = instance.words
+  }
+
+  /** Read a value. @throws UNCLEAR */
+  read(at: Pointer): Value {
+    this.#begin()
+    return this.#value(at, 0)
+  }
+
+  /** Read values that stand in a row. @throws UNCLEAR */
+  readList(at: Pointer, count: number): Value[] {
+    this.#begin()
+    this.#items = 1
+    const list: Value[] = []
+    for (let i = 0; i < count; i++) list.push(this.#value(at + 8 * i, 1))
+    return list
+  }
+
+  /** The variable behind an export, by the namespace's JSValue; 0 where there is none of this name. */
+  variable(namespace: Pointer, name: string): Pointer {
+    this.#begin()
+    try {
+      const object = this.#words[namespace >> 2]!
+      this.#check(object, OBJECT.bytes)
+      const shape = this.#words[(object + OBJECT.shape) >> 2]!
+      this.#check(shape, SHAPE.properties)
+      const count = this.#words[(shape + SHAPE.propertyCount) >> 2]!
+      this.#check(shape + SHAPE.properties, 8 * count)
+      const properties = this.#words[(object + OBJECT.properties) >> 2]!
+      this.#check(properties, 8 * count)
+      for (let i = 0; i < count; i++) {
+        const index = (shape + SHAPE.properties + 8 * i) >> 2
+        const flags = this.#words[index]! >>> 26
+        if ((flags & NO_VALUE) !== VARIABLE || (flags & ENUMERABLE) === 0) continue
+        if (this.#name(this.#words[index + 1]!) === name) return this.#words[(properties + 8 * i) >> 2]!
+      }
+    } catch (reason) {
+      if (reason !== UNCLEAR) throw reason
+    }
+    return 0
+  }
+
+  /** Where a variable's value stands, if it is a function that is called as it is; else 0. */
+  callable(variable: Pointer): Pointer {
+    const { words } = this.#instance
+    const at = words[(variable + VARIABLE_VALUE) >> 2]! >> 2
+    if (words[at + 1]! !== OBJECT_HIGH) return 0
+    const header = words[(words[at]! + 4) >> 2]!
+    return CALLABLE[header >>> 16] === 1 ? at << 2 : 0
+  }
+
+  #begin(): void {
+    this.#words = this.#instance.words
+    this.#memoryBytes = this.#words.length * 4
+    this.#items = 0
+    this.#bytes = 0
+    if (this.#shapes.size > 0) this.#shapes.clear()
+  }
+
+  /** Count bytes that the value would take at most on the wire, so that its bound is never passed here. */
+  #take(bytes: number): void {
+    this.#bytes += bytes
+    if (this.#bytes > this.#bounds.valueBytes) throw UNCLEAR
+  }
+
+  #value(at: Pointer, depth: number): Value {
+    if (++this.#items > this.#bounds.valueItems) throw UNCLEAR
+    const index = at >> 2
+    const low = this.#words[index]!
+    const high = this.#words[index + 1]! | 0
+    if (high < TAG.first || high > TAG.last) {
+      this.#take(9)
+      halves[0] = low
+      halves[1] = high + DOUBLE_BIAS
+      return double[0]!
+    }
+    switch (high) {
+      case TAG.integer:
+        this.#take(6)
+        return low | 0
+      case TAG.boolean:
+        this.#take(1)
+        return low !== 0
+      case TAG.null:
+        this.#take(1)
+        return null
+      case TAG.undefined:
+        this.#take(1)
+        return undefined
+      case TAG.text:
+        return this.#text(low)
+      case TAG.rope:
+        return this.#rope(low)
+      case TAG.shortBigint:
+        this.#take(6)
+        return BigInt(low | 0)
+      case TAG.object:
+        return this.#object(low, depth)
+      default:
+        throw UNCLEAR
+    }
+  }
+
+  /** Whether so many bytes from there lie in the memory. */
+  #check(pointer: Pointer, bytes: number): void {
+    if (pointer % 4 !== 0 || pointer + bytes > this.#memoryBytes) throw UNCLEAR
+  }
+
+  #text(pointer: Pointer): string {
+    this.#check(pointer, TEXT.units)
+    const word = this.#words[(pointer + TEXT.length) >> 2]!
+    const length = word & 0x7fffffff
+    const start = pointer + TEXT.units
+    if (word === length) {
+      this.#take(6 + 2 * length)
+      if (start + length > this.#memoryBytes) throw UNCLEAR
+      return this.#instance.latin1(start, length)
+    }
+    this.#take(6 + 3 * length)
+    if (start + 2 * length > this.#memoryBytes) throw UNCLEAR
+    return this.#instance.utf16(start, length)
+  }
+
+  /** From left to right, without recursion: a rope may be as deep as it is long. */
+  #rope(pointer: Pointer): string {
+    this.#check(pointer, ROPE.right + 8)
+    const length = this.#words[(pointer + ROPE.length) >> 2]!
+    const parts: string[] = []
+    let units = 0
+    const waiting = [pointer + ROPE.right, pointer + ROPE.left]
+    for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+      const low = this.#words[at >> 2]!
+      const high = this.#words[(at >> 2) + 1]! | 0
+      if (high === TAG.text) {
+        const part = this.#text(low)
+        units += part.length
+        parts.push(part)
+        if (units > length) throw UNCLEAR
+      } else if (high === TAG.rope) {
+        this.#check(low, ROPE.right + 8)
+        // Parts may be empty, so they count as values: what goes round for ever comes to its end.
+        if (++this.#items > MAX_VALUE_ITEMS) throw UNCLEAR
+        waiting.push(low + ROPE.right, low + ROPE.left)
+      } else throw UNCLEAR
+    }
+    return parts.join('')
+  }
+
+  #object(pointer: Pointer, depth: number): Value {
+    if (depth >= this.#bounds.valueDepth) throw UNCLEAR
+    this.#check(pointer, OBJECT.bytes)
+    const header = this.#words[(pointer + 4) >> 2]!
+    const flags = (header >>> 8) & 255
+    switch (header >>> 16) {
+      case CLASS.object:
+        if ((flags & EXOTIC) !== 0) throw UNCLEAR
+        return this.#plain(pointer, depth)
+      case CLASS.array:
+        if ((flags & FAST_ARRAY) === 0) throw UNCLEAR
+        return this.#array(pointer, depth)
+      case CLASS.uint8Array:
+        return this.#byteArray(pointer)
+      default:
+        throw UNCLEAR
+    }
+  }
+
+  #array(pointer: Pointer, depth: number): Value[] {
+    const words = this.#words
+    const values = words[(pointer + OBJECT.values) >> 2]!
+    const count = words[(pointer + OBJECT.count) >> 2]!
+    // Its first property is its length, which may say that there are holes at the end.
+    const properties = words[(pointer + OBJECT.properties) >> 2]!
+    this.#check(properties, 8)
+    const length = properties >> 2
+    if (words[length] !== count || words[length + 1] !== TAG.integer) throw UNCLEAR
+    this.#take(6)
+    if (count === 0) return []
+    this.#check(values, 8 * count)
+    if (this.#items + count > this.#bounds.valueItems) throw UNCLEAR
+    const list: Value[] = new Array(count)
+    for (let i = 0; i < count; i++) list[i] = this.#value(values + 8 * i, depth + 1)
+    return list
+  }
+
+  #byteArray(pointer: Pointer): Uint8Array {
+    const start = this.#words[(pointer + OBJECT.values) >> 2]!
+    const length = this.#words[(pointer + OBJECT.count) >> 2]!
+    this.#take(6 + length)
+    if (start + length > this.#memoryBytes) throw UNCLEAR
+    return this.#instance.copyOut(start, length)
+  }
+
+  #plain(pointer: Pointer, depth: number): { [key: string]: Value } {
+    const words = this.#words
+    const shape = words[(pointer + OBJECT.shape) >> 2]!
+    let names = this.#shapes.get(shape)
+    if (names === undefined) this.#shapes.set(shape, (names = this.#namesOf(shape)))
+    const properties = words[(pointer + OBJECT.properties) >> 2]!
+    this.#check(properties, 8 * names.length)
+    this.#take(6)
+    const object: { [key: string]: Value } = {}
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i]
+      if (name === undefined) continue
+      this.#take(6 + 3 * name.length)
+      const value = this.#value(properties + 8 * i, depth + 1)
+      if (name === '__proto__') Object.defineProperty(object, name, { value, ...PLAIN })
+      else object[name] = value
+    }
+    return object
+  }
+
+  #namesOf(shape: Pointer): Names {
+    const words = this.#words
+    this.#check(shape, SHAPE.properties)
+    const prototype = words[(shape + SHAPE.prototype) >> 2]!
+    // Object.prototype of whatever realm, or none: what has no prototype itself.
+    if (prototype !== 0) {
+      this.#check(prototype, OBJECT.bytes)
+      const classOf = words[(prototype + 4) >> 2]! >>> 16
+      const above = words[(prototype + OBJECT.shape) >> 2]!
+      this.#check(above, SHAPE.properties)
+      if (classOf !== CLASS.object || words[(above + SHAPE.prototype) >> 2] !== 0) throw UNCLEAR
+    }
+    const count = words[(shape + SHAPE.propertyCount) >> 2]!
+    this.#check(shape + SHAPE.properties, 8 * count)
+    if (count > this.#bounds.valueItems) throw UNCLEAR
+    const names: (string | undefined)[] = []
+    for (let i = 0; i < count; i++) {
+      const index = (shape + SHAPE.properties + 8 * i) >> 2
+      const flags = words[index]! >>> 26
+      const name = words[index + 1]!
+      // Zero stands for a property that was deleted.
+      if (name === 0 || (flags & ENUMERABLE) === 0) names.push(undefined)
+      else if ((flags & NO_VALUE) !== 0) throw UNCLEAR
+      else names.push(this.#name(name))
+    }
+    return names
+  }
+
+  #name(name: number): string {
+    if (name >= INDEX_NAME) return String(name - INDEX_NAME)
+    const table = this.#words[this.#names >> 2]!
+    this.#check(table + 4 * name, 4)
+    const text = this.#words[(table >> 2) + name]!
+    this.#check(text, TEXT.units)
+    // A symbol is no name that crosses; whether it is enumerable makes no difference.
+    if (this.#words[(text + TEXT.kind) >> 2]! >>> 30 !== TEXT.kindOfNames) throw UNCLEAR
+    return this.#text(text)
+  }
+}
+
+const OBJECT_HIGH = TAG.object >>> 0
+
+/** Classes of functions, by number. */
+const CALLABLE = new Uint8Array(256)
+for (const name of [
+  'function',
+  'asyncFunction',
+  'generatorFunction',
+  'asyncGeneratorFunction',
+  'nativeFunction',
+  'nativeClosure',
+  'boundFunction'
+] as const)
+  CALLABLE[CLASS[name]] = 1
+
+const PLAIN = { writable: true, enumerable: true, configurable: true }
+
+/** The engine's binary form: tags of its values. */
+const BINARY = {
+  version: 5,
+  null: 1,
+  undefined: 2,
+  false: 3,
+  true: 4,
+  integer: 5,
+  double: 6,
+  text: 7,
+  object: 8,
+  array: 9,
+  bigint: 10,
+  typedArray: 14,
+  arrayBuffer: 15,
+  /** Among typed arrays. */
+  uint8Array: 2
+} as const
+
+/** Enough for a tag and two counts. */
+const HEAD_BYTES = 16
+const FIRST_BYTES = 4096
+const KEPT_BYTES = 1 << 20
+const MAX_BINARY_BYTES = 512 * 1024 * 1024
+
+/** Writes values of the host's in the engine's binary form. */
+export class ValueWriter {
+  #body = Buffer.allocUnsafeSlow(FIRST_BYTES)
+  #at = 0
+  #items = 0
+  /** Names of properties with their numbers: a table in front of the value. */
+  readonly #names = new Map<string, number>()
+
+  /**
+   * @returns the bytes: views in a row, valid until the next call.
+   * @throws UnsupportedValue
+   */
+  write(value: unknown): readonly [head: Uint8Array, body: Uint8Array] {
+    this.#at = 0
+    this.#items = 0
+    this.#names.clear()
+    this.#value(value, 0)
+    const end = this.#at
+    if (this.#names.size === 0) return [EMPTY_HEAD, this.#body.subarray(0, end)]
+    // Behind the body, since only now it is known which names there are.
+    this.#reserve(HEAD_BYTES)
+    this.#body[this.#at++] = BINARY.version
+    this.#count(this.#names.size)
+    for (const name of this.#names.keys()) this.#text(name)
+    return [this.#body.subarray(end, this.#at), this.#body.subarray(0, end)]
+  }
+
+  /** Overwrite what was written; a buffer that had to grow far is let go. */
+  wipe(): void {
+    this.#body.fill(0, 0, this.#at)
+    if (this.#body.length > KEPT_BYTES) this.#body = Buffer.allocUnsafeSlow(FIRST_BYTES)
+    this.#at = 0
+  }
+
+  #reserve(count: number): void {
+    const needed = this.#at + count
+    if (needed <= this.#body.length) return
+    if (needed > MAX_BINARY_BYTES) throw new UnsupportedValue('more than 512 MiB in one call')
+    const grown = Buffer.allocUnsafeSlow(Math.min(needed * 2, MAX_BINARY_BYTES))
+    this.#body.copy(grown, 0, 0, this.#at)
+    this.#body.fill(0)
+    this.#body = grown
+  }
+
+  #count(count: number): void {
+    while (count > 127) {
+      this.#body[this.#at++] = (count & 127) | 128
+      count >>>= 7
+    }
+    this.#body[this.#at++] = count
+  }
+
+  #tag(tag: number): void {
+    this.#reserve(HEAD_BYTES)
+    this.#body[this.#at++] = tag
+  }
+
+  #value(value: unknown, depth: number): void {
+    if (++this.#items > MAX_VALUE_ITEMS) throw new UnsupportedValue('more than a million values in one call')
+    switch (typeof value) {
+      case 'undefined':
+        return this.#tag(BINARY.undefined)
+      case 'boolean':
+        return this.#tag(value ? BINARY.true : BINARY.false)
+      case 'number':
+        return this.#number(value)
+      case 'string':
+        this.#tag(BINARY.text)
+        return this.#text(value)
+      case 'bigint':
+        return this.#bigint(value)
+      case 'object':
+        return value === null ? this.#tag(BINARY.null) : this.#object(value, depth)
+      default:
+        throw new UnsupportedValue(`a ${typeof value}`)
+    }
+  }
+
+  #number(value: number): void {
+    if ((value | 0) === value && (value !== 0 || 1 / value > 0)) {
+      this.#tag(BINARY.integer)
+      return this.#count(((value << 1) ^ (value >> 31)) >>> 0)
+    }
+    this.#tag(BINARY.double)
+    // Every NaN as the one that the engine knows.
+    this.#at = this.#body.writeDoubleLE(value === value ? value : NaN, this.#at)
+  }
+
+  /** Count of units, and below it whether they are wide; then the units. */
+  #text(text: string): void {
+    const { length } = text
+    this.#reserve(HEAD_BYTES + 3 * length)
+    const start = this.#at
+    this.#count(length << 1)
+    if (length <= SHORT_TEXT) {
+      let all = 0
+      for (let i = 0; i < length; i++) {
+        const unit = text.charCodeAt(i)
+        all |= unit
+        this.#body[this.#at++] = unit
+      }
+      if (all < 256) return
+    } else {
+      // As many bytes as units: every one of them is ASCII.
+      const written = this.#body.write(text, this.#at, 'utf8')
+      if (written === length) {
+        this.#at += length
+        return
+      }
+    }
+    this.#at = start
+    this.#count((length << 1) | 1)
+    this.#at += this.#body.write(text, this.#at, 'utf16le')
+  }
+
+  /** Two's complement, in as few bytes as show its sign. */
+  #bigint(value: bigint): void {
+    const magnitude = (value < 0n ? ~value : value).toString(16)
+    if (magnitude.length > 2 * MAX_BIGINT_BYTES) throw new UnsupportedValue('a bigint of more than 1 MiB')
+    const bits = 4 * magnitude.length - (Math.clz32(parseInt(magnitude[0]!, 16)) - 28)
+    // With none to spare: the engine takes it as it is.
+    const count = (bits >> 3) + 1
+    const digits = BigInt.asUintN(8 * count, value)
+      .toString(16)
+      .padStart(2 * count, '0')
+    this.#tag(BINARY.bigint)
+    this.#reserve(HEAD_BYTES + count)
+    this.#count(count)
+    for (let i = count - 1; i >= 0; i--) this.#body[this.#at++] = parseInt(digits.slice(2 * i, 2 * i + 2), 16)
+  }
+
+  #object(value: object, depth: number): void {
+    // Cycles end here too: no cycle is shorter than the bound.
+    if (depth >= MAX_VALUE_DEPTH)
+      throw new UnsupportedValue(`a value nested deeper than ${MAX_VALUE_DEPTH}, or a cycle`)
+    if (ArrayBuffer.isView(value)) return this.#byteArray(value)
+    if (Array.isArray(value)) {
+      const { length } = value
+      if (length > MAX_VALUE_ITEMS) throw new UnsupportedValue('more than a million values in one call')
+      this.#tag(BINARY.array)
+      this.#count(length)
+      for (let i = 0; i < length; i++) this.#value(own(value, i), depth + 1)
+      return
+    }
+    const prototype = Object.getPrototypeOf(value) as object | null
+    if (prototype !== null && Object.getPrototypeOf(prototype) !== null)
+      throw new UnsupportedValue('an instance of a class')
+    const names = Object.keys(value)
+    this.#tag(BINARY.object)
+    this.#count(names.length)
+    for (const name of names) {
+      let number = this.#names.get(name)
+      if (number === undefined) this.#names.set(name, (number = this.#names.size + 1))
+      this.#reserve(HEAD_BYTES)
+      this.#count(2 * number)
+      this.#value(own(value, name), depth + 1)
+    }
+  }
+
+  #byteArray(view: ArrayBufferView): void {
+    if (!(view instanceof Uint8Array))
+      throw new UnsupportedValue(`a ${view.constructor.name}: only Uint8Array crosses`)
+    const { length } = view
+    this.#tag(BINARY.typedArray)
+    this.#reserve(2 * HEAD_BYTES + length)
+    this.#body[this.#at++] = BINARY.uint8Array
+    this.#count(length)
+    this.#count(0)
+    this.#body[this.#at++] = BINARY.arrayBuffer
+    this.#count(length)
+    // The length that it may grow to: it may not.
+    this.#count(0xffffffff)
+    this.#body.set(view, this.#at)
+    this.#at += length
+  }
+}
+
+const SHORT_TEXT = 16
+const MAX_BIGINT_BYTES = 1 << 20
+const EMPTY_HEAD = new Uint8Array([BINARY.version, 0])
+
+/** An own property without running a getter; a hole reads as undefined. */
+function own(object: object, key: PropertyKey): unknown {
+  const property = Object.getOwnPropertyDescriptor(object, key)
+  if (property === undefined) return undefined
+  if (!('value' in property)) throw new UnsupportedValue('a property with a getter')
+  return property.value
+}
