@@ -8,8 +8,9 @@
  */
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
-import { equalBytes, hex } from '../formats/bytes.js'
+import { hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
+import { RECORD_TYPES } from '../formats/frame.js'
 import { encode } from '../formats/msgpack.js'
 import { encodeCheckpoint } from '../formats/records/checkpoint.js'
 import { encodeRoot, openRoots, rootHash } from '../formats/records/root.js'
@@ -23,12 +24,17 @@ import { SYSTEM_POWERS, type Powers } from './powers.js'
 import { receipt } from './receipt.js'
 import { register } from './register.js'
 import type { Admit } from './requests.js'
+import { takeReturn } from './returns.js'
 import { firstList } from './revoke.js'
-import { centerRow, rootRecords, type Site } from './site.js'
+import { keyRing, retireKey, revokeKey, rotateEpoch, rotateKey, type KeyRing } from './rotate.js'
+import { centerRow, rootRecords, signerNow, type Site } from './site.js'
 import { openStore, type Books, type Store } from './store.js'
+import { createKeyFiles, openKeyFiles, type Unlock } from './keyfiles.js'
 import { createVault, openVault, type Vault } from './vault.js'
 
 const FIRST_EPOCH = 1
+/** Of a record: the byte that says which. */
+const TYPE_OFFSET = 5
 const VAULT = 'vault'
 const ROOTS = 'center.roots'
 
@@ -39,7 +45,7 @@ export interface LicenseCenter {
   readonly name: string
   /** What the seller asks and decides. */
   readonly desk: Desk
-  /** @returns The answer to an order, the same bytes whenever the same order comes. @throws CofferError. */
+  /** @returns The answer to an order, or to a return: the same bytes whenever the same record comes. @throws CofferError. */
   issue(request: Uint8Array, admit?: Admit): Promise<Uint8Array>
   /** @returns The release ticket for a publisher's registration. @throws CofferError. */
   register(registration: Uint8Array, admit?: Admit): Promise<Uint8Array>
@@ -53,7 +59,21 @@ export interface LicenseCenter {
   receipt(request: Uint8Array, admit?: Admit): Promise<Uint8Array>
   /** The newest revocation list, a record. */
   revocations(): Promise<Uint8Array>
+  /** Its own keys over time. */
+  readonly keys: CenterKeys
   close(): Promise<void>
+}
+
+export interface CenterKeys {
+  ring(): Promise<KeyRing>
+  /** A new signing key; the older ones go on counting. @returns Its public half. */
+  rotateKey(): Promise<string>
+  /** New masters, for media that have no copy of a user yet. @returns The epoch. */
+  rotateEpoch(): Promise<number>
+  /** Destroy the private half of a key that is no longer in use. */
+  retire(publicKey: string): Promise<void>
+  /** What this key signed counts no more. @returns Number of the root record. */
+  revoke(publicKey: string): Promise<number>
 }
 
 export interface CreateOptions {
@@ -77,15 +97,10 @@ export async function createCenter(
   const name = checkName(options.name ?? basename(resolve(folder)))
   await makeEmptyFolder(folder)
   try {
-    const vault = await createVault(join(folder, VAULT), powers.random)
+    const { vault, signKey } = await createVault(await createKeyFiles(join(folder, VAULT)), powers.random)
     const created = powers.now()
-    const root = vault.sign(encodeRoot, {
-      created,
-      epoch: FIRST_EPOCH,
-      keys: [vault.signKey],
-      name,
-      sequence: 0
-    })
+    const signer = vault.signer(signKey)
+    const root = encodeRoot({ created, epoch: FIRST_EPOCH, keys: [signKey], name, sequence: 0 }, signer)
     const centerId = rootHash(root)
 
     const sign = checkpointSigner(vault, powers, () => centerId)
@@ -101,13 +116,13 @@ export async function createCenter(
           enrolmentOpen: 1,
           epoch: FIRST_EPOCH,
           revocationSequence: 1,
-          revocationList: firstList({ vault, centerId }, created)
+          revocationList: firstList(centerId, signer, created)
         })
         .execute()
     })
     await store.close()
     vault.close()
-    await writeWholeFile(join(folder, ROOTS), encode({ roots: [root] }))
+    await writeRoots(folder, [root])
     await flushFolder(folder)
   } catch (cause) {
     // Nobody has seen the new keys, so nothing is lost; what was half made would only be in the way.
@@ -121,16 +136,21 @@ export async function createCenter(
  * @throws CofferError COFFER_FILE_MISSING, COFFER_HOST_UNSAFE, COFFER_CENTER_UNTRUSTED when vault and database do not
  *   belong together, COFFER_BUSY, COFFER_IO.
  */
-export async function openCenter(folder: string, powers: Powers = SYSTEM_POWERS): Promise<LicenseCenter> {
+export async function openCenter(
+  folder: string,
+  powers: Powers = SYSTEM_POWERS,
+  unlock?: Unlock
+): Promise<LicenseCenter> {
   const place = await findBooks(folder)
-  const vault = await openVault(join(folder, VAULT))
+  const vault = openVault(await openKeyFiles(join(folder, VAULT), unlock))
   let store: Store | undefined
   try {
     const sign = checkpointSigner(vault, powers, () => centerId)
     store = await openStore(place, logWith(sign))
-    const { centerId, name, keys } = openRoots(await rootRecords(store.books))
-    if (!keys.some(key => equalBytes(key, vault.signKey))) throw strangers(folder)
-    return openedCenter({ centerId, vault, store, powers }, name)
+    const { centerId, name } = openRoots(await rootRecords(store.books))
+    const site: Site = { centerId, vault, store, powers }
+    await signerNow(site, store.books) // refuses a vault of another center
+    return openedCenter(site, name, folder)
   } catch (cause) {
     await store?.close()
     vault.close()
@@ -141,19 +161,26 @@ export async function openCenter(folder: string, powers: Powers = SYSTEM_POWERS)
 /** @param centerId - Asked when the first checkpoint is signed: the books tell it, once they are open. */
 const checkpointSigner =
   (vault: Vault, powers: Powers, centerId: () => Uint8Array): SignCheckpoint =>
-  (size, root) =>
-    vault.sign(encodeCheckpoint, { centerId: centerId(), issued: powers.now(), root, size })
+  async (books, size, root) =>
+    encodeCheckpoint(
+      { centerId: centerId(), issued: powers.now(), root, size },
+      await signerNow({ vault }, books)
+    )
 
-function openedCenter(site: Site, name: string): LicenseCenter {
+function openedCenter(site: Site, name: string, folder: string): LicenseCenter {
   const { store, vault } = site
   return {
     centerId: hex(site.centerId),
     name,
     desk: openDesk(site),
-    issue: (request, admit) => issue(site, request, admit),
+    issue: (record, admit) =>
+      record[TYPE_OFFSET] === RECORD_TYPES.return
+        ? takeReturn(site, record, admit)
+        : issue(site, record, admit),
     receipt: (request, admit) => receipt(site, request, admit),
     register: (registration, admit) => register(site, registration, admit),
     roots: async () => encode({ roots: await rootRecords(store.books) }),
+    keys: centerKeys(site, folder),
     revocations: async () => (await centerRow(store.books)).revocationList,
     async close() {
       await store.close()
@@ -173,6 +200,26 @@ async function refuseBegun(books: Books): Promise<void> {
   })
 }
 
+function centerKeys(site: Site, folder: string): CenterKeys {
+  /** The file follows the database: written anew, it is never behind for long. */
+  const published = async <T>(change: Promise<T>): Promise<T> => {
+    const result = await change
+    await writeRoots(folder, await rootRecords(site.store.books))
+    return result
+  }
+  return {
+    ring: () => keyRing(site),
+    rotateKey: () => published(rotateKey(site)),
+    rotateEpoch: () => published(rotateEpoch(site)),
+    retire: publicKey => retireKey(site, publicKey),
+    revoke: publicKey => published(revokeKey(site, publicKey))
+  }
+}
+
+/** What buyers without a network pin and update their trust from. */
+const writeRoots = (folder: string, roots: readonly Uint8Array[]): Promise<void> =>
+  writeWholeFile(join(folder, ROOTS), encode({ roots: [...roots] }), true)
+
 async function makeEmptyFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
@@ -186,10 +233,3 @@ async function makeEmptyFolder(folder: string): Promise<void> {
     hint: 'Name another folder. A center that is there already needs no init.'
   })
 }
-
-const strangers = (folder: string) =>
-  new CofferError('COFFER_CENTER_UNTRUSTED', `Vault and database in ${folder} do not belong together.`, {
-    expected: "a vault with the key of the center's newest root record",
-    found: 'another key',
-    hint: "Restore the center's folder, vault and database together, from a backup."
-  })

@@ -20,6 +20,7 @@ Examples:
   coffer-center title shop set org.example.hello --price 900 --copies 3
   coffer-center grant shop give org.example.hello <user>    a gift
   coffer-center revoke shop user <user>
+  coffer-center rotate shop key                             a new signing key
   coffer-center ledger shop verify
 
 Ids may be cut short, from 6 digits on. Without an action, a list is shown.`
@@ -30,8 +31,10 @@ const GROUPS: Readonly<Record<string, { readonly actions: readonly string[]; rea
     publisher: { actions: ['add', 'list'], otherwise: 'list' },
     title: { actions: ['list', 'show', 'set'], otherwise: 'list' },
     user: { actions: ['list', 'show', 'add', 'block', 'unblock', 'enrolment'], otherwise: 'list' },
-    grant: { actions: ['list', 'show', 'give'], otherwise: 'list' },
-    revoke: { actions: ['list', ...REVOCATION_KINDS], otherwise: 'list' },
+    grant: { actions: ['list', 'show', 'give', 'refund', 'revoke'], otherwise: 'list' },
+    revoke: { actions: ['list', 'export', 'key', ...REVOCATION_KINDS], otherwise: 'list' },
+    rotate: { actions: ['list', 'key', 'epoch', 'retire'], otherwise: 'list' },
+    vault: { actions: ['show', 'lock', 'unlock'], otherwise: 'show' },
     ledger: { actions: ['show', 'verify'], otherwise: 'show' }
   }
 
@@ -114,7 +117,7 @@ function program(json: boolean): Command {
       (await load()).serveUntilSignal(folder, { ...rest, behindProxy, verbose, json })
     )
 
-  command(root, 'issue <folder> <request-file>', 'answer an order by files')
+  command(root, 'issue <folder> <request-file>', 'answer an order, renewal, return or transfer by files')
     .requiredOption('--out <file>', 'where the answer goes')
     .option('--force', 'replace that file')
     .addHelpText('after', '\nExample:\n  coffer-center issue shop order.request --out order.answer')
@@ -250,6 +253,12 @@ function program(json: boolean): Command {
   command(grant, 'show <folder> <grant>', 'one copy').action((folder, id) =>
     show(commands => commands.showGrant(folder, id))
   )
+  command(grant, 'refund <folder> <grant>', 'end a copy and pay back what was paid for it').action(
+    (folder, id) => show(commands => commands.refundGrant(folder, id))
+  )
+  command(grant, 'revoke <folder> <grant>', 'end a copy and pay nothing back').action((folder, id) =>
+    show(commands => commands.revokeOne(folder, 'grant', id, null))
+  )
   command(grant, 'give <folder> <title> <user>', 'terms of their own for one user: id, or public key')
     .option('--price <minor>', 'price of a copy in minor units (cents)', integer(0, MAX_PRICE_MINOR), 0)
     .option('--copies <n>', 'how many media (default: as for everyone)', integer(0, MAX_COPIES))
@@ -273,6 +282,12 @@ function program(json: boolean): Command {
   command(revoke, 'list <folder>', 'what is revoked').action(folder =>
     show(commands => commands.listRevocations(folder))
   )
+  command(revoke, 'export <folder> <file>', 'the newest list and the root records, for a master').action(
+    (folder, file) => show(commands => commands.exportRevocations(folder, file))
+  )
+  command(revoke, 'key <folder> <id>', 'what this signing key of the center signed counts no more').action(
+    (folder, id) => show(commands => commands.revokeKey(folder, id))
+  )
   for (const kind of REVOCATION_KINDS) {
     const one = command(revoke, `${kind} <folder> <id>`, `take back a ${kind}`)
     if (kind === 'title') one.option('--release <n>', 'this release alone', integer(1, 0xffffffff))
@@ -280,6 +295,44 @@ function program(json: boolean): Command {
       show(commands => commands.revokeOne(folder, kind, id, release ?? null))
     )
   }
+
+  const rotate = group(
+    'rotate',
+    "the center's own keys over time; media go on running",
+    '  coffer-center rotate shop\n  coffer-center rotate shop key\n  coffer-center rotate shop retire 4f1d9a'
+  )
+  command(rotate, 'list <folder>', 'the keys').action(folder => show(commands => commands.listKeys(folder)))
+  command(rotate, 'key <folder>', 'a new signing key; what older ones signed goes on counting').action(
+    folder => show(commands => commands.rotateKey(folder))
+  )
+  command(rotate, 'epoch <folder>', 'new masters, for media that have no copy yet').action(folder =>
+    show(commands => commands.rotateEpoch(folder))
+  )
+  command(rotate, 'retire <folder> <key>', 'destroy the private half of an older signing key').action(
+    (folder, key) => show(commands => commands.retireKey(folder, key))
+  )
+
+  const vault = group(
+    'vault',
+    'what opens the vault',
+    '  coffer-center vault shop lock --key-file /media/usb/shop.key\n  COFFER_VAULT_NEW_PASSPHRASE=... coffer-center vault shop lock'
+  )
+  command(vault, 'show <folder>', 'how it is locked').action(folder =>
+    show(commands => commands.showVault(folder))
+  )
+  command(vault, 'lock <folder>', 'lock it by a passphrase, or by a key file that this makes')
+    .option('--key-file <file>', 'where to make it: not in the folder of the center')
+    .action((folder, { keyFile }) =>
+      show(commands =>
+        commands.lockVault(
+          folder,
+          keyFile === undefined ? { kind: 'passphrase' } : { kind: 'key-file', path: keyFile }
+        )
+      )
+    )
+  command(vault, 'unlock <folder>', 'nothing opens it any more but the right to read it').action(folder =>
+    show(commands => commands.lockVault(folder, { kind: 'open' }))
+  )
 
   const ledger = group(
     'ledger',

@@ -1,14 +1,19 @@
 /** What each command of `coffer-center` does, apart from how it is typed (center/cli.ts). */
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import { parsePublicKeys, userIdOf, type PublicKeys } from '../formats/keys.js'
 import { MAX_RECORD_BYTES } from '../formats/limits.js'
+import { decode } from '../formats/msgpack.js'
 import { isTitleId } from '../formats/records/fields.js'
-import { createCenter, openCenter, type LicenseCenter } from './center.js'
+import { encodeCollection } from '../formats/records/revocations.js'
+import { createCenter, openCenter, type CenterKeys, type LicenseCenter } from './center.js'
 import type { Desk, Gift, GrantSummary, TermsChange, TitleSummary } from './desk.js'
 import { readSmallFile, writeWholeFile } from './files.js'
 import type { TlsFiles } from './http.js'
+import { createVaultKeyFile, lockOf, relockKeyFiles, type Unlock } from './keyfiles.js'
+import { SYSTEM_POWERS } from './powers.js'
 import type { RevocationKind } from './revoke.js'
 import { moneyText, shortId, table, timeText, type Result } from './screen.js'
 
@@ -17,7 +22,7 @@ async function atDesk<T>(
   folder: string,
   work: (desk: Desk, center: LicenseCenter) => Promise<T>
 ): Promise<T> {
-  const center = await openCenter(folder)
+  const center = await openCenter(folder, SYSTEM_POWERS, unlockFromEnvironment())
   try {
     return await work(center.desk, center)
   } finally {
@@ -64,7 +69,7 @@ export async function serveUntilSignal(folder: string, options: ServeCommand): P
   const { port, host, database, behindProxy, rate, json } = options
   const tls = await tlsFiles(options)
   if (database !== undefined) await (await import('./move.js')).useDatabase(folder, database)
-  const center = await openCenter(folder)
+  const center = await openCenter(folder, SYSTEM_POWERS, unlockFromEnvironment())
   try {
     const watching = await watch(options.verbose, options.metricsPort)
     const one = rate === undefined ? undefined : rate === 0 ? null : { burst: rate, perSecond: rate / 60 }
@@ -340,6 +345,17 @@ state     ${stateOf(grant!)}`
 /** Whether it is held, and if not, why. */
 const stateOf = ({ ending }: GrantSummary): string => ending ?? 'held'
 
+export const refundGrant = (folder: string, typed: string): Promise<Result> =>
+  atDesk(folder, async desk => {
+    const grantId = await desk.find('grant', typed)
+    const { refundedMinor, currency } = await desk.refund(grantId)
+    return {
+      json: { grantId, refundedMinor, currency },
+      text: `${moneyText(refundedMinor, currency)} paid back for grant ${grantId}`,
+      note: 'The copy is revoked: its medium learns of it with the next order, renewal or master that reaches it.'
+    }
+  })
+
 const grantTable = (grants: readonly GrantSummary[]): string =>
   table(
     ['GRANT', 'TITLE', 'RELEASE', 'USER', 'MEDIUM', 'KIND', 'BOUGHT', 'EXPIRES', 'STATE'],
@@ -400,6 +416,141 @@ function findRevocable(desk: Desk, kind: RevocationKind, typed: string): Promise
     default:
       return desk.find(kind, typed)
   }
+}
+
+/** What the center signed counts no more: a matter of root records, not of the list (center/rotate.ts). */
+export const revokeKey = (folder: string, typed: string): Promise<Result> =>
+  atDesk(folder, async (_desk, { keys }) => {
+    const publicKey = await findKey(keys, typed)
+    const sequence = await keys.revoke(publicKey)
+    return {
+      json: { kind: 'key', id: publicKey, root: sequence },
+      text: `key ${publicKey} is revoked by root record ${sequence}`,
+      note: `What it signed counts no more wherever that record gets to, with the next order, renewal or master.
+Buyers get fresh grants for nothing with "coffer renew"; press your masters again.`
+    }
+  })
+
+/** Put the newest list and the root records into a file, as masters carry them. */
+export const exportRevocations = (folder: string, path: string): Promise<Result> =>
+  atDesk(folder, async (_desk, center) => {
+    const { roots } = decode(await center.roots()) as { roots: Uint8Array[] }
+    await writeWholeFile(
+      path,
+      encodeCollection({ lists: [await center.revocations()], roots: [roots] }),
+      true
+    )
+    return { json: { out: path }, text: path, note: 'Put it onto a master under the name "revocations".' }
+  })
+
+export const listKeys = (folder: string): Promise<Result> =>
+  atDesk(folder, async (_desk, { keys }) => {
+    const { keys: ring, epoch, sequence } = await keys.ring()
+    return {
+      json: { keys: ring, epoch, root: sequence },
+      text: `${table(
+        ['SIGNING KEY', 'STATE', 'SINCE ROOT', 'IN THE VAULT'],
+        ring.map(({ publicKey, state, since, held }) => [
+          shortId(publicKey),
+          state,
+          String(since),
+          held ? 'yes' : 'no'
+        ]),
+        'No keys.'
+      )}\n\nepoch ${epoch}, root record ${sequence}`
+    }
+  })
+
+export const rotateKey = (folder: string): Promise<Result> =>
+  atDesk(folder, async (_desk, { keys }) => {
+    const publicKey = await keys.rotateKey()
+    return {
+      json: { key: publicKey },
+      text: publicKey,
+      note: 'This key signs from now on. What older keys signed goes on counting. Back up the vault again.'
+    }
+  })
+
+export const rotateEpoch = (folder: string): Promise<Result> =>
+  atDesk(folder, async (_desk, { keys }) => {
+    const epoch = await keys.rotateEpoch()
+    return {
+      json: { epoch },
+      text: `epoch ${epoch}`,
+      note: 'Media without a copy get keys of this epoch; the others keep theirs. Back up the vault again.'
+    }
+  })
+
+export const retireKey = (folder: string, typed: string): Promise<Result> =>
+  atDesk(folder, async (_desk, { keys }) => {
+    const publicKey = await findKey(keys, typed)
+    await keys.retire(publicKey)
+    return {
+      json: { key: publicKey },
+      text: publicKey,
+      note: 'Its private half is destroyed. What it signed goes on counting; "revoke" would end that.'
+    }
+  })
+
+async function findKey(keys: CenterKeys, typed: string): Promise<string> {
+  const found = (await keys.ring()).keys.filter(({ publicKey }) => publicKey.startsWith(typed))
+  if (found.length === 1 && /^[0-9a-f]{6,64}$/.test(typed)) return found[0]!.publicKey
+  throw new CofferError('COFFER_USAGE', `There is no one signing key ${typed}.`, {
+    expected: 'at least 6 of the 64 hexadecimal digits of one key',
+    hint: 'List them with "coffer-center rotate <folder> list".'
+  })
+}
+
+/** Lock the vault, lock it otherwise, or leave it open. */
+export async function lockVault(folder: string, how: VaultLock): Promise<Result> {
+  const vault = join(folder, 'vault')
+  const next: Unlock | undefined =
+    how.kind === 'key-file'
+      ? { kind: 'key-file', path: how.path }
+      : how.kind === 'passphrase'
+        ? { kind: 'passphrase', passphrase: newPassphrase() }
+        : undefined
+  if (how.kind === 'key-file') await createVaultKeyFile(how.path, SYSTEM_POWERS.random)
+  await relockKeyFiles(vault, unlockFromEnvironment(), next, SYSTEM_POWERS.random)
+  return {
+    json: { vault: how.kind },
+    text: how.kind === 'open' ? 'open' : `locked by ${how.kind === 'key-file' ? how.path : 'a passphrase'}`,
+    note: VAULT_NOTES[how.kind]
+  }
+}
+
+export type VaultLock =
+  { readonly kind: 'key-file'; readonly path: string } | { readonly kind: 'passphrase' | 'open' }
+
+const VAULT_NOTES = {
+  'key-file':
+    'From now on: COFFER_VAULT_KEY=<that file> coffer-center ... Keep it elsewhere, and a second one of it.',
+  passphrase: 'From now on: COFFER_VAULT_PASSPHRASE=... coffer-center ... Without it the center is lost.',
+  open: 'Whoever can read the folder has the keys.'
+}
+
+export const showVault = async (folder: string): Promise<Result> => {
+  const kind = lockOf(join(folder, 'vault')) ?? 'open'
+  return { json: { vault: kind }, text: kind === 'open' ? 'open' : `locked by a ${kind.replace('-', ' ')}` }
+}
+
+function newPassphrase(): string {
+  const passphrase = process.env['COFFER_VAULT_NEW_PASSPHRASE'] ?? ''
+  if (passphrase.length >= MIN_PASSPHRASE_CHARS) return passphrase
+  throw new CofferError('COFFER_USAGE', 'Which passphrase shall lock the vault?', {
+    expected: `COFFER_VAULT_NEW_PASSPHRASE with at least ${MIN_PASSPHRASE_CHARS} characters`,
+    found: passphrase === '' ? 'none' : 'a shorter one',
+    hint: 'Four words that do not belong together are one. It is not on the command line, where others could read it.'
+  })
+}
+
+const MIN_PASSPHRASE_CHARS = 12
+
+/** What the seller says that opens the vault. */
+export function unlockFromEnvironment(): Unlock | undefined {
+  const { COFFER_VAULT_KEY: path, COFFER_VAULT_PASSPHRASE: passphrase } = process.env
+  if (path) return { kind: 'key-file', path }
+  return passphrase ? { kind: 'passphrase', passphrase } : undefined
 }
 
 export const listRevocations = (folder: string): Promise<Result> =>

@@ -1,16 +1,17 @@
 /** The seller's desk: everything that he asks of the center and decides in it, as the command line offers it. */
 import { sql, type Selectable } from 'kysely'
-import { equalBytes, hex } from '../formats/bytes.js'
+import { equalBytes, fromHex, hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import type { PublicKeys } from '../formats/keys.js'
 import { openAnswer } from '../formats/records/answer.js'
 import type { GrantKind, Scheme } from '../formats/records/fields.js'
-import { openRequest } from '../formats/records/request.js'
-import { openRoots } from '../formats/records/root.js'
+import { openRequest, type VerifiedRequest } from '../formats/records/request.js'
+import { openReturn } from '../formats/records/return.js'
+import { openRoots, type Center } from '../formats/records/root.js'
 import { auditLog } from './audit.js'
-import { balances, type Balance } from './ledger.js'
+import { balances, postCharge, type Balance } from './ledger.js'
 import { checkName, ID_CHARS } from './names.js'
-import { revoke, type RevocationKind } from './revoke.js'
+import { endGrant, revoke, type RevocationKind } from './revoke.js'
 import { rootRecords, type Site } from './site.js'
 import type { Books, Ending, Tables } from './store.js'
 import { checkTerms, joinFeatures, splitFeatures, termsFor, type Terms, type TitleTerms } from './terms.js'
@@ -104,6 +105,8 @@ export interface Desk {
   grants(filter?: { userId?: string; grantId?: string }): Promise<GrantSummary[]>
   /** Give a user terms of his own for a title. @throws CofferError COFFER_TITLE_MISSING, COFFER_USAGE. */
   give(titleId: string, userId: string, gift: Gift): Promise<Terms>
+  /** End a copy and pay back what was paid for it last. @throws CofferError COFFER_USAGE when it is held no longer. */
+  refund(grantId: string): Promise<{ readonly refundedMinor: number; readonly currency: string }>
   /** @returns Number of the list that has it. */
   revoke(kind: RevocationKind, id: string, release?: number | null): Promise<number>
   revocations(): Promise<RevocationSummary[]>
@@ -143,6 +146,7 @@ export function openDesk(site: Site): Desk {
     },
     grants: filter => grants(books, filter),
     give: (titleId, userId, gift) => transaction(inside => give(inside, titleId, userId, gift)),
+    refund: grantId => refund(site, grantId),
     revoke: (kind, id, release) => revoke(site, kind, id, release),
     revocations: () => books.selectFrom('revocations').selectAll().orderBy('sequence').execute(),
     balances: () => balances(books),
@@ -270,20 +274,22 @@ async function verifyLedger({ vault }: Site, books: Books): Promise<LedgerCheck>
   }
   const charged = postings.size
   const roots = await rootRecords(books)
-  const center = openedOr(() => openRoots(roots))
+  const center = openedOr(() => everSigned(openRoots(roots)))
   if (center === undefined) {
     return { orders: 0, copies: 0, postings: charged, problems: ['A root record was altered or removed.'] }
   }
   const pinned = [center]
   const copies = new Set<string>()
   let orders = 0
-  for await (const { requestId, record, sealedAnswer } of answeredOrders(books)) {
+  for await (const { requestId, kind, record, sealedAnswer } of answered(books)) {
     orders++
-    const request = openedOr(() => openRequest(record))
+    const asked = openedOr(() => (kind === 'return' ? returnAsked(record) : orderAsked(record)))
+    const request = asked?.request
     const answer =
       request &&
       openedOr(() => openAnswer(vault.openStoredAnswer(request.requestId, sealedAnswer), pinned)?.answer)
     if (
+      asked === undefined ||
       request === undefined ||
       answer === undefined ||
       !equalBytes(answer.requestHash, request.requestHash)
@@ -291,22 +297,36 @@ async function verifyLedger({ vault }: Site, books: Books): Promise<LedgerCheck>
       problems.push(`The answer to request ${requestId} is not one that this center signed.`)
       continue
     }
-    copies.add(`${hex(request.userId)} ${request.titleId} ${hex(request.mediumId)}`)
+    const { copy } = asked
+    if (copy !== undefined) copies.add(`${hex(copy.userId)} ${copy.titleId} ${hex(copy.mediumId)}`)
     const entries = postings.get(requestId) ?? []
     postings.delete(requestId)
     const balanceMinor = entries.reduce((sum, { amountMinor }) => sum + amountMinor, 0)
     const receivable = entries.find(({ account }) => account === `receivable/${hex(request.userId)}`)
     if (balanceMinor !== 0) problems.push(`The posting of request ${requestId} does not add up to 0.`)
     if (
-      (receivable?.amountMinor ?? 0) !== answer.chargedMinor ||
+      (receivable?.amountMinor ?? 0) !== answer.chargedMinor - (answer.refundedMinor ?? 0) ||
       entries.some(({ currency }) => currency !== answer.currency)
     ) {
       problems.push(`The posting of request ${requestId} is not what its answer says was charged.`)
     }
   }
-  for (const posting of postings.keys())
-    problems.push(`The posting ${posting} belongs to no answered request.`)
-  const held = await books.selectFrom('grants').select(['grantId', 'userId', 'titleId', 'mediumId']).execute()
+  const held = await books
+    .selectFrom('grants')
+    .select(['grantId', 'userId', 'titleId', 'mediumId', 'ending', 'paidMinor'])
+    .execute()
+  const refunded = new Map(
+    held.filter(({ ending }) => ending === 'refunded').map(grant => [grant.grantId, grant])
+  )
+  for (const [posting, entries] of postings) {
+    // What the seller paid back by himself is filed under the grant.
+    const grant = refunded.get(posting)
+    const receivable = entries.find(({ account }) => account === `receivable/${grant?.userId}`)
+    const sum = entries.reduce((total, { amountMinor }) => total + amountMinor, 0)
+    if (grant === undefined) problems.push(`The posting ${posting} belongs to no answered request.`)
+    else if (sum !== 0 || receivable?.amountMinor !== -grant.paidMinor)
+      problems.push(`The refund of grant ${posting} is not what was paid for it.`)
+  }
   const granted = new Set(held.map(({ userId, titleId, mediumId }) => `${userId} ${titleId} ${mediumId}`))
   for (const copy of copies) if (!granted.has(copy)) problems.push(`No grant is kept for the copy ${copy}.`)
   for (const { grantId, userId, titleId, mediumId } of held) {
@@ -318,6 +338,49 @@ async function verifyLedger({ vault }: Site, books: Books): Promise<LedgerCheck>
   return { orders, copies: copies.size, postings: charged, problems }
 }
 
+/** What was asked for, and the copy that it may have made. */
+interface Asked {
+  readonly request: Pick<VerifiedRequest, 'requestId' | 'requestHash' | 'userId'>
+  readonly copy: Pick<VerifiedRequest, 'userId' | 'titleId' | 'mediumId'> | undefined
+}
+
+function orderAsked(record: Uint8Array): Asked {
+  const request = openRequest(record)
+  return { request, copy: request }
+}
+
+function returnAsked(record: Uint8Array): Asked {
+  const request = openReturn(record)
+  return { request, copy: request.order && openRequest(request.order) }
+}
+
+/** End a copy and pay back what was paid for it last. @returns What that was. */
+async function refund(site: Site, grantId: string): Promise<{ refundedMinor: number; currency: string }> {
+  return site.store.transaction(async books => {
+    const grant = await books
+      .selectFrom('grants')
+      .selectAll()
+      .where('grantId', '=', grantId)
+      .executeTakeFirstOrThrow()
+    if (grant.revoked === 1) {
+      throw new CofferError('COFFER_USAGE', `The copy ${grantId} is held no longer.`, {
+        expected: 'a copy that is held',
+        found: `one that was ${grant.ending ?? 'revoked'}`,
+        hint: 'Nothing was paid back.'
+      })
+    }
+    const now = site.powers.now()
+    await endGrant(site, books, grantId, 'refunded', now)
+    const { userId, titleId, paidMinor, currency } = grant
+    const ids = { requestId: fromHex(grantId), userId: fromHex(userId) }
+    await postCharge(books, { ...ids, titleId, amountMinor: -paidMinor, currency }, now)
+    return { refundedMinor: paidMinor, currency }
+  })
+}
+
+/** What a key signed was the center's word then, also where the key was revoked since. */
+const everSigned = (center: Center): Center => ({ ...center, keys: [...center.keys, ...center.former] })
+
 /** @returns undefined for bytes that were changed since they were made. */
 function openedOr<T>(open: () => T): T | undefined {
   try {
@@ -328,14 +391,14 @@ function openedOr<T>(open: () => T): T | undefined {
 }
 
 /** A page at a time: each answer carries a revocation list. */
-async function* answeredOrders(books: Books) {
+async function* answered(books: Books) {
   const PAGE = 100
   let after = ''
   for (;;) {
     const page = await books
       .selectFrom('requests')
-      .select(['requestId', 'record', 'sealedAnswer'])
-      .where('kind', '=', 'order')
+      .select(['requestId', 'kind', 'record', 'sealedAnswer'])
+      .where('kind', 'in', ['order', 'return'])
       .where('requestId', '>', after)
       .orderBy('requestId')
       .limit(PAGE)

@@ -43,7 +43,8 @@ export const ENDPOINTS: readonly Endpoint[] = [
   {
     method: 'post',
     path: '/v1/orders',
-    summary: 'Order a copy; the same order again gives the same answer, charged once',
+    summary:
+      'Order, renew, return or transfer a copy; the same record again gives the same answer, charged once',
     takes: 'a request record, or a return record',
     gives: 'an answer record',
     refusals: [400, 403, 404, 413, 415, 429],

@@ -28,7 +28,7 @@ import { postCharge } from './ledger.js'
 import { answerOnce } from './requests.js'
 import { refuseRevoked } from './revoke.js'
 import type { Admit } from './requests.js'
-import { centerRow, refuseOtherCenter, rootRecords, type Site } from './site.js'
+import { centerRow, refuseOtherCenter, rootRecords, signerNow, type Site } from './site.js'
 import type { Epoch } from './vault.js'
 import type { Books, Tables } from './store.js'
 import { decideSale, joinFeatures, splitFeatures, type Granted, type Sale } from './terms.js'
@@ -45,43 +45,62 @@ export async function issue(site: Site, record: Uint8Array, admit?: Admit): Prom
   refuseOtherCenter(site, request.centerId)
   const incoming = { ...request, kind: 'order' as const, signer: hex(request.userId), record }
   return answerOnce(site, incoming, async (books, now) => {
-    const center = await centerRow(books)
     const { title, release } = await registeredRelease(books, request) // S12: FIG. 8, 32 to 34
     await refuseRevoked(books, request, title.publisher)
     refuseBinding(request, title, release)
-    await enrol(books, request, center, now) // FIG. 4, 13: the user profile database
+    await enrol(books, request, await centerRow(books), now) // FIG. 4, 13: the user profile database
     const sale = await decideSale(books, title, request, now)
-    const epoch = { centerId: site.centerId, epoch: sale.epoch ?? center.epoch }
-    const grantId = await keepGrant(site, books, request, sale, epoch, now)
-
-    const decided = { center, title, release, epoch, granted: sale, grantId, issued: now }
-    const body = encodeGrantBody(grantOf(site, request, decided))
-    const binding: Binding = { ...request, centerId: site.centerId, grantHash: grantHash(body) }
-    const made =
-      release.scheme === 'certificate'
-        ? makeCertificate(site, epoch, request, binding, release) // S2: FIG. 4, 14 and 15
-        : makeConversionKeys(site, epoch, request, binding, release) // S13 and S14: FIG. 8, 31, 35 and 36
-
-    const { chargedMinor, currency } = sale
-    await postCharge(books, { ...request, amountMinor: chargedMinor, currency }, now) // FIG. 8, 37: billing
-    return site.vault.sign(
-      encodeAnswer,
-      {
-        answered: now,
-        centerId: site.centerId,
-        chargedMinor,
-        currency,
-        requestHash: request.requestHash,
-        requestId: request.requestId
-      },
-      {
-        grant: site.vault.sign(encodeGrant, body, made.license),
-        revocations: center.revocationList,
-        roots: await rootRecords(books),
-        ...(made.wrappedMasterMediumKey && { wrappedMasterMediumKey: made.wrappedMasterMediumKey })
-      }
-    )
+    return makeGrant(site, books, { request, answered: request, title, release, sale }, now)
   })
+}
+
+/** An order that is decided on. */
+export interface Decision {
+  readonly request: VerifiedRequest
+  /** What the answer names: the order itself, or the return that it came in. */
+  readonly answered: Pick<VerifiedRequest, 'requestId' | 'requestHash'>
+  readonly title: Tables['titles']
+  readonly release: Tables['releases']
+  readonly sale: Sale
+}
+
+/** Write the copy and its charge down, compute its keys, sign grant and answer. @returns The answer. */
+export async function makeGrant(
+  site: Site,
+  books: Books,
+  { request, answered, title, release, sale }: Decision,
+  now: number
+): Promise<Uint8Array> {
+  const center = await centerRow(books)
+  const epoch = { centerId: site.centerId, epoch: sale.epoch ?? center.epoch }
+  const grantId = await keepGrant(site, books, request, sale, epoch, now)
+
+  const decided = { center, title, release, epoch, granted: sale, grantId, issued: now }
+  const body = encodeGrantBody(grantOf(site, request, decided))
+  const binding: Binding = { ...request, centerId: site.centerId, grantHash: grantHash(body) }
+  const made =
+    release.scheme === 'certificate'
+      ? makeCertificate(site, epoch, request, binding, release) // S2: FIG. 4, 14 and 15
+      : makeConversionKeys(site, epoch, request, binding, release) // S13 and S14: FIG. 8, 31, 35 and 36
+
+  const { chargedMinor, currency } = sale
+  await postCharge(
+    books,
+    { ...request, requestId: answered.requestId, amountMinor: chargedMinor, currency },
+    now
+  ) // FIG. 8, 37: billing
+  const signer = await signerNow(site, books)
+  const { requestHash, requestId } = answered
+  return encodeAnswer(
+    { answered: now, centerId: site.centerId, chargedMinor, currency, requestHash, requestId },
+    {
+      grant: encodeGrant(body, made.license, signer),
+      revocations: center.revocationList,
+      roots: await rootRecords(books),
+      ...(made.wrappedMasterMediumKey && { wrappedMasterMediumKey: made.wrappedMasterMediumKey })
+    },
+    signer
+  )
 }
 
 interface Decided {
@@ -185,7 +204,7 @@ function makeConversionKeys(
 }
 
 /** S12: is what the request names in the contents identifier file? @throws CofferError COFFER_TITLE_UNKNOWN. */
-async function registeredRelease(books: Books, request: VerifiedRequest) {
+export async function registeredRelease(books: Books, request: VerifiedRequest) {
   const { titleId } = request
   const title = await books.selectFrom('titles').selectAll().where('titleId', '=', titleId).executeTakeFirst()
   const release = await books
@@ -208,7 +227,7 @@ async function registeredRelease(books: Books, request: VerifiedRequest) {
 }
 
 /** @throws CofferError COFFER_REQUEST_REFUSED for a binding that the seller or the scheme does not allow. */
-function refuseBinding(
+export function refuseBinding(
   { bind }: VerifiedRequest,
   title: Tables['titles'],
   release: Tables['releases']

@@ -15,7 +15,7 @@ import { encodeEntry } from './journal.js'
 import type { Books } from './store.js'
 
 /** Signs how long the log is and what its root is. */
-export type SignCheckpoint = (size: number, root: Uint8Array) => Uint8Array
+export type SignCheckpoint = (books: Books, size: number, root: Uint8Array) => Promise<Uint8Array>
 
 export const LEVEL_STEP = 8
 
@@ -47,7 +47,7 @@ async function appendToLog(
   await books.insertInto('log').values(entries).execute()
   if (nodes.length > 0) await books.insertInto('logNodes').values(nodes).execute()
   const { size } = frontier
-  const row = { size, frontier: frontier.bytes(), checkpoint: sign(size, frontier.root()) }
+  const row = { size, frontier: frontier.bytes(), checkpoint: await sign(books, size, frontier.root()) }
   if (head === undefined)
     await books
       .insertInto('logHead')

@@ -9,7 +9,7 @@ import { encodePublisher } from '../formats/records/publisher.js'
 import { encodeRelease, openRegistration, type VerifiedRegistration } from '../formats/records/release.js'
 import { answerOnce, type Admit } from './requests.js'
 import { refuseRevokedOne } from './revoke.js'
-import { centerRow, refuseOtherCenter, type Site } from './site.js'
+import { centerRow, refuseOtherCenter, signerNow, type Site } from './site.js'
 import type { Books, Tables } from './store.js'
 
 /** What a new title costs until its seller says otherwise: nothing. */
@@ -39,28 +39,32 @@ export async function register(site: Site, record: Uint8Array, admit?: Admit): P
     const release = await keepRelease(site, books, registration, now)
 
     const { centerId } = site
+    const signer = await signerNow(site, books)
     const { titleId, scheme, requestHash, requestId } = registration
     const releaseKey = openReleaseKey(site, release)
     const ephemeralSecret = site.powers.random(32)
     try {
-      return site.vault.sign(
-        encodeRelease,
+      return encodeRelease(
         { centerId, release: release.release, requestHash, requestId, scheme, titleId },
         {
-          publisher: site.vault.sign(encodePublisher, {
-            centerId,
-            issued: publisher.added,
-            name: publisher.name,
-            sealKey: fromHex(publisher.sealKey),
-            signKey: fromHex(publisher.signKey)
-          }),
+          publisher: encodePublisher(
+            {
+              centerId,
+              issued: publisher.added,
+              name: publisher.name,
+              sealKey: fromHex(publisher.sealKey),
+              signKey: fromHex(publisher.signKey)
+            },
+            signer
+          ),
           sealedReleaseKey: sealReleaseKey(
             fromHex(publisher.sealKey),
             { centerId, titleId, release: release.release, scheme },
             releaseKey,
             ephemeralSecret
           )
-        }
+        },
+        signer
       )
     } finally {
       wipe(releaseKey, ephemeralSecret)

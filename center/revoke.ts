@@ -4,11 +4,12 @@
  */
 import { fromHex, hex, utf8 } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
+import type { Signer } from '../formats/frame.js'
 import type { VerifiedRequest } from '../formats/records/request.js'
 import { encodeRevocations, type Revocation } from '../formats/records/revocations.js'
 import { checkId } from './names.js'
-import { centerRow, type Site } from './site.js'
-import type { Books, Tables } from './store.js'
+import { centerRow, signerNow, type Site } from './site.js'
+import type { Books, Ending, Tables } from './store.js'
 
 /** Bound of the list itself (formats/records/revocations.ts). */
 const MAX_ENTRIES = 20_000
@@ -38,30 +39,51 @@ export async function revoke(
   return site.store.transaction(async books => {
     const before = await revocationOf(books, kind, id, release)
     if (before !== undefined) return before.sequence
-    const center = await centerRow(books)
-    const revoked = site.powers.now()
-    const sequence = center.revocationSequence + 1
-    await books.insertInto('revocations').values({ sequence, kind, id, release, revoked }).execute()
-    // The copy itself is gone: ordering it again is buying it again, under another id.
-    if (kind === 'grant')
-      await books
-        .updateTable('grants')
-        .set({ revoked: 1, ending: 'revoked' })
-        .where('grantId', '=', id)
-        .execute()
-    const revocationList = await signList(site, books, sequence, revoked)
-    await books.updateTable('center').set({ revocationSequence: sequence, revocationList }).execute()
-    return sequence
+    const now = site.powers.now()
+    return kind === 'grant'
+      ? endGrant(site, books, id, 'revoked', now)
+      : list(site, books, { kind, id, release }, now)
   })
 }
 
-/** The list of a new center: number 1, empty. */
-export const firstList = (
-  { vault, centerId }: Pick<Site, 'vault' | 'centerId'>,
-  issued: number
-): Uint8Array => vault.sign(encodeRevocations, { centerId, entries: [], issued, sequence: 1 })
+async function list(
+  site: Site,
+  books: Books,
+  entry: Pick<Tables['revocations'], 'kind' | 'id' | 'release'>,
+  revoked: number
+): Promise<number> {
+  const { revocationSequence } = await centerRow(books)
+  await books
+    .insertInto('revocations')
+    .values({ ...entry, sequence: revocationSequence + 1, revoked })
+    .execute()
+  return publishList(site, books, revoked)
+}
 
-async function signList(site: Site, books: Books, sequence: number, issued: number): Promise<Uint8Array> {
+/** A copy is held no longer: ordering it again is buying it again, under another id. @returns The list's number. */
+export async function endGrant(
+  site: Site,
+  books: Books,
+  grantId: string,
+  ending: Ending,
+  now: number
+): Promise<number> {
+  await books.updateTable('grants').set({ revoked: 1, ending }).where('grantId', '=', grantId).execute()
+  return list(site, books, { kind: 'grant', id: grantId, release: null }, now)
+}
+
+/** The list of a new center: number 1, empty. */
+export const firstList = (centerId: Uint8Array, signer: Signer, issued: number): Uint8Array =>
+  encodeRevocations({ centerId, entries: [], issued, sequence: 1 }, signer)
+
+/**
+ * Sign the list as it is now, under the next number.
+ *
+ * @throws CofferError COFFER_REQUEST_REFUSED when it is full.
+ */
+export async function publishList(site: Site, books: Books, issued: number): Promise<number> {
+  const center = await centerRow(books)
+  const sequence = center.revocationSequence + 1
   const rows = await books.selectFrom('revocations').selectAll().orderBy('sequence').execute()
   if (rows.length > MAX_ENTRIES) {
     throw new CofferError('COFFER_REQUEST_REFUSED', 'The revocation list is full.', {
@@ -75,7 +97,13 @@ async function signList(site: Site, books: Books, sequence: number, issued: numb
     id: kind === 'title' ? utf8(id) : fromHex(id),
     ...(release !== null && { release })
   }))
-  return site.vault.sign(encodeRevocations, { centerId: site.centerId, entries, issued, sequence })
+  const { centerId } = site
+  const revocationList = encodeRevocations(
+    { centerId, entries, issued, sequence },
+    await signerNow(site, books)
+  )
+  await books.updateTable('center').set({ revocationSequence: sequence, revocationList }).execute()
+  return sequence
 }
 
 /** The revocation that covers this, if any. @param release - null: only one of the whole. */

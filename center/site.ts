@@ -1,6 +1,8 @@
 /** What every procedure of the center works with: who it is, its keys, its books, clock and randomness. */
 import { equalBytes, hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
+import type { Signer } from '../formats/frame.js'
+import { openRoots } from '../formats/records/root.js'
 import type { Powers } from './powers.js'
 import type { Books, Store, Tables } from './store.js'
 import type { Vault } from './vault.js'
@@ -15,6 +17,12 @@ export interface Site {
 /** The center's own row. Read it in every transaction: another process may have changed it. */
 export const centerRow = (books: Books): Promise<Tables['center']> =>
   books.selectFrom('center').selectAll().executeTakeFirstOrThrow()
+
+/** Who signs for the center now: the first key of the newest root record, which another process may have added. */
+export async function signerNow({ vault }: Pick<Site, 'vault'>, books: Books): Promise<Signer> {
+  const { keys } = openRoots(await rootRecords(books))
+  return vault.signer(keys[0]!)
+}
 
 /** Every root record, first to newest. */
 export async function rootRecords(books: Books): Promise<Uint8Array[]> {

@@ -94,7 +94,7 @@ export interface Tables {
   /** Every request that was answered, with the answer's bytes, so that a repeated one gets the same. */
   requests: {
     requestId: string
-    kind: 'order' | 'registration'
+    kind: 'order' | 'return' | 'registration'
     requestHash: string
     /** userId, or the publisher's `signKey`. */
     signer: string

@@ -1,31 +1,14 @@
 /**
- * The vault: the center's own keys, and everything that is computed with them.
- *
- *     vault/                       mode 0700, every file 0600 and 32 raw bytes
- *       signing                    Ed25519 seed: roots, grants, answers, certificates, revocation lists
- *       storage                    wraps title keys (Kd) and encrypts answers before they go into the database
- *       epoch-1/certification      certification master of the epoch, from which every KEYc is derived
- *       epoch-1/master             KM of the epoch, from which every Ku and Ka is derived
- *
- * Those bytes never leave this file. Callers get what is derived from them for one user, medium or release, and
- * signed records; so a vault in another process or device is another implementation of {@link Vault}.
+ * The vault: everything that is computed with the center's own keys. Where those are kept is its {@link KeyStore}'s
+ * affair; callers get what is derived from them for one user, medium or release, and signed records.
  */
-import { chmod, mkdir, open, readdir, readFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
-import { concat, wipe } from '../formats/bytes.js'
+import { concat, equalBytes, hex, wipe } from '../formats/bytes.js'
 import { deriveCertificationKey, deriveMasterMediumKey, deriveMediumKey } from '../formats/derive.js'
 import { enc } from '../formats/encode.js'
 import { CofferError } from '../formats/errors.js'
-import {
-  aes256GcmOpen,
-  aes256GcmSeal,
-  Ed25519Signer,
-  GCM_NONCE_BYTES,
-  hkdfExpand512,
-  unwrapKey,
-  wrapKey
-} from '../formats/primitives.js'
-import { flushFolder } from './files.js'
+import type { Signer } from '../formats/frame.js'
+import { aes256GcmOpen, aes256GcmSeal, GCM_NONCE_BYTES, unwrapKey, wrapKey } from '../formats/primitives.js'
+import { expandWith, kindOf, type KeyStore } from './keystore.js'
 import type { Random } from './powers.js'
 
 /** Whose and when: enters every derived key. */
@@ -36,14 +19,8 @@ export interface Epoch {
 
 /** Every key that is returned is fresh; the caller wipes it. */
 export interface Vault {
-  /** Ed25519 public key, 32 bytes. */
-  readonly signKey: Uint8Array
-
-  /** Build a record with one of the `encode...` functions of formats/, whose last argument is who signs. */
-  sign<A extends readonly unknown[]>(
-    encode: (...args: readonly [...A, signer: Ed25519Signer]) => Uint8Array,
-    ...args: A
-  ): Uint8Array
+  /** Who signs with this key of the center. @throws CofferError COFFER_CENTER_UNTRUSTED when it is not here. */
+  signer(publicKey: Uint8Array): Signer
 
   /** KEYc of one user and medium. */
   certificationKey(at: Epoch, userId: Uint8Array, mediumId: Uint8Array): Uint8Array
@@ -67,52 +44,41 @@ export interface Vault {
   /** @throws Error for bytes of another request or vault. */
   openStoredAnswer(requestId: Uint8Array, stored: Uint8Array): Uint8Array
 
-  /** Wipe the keys. */
+  /** Whether a signing key's private half is here. */
+  holds(publicKey: Uint8Array): boolean
+  /** Make a signing key. @returns Its public half. */
+  makeSigner(random: Random): Promise<Uint8Array>
+  /** Destroy a signing key; no matter if it is gone. */
+  removeSigner(publicKey: Uint8Array): Promise<void>
+  /** Make the masters of an epoch; no matter if they are there. */
+  makeEpoch(epoch: number, random: Random): Promise<void>
+  /** Wipe what is in memory. */
   close(): void
 }
 
-const KEY_BYTES = 32
 const NO_BYTES = new Uint8Array(0)
+const FIRST_SIGNER = 'signing'
+const STORAGE = 'storage'
 
-/** Make the keys of a new center, epoch 1. @param folder - Must not exist yet. */
-export async function createVault(folder: string, random: Random): Promise<Vault> {
-  await mkdir(folder, { mode: 0o700 })
-  await chmod(folder, 0o700) // whatever the umask
-  await writeKey(join(folder, 'signing'), random)
-  await writeKey(join(folder, 'storage'), random)
-  await mkdir(join(folder, 'epoch-1'), { mode: 0o700 })
-  await writeKey(join(folder, 'epoch-1', 'certification'), random)
-  await writeKey(join(folder, 'epoch-1', 'master'), random)
-  await flushFolder(join(folder, 'epoch-1'))
-  await flushFolder(folder)
-  return openVault(folder)
+/** Fill a new store with the keys of a new center, epoch 1. @returns The vault, and the public half of its signing key. */
+export async function createVault(
+  store: KeyStore,
+  random: Random
+): Promise<{ readonly vault: Vault; readonly signKey: Uint8Array }> {
+  await store.make(FIRST_SIGNER, 'sign', random)
+  await store.make(STORAGE, 'mac', random)
+  const vault = openVault(store)
+  await vault.makeEpoch(1, random)
+  return { vault, signKey: store.publicKey(FIRST_SIGNER) }
 }
 
-/** @throws CofferError COFFER_FILE_MISSING, COFFER_HOST_UNSAFE when other accounts may read it. */
-export async function openVault(folder: string): Promise<Vault> {
-  await refuseShared(folder)
-  const signingSeed = await readKey(join(folder, 'signing'))
-  const signer = new Ed25519Signer(signingSeed)
-  wipe(signingSeed)
-  const storageKey = await readKey(join(folder, 'storage'))
-  const masters = new Map<number, { certification: Uint8Array; master: Uint8Array }>()
-  for (const name of await readdir(folder)) {
-    const epoch = /^epoch-([1-9]\d{0,8})$/.exec(name)?.[1]
-    if (epoch === undefined) continue
-    masters.set(Number(epoch), {
-      certification: await readKey(join(folder, name, 'certification')),
-      master: await readKey(join(folder, name, 'master'))
-    })
-  }
-
-  const mastersOf = (epoch: number) => {
-    const found = masters.get(epoch)
-    if (found === undefined) throw new Error(`internal: the vault has no keys of epoch ${epoch}`)
-    return found
-  }
+/** @param store - Closed with the vault. */
+export function openVault(store: KeyStore): Vault {
+  const masters = (name: 'certification' | 'master', epoch: number) => (info: Uint8Array) =>
+    expandWith(store, `epoch-${epoch}/${name}`, info)
 
   const withStorageKey = <T>(info: Uint8Array, use: (key: Uint8Array) => T): T => {
-    const key = hkdfExpand512(storageKey, info)
+    const key = expandWith(store, STORAGE, info)
     try {
       return use(key)
     } finally {
@@ -120,15 +86,26 @@ export async function openVault(folder: string): Promise<Vault> {
     }
   }
 
+  const nameOf = (publicKey: Uint8Array): string | undefined =>
+    store.names().find(name => kindOf(name) === 'sign' && equalBytes(store.publicKey(name), publicKey))
+  const signers = new Map<string, Signer>()
+
   return {
-    signKey: signer.publicKey,
-    sign: (encode, ...args) => encode(...args, signer),
+    signer(publicKey) {
+      const known = signers.get(hex(publicKey))
+      if (known !== undefined) return known
+      const name = nameOf(publicKey)
+      if (name === undefined) throw keyMissing(publicKey)
+      const signer: Signer = { publicKey, sign: message => store.sign(name, message) }
+      signers.set(hex(publicKey), signer)
+      return signer
+    },
     certificationKey: ({ centerId, epoch }, userId, mediumId) =>
-      deriveCertificationKey(mastersOf(epoch).certification, centerId, epoch, userId, mediumId),
+      deriveCertificationKey(masters('certification', epoch), centerId, epoch, userId, mediumId),
     mediumKey: ({ centerId, epoch }, mediumId) =>
-      deriveMediumKey(mastersOf(epoch).master, centerId, epoch, mediumId),
+      deriveMediumKey(masters('master', epoch), centerId, epoch, mediumId),
     masterMediumKey: ({ centerId, epoch }, titleId, release) =>
-      deriveMasterMediumKey(mastersOf(epoch).master, centerId, epoch, titleId, release),
+      deriveMasterMediumKey(masters('master', epoch), centerId, epoch, titleId, release),
     wrapStoredTitleKey: (titleId, release, titleKey) =>
       withStorageKey(enc('stored-title-key', titleId, release), key => wrapKey(key, titleKey)),
     unwrapStoredTitleKey: (titleId, release, stored) =>
@@ -153,52 +130,33 @@ export async function openVault(folder: string): Promise<Vault> {
         if (answer === undefined) throw new Error('internal: a stored answer does not open')
         return answer
       }),
+    holds: publicKey => nameOf(publicKey) !== undefined,
+    async makeSigner(random) {
+      const numbers = store.names().flatMap(name => /^signing-(\d+)$/.exec(name)?.[1] ?? [])
+      const name = `signing-${Math.max(1, ...numbers.map(Number)) + 1}`
+      await store.make(name, 'sign', random)
+      return store.publicKey(name)
+    },
+    async removeSigner(publicKey) {
+      signers.delete(hex(publicKey))
+      const name = nameOf(publicKey)
+      if (name !== undefined) await store.remove(name)
+    },
+    async makeEpoch(epoch, random) {
+      const there = store.names()
+      for (const name of [`epoch-${epoch}/certification`, `epoch-${epoch}/master`])
+        if (!there.includes(name)) await store.make(name, 'mac', random)
+    },
     close() {
-      wipe(storageKey)
-      for (const { certification, master } of masters.values()) wipe(certification, master)
+      signers.clear()
+      store.close()
     }
   }
 }
 
-async function writeKey(path: string, random: Random): Promise<void> {
-  const key = random(KEY_BYTES)
-  const file = await open(path, 'wx', 0o600)
-  try {
-    await file.writeFile(key)
-    await file.sync()
-  } finally {
-    await file.close()
-    wipe(key)
-  }
-}
-
-async function readKey(path: string): Promise<Uint8Array> {
-  const bytes = await readFile(path).catch((cause: unknown) => {
-    throw incomplete(path, `it cannot be read (${(cause as NodeJS.ErrnoException).code})`)
-  })
-  if (bytes.length !== KEY_BYTES) throw incomplete(path, `it has ${bytes.length} bytes`)
-  const key = new Uint8Array(bytes)
-  wipe(bytes)
-  return key
-}
-
-/** A vault restored from a backup easily ends up readable by everyone on the machine. */
-async function refuseShared(folder: string): Promise<void> {
-  if (process.platform === 'win32') return // there the folder's access list decides, which mode bits do not show
-  const { mode } = await stat(folder).catch((cause: unknown) => {
-    throw incomplete(folder, `it cannot be read (${(cause as NodeJS.ErrnoException).code})`)
-  })
-  if ((mode & 0o077) === 0) return
-  throw new CofferError('COFFER_HOST_UNSAFE', `Other accounts may read the keys in ${folder}.`, {
-    expected: 'mode 700',
-    found: `mode ${(mode & 0o777).toString(8)}`,
-    hint: `Close it with: chmod -R go= ${folder}`
-  })
-}
-
-const incomplete = (path: string, found: string) =>
-  new CofferError('COFFER_FILE_MISSING', `Cannot open the vault: ${path}: ${found}.`, {
-    expected: `a key file of ${KEY_BYTES} bytes`,
-    found,
+const keyMissing = (publicKey: Uint8Array) =>
+  new CofferError('COFFER_CENTER_UNTRUSTED', 'Vault and database do not belong together.', {
+    expected: `the signing key ${hex(publicKey)}, which the center's newest root record names`,
+    found: 'a vault without it',
     hint: "Restore the center's folder, vault and database together, from a backup."
   })

@@ -36,17 +36,22 @@ function orHint<T>(hint: string, open: () => T): T {
   }
 }
 
+/** EXP under a secret that may be in a device, which never gives it out. @returns 32 bytes. */
+export type Expand = (info: Uint8Array) => Uint8Array
+
+const expandWith = (secret: Uint8Array | Expand, info: Uint8Array): Uint8Array =>
+  secret instanceof Uint8Array ? hkdfExpand512(secret, info) : secret(info)
+
 // Embodiment 1: the certificate
 
-/** KEYc. @param certificationMaster - The center's 32-byte secret of one epoch. */
+/** KEYc. @param certificationMaster - The center's 32-byte secret of one epoch, or EXP under it. */
 export const deriveCertificationKey = (
-  certificationMaster: Uint8Array,
+  certificationMaster: Uint8Array | Expand,
   centerId: Uint8Array,
   epoch: number,
   userId: Uint8Array,
   mediumId: Uint8Array
-): Uint8Array =>
-  hkdfExpand512(certificationMaster, enc('certification-key', centerId, epoch, userId, mediumId))
+): Uint8Array => expandWith(certificationMaster, enc('certification-key', centerId, epoch, userId, mediumId))
 
 /** CS at the center, CS' at the buyer: FIG. 5 as AES-256-CMAC, 16 bytes. */
 export const computeCertificate = (certificationKey: Uint8Array, binding: Binding): Uint8Array =>
@@ -113,22 +118,22 @@ export function unwrapTitleKey(
 
 // Embodiment 2: the conversion keys
 
-/** Ku. @param masterKey - KM, the center's 32-byte secret of one epoch. */
+/** Ku. @param masterKey - KM, the center's 32-byte secret of one epoch, or EXP under it. */
 export const deriveMediumKey = (
-  masterKey: Uint8Array,
+  masterKey: Uint8Array | Expand,
   centerId: Uint8Array,
   epoch: number,
   mediumId: Uint8Array
-): Uint8Array => hkdfExpand512(masterKey, enc('medium-key', centerId, epoch, mediumId))
+): Uint8Array => expandWith(masterKey, enc('medium-key', centerId, epoch, mediumId))
 
 /** Ka. */
 export const deriveMasterMediumKey = (
-  masterKey: Uint8Array,
+  masterKey: Uint8Array | Expand,
   centerId: Uint8Array,
   epoch: number,
   titleId: string,
   release: number
-): Uint8Array => hkdfExpand512(masterKey, enc('master-medium-key', centerId, epoch, titleId, release))
+): Uint8Array => expandWith(masterKey, enc('master-medium-key', centerId, epoch, titleId, release))
 
 /**
  * The key that stands where the seed encrypts with Mid alone, 64 bytes.

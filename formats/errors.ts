@@ -53,6 +53,7 @@ export const ERROR_CODES = {
   COFFER_PUBLISHER_UNTRUSTED: 77,
   COFFER_EXPIRED: 77,
   COFFER_NOT_YET_VALID: 77,
+  COFFER_CLOCK_SET_BACK: 77, // the clock is behind a time that has passed
   COFFER_REVOKED: 77,
   COFFER_REVOCATIONS_MISSING: 77, // the medium must carry its revocation list
   COFFER_LOADER_TOO_OLD: 77,
@@ -68,6 +69,8 @@ export const ERROR_CODES = {
   COFFER_ANSWER_MISMATCH: 77, // an answer that belongs to another request
   COFFER_PERMISSION_NEEDED: 77, // a title asks for what the person has not granted
   COFFER_ENGINE_UNSUITABLE: 77, // a title names an engine other than the one asked for
+  COFFER_VAULT_LOCKED: 77, // the center's keys need a passphrase, key file or PIN
+  COFFER_RETURNED: 77, // the medium has given this copy up
   COFFER_HOST_UNSAFE: 77, // the process is traced, inspected or would write memory to disk
 
   // 124, 130, 137: a running title was ended

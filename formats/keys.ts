@@ -42,6 +42,9 @@ export const wipeKeys = (keys: KeyPairs): void => wipe(keys.signSeed, keys.sealS
 /** What a user's saves are sealed under, 32 bytes: for himself alone, whoever licenses the title. @param seed - As above. */
 export const deriveSaveSecret = (seed: Uint8Array): Uint8Array => hkdfExpand512(seed, enc('user-save'))
 
+/** What authenticates a user's marks: 32 bytes, from his seed. */
+export const deriveMarkSecret = (seed: Uint8Array): Uint8Array => hkdfExpand512(seed, enc('user-marks'))
+
 /** `userId`, 32 bytes. */
 export const userIdOf = ({ signKey, sealKey }: PublicKeys): Uint8Array =>
   sha256(enc('user-id', signKey, sealKey))

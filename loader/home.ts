@@ -6,6 +6,7 @@
  *     centers/<centerId>/roots     the center's root records, first to newest
  *     centers/<centerId>/url       where it listens
  *     centers/<centerId>/revocations   newest list seen anywhere
+ *     centers/<centerId>/marks     times that have passed, copies given up (marks.ts)
  *     permissions.json             what the person allowed, by title and release
  */
 import envPaths from 'env-paths'
@@ -14,6 +15,7 @@ import { equalBytes, hex, utf8, utf8Decode, wipe } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import {
   deriveKeys,
+  deriveMarkSecret,
   deriveSaveSecret,
   formatPublicKeys,
   formatSecretKey,
@@ -27,9 +29,10 @@ import { MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_REVOCATIONS_BYTES } from '../fo
 import { encode } from '../formats/msgpack.js'
 import { sha256 } from '../formats/primitives.js'
 import { openRevocations, type Revocations } from '../formats/records/revocations.js'
-import { openRoots, type Center } from '../formats/records/root.js'
+import { openRoots, rootHash, type Center } from '../formats/records/root.js'
 import { bytes, decodeAs, list, map } from '../formats/shape.js'
 import { inspectFile, listFolder, makeFolder, readFile, writeFile } from './files.js'
+import { NO_MARKS, readMarks, writeMarks, type Marks, type MarksPlace } from './marks.js'
 import type { Powers } from './powers.js'
 import { remembering } from './remember.js'
 
@@ -54,12 +57,15 @@ export class UserKeys implements Keys {
   readonly signKey: Uint8Array
   readonly sealKey: Uint8Array
   readonly userId: Uint8Array
+  /** Secret, 32 bytes: marks are authenticated under keys derived from it. */
+  readonly markSecret: Uint8Array
   /** Secret, 32 bytes: saves are sealed under keys derived from it. */
   readonly saveSecret: Uint8Array
   readonly #opened = new Map<string, Uint8Array>()
 
-  constructor({ signer, recipient, signKey, sealKey }: Keys, saveSecret: Uint8Array) {
+  constructor({ signer, recipient, signKey, sealKey }: Keys, saveSecret: Uint8Array, markSecret: Uint8Array) {
     this.saveSecret = saveSecret
+    this.markSecret = markSecret
     this.signer = signer
     this.recipient = recipient
     this.signKey = signKey
@@ -93,11 +99,14 @@ export class UserKeys implements Keys {
 }
 
 const MAX_OPENED = 64
+/** Returns that are on their way at one time. */
+const MAX_RETURNED = 1000
 
 export class Home {
   readonly folder: string
   #centers: readonly PinnedCenter[] | undefined
   #userKeys: UserKeys | undefined
+  readonly #roots = new Map<string, readonly Uint8Array[]>()
 
   /** Nothing is read or created until it is needed. */
   constructor(folder?: string) {
@@ -114,7 +123,7 @@ export class Home {
       this.#userKeys = withKeyFile(
         'user',
         this.userKeyFile,
-        (keys, seed) => new UserKeys(keys, deriveSaveSecret(seed))
+        (keys, seed) => new UserKeys(keys, deriveSaveSecret(seed), deriveMarkSecret(seed))
       )
     }
     return this.#userKeys
@@ -135,7 +144,9 @@ export class Home {
     this.#centers ??= listFolder(join(this.folder, 'centers')).flatMap(name => {
       const packed = readFile(this.#centerFile(name, 'roots'), MAX_ANSWER_BYTES)
       if (packed === undefined) return []
-      const center = openRoots(decodeRoots(packed))
+      const roots = decodeRoots(packed)
+      this.#roots.set(name, roots)
+      const center = openRoots(roots)
       if (hex(center.centerId) !== name) throw damagedPin(this.#centerFile(name, 'roots'))
       const url = readFile(this.#centerFile(name, 'url'), 2048)
       return [{ ...center, url: url === undefined ? undefined : utf8Decode(url).trim() }]
@@ -162,18 +173,45 @@ export class Home {
     )
   }
 
-  /** Pin a center, or take newer root records of one that is pinned. An older chain never replaces a newer one. */
+  /**
+   * Pin a center, or take newer root records of one that is pinned. An older chain never replaces a newer one.
+   *
+   * @throws CofferError COFFER_CENTER_UNTRUSTED for a chain that does not follow from the pinned one.
+   */
   pin(roots: readonly Uint8Array[], url?: string): PinnedCenter {
-    const center = openRoots(roots)
+    const center = this.#newest(roots, url)
     const name = hex(center.centerId)
-    const known = this.center(center.centerId)
     makeFolder(join(this.folder, 'centers', name), 0o700)
-    if (known === undefined || center.sequence > known.sequence) {
-      writeFile(this.#centerFile(name, 'roots'), encodeRoots(roots), 0o600)
-    }
+    if (this.roots(center) === roots) writeFile(this.#centerFile(name, 'roots'), encodeRoots(roots), 0o600)
     if (url !== undefined) writeFile(this.#centerFile(name, 'url'), utf8(`${url}\n`), 0o600)
-    this.#centers = undefined
-    return this.center(center.centerId)!
+    return center
+  }
+
+  /**
+   * Take newer root records of a pinned center, from wherever they come. Those of others, and those that do not follow
+   * from the pinned ones, are left alone. A home that cannot be written follows until the program ends.
+   */
+  follow(roots: readonly Uint8Array[]): void {
+    if (this.center(rootHash(roots[0]!)) === undefined) return
+    try {
+      this.pin(roots)
+    } catch (error) {
+      if (!(error instanceof CofferError)) throw error
+    }
+  }
+
+  /** Check a chain and make it the one that counts if it is newer than what is known. */
+  #newest(roots: readonly Uint8Array[], url: string | undefined): PinnedCenter {
+    const offered = openRoots(roots)
+    const known = this.center(offered.centerId)
+    if (known !== undefined) refuseFork(this.roots(known), roots)
+    const isNewer = known === undefined || offered.sequence > known.sequence
+    const center = { ...(isNewer ? offered : known), url: url ?? known?.url }
+    if (isNewer) this.#roots.set(hex(center.centerId), roots)
+    this.#centers = [...this.centers().filter(other => other !== known), center].sort((a, b) =>
+      hex(a.centerId) < hex(b.centerId) ? -1 : 1
+    )
+    return center
   }
 
   /** The newest revocation list of a center that this person's programs ever saw. */
@@ -198,6 +236,44 @@ export class Home {
       // A home on a read-only disk still runs titles.
       if (!(error instanceof CofferError)) throw error
     }
+  }
+
+  /** What this person's programs remember of a center's times and of copies that were given up. */
+  marks(centerId: Uint8Array): Marks {
+    const place = this.#marksPlace(centerId)
+    return place === undefined ? NO_MARKS : readMarks(place)
+  }
+
+  /** Change them. Failing to is no reason not to go on: a home on a read-only disk still runs titles. */
+  remark(centerId: Uint8Array, change: (marks: Marks) => Marks): void {
+    const place = this.#marksPlace(centerId)
+    if (place === undefined) return
+    try {
+      writeMarks(place, change(readMarks(place)))
+    } catch (error) {
+      if (!(error instanceof CofferError)) throw error
+    }
+  }
+
+  /** A copy was given up: no matter what a medium says, it does not run any more. */
+  rememberReturned(centerId: Uint8Array, grantId: Uint8Array): void {
+    this.remark(centerId, marks => ({
+      ...marks,
+      returned: [...marks.returned, grantId].slice(-MAX_RETURNED)
+    }))
+  }
+
+  /** The center's list names it now. */
+  forgetReturned(centerId: Uint8Array, grantId: Uint8Array): void {
+    this.remark(centerId, marks => ({
+      ...marks,
+      returned: marks.returned.filter(id => !equalBytes(id, grantId))
+    }))
+  }
+
+  #marksPlace(centerId: Uint8Array): MarksPlace | undefined {
+    const user = this.userKeys()
+    return user && { path: this.#centerFile(hex(centerId), 'marks'), secret: user.markSecret, of: [centerId] }
   }
 
   permissions(titleId: string, release: number): readonly string[] {
@@ -228,9 +304,30 @@ export class Home {
     }
   }
 
+  /** The root records of a pinned center, first to newest. */
+  roots(center: Center): readonly Uint8Array[] {
+    this.centers() // reads them
+    return this.#roots.get(hex(center.centerId)) ?? []
+  }
+
   #centerFile(name: string, file: string): string {
     return join(this.folder, 'centers', name, file)
   }
+}
+
+/** Whoever stole a key can write a chain of his own, as long as he likes: the one that was seen first goes on counting. */
+function refuseFork(known: readonly Uint8Array[], offered: readonly Uint8Array[]): void {
+  const common = Math.min(known.length, offered.length)
+  if (known.slice(0, common).every((record, index) => equalBytes(record, offered[index]!))) return
+  throw new CofferError(
+    'COFFER_CENTER_UNTRUSTED',
+    "These root records do not follow from the center's that are known here.",
+    {
+      expected: 'the root records that are known, and newer ones after them',
+      found: 'others in their place',
+      hint: 'One of the keys of this center may be stolen. Ask the seller before you go on.'
+    }
+  )
 }
 
 /** @throws CofferError COFFER_FILE_MISSING, COFFER_ENCODING. */

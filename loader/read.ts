@@ -20,6 +20,8 @@ export interface ClaimedLicense {
   readonly name: string
   readonly grantBytes: Uint8Array
   readonly revocationsBytes: Uint8Array | undefined
+  /** A return on its way. */
+  readonly returnBytes?: Uint8Array | undefined
 }
 
 /** @throws CofferError COFFER_TITLE_MISSING, COFFER_RECORD_*, COFFER_ENCODING, COFFER_PAYLOAD_TRUNCATED. */
@@ -92,7 +94,9 @@ export function readLicense(root: string, titleId: string, userId?: Uint8Array):
   const paths = mediumPaths(root)
   const name = licenseName(root, titleId, userId)
   const grantBytes = readFile(paths.grant(name), MAX_RECORD_BYTES)
+  const returnBytes = readFile(paths.returned(name), MAX_RECORD_BYTES)
   if (grantBytes === undefined) {
+    if (returnBytes !== undefined) throw givenUp(titleId)
     const there = listTitles(root).some(title => title.titleId === titleId)
     if (!there) throw noTitle(paths.grant(titleId), titleId, root)
     throw new CofferError('COFFER_GRANT_MISSING', `There is no grant for ${titleId} on this medium.`, {
@@ -101,8 +105,16 @@ export function readLicense(root: string, titleId: string, userId?: Uint8Array):
       hint: `Order it with "coffer copy <master> ${root} --title ${titleId}"; a title bought before costs nothing again.`
     })
   }
-  return { titleId, name, grantBytes, revocationsBytes: readFile(paths.revocations, MAX_COLLECTION_BYTES) }
+  const revocationsBytes = readFile(paths.revocations, MAX_COLLECTION_BYTES)
+  return { titleId, name, grantBytes, revocationsBytes, returnBytes }
 }
+
+export const givenUp = (titleId: string): CofferError =>
+  new CofferError('COFFER_RETURNED', `This medium has given up its copy of ${titleId}.`, {
+    expected: 'a copy that is held',
+    found: 'one that was returned or transferred',
+    hint: `If that was interrupted, repeat "coffer return" or "coffer transfer". Otherwise order ${titleId} again.`
+  })
 
 /** The sealed title that a grant is for. @throws CofferError COFFER_TITLE_MISSING and what {@link openTitleFile} throws. */
 export const readTitle = (root: string, grant: VerifiedGrant): OpenTitle =>

@@ -16,23 +16,20 @@ import {
   type Binding
 } from '../formats/derive.js'
 import { CofferError } from '../formats/errors.js'
+import { parseFrame } from '../formats/frame.js'
+import { MAX_RECORD_BYTES } from '../formats/limits.js'
 import { isBearer } from '../formats/records/fields.js'
 import { openGrant, type VerifiedGrant } from '../formats/records/grant.js'
 import { LOADER_LEVEL, type ParsedManifest } from '../formats/records/manifest.js'
-import {
-  decodeCollection,
-  findRevocation,
-  openRevocations,
-  type Revocations
-} from '../formats/records/revocations.js'
+import { openReturn } from '../formats/records/return.js'
+import { findRevocation, type Revocations } from '../formats/records/revocations.js'
 import type { Center } from '../formats/records/root.js'
+import { CLOCK_TOLERANCE, timeFor } from './clock.js'
 import type { Home, UserKeys } from './home.js'
 import { describeChange, type MeasuredMedium } from './medium/measure.js'
-import type { ClaimedLicense } from './read.js'
+import { givenUp, type ClaimedLicense } from './read.js'
 import { remembering } from './remember.js'
-
-/** Clocks of buyers may be this much behind the center's, in seconds. */
-const CLOCK_TOLERANCE = 24 * 60 * 60
+import { followRoots, listOf } from './travel.js'
 
 declare const signed: unique symbol
 /** A grant that a pinned center signed. Only {@link authenticate} makes one. */
@@ -75,8 +72,10 @@ export type CheckedLicense = {
  *   COFFER_REVOCATIONS_MISSING.
  */
 export function authenticate(claimed: ClaimedLicense, home: Home): SignedLicense {
+  followRoots(claimed.revocationsBytes, home)
   const opened = openGrantOnce(claimed.grantBytes, home.centers())
   if (opened === undefined) {
+    refuseFormerKey(claimed.grantBytes, home)
     throw new CofferError(
       'COFFER_CENTER_UNTRUSTED',
       `The grant for ${claimed.titleId} is from a center not trusted here.`,
@@ -99,10 +98,42 @@ export function authenticate(claimed: ClaimedLicense, home: Home): SignedLicense
       }
     )
   }
+  refuseReturned(claimed, grant, home)
   return { grant, center, revocations: newestRevocations(claimed, grant, center, home) } as SignedLicense
 }
 
 const openGrantOnce = remembering(openGrant)
+
+/** @throws CofferError COFFER_RETURNED for a copy that was given up, on this medium or by this person. */
+function refuseReturned({ returnBytes }: ClaimedLicense, grant: VerifiedGrant, home: Home): void {
+  const { grantId, centerId, titleId } = grant
+  const isOnMedium = returnBytes !== undefined && equalBytes(readReturnClaim(returnBytes), grantId)
+  if (isOnMedium || home.marks(centerId).returned.some(id => equalBytes(id, grantId))) throw givenUp(titleId)
+}
+
+/** The copy that a return names; of one that is damaged, none. */
+function readReturnClaim(bytes: Uint8Array): Uint8Array {
+  try {
+    return openReturn(bytes).grantId
+  } catch (error) {
+    if (error instanceof CofferError) return new Uint8Array(0)
+    throw error
+  }
+}
+
+/** @throws CofferError COFFER_REVOKED when one of the center's own keys signed that it has revoked since. */
+function refuseFormerKey(grantBytes: Uint8Array, home: Home): void {
+  const { signatures } = parseFrame('grant', grantBytes, MAX_RECORD_BYTES)
+  const center = home
+    .centers()
+    .find(({ former }) => signatures.some(({ publicKey }) => former.some(key => equalBytes(key, publicKey))))
+  if (center === undefined) return
+  throw new CofferError('COFFER_REVOKED', `${center.name} has revoked the key that signed this grant.`, {
+    expected: `a grant signed by a key of its root record ${center.sequence}`,
+    found: 'one signed by a key that it no longer names',
+    hint: 'Order the title for this medium again with "coffer copy"; a title bought before costs nothing again.'
+  })
+}
 
 /** The newest list of those on the medium and at home. The medium must carry one as new as its grant. */
 function newestRevocations(
@@ -120,22 +151,6 @@ function newestRevocations(
   home.rememberRevocations(center, carried.revocations.sequence, carried.bytes, atHome?.sequence ?? 0)
   return atHome !== undefined && atHome.sequence > carried.revocations.sequence ? atHome : carried.revocations
 }
-
-/** One center's list among those that a medium or master carries; lists of other centers are not ours to judge. */
-export function listOf(
-  center: Center,
-  collection: Uint8Array | undefined
-): { revocations: Revocations; bytes: Uint8Array } | undefined {
-  return collection && listOnce(collection, center)
-}
-
-const listOnce = remembering((collection: Uint8Array, center: Center) => {
-  for (const bytes of decodeCollection(collection)) {
-    const opened = openRevocations(bytes, [center])
-    if (opened !== undefined) return { revocations: opened.revocations, bytes }
-  }
-  return undefined
-})
 
 const missingRevocations = (grant: VerifiedGrant, found: string) =>
   new CofferError(
@@ -192,7 +207,7 @@ export function recheck(
   const { grant } = license
   checkTitle(grant, manifest)
   checkRevocations(license)
-  checkTime(grant, now)
+  checkTime(license, medium, home, now)
   const binding: Binding = { ...pick(grant), mediumId: medium.mediumId }
   const common = { grant, manifest, binding }
 
@@ -303,18 +318,15 @@ function checkRevocations({ grant, revocations }: SignedLicense): void {
   )
 }
 
-function checkTime({ expires, grace = 0, issued, kind, titleId }: VerifiedGrant, now: number): void {
+/** What ends needs to know the time; what does not never asks for it. */
+function checkTime(
+  { grant, revocations }: SignedLicense,
+  medium: MeasuredMedium,
+  home: Home,
+  now: number
+): void {
+  const { expires, grace = 0, issued, kind, titleId } = grant
   if (expires === undefined) return
-  if (now >= expires + grace) {
-    throw new CofferError('COFFER_EXPIRED', `The grant for this title ended on ${day(expires)}.`, {
-      expected: `a date before ${day(expires + grace)}`,
-      found: day(now),
-      hint:
-        kind === 'trial'
-          ? `Buy it with "coffer copy <master> <medium> --title ${titleId}".`
-          : `Order it again with "coffer copy <master> <medium> --title ${titleId}".`
-    })
-  }
   if (now < issued - CLOCK_TOLERANCE) {
     throw new CofferError(
       'COFFER_NOT_YET_VALID',
@@ -326,6 +338,18 @@ function checkTime({ expires, grace = 0, issued, kind, titleId }: VerifiedGrant,
       }
     )
   }
+  const time = timeFor(grant, revocations, medium, home, now)
+  if (time < expires + grace) return
+  throw new CofferError('COFFER_EXPIRED', `The grant for this title ended on ${day(expires)}.`, {
+    expected: `a date before ${day(expires + grace)}`,
+    found: time === now ? day(now) : `${day(time)}, which has passed already`,
+    hint: {
+      trial: `Buy it with "coffer copy <master> <medium> --title ${titleId}".`,
+      lease: `Order it again with "coffer copy <master> <medium> --title ${titleId}".`,
+      expiring: `Order it again with "coffer copy <master> <medium> --title ${titleId}".`,
+      perpetual: 'The center that made it is faulty; tell the seller.'
+    }[kind]
+  })
 }
 
 const day = (seconds: number): string =>

@@ -82,7 +82,7 @@ export class MediumSaves implements SaveStore, Disposable {
   constructor(
     paths: MediumPaths,
     titleId: string,
-    key: PayloadKey,
+    key: Pick<PayloadKey, 'saveRoot'>,
     powers: Powers,
     quotaBytes = DEFAULT_SAVE_BYTES,
     name = titleId

@@ -64,7 +64,9 @@ async function makeCodeCache(): Promise<void> {
       stdio: ['ignore', 'ignore', 'pipe']
     })
     if (status !== 0) throw new Error(`the run that fills the code cache ended with ${status}: ${stderr}`)
-    write(CACHE, readFileSync(made))
+    const data = readFileSync(made)
+    // With its digest: V8 does not look whether it is whole (loader/cli/start.cjs).
+    write(CACHE, Buffer.concat([data, createHash('sha256').update(data).digest()]))
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

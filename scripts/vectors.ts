@@ -32,7 +32,7 @@ import {
 import { enc } from '../formats/encode.js'
 import type { ErrorCode } from '../formats/errors.js'
 import { NO_ATTACHMENTS, signFrame } from '../formats/frame.js'
-import { deriveKeys, deriveSaveSecret, userIdOf } from '../formats/keys.js'
+import { deriveKeys, deriveMarkSecret, deriveSaveSecret, userIdOf } from '../formats/keys.js'
 import { Frontier, leafHash, nodeHash } from '../formats/merkle.js'
 import { encode } from '../formats/msgpack.js'
 import { encodePackageHead } from '../formats/package.js'
@@ -741,7 +741,15 @@ vector(
   'opens',
   'the file of lists that a medium carries',
   { root },
-  encodeCollection([revocations])
+  encodeCollection({ lists: [revocations] })
+)
+vector(
+  'revocation-lists-roots',
+  'revocation-lists',
+  'opens',
+  'the same with the root records of the center, whose key has been rotated',
+  { root },
+  encodeCollection({ lists: [revocations], roots: [[root, rotated]] })
 )
 vector(
   'revocation-lists-trailing',
@@ -749,7 +757,7 @@ vector(
   'COFFER_ENCODING',
   'a byte more',
   { root },
-  longer(encodeCollection([revocations]))
+  longer(encodeCollection({ lists: [revocations] }))
 )
 
 const ticket = { answered: NOW, centerId, chargedMinor: 900, currency: 'EUR', requestHash, requestId }
@@ -997,6 +1005,22 @@ derived(
   'Kd as a center keeps it in its database',
   { storageKey, titleId: TITLE, release: RELEASE, titleKey },
   wrapKey(hkdfExpand512(storageKey, enc('stored-title-key', TITLE, RELEASE)), titleKey)
+)
+const vaultKey = fixed('vault key')
+derived(
+  'vault-key',
+  'a key of the center in a locked vault, by its name',
+  { vaultKey, name: 'epoch-1/master', key: masterKey },
+  wrapKey(hkdfExpand512(vaultKey, enc('vault-key', 'epoch-1/master')), masterKey)
+)
+const markSecret = deriveMarkSecret(fixed('user'))
+derived('user-marks', "what authenticates a user's marks", { seed: fixed('user') }, markSecret)
+const marks = encode({ clock: NOW, returned: [fixed('grant', 16)], signed: NOW - 60 })
+derived(
+  'marks',
+  'the MAC of marks on a medium',
+  { markSecret, centerId, mediumId: medium, marks },
+  hkdfExpand512(markSecret, enc('marks', centerId, medium, marks))
 )
 const saveSecret = deriveSaveSecret(fixed('user'))
 derived('user-save', "the secret of a user's saves", { seed: fixed('user') }, saveSecret)

@@ -3,7 +3,7 @@
  * and the revocation list go to the medium; EMid(Ka), which only the copying needs, does not.
  */
 import { equalBytes } from '../bytes.js'
-import { parseFrame, signFrame, type SigningKey, verifyFrame } from '../frame.js'
+import { parseFrame, signFrame, type SigningKey, verifyFrame, verifySelfSigned } from '../frame.js'
 import { MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_REVOCATIONS_BYTES } from '../limits.js'
 import {
   bytes,
@@ -75,4 +75,15 @@ export function openAnswer(
     center,
     answer: { ...answer, ...decodeAs('answer attachments', attachmentsShape, frame.attachments) }
   }
+}
+
+/**
+ * The root records in an answer that nobody known signed. They prove themselves, or do not: nothing else of such an
+ * answer is believed.
+ *
+ * @throws CofferError COFFER_RECORD_*, COFFER_ENCODING.
+ */
+export function claimedRoots(bytes: Uint8Array): readonly Uint8Array[] {
+  const frame = verifySelfSigned(parseFrame('answer', bytes, MAX_ANSWER_BYTES))
+  return decodeAs('answer attachments', attachmentsShape, frame.attachments).roots
 }

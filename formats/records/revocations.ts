@@ -4,11 +4,11 @@
  */
 import { equalBytes, utf8 } from '../bytes.js'
 import { NO_ATTACHMENTS, parseFrame, signFrame, type SigningKey, verifyFrame } from '../frame.js'
-import { MAX_REVOCATIONS_BYTES } from '../limits.js'
+import { MAX_RECORD_BYTES, MAX_REVOCATIONS_BYTES } from '../limits.js'
 import { bytes, decodeAs, encodeAs, list, map, oneOf, optional, seconds, u32, type Infer } from '../shape.js'
 import { hash, release } from './fields.js'
 import { signerAmong } from './grant.js'
-import type { Center } from './root.js'
+import { MAX_ROOTS, type Center } from './root.js'
 
 const entry = map({
   /** titleId as UTF-8, or the 32 bytes of a user, medium or publisher key, or the 16 of a grant. */
@@ -70,13 +70,25 @@ export function findRevocation({ entries }: Revocations, subject: Subject): Revo
   )
 }
 
-/** The lists that a medium or master carries, one per center, as one file. */
-const collectionShape = map({ lists: list(bytes(1, MAX_REVOCATIONS_BYTES), 0, 64) })
+/**
+ * What a medium or master carries of its centers, as one file: the newest list of each, and their root records, so
+ * that whoever pinned a center long ago can follow to the key that signed.
+ */
+export interface Collection {
+  readonly lists: readonly Uint8Array[]
+  /** Chains of root records, each from the first to the newest. */
+  readonly roots?: readonly (readonly Uint8Array[])[]
+}
+
+const collectionShape = map({
+  lists: list(bytes(1, MAX_REVOCATIONS_BYTES), 0, 64),
+  roots: optional(list(list(bytes(1, MAX_RECORD_BYTES), 1, MAX_ROOTS), 1, 64))
+})
 export const MAX_COLLECTION_BYTES = 2 * MAX_REVOCATIONS_BYTES
 
-export const encodeCollection = (lists: readonly Uint8Array[]): Uint8Array =>
-  encodeAs('revocation lists', collectionShape, { lists })
+export const encodeCollection = ({ lists, roots = [] }: Collection): Uint8Array =>
+  encodeAs('revocation lists', collectionShape, { lists, ...(roots.length > 0 && { roots }) })
 
 /** @throws CofferError COFFER_ENCODING */
-export const decodeCollection = (packed: Uint8Array): readonly Uint8Array[] =>
-  decodeAs('revocation lists', collectionShape, packed).lists
+export const decodeCollection = (packed: Uint8Array): Collection =>
+  decodeAs('revocation lists', collectionShape, packed)

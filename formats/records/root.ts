@@ -11,12 +11,16 @@ import { sha256 } from '../primitives.js'
 import { decodeAs, encodeAs, list, map, optional, seconds, u32, type Infer } from '../shape.js'
 import { displayName, hash, publicKey } from './fields.js'
 
+export const MAX_KEYS = 16
+/** Of one center, from the first on. */
+export const MAX_ROOTS = 64
+
 const shape = map({
   created: seconds,
   /** Epoch of the certification and master keys in use. */
   epoch: u32,
-  /** Ed25519 keys whose signatures count, the one in use first. */
-  keys: list(publicKey, 1, 4),
+  /** Ed25519 keys whose signatures count, the one in use first. One that is named no more is revoked. */
+  keys: list(publicKey, 1, MAX_KEYS),
   name: displayName,
   /** Hash of the root record before this one; absent in the first. */
   previous: optional(hash),
@@ -32,8 +36,10 @@ export interface Center {
   readonly name: string
   readonly epoch: number
   readonly sequence: number
-  /** Every key that signs for this center now. */
+  /** Every key whose signatures count, the one in use first. */
   readonly keys: readonly Uint8Array[]
+  /** Keys that earlier records named and the newest does not: what they signed counts no more. */
+  readonly former: readonly Uint8Array[]
 }
 
 export const rootHash = (bytes: Uint8Array): Uint8Array => sha256(enc('center-id', bytes))
@@ -79,11 +85,17 @@ export function openRoots(records: readonly Uint8Array[]): Center {
       name: root.name,
       epoch: root.epoch,
       sequence: root.sequence,
-      keys: root.keys
+      keys: root.keys,
+      former: formerKeys(center, root.keys)
     }
     previousBytes = bytes
   }
   return center!
+}
+
+function formerKeys(before: Center | undefined, keys: readonly Uint8Array[]): Uint8Array[] {
+  const isNamed = (key: Uint8Array) => keys.some(known => equalBytes(known, key))
+  return before === undefined ? [] : [...before.former, ...before.keys].filter(key => !isNamed(key))
 }
 
 const brokenChain = () =>

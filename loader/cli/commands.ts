@@ -3,6 +3,12 @@ import type { Argument, Command, Option } from './command.js'
 
 const MEDIUM: Argument = { name: 'medium', help: 'the folder or drive with the copied titles' }
 const MASTER: Argument = { name: 'master', help: 'a folder of sealed titles, or one sealed title' }
+const TITLE: Argument = { name: 'title', help: 'which title' }
+const ASKING: Option = {
+  name: 'center',
+  value: 'URL',
+  help: 'where to ask (default: where the center was pinned from)'
+}
 const U32 = 0xffffffff
 
 const LIMITS: readonly Option[] = [
@@ -133,6 +139,7 @@ export const COMMANDS: readonly Command[] = [
     arguments: [MASTER, MEDIUM],
     options: [
       ...ORDERING,
+      { name: 'transfer', help: 'an order that someone else can hand his copy on for' },
       { name: 'out', value: 'file', required: true, help: 'the request, to carry to the center' }
     ],
     examples: ['coffer order master stick --title org.example.hello --out hello.request'],
@@ -143,7 +150,7 @@ export const COMMANDS: readonly Command[] = [
     summary: "the same without a network, second half: install the center's answer",
     arguments: [{ name: 'answer', help: 'the file that the center made of the request' }, MEDIUM],
     options: [
-      { name: 'master', value: 'master', required: true, help: MASTER.help },
+      { name: 'master', value: 'master', help: `${MASTER.help}; not needed for a renewal or return` },
       {
         name: 'release',
         value: 'n',
@@ -176,6 +183,64 @@ export const COMMANDS: readonly Command[] = [
       'coffer run stick org.example.wick --allow terminal --allow save'
     ],
     load: () => import('./commands/run.js')
+  },
+  {
+    name: 'renew',
+    summary: 'a fresh grant for a copy: another term of a lease, or the same again',
+    arguments: [MEDIUM, TITLE],
+    options: [
+      ASKING,
+      { name: 'out', value: 'file', help: 'write the request to this file instead, to carry to the center' }
+    ],
+    details:
+      'A lease costs what its seller asks for another term; what has been bought for good costs nothing.\n' +
+      'By files: "coffer apply <answer> <medium>" afterwards.',
+    examples: [
+      'coffer renew stick org.example.hello',
+      'coffer renew stick org.example.hello --out hello.request'
+    ],
+    load: () => import('./commands/renew.js')
+  },
+  {
+    name: 'return',
+    summary: 'give a copy back: the medium gives it up first, then the center credits it',
+    arguments: [MEDIUM, TITLE],
+    options: [
+      ASKING,
+      { name: 'out', value: 'file', help: 'write the return to this file instead, to carry to the center' }
+    ],
+    details:
+      'The title runs no more, at once and for good. What it saved stays on the medium.\n' +
+      'If it is interrupted, repeat it: nothing is returned twice, and nothing is lost.',
+    examples: ['coffer return stick org.example.hello'],
+    load: () => import('./commands/return.js')
+  },
+  {
+    name: 'transfer',
+    summary: 'move a copy to another medium, or hand it on to someone else',
+    arguments: [MEDIUM, TITLE],
+    options: [
+      { name: 'to', value: 'medium', help: 'another medium of yours; what the title saved comes along' },
+      {
+        name: 'master',
+        value: 'master',
+        help: 'where the sealed title comes from (scheme conversion needs it)'
+      },
+      { name: 'order', value: 'file', help: 'someone else\'s, made with "coffer order ... --transfer"' },
+      { name: 'answer', value: 'file', help: "where the center's answer goes, for him to apply" },
+      ASKING,
+      {
+        name: 'out',
+        value: 'file',
+        help: 'with --order: write the return to this file, to carry to the center'
+      }
+    ],
+    details: 'The copy leaves the first medium before it is on the second. If it is interrupted, repeat it.',
+    examples: [
+      'coffer transfer stick org.example.hello --to card',
+      'coffer transfer stick org.example.hello --order hers.request --answer hers.answer'
+    ],
+    load: () => import('./commands/transfer.js')
   },
   {
     name: 'list',

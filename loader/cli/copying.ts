@@ -1,14 +1,17 @@
 /** What `copy`, `order` and `apply` share: which title, and the steps of the seed's FIG. 2 and FIG. 7 in words. */
 import { CofferError } from '../../formats/errors.js'
+import { hex } from '../../formats/bytes.js'
+import type { VerifiedRequest } from '../../formats/records/request.js'
 import { BIND_BEARER } from '../copier/order.js'
 import type { Copied, CopyEvent, CopyOptions } from '../copier/copy.js'
 import { listMaster } from '../copier/master.js'
+import { inspectFile, writeFile } from '../files.js'
 import { Home } from '../home.js'
 import type { Call, Outcome } from './command.js'
 import { printable, say } from './output.js'
 import { moneyText, ProgressBar } from './screen.js'
 
-/** What `--title`, `--release`, `--bearer` and `--trial` say. @throws CofferError COFFER_USAGE */
+/** What `--title`, `--release`, `--bearer`, `--trial` and `--transfer` say. @throws CofferError COFFER_USAGE */
 export function ordering(call: Call): { titleId: string; options: CopyOptions } {
   return {
     titleId: call.text('title') ?? onlyTitle(call.argument('master')),
@@ -38,6 +41,42 @@ function onlyTitle(master: string): string {
           : 'Say which one with --title <id>.'
     }
   )
+}
+
+/** @throws CofferError COFFER_EXISTS: a file that is there is left as it is. */
+export function refuseExisting(path: string): void {
+  if (inspectFile(path) === undefined) return
+  throw new CofferError('COFFER_EXISTS', `There is a file at ${path} already, and it was left as it is.`, {
+    hint: 'Give another name, or remove that file first.'
+  })
+}
+
+/** What is carried to the center as a file. @param make - Called once it is known that the file can be written. */
+export function requestOut(
+  path: string,
+  make: () => {
+    readonly bytes: Uint8Array
+    readonly request: Pick<VerifiedRequest, 'titleId' | 'mediumId' | 'centerId' | 'userId' | 'requestId'> & {
+      readonly release?: number
+    }
+  }
+): Outcome {
+  refuseExisting(path)
+  const { bytes, request } = make()
+  writeFile(path, bytes)
+  return {
+    data: {
+      path,
+      bytes: bytes.length,
+      title: request.titleId,
+      ...(request.release !== undefined && { release: request.release }),
+      mediumId: hex(request.mediumId),
+      centerId: hex(request.centerId),
+      userId: hex(request.userId),
+      requestId: hex(request.requestId)
+    },
+    text: printable(path)
+  }
 }
 
 /** The procedure as it goes, and the certificates that were compared on the way. */

@@ -43,6 +43,11 @@ export class CenterClient {
     return this.#exchange('POST', '/v1/orders', request, MAX_ANSWER_BYTES)
   }
 
+  /** @param given - An encoded return. @returns The answer's bytes, not yet verified. */
+  giveBack(given: Uint8Array): Promise<Uint8Array> {
+    return this.#exchange('POST', '/v1/orders', given, MAX_ANSWER_BYTES)
+  }
+
   /** @returns The bytes of the newest revocation list, not yet verified. */
   revocations(): Promise<Uint8Array> {
     return this.#exchange('GET', '/v1/revocations', undefined, MAX_REVOCATIONS_BYTES)

@@ -10,8 +10,10 @@ import { CofferError } from '../../formats/errors.js'
 import { MAX_RECORD_BYTES } from '../../formats/limits.js'
 import type { Bind } from '../../formats/records/fields.js'
 import { openGrant, readGrantClaim, type VerifiedGrant } from '../../formats/records/grant.js'
+import { checkManifest, type ParsedManifest } from '../../formats/records/manifest.js'
 import type { RequestKind } from '../../formats/records/request.js'
 import { encodeCollection, MAX_COLLECTION_BYTES } from '../../formats/records/revocations.js'
+import { learnTime } from '../clock.js'
 import { verifyPayload } from '../decrypt.js'
 import { PendingFile, readFile, writeFile } from '../files.js'
 import type { Home } from '../home.js'
@@ -20,7 +22,8 @@ import { mediumPaths } from '../medium/layout.js'
 import { measureMedium, type MeasuredMedium } from '../medium/measure.js'
 import { POWERS, type Powers } from '../powers.js'
 import { openTitleFile, type OpenTitle } from '../read.js'
-import { authenticate, listOf, recheck, type CheckedLicense } from '../recheck.js'
+import { authenticate, recheck, type CheckedLicense } from '../recheck.js'
+import { followRoots, newestCollection } from '../travel.js'
 import { unwrapPayloadKey } from '../unwrap.js'
 import { CenterClient } from './center-client.js'
 import { masterRevocations, openOnMaster } from './master.js'
@@ -85,13 +88,16 @@ export async function copy(
   using _lock = lockMedium(mediumPaths(root))
   checkReplacing(root, source.manifest, home.userKeys()?.userId, options.release)
   checkSpace(root, source)
+  const fromMaster = masterRevocations(master)
+  followRoots(fromMaster, home)
+  const center = centerClient(source.manifest, home, options.centerUrl)
+  await followCertificate(source.manifest, center, home)
   const order = makeOrder(source.manifest, medium, home, powers, options)
   announceOrder(order, source.manifest.scheme, onEvent)
-  const fromMaster = masterRevocations(master)
-  const center = centerClient(source, home, options.centerUrl)
-  const answer = await orderOnline(order, center, home, async () =>
+  const answer = await orderOnline(order, center, home, async () => {
+    home.follow(await center.roots())
     installRevocations(root, home, await center.revocations(), fromMaster)
-  )
+  })
   return install(answer, source, fromMaster, medium, home, powers, onEvent)
 }
 
@@ -121,6 +127,7 @@ export function requestCopy(master: string, root: string, titleId: string, optio
   const { home, powers = POWERS, onEvent = () => {} } = options
   using source = openOnMaster(master, titleId, options.release)
   checkReplacing(root, source.manifest, home.userKeys()?.userId, options.release)
+  followRoots(masterRevocations(master), home)
   const order = makeOrder(source.manifest, measureMedium(root), home, powers, options)
   announceOrder(order, source.manifest.scheme, onEvent)
   return order
@@ -135,8 +142,19 @@ function announceOrder(
   onEvent({ step: scheme === 'conversion' ? 'S11' : 'S1', titleId, release, mediumId: hex(mediumId) })
 }
 
-function centerClient(source: OpenTitle, home: Home, url?: string): CenterClient {
-  const center = home.requireCenter(source.manifest.centerId)
+/** A title that was pressed since this person's home learned of the center's keys: ask for the newer root records. */
+async function followCertificate(manifest: ParsedManifest, client: CenterClient, home: Home): Promise<void> {
+  try {
+    checkManifest(manifest, home.requireCenter(manifest.centerId))
+  } catch (error) {
+    if (!(error instanceof CofferError) || error.code !== 'COFFER_PUBLISHER_UNTRUSTED') throw error
+    home.follow(await client.roots())
+  }
+}
+
+/** @throws CofferError COFFER_USAGE when nobody knows where the center listens. */
+export function centerClient({ centerId }: { centerId: Uint8Array }, home: Home, url?: string): CenterClient {
+  const center = home.requireCenter(centerId)
   const at = url ?? center.url
   if (at === undefined) {
     throw new CofferError('COFFER_USAGE', `It is not known where the center ${center.name} listens.`, {
@@ -148,7 +166,7 @@ function centerClient(source: OpenTitle, home: Home, url?: string): CenterClient
 
 /** @param learn - Takes the center's revocation list. What was taken back gets no answer that could carry it, and a
  *   copy that is there already would run on. */
-async function orderOnline(
+export async function orderOnline(
   order: Order,
   center: CenterClient,
   home: Home,
@@ -162,11 +180,11 @@ async function orderOnline(
     if (error instanceof CofferError && error.code === 'COFFER_REVOKED') await learn().catch(() => {})
     throw error
   }
-  return requireGrant(acceptAnswer(bytes, home, order).answer)
+  return requireGrant(acceptAnswer(bytes, home, order.request).answer)
 }
 
 /** S3 to S7, S15 to S17: from an answer to a title that runs. The caller holds the medium's lock. */
-function install(
+export function install(
   answer: GrantAnswer,
   source: OpenTitle,
   fromMaster: Uint8Array | undefined,
@@ -181,6 +199,7 @@ function install(
   onEvent({ step: conversion ? 'S14' : 'S2', chargedMinor: answer.chargedMinor, currency: answer.currency })
 
   installRevocations(root, home, answer.revocations, fromMaster)
+  learnTime(answer.centerId, answer.answered, medium, home)
   // What it says counts only once it was rechecked, before anything is put in these places.
   const place = placeFor(root, {
     ...readGrantClaim(answer.grant),
@@ -230,7 +249,7 @@ function install(
 }
 
 /** S4 to S6: the same recheck as before every run, on the grant as the medium gives it back. */
-function recheckInstalled(
+export function recheckInstalled(
   grantPath: string,
   source: OpenTitle,
   root: string,
@@ -283,7 +302,7 @@ function masterMediumKey(
 }
 
 /** What an answer's grant is for, before anything is written. */
-function grantOf(answer: GrantAnswer, medium: MeasuredMedium, home: Home): VerifiedGrant {
+export function grantOf(answer: GrantAnswer, medium: MeasuredMedium, home: Home): VerifiedGrant {
   const opened = openGrant(answer.grant, home.centers())?.grant
   if (opened === undefined) {
     throw new CofferError(
@@ -304,45 +323,21 @@ function grantOf(answer: GrantAnswer, medium: MeasuredMedium, home: Home): Verif
   return opened
 }
 
-/**
- * Put the newest revocation lists onto the medium: of those it carries, those of the master, and the answer's. An
- * older list never replaces a newer one; what no pinned center signed is left out.
- */
-function installRevocations(
+/** Put the newest lists and root records onto the medium: of those it carries, those of the master, and the answer's. */
+export function installRevocations(
   root: string,
   home: Home,
   answered: Uint8Array,
-  fromMaster: Uint8Array | undefined
+  fromMaster?: Uint8Array
 ): void {
   const path = mediumPaths(root).revocations
   const carried = readFile(path, MAX_COLLECTION_BYTES)
-  const lists = home.centers().flatMap(center => {
-    const candidates = [
-      listOrNone(carried, center),
-      listOrNone(fromMaster, center),
-      listOf(center, encodeCollection([answered]))
-    ]
-    const newest = candidates
-      .filter(candidate => candidate !== undefined)
-      .sort((a, b) => b.revocations.sequence - a.revocations.sequence)[0]
-    return newest === undefined ? [] : [newest.bytes]
-  })
-  const collection = encodeCollection(lists)
-  if (carried === undefined || !equalBytes(carried, collection)) writeFile(path, collection)
-}
-
-/** A damaged collection is replaced by a good one: that is what the copy is for. */
-function listOrNone(collection: Uint8Array | undefined, center: Parameters<typeof listOf>[0]) {
-  try {
-    return listOf(center, collection)
-  } catch (error) {
-    if (error instanceof CofferError) return undefined
-    throw error
-  }
+  const newest = newestCollection(home, carried, fromMaster, encodeCollection({ lists: [answered] }))
+  if (carried === undefined || !equalBytes(carried, newest)) writeFile(path, newest)
 }
 
 /** Before anything is ordered: the new copy must fit beside the old one. */
-function checkSpace(root: string, { file }: OpenTitle): void {
+export function checkSpace(root: string, { file }: OpenTitle): void {
   const { bavail, bsize } = statfsSync(root)
   const needed = file.sizeBytes + 1024 * 1024
   if (bavail * bsize >= needed) return

@@ -12,14 +12,17 @@ import { encodePackageHead } from '../../formats/package.js'
 import type { Scheme } from '../../formats/records/fields.js'
 import { encodeManifest, LOADER_LEVEL, type Manifest } from '../../formats/records/manifest.js'
 import { encodeRegistration, openRegistration, openRelease } from '../../formats/records/release.js'
+import { encodeCollection } from '../../formats/records/revocations.js'
 import { encodeTitleHead, titleFileName } from '../../formats/title.js'
 import { checkProgram } from '../../sandbox/check.js'
-import { makeFolder, PendingFile } from '../files.js'
+import { makeFolder, PendingFile, writeFile } from '../files.js'
 import { readKeyFile, type Home, type PinnedCenter } from '../home.js'
 import { POWERS, type Powers } from '../powers.js'
+import { newestCollection } from '../travel.js'
 import { IMAGE_NAME, PROGRAM_NAME, readApp, readAssets, type App } from './app.js'
 import { bundleApp, type Bundle } from './bundle.js'
 import { CenterClient } from './center-client.js'
+import { masterRevocations } from './master.js'
 import { narrowFailure } from './narrow.js'
 
 export type PressEvent =
@@ -68,8 +71,13 @@ export async function press(path: string, options: PressOptions): Promise<Presse
     const center = await centerOf(client, home)
     onEvent({ step: 'register', center: center.name })
     const ticket = await registerRelease(app, scheme, center, client, publisher, powers)
+    const list = encodeCollection({ lists: [await client.revocations()] })
     const sealed = image === undefined ? contents : withImage(app, contents, image)
-    return sealTitle(app, scheme, sealed, ticket, publisher, center, options.out, powers, onEvent)
+    const pressed = sealTitle(app, scheme, sealed, ticket, publisher, center, options.out, powers, onEvent)
+    // What the center has taken back by now travels on the master.
+    const path = join(options.out, 'revocations')
+    writeFile(path, newestCollection(home, masterRevocations(options.out), list))
+    return pressed
   } finally {
     wipe(source, image)
   }
@@ -187,7 +195,9 @@ function compile(app: App, bundle: Bundle): void {
 async function centerOf(client: CenterClient, home: Home): Promise<PinnedCenter> {
   const roots = await client.roots()
   const { openRoots } = await import('../../formats/records/root.js')
-  return home.requireCenter(openRoots(roots).centerId)
+  const { centerId } = home.requireCenter(openRoots(roots).centerId)
+  home.follow(roots)
+  return home.requireCenter(centerId)
 }
 
 interface Ticket {

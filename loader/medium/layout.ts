@@ -43,6 +43,11 @@ export const mediumPaths = (root: string) => {
     grants: join(folder, 'grants'),
     titles: join(folder, 'titles'),
     revocations: join(folder, 'revocations'),
+    returns: join(folder, 'returns'),
+    /** A return on its way: the copy that it names runs no more. */
+    returned: (name: string) => join(folder, 'returns', `${name}.return`),
+    /** What a user's programs remember of this medium. */
+    marks: (userId: Uint8Array) => join(folder, `marks-${hex(userId).slice(0, 16)}`),
     /** @param name - A titleId, or an {@link ownName}; so below. */
     grant: (name: string) => join(folder, 'grants', `${name}.grant`),
     title: (titleId: string, release: number) =>

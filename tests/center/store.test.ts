@@ -16,7 +16,7 @@ async function emptyBooks(): Promise<{ place: string; store: Store }> {
     place,
     store: await openStore(
       place,
-      logWith(() => new Uint8Array(1))
+      logWith(async () => new Uint8Array(1))
     )
   }
 }
@@ -134,7 +134,7 @@ test('what a transaction has read stays true until it is done, whoever else writ
     [1, 2].map(() =>
       openStore(
         place,
-        logWith(() => new Uint8Array(1))
+        logWith(async () => new Uint8Array(1))
       )
     )
   )

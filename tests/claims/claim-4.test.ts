@@ -98,7 +98,7 @@ test('claim 4: the same steps, gone by hand with records alone, make a copy that
   assert.equal(certificate, certificateCode(key, binding))
 
   writeFileSync(grantPath(medium, title), verified.grant!)
-  writeFileSync(join(medium, '.coffer/revocations'), encodeCollection([verified.revocations]))
+  writeFileSync(join(medium, '.coffer/revocations'), encodeCollection({ lists: [verified.revocations] }))
   writeFileSync(titlePath(medium, title), bytesOf(title.path))
   assert.is(jsonOf(await sites.site.coffer('verify', medium, '--json')).verdict, 'ok')
   const ran = await sites.site.coffer('run', medium)

@@ -85,7 +85,7 @@ test('claim 7: the same steps, gone by hand with records alone, make a copy that
 
   const head = bytesOf(title.path).subarray(0, onMaster.payloadOffset)
   writeFileSync(grantPath(medium, title), verified.grant!)
-  writeFileSync(join(medium, '.coffer/revocations'), encodeCollection([verified.revocations]))
+  writeFileSync(join(medium, '.coffer/revocations'), encodeCollection({ lists: [verified.revocations] }))
   writeFileSync(titlePath(medium, title), Buffer.concat([head, converted]))
   assert.is(jsonOf(await sites.site.coffer('verify', medium, '--json')).verdict, 'ok')
   const ran = await sites.site.coffer('run', medium)

@@ -57,7 +57,7 @@ test('FIG. 3(A): the manager application MA is one file on the master, started f
   await type('prepare', medium)
   assert.equal(stepsOf(await type('copy', master, medium)).at(-1), 'S7')
   assert.is(jsonOf(await type('verify', medium)).verdict, 'ok')
-  assert.equal(readdirSync(master), ['coffer.cjs', `${title.id}-1.title`])
+  assert.equal(readdirSync(master), ['coffer.cjs', `${title.id}-1.title`, 'revocations'])
   // To execute what it copied it has the engine beside it: two more files.
   for (const name of ['quickjs.wasm', 'quickjs.image'])
     copyFileSync(join(ROOT, 'dist', name), join(master, name))

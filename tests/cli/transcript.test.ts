@@ -17,7 +17,7 @@ for (const scheme of SCHEMES) {
 
   test(`press, prepare, copy, verify, run: ${scheme}`, async () => {
     const master = await site.master(scheme)
-    assert.equal(readdirSync(master), [`${HELLO}-${release}.title`])
+    assert.equal(readdirSync(master), [`${HELLO}-${release}.title`, 'revocations'])
     const medium = site.fresh('medium')
     assert.is((await site.coffer('prepare', medium)).code, 0)
     assert.is((await site.coffer('prepare', medium)).code, 73)

@@ -162,7 +162,8 @@ const READERS: Record<string, Reader> = {
   },
 
   'revocation-lists'(vector) {
-    const lists = decodeCollection(vector.bytes)
+    const { lists, roots = [] } = decodeCollection(vector.bytes)
+    for (const chain of roots) assert.equal(openRoots(chain).centerId, vector.centers[0]!.centerId)
     assert.is(lists.length, 1)
     assert.ok(openRevocations(lists[0]!, vector.centers))
   },
@@ -320,6 +321,9 @@ const DERIVED: Record<string, (v: Vector) => Uint8Array> = {
   'user-id': v => sha256(enc('user-id', v.hex('signKey'), v.hex('sealKey'))),
   'user-sign': v => expand(v.hex('seed'), enc('user-sign')),
   'user-seal': v => expand(v.hex('seed'), enc('user-seal')),
+  'user-marks': v => expand(v.hex('seed'), enc('user-marks')),
+  marks: v => expand(v.hex('markSecret'), enc('marks', v.hex('centerId'), v.hex('mediumId'), v.hex('marks'))),
+  'vault-key': v => wrap(expand(v.hex('vaultKey'), enc('vault-key', v.text('name'))), v.hex('key')),
   'user-save': v => expand(v.hex('seed'), enc('user-save')),
   'save-root': v => expand(v.hex('saveSecret'), enc('save-root', v.hex('centerId'), v.hex('mediumId'))),
   'medium-id': v =>

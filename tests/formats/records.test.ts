@@ -533,7 +533,7 @@ test('a revocation takes back what it names and nothing beside it', () => {
 test('a collection holds lists of up to 64 centers', async () => {
   const lists = Array.from({ length: 64 }, (_, i) => filled(i, 10))
   assert.equal(
-    decodeCollection(encodeCollection(lists)).map(list => list.slice()),
+    decodeCollection(encodeCollection({ lists })).lists.map(list => list.slice()),
     lists
   )
   await rejectsWith('COFFER_ENCODING', () => decodeCollection(encode({ lists: [...lists, filled(1)] })))

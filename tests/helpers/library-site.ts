@@ -9,7 +9,9 @@ import { dirname, join } from 'node:path'
 import * as assert from 'uvu/assert'
 import { createCenter, type LicenseCenter } from '../../center/center.js'
 import { serve } from '../../center/http.js'
-import { openVault, type Vault } from '../../center/vault.js'
+import { openKeyFiles } from '../../center/keyfiles.js'
+import { openVault } from '../../center/vault.js'
+import type { Signer } from '../../formats/frame.js'
 import { utf8Decode } from '../../formats/bytes.js'
 import { CofferError, type ErrorCode } from '../../formats/errors.js'
 import { deriveKeys, parsePublicKeys, parseSecretKey, type KeyOwner } from '../../formats/keys.js'
@@ -50,11 +52,20 @@ export interface Ran {
   readonly stdout: string
 }
 
+/** Signs in the center's name. */
+export interface SigningVault {
+  /** Build a record with one of the `encode...` functions of formats/, whose last argument is who signs. */
+  sign<A extends readonly unknown[]>(
+    encode: (...args: readonly [...A, signer: Signer]) => Uint8Array,
+    ...args: A
+  ): Uint8Array
+}
+
 export class LibrarySite {
   readonly folder: string
   readonly center: LicenseCenter
   /** The center's own keys: what a faulty or hostile center that is trusted could sign. */
-  readonly vault: Vault
+  readonly vault: SigningVault
   readonly url: string
   readonly home: Home
   /** Seconds since 1970, for center and buyer alike. */
@@ -236,12 +247,14 @@ export async function librarySite(): Promise<LibrarySite> {
   const clock = { at: 1_800_000_000 }
   const powers: Powers = { now: () => clock.at, random: POWERS.random }
   const center = await createCenter(join(folder, 'shop'), { name: 'Shop' }, powers)
-  const vault = await openVault(join(folder, 'shop', 'vault'))
   const served = await serve(center, { port: 0 })
   // The listener alone would keep the process alive after the last test.
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
   const home = new Home(join(folder, 'home'))
   home.pin(await new CenterClient(served.url).roots(), served.url)
+  const keys = openVault(await openKeyFiles(join(folder, 'shop', 'vault')))
+  const signer = keys.signer(home.centers()[0]!.keys[0]!)
+  const vault: SigningVault = { sign: (encode, ...args) => encode(...args, signer) }
   createKeyFile('user', home.userKeyFile, POWERS)
   const publisherKeyFile = join(folder, 'publisher.key')
   await center.desk.addPublisher(
@@ -251,7 +264,7 @@ export async function librarySite(): Promise<LibrarySite> {
   closers.push(async () => {
     await served.close()
     await center.close()
-    vault.close()
+    keys.close()
   })
   return new LibrarySite({ folder, center, vault, url: served.url, home, clock, powers, publisherKeyFile })
 }

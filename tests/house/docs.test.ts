@@ -99,7 +99,13 @@ test("the spec's exit codes are the code's, and docs/errors.md groups each code 
 
 test('every code and command that a document names is there', () => {
   const codes = new Set<string>(Object.keys(ERROR_CODES))
-  const settings = new Set(['COFFER_HOME', 'COFFER_DEBUG'])
+  const settings = new Set([
+    'COFFER_HOME',
+    'COFFER_DEBUG',
+    'COFFER_VAULT_KEY',
+    'COFFER_VAULT_PASSPHRASE',
+    'COFFER_VAULT_NEW_PASSPHRASE'
+  ])
   const commands = new Set(COMMANDS.map(({ name }) => name))
   const centerCommands = read('center/cli.ts')
   const unknown: string[] = []

@@ -504,8 +504,10 @@ test('an answer to another order, or with what belongs to another, is refused', 
   const order = requestCopy(master, root, id, options)
   const second = requestCopy(master, root, id, options)
   const answer = await site.center.issue(order.bytes)
-  acceptAnswer(answer, site.home, order)
-  const error = await rejectsWith('COFFER_ANSWER_MISMATCH', () => acceptAnswer(answer, site.home, second))
+  acceptAnswer(answer, site.home, order.request)
+  const error = await rejectsWith('COFFER_ANSWER_MISMATCH', () =>
+    acceptAnswer(answer, site.home, second.request)
+  )
   assert.ok(error.hint)
 
   // Its keys for another title, or none.
@@ -543,7 +545,7 @@ test('a trusted center cannot make the buyer trust another', async () => {
   const root = site.prepare()
   const order = requestCopy(master, root, id, options)
   const answer = await answerWith(order.bytes, { roots })
-  await rejectsWith('COFFER_ANSWER_MISMATCH', () => acceptAnswer(answer, site.home, order))
+  await rejectsWith('COFFER_ANSWER_MISMATCH', () => acceptAnswer(answer, site.home, order.request))
   assert.is(site.home.center(fromHex(rival.centerId)), undefined)
 })
 
@@ -560,13 +562,13 @@ test('an older revocation list never replaces a newer one, wherever it comes fro
       sequence
     })
   const sequenceOn = (medium: string, home: Home) =>
-    decodeCollection(readFileSync(mediumPaths(medium).revocations)).map(
+    decodeCollection(readFileSync(mediumPaths(medium).revocations)).lists.map(
       bytes => openRevocations(bytes, home.centers())!.revocations.sequence
     )
   await site.copy(master, root, id)
   const answered = sequenceOn(root, site.home)
   assert.is(answered.length, 1)
-  const put = (path: string, ...lists: Uint8Array[]) => writeFileSync(path, encodeCollection(lists))
+  const put = (path: string, ...lists: Uint8Array[]) => writeFileSync(path, encodeCollection({ lists }))
   put(join(master, 'revocations'), list(950))
   await site.copy(master, root, id)
   assert.equal(sequenceOn(root, site.home), [950])

@@ -356,7 +356,7 @@ test('a failure in the middle of sealing leaves no half title, and the one befor
       () => assert.unreachable('it was pressed'),
       (error: Error) => assert.match(error.message, 'Ctrl-C')
     )
-    assert.equal(readdirSync(master), [`org.half.${scheme}-1.title`])
+    assert.equal(readdirSync(master), [`org.half.${scheme}-1.title`, 'revocations'])
     assert.equal(readFileSync(join(master, `org.half.${scheme}-1.title`)), before)
     // Pressed again, the same release opens with the grants that were given for it.
     const root = site.prepare()

@@ -181,9 +181,9 @@ test('a grant that ends runs until its last second, and not on a clock of before
 
 // ---------------------------------------------------------------- revocation
 
-const listOn = (root: string) => decodeCollection(readFileSync(mediumPaths(root).revocations))
+const listOn = (root: string) => decodeCollection(readFileSync(mediumPaths(root).revocations)).lists
 const writeLists = (root: string, ...lists: Uint8Array[]) =>
-  writeFileSync(mediumPaths(root).revocations, encodeCollection(lists))
+  writeFileSync(mediumPaths(root).revocations, encodeCollection({ lists }))
 const signList = (sequence: number, entries: readonly Revocation[]): Uint8Array =>
   site.vault.sign(encodeRevocations, {
     centerId: fromHex(site.center.centerId),

@@ -99,7 +99,14 @@ function showFile(path: string, home: Home): { readonly [name: string]: Shown } 
   const bytes = readFile(path, MAX_FILE_BYTES)
   if (bytes === undefined) throw nothingThere(path)
   if (isRecord(bytes)) return showRecord(bytes, home, 0)
-  const lists = showList('revocation lists', () => decodeCollection(bytes), home)
+  const lists = showList(
+    'revocation lists',
+    () => {
+      const { lists, roots = [] } = decodeCollection(bytes)
+      return [...lists, ...roots.flat()]
+    },
+    home
+  )
   const found = lists ?? showList('root records', () => decodeRoots(bytes), home)
   if (found !== undefined) return found
   throw new CofferError('COFFER_RECORD_DAMAGED', `Cannot read ${path}: it is nothing that coffer makes.`, {

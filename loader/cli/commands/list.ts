@@ -2,12 +2,14 @@
 import { CofferError } from '../../../formats/errors.js'
 import { parseFrame, verifySelfSigned } from '../../../formats/frame.js'
 import { MAX_RECORD_BYTES } from '../../../formats/limits.js'
+import { readGrantClaim } from '../../../formats/records/grant.js'
 import type { ParsedManifest } from '../../../formats/records/manifest.js'
 import { listMaster } from '../../copier/master.js'
 import { inspectFile, readFile } from '../../files.js'
+import { Home } from '../../home.js'
 import { mediumPaths } from '../../medium/layout.js'
 import { measureMedium } from '../../medium/measure.js'
-import { listTitles, openTitleFile } from '../../read.js'
+import { licenseName, listTitles, openTitleFile } from '../../read.js'
 import type { Call, Outcome } from '../command.js'
 import { failureData, sayFailure } from '../failure.js'
 import { printable, say } from '../output.js'
@@ -25,6 +27,11 @@ interface Row {
   readonly permissions: readonly string[]
   readonly payloadBytes: number
   readonly granted?: boolean
+  /** What this person's grant says, if he has one here. */
+  readonly kind?: string
+  /** ISO 8601; null: never. */
+  readonly expires?: string | null
+  readonly features?: readonly string[]
 }
 
 interface Listing {
@@ -58,7 +65,7 @@ export function execute(call: Call): Outcome {
 
 const titlesTable = (titles: readonly Row[]): string =>
   table(
-    ['TITLE', 'RELEASE', 'NAME', 'VERSION', 'SCHEME', 'ENGINE', 'SIZE', 'ASKS FOR', ''],
+    ['TITLE', 'RELEASE', 'NAME', 'VERSION', 'SCHEME', 'ENGINE', 'SIZE', 'ASKS FOR', 'ENDS', ''],
     titles.map(title => [
       title.title,
       String(title.release),
@@ -68,9 +75,13 @@ const titlesTable = (titles: readonly Row[]): string =>
       title.engine,
       sizeText(title.payloadBytes),
       title.permissions.join(', ') || 'nothing',
-      title.granted === false ? 'no grant' : ''
+      endText(title),
+      title.granted === false ? 'no grant' : (title.features ?? []).join(', ')
     ])
   )
+
+const endText = ({ kind, expires }: Row): string =>
+  kind === undefined ? '' : expires ? `${expires.slice(0, 10)}, ${kind}` : 'never'
 
 function listedMaster(master: string): Listing {
   const { titles, damaged } = listMaster(master)
@@ -91,6 +102,7 @@ function listMedium(root: string): Listing {
       damaged.push({ path, error })
     }
   }
+  const userId = new Home().userKeys()?.userId
   for (const { titleId, licenses, hasGrant, files } of listTitles(root)) {
     for (const path of licenses.map(paths.grant)) attempt(path, () => checkWhole(path))
     if (files.length === 0)
@@ -112,12 +124,28 @@ function listMedium(root: string): Listing {
           engine,
           permissions,
           payloadBytes,
-          granted: hasGrant
+          granted: hasGrant,
+          ...termsOn(root, titleId, release, userId)
         })
       })
     }
   }
   return { titles, damaged }
+}
+
+/** What this person's grant of a release says; nothing where he has none, or it is damaged. */
+function termsOn(root: string, titleId: string, release: number, userId: Uint8Array | undefined) {
+  try {
+    const name = licenseName(root, titleId, userId)
+    const bytes = readFile(mediumPaths(root).grant(name), MAX_RECORD_BYTES)
+    const grant = bytes && readGrantClaim(bytes)
+    if (grant?.release !== release) return {}
+    const { kind, expires, features } = grant
+    return { kind, features, expires: expires === undefined ? null : new Date(expires * 1000).toISOString() }
+  } catch (error) {
+    if (error instanceof CofferError) return {}
+    throw error
+  }
 }
 
 /** Signed by the key it names: not a bit of it has changed since. Whose key that is, only running and verifying ask. */

@@ -1,0 +1,29 @@
+/** `coffer renew`: a fresh grant for a copy, over HTTP or by files. */
+import { renewTitle, requestRenewal, type Renewed } from '../../copier/renew.js'
+import { Home } from '../../home.js'
+import type { Call, Outcome } from '../command.js'
+import { harden } from '../harden.js'
+import { requestOut } from '../copying.js'
+import { say } from '../output.js'
+import { moneyText, timeText } from '../screen.js'
+
+export async function execute(call: Call): Promise<Outcome> {
+  harden()
+  const [root, titleId] = [call.argument('medium'), call.argument('title')]
+  const options = { home: new Home(), centerUrl: call.text('center') }
+  const out = call.text('out')
+  if (out === undefined) return renewed(await renewTitle(root, titleId, options))
+  return requestOut(out, () => {
+    const { bytes, request } = requestRenewal(root, titleId, options)
+    say('Carry this file to the center; put its answer onto the medium with "coffer apply".')
+    return { bytes, request }
+  })
+}
+
+export const renewed = (result: Renewed): Outcome => {
+  const { title, expires, chargedMinor, currency } = result
+  return {
+    data: { ...result, expires: expires === null ? null : new Date(expires * 1000).toISOString() },
+    text: `Renewed ${title}: it ends ${expires === null ? 'never' : `on ${timeText(expires)}`}; charged ${moneyText(chargedMinor, currency)}.`
+  }
+}

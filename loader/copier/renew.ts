@@ -1,0 +1,135 @@
+/**
+ * Renew a copy: a fresh grant for the same title, medium and user (docs/spec.md §8.8). The sealed title stays as it is.
+ * A lease gets another term; what does not end gets a fresh record, signed with the center's key of today.
+ */
+import { equalBytes, hex } from '../../formats/bytes.js'
+import { HEADER_BYTES, PayloadOpener } from '../../formats/cobblestone.js'
+import { payloadContext } from '../../formats/derive.js'
+import { CofferError } from '../../formats/errors.js'
+import { readGrantClaim, type Grant } from '../../formats/records/grant.js'
+import { MAX_RECORD_BYTES } from '../../formats/limits.js'
+import { learnTime } from '../clock.js'
+import { PendingFile, readFile } from '../files.js'
+import type { Home } from '../home.js'
+import { lockMedium } from '../lock.js'
+import { mediumPaths } from '../medium/layout.js'
+import { measureMedium } from '../medium/measure.js'
+import { POWERS, type Powers } from '../powers.js'
+import { licenseName, openTitleFile, readLicense, titlePath, type OpenTitle } from '../read.js'
+import { unwrapPayloadKey } from '../unwrap.js'
+import {
+  centerClient,
+  grantOf,
+  installRevocations,
+  orderOnline,
+  recheckInstalled,
+  type CopyOptions
+} from './copy.js'
+import { acceptAnswer, makeOrder, requireGrant, type GrantAnswer, type Order } from './order.js'
+
+export type RenewOptions = Pick<CopyOptions, 'home' | 'centerUrl' | 'powers'>
+
+export interface Renewed {
+  readonly title: string
+  readonly release: number
+  readonly mediumId: string
+  readonly kind: Grant['kind']
+  /** Seconds since 1970; null: never. */
+  readonly expires: number | null
+  readonly chargedMinor: number
+  readonly currency: string
+}
+
+/** Over HTTP. @throws CofferError of every step; the old grant stays until the new one is in place. */
+export async function renewTitle(root: string, titleId: string, options: RenewOptions): Promise<Renewed> {
+  const { home, centerUrl, powers = POWERS } = options
+  using _lock = lockMedium(mediumPaths(root))
+  using title = titleOf(root, titleId, home)
+  const client = centerClient(title.manifest, home, centerUrl)
+  const order = renewal(root, title, home, powers)
+  const answer = await orderOnline(order, client, home, async () => {
+    home.follow(await client.roots())
+    installRevocations(root, home, await client.revocations())
+  })
+  return installGrant(answer, root, title, home, powers)
+}
+
+/** The same by files, first half. */
+export function requestRenewal(
+  root: string,
+  titleId: string,
+  { home, powers = POWERS }: RenewOptions
+): Order {
+  using title = titleOf(root, titleId, home)
+  return renewal(root, title, home, powers)
+}
+
+/** The same by files, second half: the grant in an answer, for a title that is on the medium. */
+export function applyGrant(
+  answerBytes: Uint8Array,
+  root: string,
+  { home, powers = POWERS }: RenewOptions
+): Renewed {
+  const answer = requireGrant(acceptAnswer(answerBytes, home).answer)
+  const grant = grantOf(answer, measureMedium(root), home)
+  using _lock = lockMedium(mediumPaths(root))
+  using title = openTitleFile(titlePath(root, grant))
+  return installGrant(answer, root, title, home, powers)
+}
+
+/** The sealed title of the copy that is to be renewed; whether its grant still holds does not matter. */
+function titleOf(root: string, titleId: string, home: Home): OpenTitle {
+  const { userId } = home.requireUserKeys()
+  return openTitleFile(titlePath(root, claimOf(root, titleId, userId)))
+}
+
+const claimOf = (root: string, titleId: string, userId: Uint8Array): Grant =>
+  readGrantClaim(readLicense(root, titleId, userId).grantBytes)
+
+function renewal(root: string, { manifest }: OpenTitle, home: Home, powers: Powers): Order {
+  const { bind } = claimOf(root, manifest.id, home.requireUserKeys().userId)
+  return makeOrder(manifest, measureMedium(root), home, powers, { kind: 'renew', bind })
+}
+
+/** Written, flushed, read back, rechecked, and held against the sealed title that is there; then in place. */
+function installGrant(
+  answer: GrantAnswer,
+  root: string,
+  title: OpenTitle,
+  home: Home,
+  powers: Powers
+): Renewed {
+  const { manifest, file, payloadOffset } = title
+  const { userId } = home.requireUserKeys()
+  installRevocations(root, home, answer.revocations)
+  learnTime(answer.centerId, answer.answered, measureMedium(root), home)
+  const name = licenseName(root, manifest.id, userId)
+  const before = readFile(mediumPaths(root).grant(name), MAX_RECORD_BYTES)
+  if (before !== undefined && !equalBytes(readGrantClaim(before).userId, userId)) throw anothers(manifest.id)
+  using grantFile = new PendingFile(mediumPaths(root).grant(name))
+  grantFile.write(answer.grant)
+  grantFile.flush()
+  using license = recheckInstalled(grantFile.temporaryPath, title, root, home, powers)
+  using key = unwrapPayloadKey(license)
+  // The commitment in the header says whether this key is the payload's, without a pass over all of it.
+  const header = file.read(payloadOffset, HEADER_BYTES)
+  new PayloadOpener(key.key, payloadContext(manifest.id, manifest.release), header).wipe()
+  grantFile.commit()
+  const { kind, expires, mediumId } = license.grant
+  return {
+    title: manifest.id,
+    release: manifest.release,
+    mediumId: hex(mediumId),
+    kind,
+    expires: expires ?? null,
+    chargedMinor: answer.chargedMinor,
+    currency: answer.currency
+  }
+}
+
+const anothers = (titleId: string) =>
+  new CofferError('COFFER_USER_MISMATCH', `The copy of ${titleId} on this medium is another user's.`, {
+    expected: 'a copy of this user',
+    found: 'one of another',
+    hint: 'Order one of your own with "coffer copy".'
+  })
