@@ -29,7 +29,8 @@ import { firstList } from './revoke.js'
 import { keyRing, retireKey, revokeKey, rotateEpoch, rotateKey, type KeyRing } from './rotate.js'
 import { centerRow, rootRecords, signerNow, type Site } from './site.js'
 import { openStore, type Books, type Store } from './store.js'
-import { createKeyFiles, openKeyFiles, type Unlock } from './keyfiles.js'
+import type { Unlock } from './keyfiles.js'
+import { createKeys, openKeys, type ChosenToken } from './keyplace.js'
 import { createVault, openVault, type Vault } from './vault.js'
 
 const FIRST_EPOCH = 1
@@ -81,6 +82,10 @@ export interface CreateOptions {
   readonly name?: string | undefined
   /** URL of an empty PostgreSQL database for the books. The embedded one, in the folder, otherwise. */
   readonly database?: string | undefined
+  /** A PKCS#11 token to make the keys in; default: files in the folder. */
+  readonly token?: ChosenToken | undefined
+  /** What opens the token: its PIN. */
+  readonly unlock?: Unlock | undefined
 }
 
 /**
@@ -97,7 +102,10 @@ export async function createCenter(
   const name = checkName(options.name ?? basename(resolve(folder)))
   await makeEmptyFolder(folder)
   try {
-    const { vault, signKey } = await createVault(await createKeyFiles(join(folder, VAULT)), powers.random)
+    const { vault, signKey } = await createVault(
+      await createKeys(join(folder, VAULT), options.token, options.unlock, powers.random),
+      powers.random
+    )
     const created = powers.now()
     const signer = vault.signer(signKey)
     const root = encodeRoot({ created, epoch: FIRST_EPOCH, keys: [signKey], name, sequence: 0 }, signer)
@@ -129,7 +137,7 @@ export async function createCenter(
     for (const made of await readdir(folder)) await rm(join(folder, made), { recursive: true, force: true })
     throw fileError(folder, cause)
   }
-  return openCenter(folder, powers)
+  return openCenter(folder, powers, options.unlock, options.token?.load)
 }
 
 /**
@@ -139,10 +147,11 @@ export async function createCenter(
 export async function openCenter(
   folder: string,
   powers: Powers = SYSTEM_POWERS,
-  unlock?: Unlock
+  unlock?: Unlock,
+  load?: ChosenToken['load']
 ): Promise<LicenseCenter> {
   const place = await findBooks(folder)
-  const vault = openVault(await openKeyFiles(join(folder, VAULT), unlock))
+  const vault = openVault(await openKeys(join(folder, VAULT), unlock, load))
   let store: Store | undefined
   try {
     const sign = checkpointSigner(vault, powers, () => centerId)

@@ -92,8 +92,14 @@ function program(json: boolean): Command {
   command(root, 'init <folder>', 'make a license center: keys, database, root record')
     .option('--name <name>', 'what buyers see (default: the name of the folder)')
     .option('--database <url>', 'an empty PostgreSQL database for the books (default: a file in the folder)')
+    .option('--pkcs11 <module>', 'the library of a PKCS#11 module, whose token shall hold the keys')
+    .option('--token <label>', 'which of its tokens; its PIN is COFFER_VAULT_PIN')
     .addHelpText('after', '\nExample:\n  coffer-center init shop --name "Example Shop"')
-    .action((folder, { name, database }) => show(commands => commands.init(folder, name, database)))
+    .action((folder, { name, database, pkcs11, token: label }) => {
+      if ((pkcs11 === undefined) !== (label === undefined)) throw tokenHalf()
+      const token = pkcs11 === undefined ? undefined : { module: pkcs11, label }
+      return show(commands => commands.init(folder, { name, database, token }))
+    })
 
   command(root, 'serve <folder>', 'take orders and registrations over HTTP')
     .option('--port <n>', 'port to listen on; 0 takes any free one', integer(0, 65_535), 8787)
@@ -377,6 +383,13 @@ function featureNames(typed: string): string[] {
 /** Those of the options that were typed. */
 const only = <T extends Record<string, any>>(options: T, ...names: readonly string[]) =>
   Object.fromEntries(names.filter(name => options[name] !== undefined).map(name => [name, options[name]]))
+
+const tokenHalf = () =>
+  new CofferError('COFFER_USAGE', 'A token has a module and a label.', {
+    expected: '--pkcs11 <module> and --token <label>, or neither',
+    found: 'one of them',
+    hint: 'See "coffer-center init --help".'
+  })
 
 function currencyCode(typed: string): string {
   if (/^[A-Z]{3}$/.test(typed)) return typed

@@ -8,11 +8,17 @@ import { MAX_RECORD_BYTES } from '../formats/limits.js'
 import { decode } from '../formats/msgpack.js'
 import { isTitleId } from '../formats/records/fields.js'
 import { encodeCollection } from '../formats/records/revocations.js'
-import { createCenter, openCenter, type CenterKeys, type LicenseCenter } from './center.js'
+import {
+  createCenter,
+  openCenter,
+  type CenterKeys,
+  type CreateOptions,
+  type LicenseCenter
+} from './center.js'
 import type { Desk, Gift, GrantSummary, TermsChange, TitleSummary } from './desk.js'
 import { readSmallFile, writeWholeFile } from './files.js'
 import type { TlsFiles } from './http.js'
-import { createVaultKeyFile, lockOf, relockKeyFiles, type Unlock } from './keyfiles.js'
+import { createVaultKeyFile, lockOf, relockKeyFiles, type FileUnlock, type Unlock } from './keyfiles.js'
 import { SYSTEM_POWERS } from './powers.js'
 import type { RevocationKind } from './revoke.js'
 import { moneyText, shortId, table, timeText, type Result } from './screen.js'
@@ -32,10 +38,9 @@ async function atDesk<T>(
 
 export async function init(
   folder: string,
-  name: string | undefined,
-  database: string | undefined
+  options: Pick<CreateOptions, 'name' | 'database' | 'token'>
 ): Promise<Result> {
-  const center = await createCenter(folder, { name, database })
+  const center = await createCenter(folder, { ...options, unlock: unlockFromEnvironment() })
   const { centerId } = center
   await center.close()
   return {
@@ -504,7 +509,7 @@ async function findKey(keys: CenterKeys, typed: string): Promise<string> {
 /** Lock the vault, lock it otherwise, or leave it open. */
 export async function lockVault(folder: string, how: VaultLock): Promise<Result> {
   const vault = join(folder, 'vault')
-  const next: Unlock | undefined =
+  const next: FileUnlock | undefined =
     how.kind === 'key-file'
       ? { kind: 'key-file', path: how.path }
       : how.kind === 'passphrase'
@@ -548,7 +553,8 @@ const MIN_PASSPHRASE_CHARS = 12
 
 /** What the seller says that opens the vault. */
 export function unlockFromEnvironment(): Unlock | undefined {
-  const { COFFER_VAULT_KEY: path, COFFER_VAULT_PASSPHRASE: passphrase } = process.env
+  const { COFFER_VAULT_KEY: path, COFFER_VAULT_PASSPHRASE: passphrase, COFFER_VAULT_PIN: pin } = process.env
+  if (pin) return { kind: 'pin', pin }
   if (path) return { kind: 'key-file', path }
   return passphrase ? { kind: 'passphrase', passphrase } : undefined
 }

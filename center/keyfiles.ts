@@ -31,6 +31,11 @@ import type { Random } from './powers.js'
 export type Unlock =
   | { readonly kind: 'passphrase'; readonly passphrase: string }
   | { readonly kind: 'key-file'; readonly path: string }
+  /** Of a token (pkcs11.ts). */
+  | { readonly kind: 'pin'; readonly pin: string }
+
+/** What can lock keys that are files. */
+export type FileUnlock = Exclude<Unlock, { kind: 'pin' }>
 
 const KEY_BYTES = 32
 const LOCK = 'lock'
@@ -82,7 +87,7 @@ export const lockOf = (folder: string): Lock['kind'] | undefined => readLock(fol
 export async function relockKeyFiles(
   folder: string,
   unlock: Unlock | undefined,
-  next: Unlock | undefined,
+  next: FileUnlock | undefined,
   random: Random
 ): Promise<void> {
   const store = (await openKeyFiles(folder, unlock)) as KeyFiles
@@ -246,7 +251,7 @@ export async function createVaultKeyFile(path: string, random: Random): Promise<
   }
 }
 
-function newLock(next: Unlock, random: Random): Lock {
+function newLock(next: FileUnlock, random: Random): Lock {
   return next.kind === 'key-file'
     ? { kind: 'key-file' }
     : { kind: 'passphrase', salt: hex(random(16)), ...SCRYPT }
@@ -270,7 +275,8 @@ function readLock(folder: string): Lock | undefined {
 
 function vaultKey(folder: string, lock: Lock, unlock: Unlock | undefined): Uint8Array {
   if (unlock === undefined) throw locked(folder, 'nothing')
-  if (unlock.kind !== lock.kind) throw locked(folder, `a ${words(unlock.kind)}`, lock.kind)
+  if (unlock.kind === 'pin' || unlock.kind !== lock.kind)
+    throw locked(folder, `a ${WORDS[unlock.kind]}`, lock.kind)
   if (unlock.kind === 'key-file') return readVaultKeyFile(unlock.path)
   const { salt, log2N, r, p } = lock as Lock & { kind: 'passphrase' }
   const N = 2 ** log2N
@@ -298,11 +304,11 @@ function readVaultKeyFile(path: string): Uint8Array {
   })
 }
 
-const words = (kind: Lock['kind']): string => (kind === 'key-file' ? 'key file' : 'passphrase')
+const WORDS = { 'key-file': 'key file', passphrase: 'passphrase', pin: 'PIN' }
 
 const locked = (folder: string, found: string, kind: Lock['kind'] = lockOf(folder) ?? 'passphrase') =>
   new CofferError('COFFER_VAULT_LOCKED', `The vault in ${folder} is locked.`, {
-    expected: `its ${words(kind)}`,
+    expected: `its ${WORDS[kind]}`,
     found,
     hint:
       kind === 'key-file'
@@ -310,13 +316,13 @@ const locked = (folder: string, found: string, kind: Lock['kind'] = lockOf(folde
         : 'Give its passphrase in the environment: COFFER_VAULT_PASSPHRASE=... coffer-center ...'
   })
 
-async function makePrivateFolder(folder: string): Promise<void> {
+export async function makePrivateFolder(folder: string): Promise<void> {
   await mkdir(folder, { mode: 0o700 })
   await chmod(folder, 0o700) // whatever the umask
 }
 
 /** A vault restored from a backup easily ends up readable by everyone on the machine. */
-function refuseShared(folder: string): void {
+export function refuseShared(folder: string): void {
   let mode: number
   try {
     mode = statSync(folder).mode
