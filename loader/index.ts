@@ -1,6 +1,8 @@
 /** `coffer`: open a medium and run what is licensed on it. */
 export { openMedium, type Medium, type OpenMediumOptions, type TitleInfo } from './open.js'
 export type { TitleOptions } from './launch.js'
+export type { TitlePoolOptions } from './pool.js'
+export type { Pool, PoolUsage } from '../sandbox/pool.js'
 export type { TitleReport } from './verify.js'
 export { CofferError, ERROR_CODES, type ErrorCode } from '../formats/errors.js'
 export {

@@ -43,11 +43,27 @@ export interface OpenedTitle {
  * @param opened - Key and source are wiped by the caller once this resolves; file and assets stay with the guest.
  * @throws CofferError COFFER_PERMISSION_NEEDED, COFFER_ENGINE_UNSUITABLE, COFFER_SAVE_DAMAGED, and what starting throws.
  */
-export async function launch(
+export async function launch(opened: OpenedTitle, options: TitleOptions, powers: Powers): Promise<Guest> {
+  const prepared = prepareLaunch(opened, options, powers)
+  try {
+    const guest = await launchProgram(opened.program, prepared.options)
+    return guestFor(guest, { release: prepared.release })
+  } catch (error) {
+    prepared.release()
+    throw error
+  }
+}
+
+/**
+ * What a guest of a title is started with. The key may be wiped afterwards.
+ *
+ * @returns Options, and what to call when the last guest of them has ended.
+ */
+export function prepareLaunch(
   { root, license, grant, title, program, key }: OpenedTitle,
   options: TitleOptions,
   powers: Powers
-): Promise<Guest> {
+): { readonly options: LaunchOptions; readonly release: () => void } {
   const { manifest } = title
   const { save: saveGrant, ...granted } = options.capabilities ?? {}
   const saves =
@@ -64,7 +80,7 @@ export async function launch(
     const engine = chooseEngine(manifest, options.engine)
     saves?.verify()
     const save = saves ?? (typeof saveGrant === 'object' ? saveGrant : undefined)
-    const guest = await launchProgram(program, {
+    const launchOptions: LaunchOptions = {
       ...options,
       engine,
       name: `${manifest.id}.js`,
@@ -75,8 +91,8 @@ export async function launch(
         license: licenseTerms(grant),
         ...(save === undefined ? {} : { save })
       }
-    })
-    return guestFor(guest, { release })
+    }
+    return { options: launchOptions, release }
   } catch (error) {
     release()
     throw error

@@ -2,10 +2,12 @@
 import { hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import type { TypedGuest, Value } from '../sandbox/guest.js'
+import type { Pool } from '../sandbox/pool.js'
 import { Home } from './home.js'
 import type { TitleOptions } from './launch.js'
 import { launchTitle } from './load.js'
 import { measureMedium } from './medium/measure.js'
+import type { TitlePoolOptions } from './pool.js'
 import { POWERS, type Powers } from './powers.js'
 import { listTitles, openTitleFile } from './read.js'
 import { verifyTitle, type TitleReport } from './verify.js'
@@ -41,6 +43,14 @@ export interface Medium {
     titleId: string,
     options?: TitleOptions
   ): Promise<TypedGuest<Api>>
+  /**
+   * Keep warm guests of a title. It is read, rechecked and decrypted when the first is taken; the license is rechecked
+   * before each. @throws RangeError for a size that is no whole number from 1.
+   */
+  pool<Api = Record<string, (...args: Value[]) => Value>>(
+    titleId: string,
+    options: TitlePoolOptions
+  ): Promise<Pool<Api>>
   /** Go the whole path without starting anything. */
   verify(titleId: string): Promise<TitleReport>
 }
@@ -62,6 +72,12 @@ export async function openMedium(path: string, options: OpenMediumOptions = {}):
     titles: async () => titlesOf(path),
     launch: async <Api>(titleId: string, titleOptions?: TitleOptions) =>
       (await launchTitle(path, titleId, home, powers, titleOptions)) as TypedGuest<Api>,
+    pool: async <Api>(titleId: string, poolOptions: TitlePoolOptions) => {
+      const { checkSize, GuestPool } = await import('../sandbox/pool.js')
+      const { titleSource } = await import('./pool.js')
+      checkSize(poolOptions)
+      return new GuestPool<Api>(poolOptions, titleSource(path, titleId, home, powers, poolOptions))
+    },
     verify: async titleId => verifyTitle(path, titleId, home, powers)
   }
 }

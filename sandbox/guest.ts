@@ -207,6 +207,14 @@ export interface Guest extends AsyncDisposable {
   dispose(): Promise<void>
 }
 
+/** Where the guests of a pool come from: what is kept of one for the next. */
+export interface GuestSource {
+  /** A fresh guest, started. */
+  start(): Promise<Guest>
+  /** Let go of what is kept. Nothing that it started is in use any more. */
+  close(): Promise<void> | void
+}
+
 /** A guest whose exports can be called by name: `guest.api.render('# hi')` is `guest.call('render', '# hi')`. */
 export type TypedGuest<Api = Record<string, (...args: Value[]) => Value>> = Guest & {
   readonly api: {

@@ -4,7 +4,8 @@
  * @see docs/spec.md §7
  */
 import { guestFor, type LaunchOptions, type TypedGuest, type Value } from './guest.js'
-import { launchProgram } from './launch.js'
+import { launchProgram, wayOf } from './launch.js'
+import { GuestPool, type Pool, type PoolOptions, checkSize, openSource } from './pool.js'
 
 export {
   type AssetSource,
@@ -26,6 +27,7 @@ export {
   type Value,
   sync
 } from './guest.js'
+export type { Pool, PoolOptions, PoolUsage } from './pool.js'
 export { CofferError } from '../formats/errors.js'
 
 /**
@@ -43,4 +45,21 @@ export async function launch<Api = Record<string, (...args: Value[]) => Value>>(
 ): Promise<TypedGuest<Api>> {
   if (!(source instanceof Uint8Array)) throw new TypeError('launch: source must be a Uint8Array of UTF-8')
   return guestFor<Api>(await launchProgram({ source }, options), { args: options.args })
+}
+
+/**
+ * Keep warm guests of one program. A program that asks for nothing while it starts is started once, and each guest goes
+ * on from there; another is started anew in each.
+ *
+ * @param source - As for {@link launch}.
+ * @throws RangeError for a size that is no whole number from 1; TypeError as `launch` does.
+ */
+export async function createPool<Api = Record<string, (...args: Value[]) => Value>>(
+  source: Uint8Array,
+  options: PoolOptions
+): Promise<Pool<Api>> {
+  checkSize(options)
+  wayOf(options)
+  if (!(source instanceof Uint8Array)) throw new TypeError('createPool: source must be a Uint8Array of UTF-8')
+  return new GuestPool<Api>(options, await openSource({ source }, options))
 }

@@ -69,6 +69,9 @@ const GRACE_MS = 200
 /** The same while it starts, since its own boot is not on the guest's account. */
 const BOOT_MS = 10_000
 
+/** Asks a far side to end in good order. */
+export const DISPOSE = new Uint8Array([TO_FAR.dispose])
+
 // The near side
 
 /** The way to a far side. */
@@ -200,7 +203,7 @@ class RemoteGuest implements Guest {
     if (this.#ended === undefined && this.#calls.size === 0) {
       this.#leaving = disposed()
       // In good order, so that it can overwrite its memory; at once where it is busy.
-      this.#channel.post(new Uint8Array([TO_FAR.dispose]))
+      this.#channel.post(DISPOSE)
       this.#channel.hold(true)
       const timer = setTimeout(() => this.#channel.kill(), GRACE_MS)
       await this.#closed
@@ -393,6 +396,8 @@ export interface FarChannel {
 /** What the far side's owner sets up for its one guest. */
 export interface FarEngine {
   readonly engine: Engine
+  /** Of a far side that serves guest after guest: their program, whose bytes stay as they are. */
+  readonly program?: Program | undefined
   /** The factory, when the limits are known; may take its time. */
   prepare(limits: Limits): Promise<MachineFactory> | MachineFactory
   readonly watch?: SessionPowers['watch']
@@ -408,6 +413,7 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
   const waiting = new Map<number, { resolve(value: unknown): void; reject(reason: Error): void }>()
   let lastRequest = 0
   let guest: Guest | undefined
+  let failed = false
 
   const reportUsage = () => {
     if (guest === undefined) return
@@ -472,7 +478,7 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
       guest = await startSession(
         far.engine,
         factory,
-        { source, image },
+        far.program ?? { source, image },
         { name, limits, stdout: output(1), stderr: output(2), ...(seed === undefined ? {} : { seed }) },
         {
           grants: {
@@ -483,6 +489,7 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
         }
       )
     } catch (error) {
+      failed = true
       return fail(START, error)
     } finally {
       source?.fill(0)
@@ -522,7 +529,7 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
         return
       }
       case TO_FAR.dispose:
-        return void guest?.dispose().then(() => channel.close())
+        return failed ? channel.close() : void guest?.dispose().then(() => channel.close())
     }
   }
 }

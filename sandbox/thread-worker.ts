@@ -1,23 +1,44 @@
 /** The far side of a guest in a thread: a worker's entry. */
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import type { MachineFactory } from './machine.js'
+import type { Reuse } from './quickjs/machine.js'
 import { quickjs } from './quickjs/node.js'
 import { serveRemote } from './remote.js'
 import type { ThreadData } from './thread/launch.js'
 
-const { answers, answered } = workerData as ThreadData
+const { answers, answered, program } = workerData as ThreadData
+const reuse: Reuse | undefined = program && { idle: [] }
 let seen = 0
 
-const receive = serveRemote(
-  { engine: 'quickjs', prepare: quickjs },
-  {
-    post: frame => parentPort!.postMessage(frame.slice()),
-    ask(frame) {
-      parentPort!.postMessage(frame.slice())
-      while (Atomics.load(answered, 0) === seen) Atomics.wait(answered, 0, seen)
-      seen++
-      return receiveMessageOnPort(answers)!.message as Uint8Array
-    },
-    close: () => parentPort!.close()
-  }
-)
-parentPort!.on('message', receive)
+function prepare(): MachineFactory {
+  const factory = quickjs()
+  return (port, limits) => factory(port, limits, reuse && { reuse })
+}
+
+function serve(): (frame: Uint8Array) => void {
+  // What a guest of before says late is nobody's.
+  let open = true
+  return serveRemote(
+    { engine: 'quickjs', prepare, program },
+    {
+      post(frame) {
+        if (open) parentPort!.postMessage(frame.slice())
+      },
+      ask(frame) {
+        parentPort!.postMessage(frame.slice())
+        while (Atomics.load(answered, 0) === seen) Atomics.wait(answered, 0, seen)
+        seen++
+        return receiveMessageOnPort(answers)!.message as Uint8Array
+      },
+      close() {
+        if (program === undefined) return parentPort!.close()
+        open = false
+        receive = serve()
+        parentPort!.postMessage(null)
+      }
+    }
+  )
+}
+
+let receive = serve()
+parentPort!.on('message', frame => receive(frame))

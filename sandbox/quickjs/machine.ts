@@ -326,7 +326,7 @@ class QuickjsMachine implements PressingMachine, Direct {
     const { reuse } = this
     // What still runs in it would go on in the next guest's memory.
     if (reuse?.pristine !== undefined && !this.busy) {
-      if (reuse.pristine.heal(instance, this.torn)) reuse.idle.push(instance)
+      if (reuse.pristine.heal(instance, this.stackBytes, this.torn)) reuse.idle.push(instance)
       return
     }
     // The C stack is mostly memory that nobody ever touched, and to write there costs a page each: it is wiped as deep
@@ -589,6 +589,8 @@ class QuickjsMachine implements PressingMachine, Direct {
       this.letGo(instance)
       return error
     }
+    this.torn = true
+    this.busy = false
     this.destroy()
     return translate(error)
   }

@@ -44,10 +44,11 @@ export class Pristine {
   /**
    * Put an instance back, all of it.
    *
+   * @param stackBytes - What a guest may have used of the C stack, before its native code.
    * @param whole - Its engine may be torn: believe nothing that its memory says.
    * @returns false when it grew too large to be worth it; it is overwritten with zeros then.
    */
-  heal(instance: Instance, whole: boolean): boolean {
+  heal(instance: Instance, stackBytes: number, whole: boolean): boolean {
     const { bytes, view, engine } = instance
     if (bytes.length - this.lengthBytes > MAX_GROWTH_BYTES) {
       bytes.fill(0)
@@ -56,13 +57,11 @@ export class Pristine {
     const { heapEnd, stackTop } = this.fields
     const used = whole ? bytes.length : Math.min(view.getUint32(heapEnd, true), bytes.length)
     const stackBottom = stackTop - STACK_BYTES
+    clearStack(bytes, stackBottom, stackTop, whole ? STACK_BYTES : stackBytes)
     let at = 0
-    // The C stack is zero at rest, and mostly never used.
+    // What lies in the stack is done: it is mostly memory that nobody ever touched, and to write there costs.
     const clear = (end: number) => {
       if (at < stackBottom) bytes.fill(0, at, Math.min(end, stackBottom))
-      for (let block = Math.max(at, stackBottom); block < Math.min(end, stackTop); block += BLOCK_BYTES) {
-        if (!isZero(bytes, block)) bytes.fill(0, block, block + BLOCK_BYTES)
-      }
       if (end > stackTop) bytes.fill(0, Math.max(at, stackTop), end)
     }
     for (const { offset, bytes: content } of this.stretches) {
@@ -76,13 +75,40 @@ export class Pristine {
     return true
   }
 
+  /** Overwrite an instance that has been put back and is not needed any more. */
+  erase(instance: Instance): void {
+    for (const { offset, bytes } of this.stretches) instance.bytes.fill(0, offset, offset + bytes.length)
+  }
+
   /** Overwrite the copy: it holds the program. */
   wipe(): void {
     for (const { bytes } of this.stretches) bytes.fill(0)
   }
 }
 
-/** One block. */
+/** The C stack is used from its top, and mostly not far down: what is used is found block by block, the rest at once. */
+function clearStack(bytes: Uint8Array, bottom: number, top: number, stackBytes: number): void {
+  let at = top
+  while (at > bottom && !isZero(bytes, at - BLOCK_BYTES)) {
+    at -= BLOCK_BYTES
+    bytes.fill(0, at, at + BLOCK_BYTES)
+  }
+  for (let end = at; end > bottom; end -= ZEROS.length) {
+    const start = Math.max(bottom, end - ZEROS.length)
+    if (Buffer.compare(bytes.subarray(start, end), ZEROS.subarray(0, end - start)) === 0) {
+      // Native code went no deeper than this between two of the engine's own checks.
+      if (start < top - stackBytes) return
+      continue
+    }
+    for (let block = start; block < end; block += BLOCK_BYTES) {
+      if (!isZero(bytes, block)) bytes.fill(0, block, block + BLOCK_BYTES)
+    }
+  }
+}
+
+const ZEROS = new Uint8Array(256 * 1024)
+
+/** One block, or what is left of it. */
 function isZero(bytes: Uint8Array, start: number): boolean {
   const words = new Int32Array(bytes.buffer, bytes.byteOffset + start, BLOCK_BYTES / 4)
   let any = 0

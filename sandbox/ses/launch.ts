@@ -6,12 +6,12 @@
  * V8 cannot be asked to stop where it stands, so every limit is the end of the process; and SES needs the program as
  * a string, which stays in the child's memory until it ends.
  */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
 import type { CofferError } from '../../formats/errors.js'
 import { engineFailed, imageUnfit, limitReached } from '../failures.js'
-import type { Guest, LaunchOptions, Program } from '../guest.js'
-import { startRemote } from '../remote.js'
+import type { Guest, LaunchOptions, Limits, Program } from '../guest.js'
+import { type NearChannel, type NearEvents, startRemote } from '../remote.js'
 import { resource } from '../resources.js'
 import { FD, FrameSplitter, framed, readVerdict, rewritingBytes } from './pipes.js'
 import { fileURLToPath } from 'node:url'
@@ -21,13 +21,26 @@ const V8_ABORTED = 134
 
 export async function launchSes({ source }: Program, options: LaunchOptions): Promise<Guest> {
   if (source === undefined) throw imageUnfit()
-  return startRemote('ses', { source }, options, (events, limits) => {
+  return startRemote('ses', { source }, options, (events, limits) =>
+    new Child(limits, source.length).serve(events)
+  )
+}
+
+/** A process that serves one guest. It may wait for it. */
+export class Child {
+  readonly #process: ChildProcess
+  readonly #sockets: readonly Socket[]
+  #events: NearEvents | undefined
+  #reason: CofferError | undefined
+  #ended = false
+
+  constructor(limits: Limits, sourceBytes: number) {
     const memoryMiB = Math.max(Math.ceil(limits.memoryBytes / 2 ** 20), 1)
     const child = spawn(
       process.execPath,
       [
         // A young generation in proportion, so that short-lived garbage does not count for much.
-        `--max-old-space-size=${memoryMiB + RUNTIME_HEAP_MIB + Math.ceil(rewritingBytes(source.length) / 2 ** 20)}`,
+        `--max-old-space-size=${memoryMiB + RUNTIME_HEAP_MIB + Math.ceil(rewritingBytes(sourceBytes) / 2 ** 20)}`,
         `--max-semi-space-size=${Math.min(Math.max(memoryMiB >> 4, 1), 16)}`,
         ...permissionFlags(),
         fileURLToPath(resource('ses-child.js'))
@@ -44,47 +57,63 @@ export async function launchSes({ source }: Program, options: LaunchOptions): Pr
         windowsHide: true
       }
     )
+    this.#process = child
     const stdio = child.stdio as readonly unknown[] as readonly Socket[]
-    const sockets = stdio.slice(FD.commands)
-    const [commands, frames, answers, verdict] = sockets as [Socket, Socket, Socket, Socket]
-    for (const socket of sockets) socket.on('error', () => {})
-
-    let reason: CofferError | undefined
-    let ended = false
+    this.#sockets = stdio.slice(FD.commands)
+    const [, frames, , verdict] = this.#sockets as [Socket, Socket, Socket, Socket]
+    for (const socket of this.#sockets) socket.on('error', () => {})
     verdict.on('data', (bytes: Buffer) => {
       const { limit, excess } = readVerdict(bytes)
-      if (limit !== undefined) reason ??= limitReached(limit, limits, limits[limit] + excess)
+      if (limit !== undefined) this.#reason ??= limitReached(limit, limits, limits[limit] + excess)
     })
-    const splitter = new FrameSplitter(frame => events.frame(frame))
+    const splitter = new FrameSplitter(frame => this.#events?.frame(frame))
     frames.on('data', (chunk: Buffer) => {
       try {
         splitter.push(chunk)
       } catch (cause) {
-        events.closed(engineFailed('it sent what it never sends', cause))
+        this.#events?.closed(engineFailed('it sent what it never sends', cause))
       }
     })
-    child.on('error', cause => events.closed(engineFailed('its process does not start', cause)))
+    child.on('error', cause => this.#close(engineFailed('its process does not start', cause)))
     // 'close' comes after the last bytes of all pipes.
     child.on('close', (code, signal) => {
-      ended = true
       if (signal === 'SIGABRT' || code === V8_ABORTED)
-        reason ??= limitReached('memoryBytes', limits, limits.memoryBytes + 1)
-      events.closed(reason)
+        this.#reason ??= limitReached('memoryBytes', limits, limits.memoryBytes + 1)
+      this.#close(this.#reason)
     })
+    this.#hold(false)
+  }
+
+  isAlive(): boolean {
+    return !this.#ended
+  }
+
+  serve(events: NearEvents): NearChannel {
+    this.#events = events
+    const [commands, , answers] = this.#sockets as [Socket, Socket, Socket, Socket]
     return {
       post: frame => void commands.write(framed(frame)),
       answer: frame => void answers.write(framed(frame)),
-      hold(held) {
-        for (const handle of [child, ...sockets]) {
-          if (held) handle.ref()
-          else handle.unref()
-        }
-      },
-      kill() {
-        if (!ended) child.kill('SIGKILL')
-      }
+      hold: held => this.#hold(held),
+      kill: () => this.kill()
     }
-  })
+  }
+
+  kill(): void {
+    if (!this.#ended) this.#process.kill('SIGKILL')
+  }
+
+  #hold(held: boolean): void {
+    for (const handle of [this.#process, ...this.#sockets]) {
+      if (held) handle.ref()
+      else handle.unref()
+    }
+  }
+
+  #close(reason?: CofferError): void {
+    this.#ended = true
+    this.#events?.closed(reason)
+  }
 }
 
 /** Heap that the runtime itself needs beside the guest. */

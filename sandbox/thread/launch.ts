@@ -1,8 +1,9 @@
 /** QuickJS in a worker thread, so that the caller is never kept waiting. */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
+import type { CofferError } from '../../formats/errors.js'
 import { engineFailed } from '../failures.js'
-import type { Guest, LaunchOptions, Program } from '../guest.js'
-import { startRemote } from '../remote.js'
+import type { Guest, LaunchOptions, Limits, Program } from '../guest.js'
+import { DISPOSE, type NearChannel, type NearEvents, startRemote } from '../remote.js'
 import { resource } from '../resources.js'
 
 /** What the worker is given at its start. */
@@ -11,39 +12,100 @@ export interface ThreadData {
   readonly answers: MessagePort
   /** One Int32: the number of answers sent so far, which the worker waits on. */
   readonly answered: Int32Array
+  /** Of a worker that serves guest after guest: their program. */
+  readonly program: Program | undefined
 }
 
 /** The engine's own stack is bounded below V8's; a recursion must meet that bound first. */
 const STACK_RATIO = 4
 
-export function launchThread(program: Program, options: LaunchOptions): Promise<Guest> {
-  return startRemote('quickjs', program, options, (events, limits) => {
-    const { port1: answers, port2 } = new MessageChannel()
-    const answered = new Int32Array(new SharedArrayBuffer(4))
-    const worker = new Worker(resource('thread-worker.js'), {
-      workerData: { answers: port2, answered } satisfies ThreadData,
+export const launchThread = (program: Program, options: LaunchOptions): Promise<Guest> =>
+  startRemote('quickjs', program, options, (events, limits) => new Thread(limits).serve(events))
+
+/** How long a worker that is to serve another guest may take to let go of one. */
+const LETTING_GO_MS = 200
+
+/** A worker, and the guest that it serves. */
+export class Thread {
+  readonly #worker: Worker
+  readonly #answers: MessagePort
+  readonly #answered = new Int32Array(new SharedArrayBuffer(4))
+  readonly #stays: boolean
+  #events: NearEvents | undefined
+  /** Told when the guest is no more and the worker is. */
+  #onFree: (() => void) | undefined
+  #ended = false
+
+  /** @param program - The worker keeps it, and serves guest after guest of it. */
+  constructor(limits: Limits, program?: Program) {
+    const { port1, port2 } = new MessageChannel()
+    this.#answers = port1
+    this.#stays = program !== undefined
+    this.#worker = new Worker(resource('thread-worker.js'), {
+      workerData: { answers: port2, answered: this.#answered, program } satisfies ThreadData,
       transferList: [port2],
       env: {},
       execArgv: [],
       stdin: false,
       resourceLimits: { stackSizeMb: Math.ceil((limits.stackBytes * STACK_RATIO) / 2 ** 20) }
     })
-    worker.on('message', (frame: Uint8Array) => events.frame(frame))
-    worker.on('error', error => events.closed(engineFailed('its thread failed', error)))
-    worker.on('exit', () => events.closed())
-    answers.unref()
+    this.#worker.on('message', (frame: Uint8Array | null) => {
+      if (frame === null) this.#free()
+      else this.#events?.frame(frame)
+    })
+    this.#worker.on('error', error => this.#close(engineFailed('its thread failed', error)))
+    this.#worker.on('exit', () => this.#close())
+    this.#answers.unref()
+  }
+
+  /** @param onFree - Called once the worker can serve another guest; never, where it ended with this one. */
+  serve(events: NearEvents, onFree?: () => void): NearChannel {
+    this.#events = events
+    this.#onFree = onFree
     return {
-      post: frame => worker.postMessage(frame.slice()),
-      answer(frame) {
-        answers.postMessage(frame.slice())
-        Atomics.add(answered, 0, 1)
-        Atomics.notify(answered, 0)
+      post: frame => this.#worker.postMessage(frame.slice()),
+      answer: frame => {
+        this.#answers.postMessage(frame.slice())
+        Atomics.add(this.#answered, 0, 1)
+        Atomics.notify(this.#answered, 0)
       },
-      hold: held => (held ? worker.ref() : worker.unref()),
-      kill() {
-        void worker.terminate()
-        answers.close()
+      hold: held => (held ? this.#worker.ref() : this.#worker.unref()),
+      kill: () => {
+        if (!this.#stays) void this.end()
+        else if (this.#events === events) this.#letGo()
       }
     }
-  })
+  }
+
+  async end(): Promise<void> {
+    this.#answers.close()
+    await this.#worker.terminate()
+  }
+
+  /** The guest is to go and the worker to stay, if it hears of it soon. */
+  #letGo(): void {
+    this.#events = undefined
+    this.#worker.postMessage(DISPOSE)
+    const timer = setTimeout(() => void this.end(), LETTING_GO_MS)
+    const onFree = this.#onFree
+    this.#onFree = () => {
+      clearTimeout(timer)
+      onFree?.()
+    }
+  }
+
+  #free(): void {
+    const [events, onFree] = [this.#events, this.#onFree]
+    this.#events = undefined
+    this.#onFree = undefined
+    this.#worker.unref()
+    events?.closed()
+    onFree?.()
+  }
+
+  #close(reason?: CofferError): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#events?.closed(reason)
+  }
 }

@@ -1,0 +1,129 @@
+/**
+ * Guests of a title, kept warm. The license is rechecked before each is handed out, from the medium as it is then; what
+ * was decrypted stays in memory as long as grant and title are the same (docs/decisions/0017, 0032).
+ */
+import { equalBytes } from '../formats/bytes.js'
+import type { Guest, GuestSource } from '../sandbox/guest.js'
+import { openSource } from '../sandbox/pool.js'
+import { openProgram } from './decrypt.js'
+import type { Home } from './home.js'
+import { prepareLaunch, type TitleOptions } from './launch.js'
+import { measureMedium } from './medium/measure.js'
+import type { Powers } from './powers.js'
+import { readLicense, readTitle } from './read.js'
+import { authenticate, recheck } from './recheck.js'
+import { unwrapPayloadKey } from './unwrap.js'
+
+export interface TitlePoolOptions extends TitleOptions {
+  /** Guests that are in use at one time, at most. */
+  readonly size: number
+}
+
+/** A title that was opened, for guest after guest. */
+interface Opened {
+  readonly source: GuestSource
+  readonly grantHash: Uint8Array
+  readonly indexDigest: Uint8Array
+  readonly release: () => void
+  /** Guests of it that are not disposed of. */
+  guests: number
+  /** Another took its place: it goes with its last guest. */
+  old: boolean
+}
+
+/** @throws CofferError of whichever step of the path refuses, at each start. */
+export function titleSource(
+  root: string,
+  titleId: string,
+  home: Home,
+  powers: Powers,
+  options: TitleOptions
+): GuestSource {
+  let current: Opened | undefined
+  let opening: Promise<unknown> = Promise.resolve()
+
+  const close = async (opened: Opened) => {
+    await opened.source.close()
+    opened.release()
+  }
+
+  /** The path of load.ts, up to where the same license opened the same title before. */
+  const open = async (): Promise<Opened> => {
+    const medium = measureMedium(root)
+    const claimed = readLicense(root, titleId, home.userKeys()?.userId)
+    const signed = authenticate(claimed, home)
+    const title = readTitle(root, signed.grant)
+    try {
+      using license = recheck(signed, title.manifest, medium, home, powers.now())
+      using key = unwrapPayloadKey(license)
+      const { grantHash } = license.grant
+      const { indexDigest } = title.manifest
+      if (
+        current !== undefined &&
+        equalBytes(current.grantHash, grantHash) &&
+        equalBytes(current.indexDigest, indexDigest)
+      ) {
+        title[Symbol.dispose]()
+        return current
+      }
+      using program = openProgram(title, key)
+      const launch = prepareLaunch(
+        { root, license: claimed.name, grant: license.grant, title, program, key },
+        options,
+        powers
+      )
+      const before = current
+      try {
+        const source = await openSource(program, launch.options)
+        current = { source, grantHash, indexDigest, release: launch.release, guests: 0, old: false }
+      } catch (error) {
+        launch.release()
+        throw error
+      }
+      if (before !== undefined) {
+        before.old = true
+        if (before.guests === 0) await close(before)
+      }
+      return current
+    } catch (error) {
+      title[Symbol.dispose]()
+      throw error
+    }
+  }
+
+  return {
+    async start(): Promise<Guest> {
+      // One after the other: two that find a new license would open it twice.
+      const opened = (opening = opening.then(open, open)) as Promise<Opened>
+      const title = await opened
+      title.guests++
+      const leave = async () => {
+        if (--title.guests === 0 && title.old) await close(title)
+      }
+      let guest: Guest
+      try {
+        guest = await title.source.start()
+      } catch (error) {
+        await leave()
+        throw error
+      }
+      let ended: Promise<void> | undefined
+      const dispose = () => (ended ??= guest.dispose().finally(leave))
+      return {
+        engine: guest.engine,
+        exports: guest.exports,
+        call: (name, ...args) => guest.call(name, ...args),
+        callSync: (name, ...args) => guest.callSync(name, ...args),
+        run: args => guest.run(args),
+        usage: () => guest.usage(),
+        dispose,
+        [Symbol.asyncDispose]: dispose
+      }
+    },
+    async close() {
+      await opening.catch(() => {})
+      if (current !== undefined) await close(current)
+      current = undefined
+    }
+  }
+}

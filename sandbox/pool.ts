@@ -1,0 +1,166 @@
+/**
+ * Guests of one program, kept warm: each that is handed out is as fresh as a launched one, and none of those before can
+ * be told from it. How many there are at one time is bounded, and who waits gets the next in the order of asking.
+ *
+ * @see docs/spec.md §7.5
+ */
+import { CofferError } from '../formats/errors.js'
+import { interrupted } from './failures.js'
+import {
+  guestFor,
+  type Guest,
+  type GuestSource,
+  type LaunchOptions,
+  type Program,
+  type TypedGuest,
+  type Value
+} from './guest.js'
+import { wayOf } from './launch.js'
+
+export interface PoolOptions extends LaunchOptions {
+  /** Guests that are in use at one time, at most. */
+  readonly size: number
+}
+
+export interface PoolUsage {
+  readonly size: number
+  /** Guests that are in use now. */
+  readonly taken: number
+  /** Who waits for one. */
+  readonly waiting: number
+  /** Guests handed out so far. */
+  readonly takes: number
+}
+
+export interface Pool<Api = Record<string, (...args: Value[]) => Value>> extends AsyncDisposable {
+  /**
+   * A fresh guest. Disposing of it gives its place to the next; limits count from here.
+   *
+   * @param options - `signal` ends the waiting: COFFER_INTERRUPTED.
+   * @throws as `launch` does; CofferError COFFER_GUEST_GONE once the pool was disposed of.
+   */
+  take(options?: { readonly signal?: AbortSignal | undefined }): Promise<TypedGuest<Api>>
+  usage(): PoolUsage
+  /** End all guests, and whoever waits for one: COFFER_GUEST_GONE. Idempotent. */
+  dispose(): Promise<void>
+}
+
+/** Make the source for a program and the options of a pool. Its bytes are copied; the caller wipes its own. */
+export async function openSource(program: Program, options: LaunchOptions): Promise<GuestSource> {
+  const way = wayOf(options)
+  if (way === 'quickjs') return (await import('./quickjs/source.js')).openInline(program, options)
+  if (way === 'thread') return (await import('./thread/source.js')).openThreads(program, options)
+  return (await import('./ses/source.js')).openProcesses(program, options)
+}
+
+interface Waiter {
+  readonly proceed: () => void
+  readonly fail: (reason: CofferError) => void
+}
+
+export class GuestPool<Api> implements Pool<Api> {
+  readonly #options: Pick<PoolOptions, 'size' | 'args'>
+  readonly #source: GuestSource
+  readonly #taken = new Set<Guest>()
+  /** Places in use: guests that are taken, and those that are on their way. */
+  #places = 0
+  #takes = 0
+  readonly #waiters: Waiter[] = []
+  #closed: Promise<void> | undefined
+  #drained: (() => void) | undefined
+
+  constructor(options: Pick<PoolOptions, 'size' | 'args'>, source: GuestSource) {
+    this.#options = options
+    this.#source = source
+  }
+
+  async take({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<TypedGuest<Api>> {
+    if (signal?.aborted) throw interrupted()
+    if (this.#closed !== undefined) throw closed()
+    if (this.#places < this.#options.size) this.#places++
+    else await this.#wait(signal)
+    let guest: Guest
+    try {
+      guest = await this.#source.start()
+    } catch (error) {
+      this.#leave()
+      throw error
+    }
+    this.#takes++
+    this.#taken.add(guest)
+    const taken = guestFor<Api>(guest, { args: this.#options.args, release: () => this.#giveBack(guest) })
+    if (this.#closed === undefined && !signal?.aborted) return taken
+    await taken.dispose()
+    throw this.#closed === undefined ? interrupted() : closed()
+  }
+
+  usage(): PoolUsage {
+    return {
+      size: this.#options.size,
+      taken: this.#taken.size,
+      waiting: this.#waiters.length,
+      takes: this.#takes
+    }
+  }
+
+  dispose(): Promise<void> {
+    return (this.#closed ??= this.#close())
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose()
+  }
+
+  async #close(): Promise<void> {
+    for (const { fail } of this.#waiters.splice(0)) fail(closed())
+    await Promise.all([...this.#taken].map(guest => guest.dispose().then(() => this.#giveBack(guest))))
+    if (this.#places > 0) await new Promise<void>(done => (this.#drained = done))
+    await this.#source.close()
+  }
+
+  /** A place, when it is this caller's turn. */
+  #wait(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const stop = () => signal?.removeEventListener('abort', onAbort)
+      const waiter: Waiter = {
+        proceed() {
+          stop()
+          resolve()
+        },
+        fail(reason) {
+          stop()
+          reject(reason)
+        }
+      }
+      const onAbort = () => {
+        this.#waiters.splice(this.#waiters.indexOf(waiter), 1)
+        reject(interrupted())
+      }
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.#waiters.push(waiter)
+    })
+  }
+
+  #giveBack(guest: Guest): void {
+    if (!this.#taken.delete(guest)) return
+    this.#leave()
+  }
+
+  /** Hand a place on, or let it be free. */
+  #leave(): void {
+    const next = this.#waiters.shift()
+    if (next !== undefined) return next.proceed()
+    this.#places--
+    if (this.#places === 0) this.#drained?.()
+  }
+}
+
+/** @throws RangeError for a size that is no whole number from 1. */
+export function checkSize({ size }: Pick<PoolOptions, 'size'>): void {
+  if (!Number.isInteger(size) || size < 1) throw new RangeError(`Cannot keep ${size} guests`)
+}
+
+const closed = () =>
+  new CofferError('COFFER_GUEST_GONE', 'Cannot take a guest: the pool was disposed of.', {
+    hint: 'Make a new pool.'
+  })

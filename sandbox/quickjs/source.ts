@@ -1,0 +1,42 @@
+/** A pool's guests in this thread: the memories of a few instances, put back after each guest (pristine.ts). */
+import { grantTable } from '../capabilities.js'
+import type { GuestSource, LaunchOptions, Program } from '../guest.js'
+import { makeTitleImage } from '../imaging.js'
+import { startSession, withDefaults } from '../session.js'
+import type { Reuse } from './machine.js'
+import { quickjs } from './node.js'
+
+export function openInline(given: Program, options: LaunchOptions): GuestSource {
+  const factory = quickjs()
+  const grants = grantTable(options.capabilities ?? {})
+  const program = startable(given, options)
+  const reuse: Reuse = { idle: [] }
+  return {
+    start: () =>
+      startSession('quickjs', (port, limits) => factory(port, limits, { reuse }), program, options, {
+        grants
+      }),
+    close() {
+      for (const instance of reuse.idle.splice(0)) reuse.pristine!.erase(instance)
+      reuse.pristine?.wipe()
+      program.source?.fill(0)
+      program.image?.fill(0)
+    }
+  }
+}
+
+/**
+ * A program as guests of a pool start it: from an image where there can be one, made here if it has to be, since its
+ * grants are known. Bytes of its own.
+ */
+export function startable({ source, image }: Program, options: LaunchOptions): Program {
+  if (image !== undefined || source === undefined) return { source: source?.slice(), image: image?.slice() }
+  const made = makeTitleImage(quickjs(), source, {
+    name: options.name ?? 'title.js',
+    grants: [grantTable(options.capabilities ?? {}).modules],
+    limits: withDefaults(options.limits),
+    mark: Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16)).join('')
+  })
+  // The image holds all that the source says.
+  return made instanceof Uint8Array ? { image: made } : { source: source.slice() }
+}

@@ -1,0 +1,31 @@
+/**
+ * A pool's guests in processes: one each, since a realm that a guest has been in is not to be believed again. A spare
+ * process is started ahead, locked down and waiting, so that the next guest finds one.
+ */
+import { imageUnfit } from '../failures.js'
+import type { Guest, GuestSource, LaunchOptions, Program } from '../guest.js'
+import { startRemote } from '../remote.js'
+import { withDefaults } from '../session.js'
+import { Child } from './launch.js'
+
+export function openProcesses({ source: given }: Program, options: LaunchOptions): GuestSource {
+  if (given === undefined) throw imageUnfit()
+  const source = given.slice()
+  const limits = withDefaults(options.limits)
+  const spawn = () => new Child(limits, source.length)
+  let spare: Child | undefined = spawn()
+  return {
+    start(): Promise<Guest> {
+      return startRemote('ses', { source }, options, events => {
+        const child = spare?.isAlive() === true ? spare : spawn()
+        spare = spawn()
+        return child.serve(events)
+      })
+    },
+    close() {
+      spare?.kill()
+      spare = undefined
+      source.fill(0)
+    }
+  }
+}

@@ -1,0 +1,24 @@
+/** A pool's guests in threads: a worker stays, and serves one guest after the other. */
+import type { Guest, GuestSource, LaunchOptions, Program } from '../guest.js'
+import { startable } from '../quickjs/source.js'
+import { startRemote } from '../remote.js'
+import { Thread } from './launch.js'
+
+export function openThreads(given: Program, options: LaunchOptions): GuestSource {
+  const program = startable(given, options)
+  const idle: Thread[] = []
+  return {
+    start(): Promise<Guest> {
+      // The worker has the program, from its own start.
+      return startRemote('quickjs', {}, options, (events, limits) => {
+        const thread = idle.pop() ?? new Thread(limits, program)
+        return thread.serve(events, () => idle.push(thread))
+      })
+    },
+    async close() {
+      await Promise.all(idle.splice(0).map(thread => thread.end()))
+      program.source?.fill(0)
+      program.image?.fill(0)
+    }
+  }
+}

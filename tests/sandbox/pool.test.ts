@@ -1,0 +1,202 @@
+/** Pools: each guest is as fresh as a launched one, places are handed on in order, and nothing is left over. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { utf8 } from '../../formats/bytes.js'
+import { createPool, type PoolOptions, type Value } from '../../sandbox/index.js'
+import { rejectsWith } from '../helpers/rejects.js'
+
+const WAYS = [
+  {},
+  { isolation: 'thread' },
+  { engine: 'ses' }
+] as const satisfies readonly Partial<PoolOptions>[]
+
+const COUNTER = `let n = 0; globalThis.list = []
+  export const next = () => { list.push(n); return ++n }
+  export const spin = () => { for (;;); }
+  export const deep = () => { const go = n => go(n + 1) + 1; return go(0) }
+  export const grow = size => { globalThis.held = new Uint8Array(size).fill(7); return held.length }
+  export const seen = () => [n, list.length, typeof held, Math.random(), Date.now()]
+  export const later = ms => new Promise(done => setTimeout(done, ms, 'late'))`
+
+test('each guest is as fresh as the first, whatever became of those before', async () => {
+  for (const way of WAYS) {
+    await using pool = await createPool(utf8(COUNTER), { size: 2, limits: { cpuMs: 2000 }, ...way })
+    const dice = new Set<Value>()
+    for (const use of ['next', 'grow', 'spin', 'deep', 'leave', 'next']) {
+      const guest = await pool.take()
+      const [n, length, held, random, now] = (await guest.call('seen')) as Value[]
+      assert.equal([n, length, held], [0, 0, 'undefined'], JSON.stringify([way, use]))
+      dice.add(random)
+      assert.ok(Math.abs((now as number) - Date.now()) < 60_000)
+      assert.is(await guest.call('next'), 1)
+      if (use === 'grow') assert.is(await guest.call('grow', 3_000_000), 3_000_000)
+      if (use === 'spin') await rejectsWith('COFFER_LIMIT_CPU', () => guest.call('spin'))
+      if (use === 'deep') await guest.call('deep').catch(() => {})
+      // Disposed of while it waits: what comes late is nobody's.
+      const pending =
+        use === 'leave' ? guest.call('later', 20).catch((error: Error) => error.name) : undefined
+      await guest.dispose()
+      assert.is(await pending, use === 'leave' ? 'CofferError' : undefined)
+      await rejectsWith('COFFER_GUEST_GONE', () => guest.call('next'))
+    }
+    assert.is(dice.size, 6)
+    assert.equal(pool.usage(), { size: 2, taken: 0, waiting: 0, takes: 6 })
+  }
+})
+
+test('there are no more guests at one time than places, and who waits gets them in order', async () => {
+  await using pool = await createPool(utf8(COUNTER), { size: 2 })
+  const [a, b] = [await pool.take(), await pool.take()]
+  const order: number[] = []
+  const waiting = [1, 2, 3].map(async i => {
+    const guest = await pool.take()
+    order.push(i)
+    return guest
+  })
+  await new Promise(done => setTimeout(done, 20))
+  assert.equal([order, pool.usage().waiting, pool.usage().taken], [[], 3, 2])
+  await a.dispose()
+  const first = await waiting[0]!
+  assert.equal([order, pool.usage().waiting], [[1], 2])
+  await b.dispose()
+  await first.dispose()
+  await first.dispose()
+  const rest = await Promise.all(waiting.slice(1))
+  assert.equal([order, pool.usage().taken], [[1, 2, 3], 2])
+  for (const guest of rest) await guest.dispose()
+})
+
+test('waiting ends by a signal, and the place goes to the next', async () => {
+  await using pool = await createPool(utf8(COUNTER), { size: 1 })
+  const held = await pool.take()
+  const controller = new AbortController()
+  const [left, stays] = [pool.take({ signal: controller.signal }), pool.take()]
+  controller.abort()
+  await rejectsWith('COFFER_INTERRUPTED', () => left)
+  await rejectsWith('COFFER_INTERRUPTED', () => pool.take({ signal: controller.signal }))
+  await held.dispose()
+  await (await stays).dispose()
+  assert.equal([pool.usage().taken, pool.usage().waiting], [0, 0])
+})
+
+test('the end of a pool ends its guests and whoever waits, once and for all', async () => {
+  for (const way of WAYS) {
+    const pool = await createPool(utf8(COUNTER), { size: 1, ...way })
+    const guest = await pool.take()
+    const call = guest.call('later', 60_000)
+    const waiter = pool.take()
+    const ended = pool.dispose()
+    await rejectsWith('COFFER_GUEST_GONE', () => call)
+    await rejectsWith('COFFER_GUEST_GONE', () => waiter)
+    await ended
+    await pool.dispose()
+    await rejectsWith('COFFER_GUEST_GONE', () => pool.take())
+  }
+})
+
+test('a program that asks for something while it starts is started anew in each guest', async () => {
+  for (const way of [{}, { isolation: 'thread' }] as const) {
+    let said = ''
+    await using pool = await createPool(utf8('console.log("hello"); export const die = Math.random()'), {
+      size: 1,
+      stdout: bytes => (said += Buffer.from(bytes)),
+      ...way
+    })
+    for (let i = 0; i < 3; i++) await (await pool.take()).dispose()
+    assert.is(said, 'hello\n'.repeat(3))
+  }
+})
+
+test('a program that cannot start fails each who takes, and keeps no place', async () => {
+  for (const way of WAYS) {
+    await using pool = await createPool(utf8('throw new RangeError("no")'), { size: 1, ...way })
+    for (let i = 0; i < 3; i++) {
+      const error = await pool.take().catch((error: Error) => error)
+      assert.equal([(error as Error).name, (error as Error).message], ['RangeError', 'no'])
+    }
+    assert.is(pool.usage().taken, 0)
+  }
+  await using broken = await createPool(utf8('let x = ;'), { size: 1 })
+  await rejectsWith('COFFER_PROGRAM_INVALID', () => broken.take())
+})
+
+test('functions of the host, output, limits and arguments are those of the pool', async () => {
+  const source = `import { f } from 'coffer:host'
+    export const ask = () => f()
+    export const flood = () => { for (;;) console.log('x'.repeat(1000)) }
+    export default args => { console.log(args.join()); return 3 }`
+  let answers = 0
+  let written = 0
+  await using pool = await createPool(utf8(source), {
+    size: 1,
+    capabilities: { host: { f: () => ++answers } },
+    args: ['a', 'b'],
+    limits: { outputBytes: 10_000 },
+    stdout: bytes => (written += bytes.length)
+  })
+  for (let i = 1; i <= 3; i++) {
+    await using guest = await pool.take()
+    assert.is(await guest.call('ask'), i)
+    assert.is(await guest.run(), 3)
+    assert.ok(guest.usage().outputBytes < 10)
+    // Counted anew in each guest.
+    await rejectsWith('COFFER_LIMIT_OUTPUT', () => guest.call('flood'))
+  }
+  assert.ok(written > 20_000)
+})
+
+test('a seed gives every guest of a pool the same', async () => {
+  await using pool = await createPool(
+    utf8('export const roll = () => [Math.random(), crypto.randomUUID(), Date.now()]'),
+    {
+      size: 1,
+      seed: 4
+    }
+  )
+  const rolls = []
+  for (let i = 0; i < 2; i++) {
+    await using guest = await pool.take()
+    rolls.push(await guest.call('roll'))
+  }
+  assert.equal(rolls[0], rolls[1])
+})
+
+test('what is no pool is refused', async () => {
+  for (const size of [0, -1, 1.5, NaN, '2', undefined]) {
+    await createPool(utf8(''), { size: size as number }).then(
+      () => assert.unreachable(String(size)),
+      (error: Error) => assert.instance(error, RangeError)
+    )
+  }
+  await createPool('' as never, { size: 1 }).then(
+    () => assert.unreachable(),
+    (error: Error) => assert.instance(error, TypeError)
+  )
+})
+
+test('ten thousand guests leave nothing behind', async () => {
+  await using pool = await createPool(utf8(COUNTER), {
+    size: 3,
+    limits: { cpuMs: 200, memoryBytes: 8 * 2 ** 20 }
+  })
+  const use = async (i: number) => {
+    await using guest = await pool.take()
+    assert.is(await guest.call('next'), 1)
+    if (i % 100 === 0) await guest.call('deep').catch(() => {})
+    else if (i % 101 === 0) await guest.call('grow', 2e7).catch(() => {})
+    else if (i % 103 === 0) await guest.call('grow', 2e6)
+  }
+  const bytes = () => {
+    const { rss, external, arrayBuffers } = process.memoryUsage()
+    return { rss, external: external + arrayBuffers }
+  }
+  for (let i = 0; i < 500; i++) await use(i)
+  const before = bytes()
+  for (let i = 0; i < 3200; i++) await Promise.all([use(3 * i), use(3 * i + 1), use(3 * i + 2)])
+  const after = bytes()
+  assert.ok(after.rss - before.rss < 64 * 2 ** 20, `${(after.rss - before.rss) / 2 ** 20} MiB more`)
+  assert.is(pool.usage().takes, 10_100)
+})
+
+test.run()
