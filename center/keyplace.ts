@@ -6,7 +6,7 @@ import { CofferError } from '../formats/errors.js'
 import { writeWholeFile } from './files.js'
 import { createKeyFiles, makePrivateFolder, openKeyFiles, refuseShared, type Unlock } from './keyfiles.js'
 import type { KeyStore } from './keystore.js'
-import { openToken, type Binding, type Token } from './pkcs11.js'
+import { openToken, type LoadBinding, type Token } from './pkcs11.js'
 import type { Random } from './powers.js'
 
 const TOKEN = 'token'
@@ -14,7 +14,7 @@ const TOKEN = 'token'
 /** What a new center's token is, as the seller says it. */
 export interface ChosenToken extends Pick<Token, 'module' | 'label'> {
   /** For tests: the binding that is loaded otherwise. */
-  readonly load?: () => Promise<Binding>
+  readonly load?: LoadBinding
 }
 
 /** @param folder - Must not exist yet. */
@@ -34,11 +34,7 @@ export async function createKeys(
 }
 
 /** @throws CofferError as {@link openKeyFiles} and {@link openToken}. */
-export async function openKeys(
-  folder: string,
-  unlock?: Unlock,
-  load?: () => Promise<Binding>
-): Promise<KeyStore> {
+export async function openKeys(folder: string, unlock?: Unlock, load?: LoadBinding): Promise<KeyStore> {
   const path = join(folder, TOKEN)
   if (!existsSync(path)) return openKeyFiles(folder, unlock)
   refuseShared(folder)

@@ -19,7 +19,9 @@ export interface Token {
   readonly prefix: string
 }
 
-export type Binding = typeof Pkcs11
+/** Gives the module pkcs11js. No type of it shows outside of this file: its types are not everybody's either. */
+export type LoadBinding = () => Promise<unknown>
+type Binding = typeof Pkcs11
 
 /** Not an import: it is there only where somebody put it. */
 const loadBinding = async (): Promise<Binding> => createRequire(import.meta.url)('pkcs11js') as Binding
@@ -38,11 +40,11 @@ const OUTPUT_BYTES = 64
 export async function openToken(
   token: Token,
   pin: string | undefined,
-  load: () => Promise<Binding> = loadBinding
+  load: LoadBinding = loadBinding
 ): Promise<KeyStore> {
-  const binding = await load().catch((cause: unknown) => {
+  const binding = (await load().catch((cause: unknown) => {
     throw unavailable('the package pkcs11js is not installed beside coffer, or was not compiled', cause)
-  })
+  })) as Binding
   const library = new binding.PKCS11()
   try {
     library.load(token.module)

@@ -3,6 +3,7 @@
  * key, decrypt in memory only, run in a sandbox. Each step needs what only the step before it makes, so that leaving
  * one out does not compile.
  */
+import type { VerifiedGrant } from '../formats/records/grant.js'
 import type { ParsedManifest } from '../formats/records/manifest.js'
 import type { Guest } from '../sandbox/guest.js'
 import { openProgram } from './decrypt.js'
@@ -27,7 +28,7 @@ export async function launchTitle(
   titleId: string,
   home: Home,
   powers: Powers,
-  options: TitleOptions | ((manifest: ParsedManifest) => Promise<TitleOptions>) = {}
+  options: TitleOptions | ((manifest: ParsedManifest, grant: VerifiedGrant) => Promise<TitleOptions>) = {}
 ): Promise<Guest> {
   const medium = measureMedium(root) // IDk, Mid: region 42, and the medium itself
   const claimed = readLicense(root, titleId, home.userKeys()?.userId) // region 41
@@ -35,7 +36,7 @@ export async function launchTitle(
   const title = readTitle(root, signed.grant)
   try {
     using license = recheck(signed, title.manifest, medium, home, powers.now()) // CS against CS'
-    const decided = typeof options === 'function' ? await options(title.manifest) : options
+    const decided = typeof options === 'function' ? await options(title.manifest, license.grant) : options
     using key = unwrapPayloadKey(license) // Kd, or Ku out of EMid(Ku)
     using program = openProgram(title, key) // memory only
     return await launch(

@@ -57,6 +57,7 @@ test('renew and return over HTTP', async () => {
   const renewed = await coffer('renew', medium, id)
   assert.equal([renewed.kind, renewed.chargedMinor], ['lease', 200])
   assert.is((await told(medium)).expires, first + 30 * 86_400_000)
+  assert.is((await site.coffer('run', medium)).stderr, '')
   await refused('COFFER_REQUEST_REFUSED', 'renew', medium, id)
   const { grants } = await center('grant', 'shop', 'list')
   const mine = grants.find(({ titleId }: { titleId: string }) => titleId === id)

@@ -1,5 +1,6 @@
 /** `coffer run`: a title from its medium. Imports as little as it can: this is what people wait for. */
 import { CofferError } from '../../../formats/errors.js'
+import type { VerifiedGrant } from '../../../formats/records/grant.js'
 import type { ParsedManifest } from '../../../formats/records/manifest.js'
 import type { Engine } from '../../../sandbox/guest.js'
 import { Home } from '../../home.js'
@@ -10,8 +11,10 @@ import { POWERS } from '../../powers.js'
 import { listTitles } from '../../read.js'
 import type { Call, Outcome } from '../command.js'
 import { harden } from '../harden.js'
+import { printable, say } from '../output.js'
 import { checkAllowed, permitted } from '../permissions.js'
 import { limitsOf, RUN_CPU_MS, runProgram } from '../program.js'
+import { timeText } from '../screen.js'
 
 export async function execute(call: Call): Promise<Outcome> {
   harden()
@@ -21,8 +24,9 @@ export async function execute(call: Call): Promise<Outcome> {
   const home = new Home()
   let release = 0
   const { exitCode, usage } = await runProgram(call, (process, terminal) =>
-    launchTitle(root, titleId, home, POWERS, async (manifest: ParsedManifest) => {
+    launchTitle(root, titleId, home, POWERS, async (manifest: ParsedManifest, grant: VerifiedGrant) => {
       release = manifest.release
+      tellGrace(root, grant)
       const permissions = await permitted(manifest, call, home, process.signal)
       const engine = call.text('engine') as Engine | undefined
       const seed = call.number('seed')
@@ -39,6 +43,13 @@ export async function execute(call: Call): Promise<Outcome> {
     })
   )
   return { data: { title: titleId, release, exitCode, usage }, text: '', exitCode }
+}
+
+/** A lease that has ended and still runs: the person should know before it does not. */
+function tellGrace(root: string, { titleId, expires, grace = 0 }: VerifiedGrant): void {
+  if (expires === undefined || POWERS.now() < expires) return
+  say(`The lease of ${titleId} ended on ${timeText(expires)}, and runs until ${timeText(expires + grace)}.`)
+  say(`Renew it with "coffer renew ${printable(root)} ${titleId}".`)
 }
 
 function onlyTitle(root: string): string {
