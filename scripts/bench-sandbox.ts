@@ -2,7 +2,7 @@
  * `npm run bench:sandbox`: what a guest costs, beside other sandboxes in the same minutes.
  *
  *   npm run bench:sandbox              everything
- *   npm run bench:sandbox -- calls     one of: calls, compute, threads
+ *   npm run bench:sandbox -- calls     one of: calls, compute, guests, threads
  *
  * Peers are installed once, outside this tree (bench/peers.ts); one that cannot be had is left out. What is printed is
  * what docs/benchmarks.md holds.
@@ -11,6 +11,7 @@ import { spawnSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { benchCalls } from './bench/calls.js'
 import { benchCompute } from './bench/compute.js'
+import { benchGuests } from './bench/guests.js'
 import { pin } from './bench/measure.js'
 import { PEERS_FOLDER, installPeers, lacking } from './bench/peers.js'
 import { benchThreads } from './bench/threads.js'
@@ -19,6 +20,7 @@ import { benchThreads } from './bench/threads.js'
 const SECTIONS: Readonly<Record<string, { readonly pinned: boolean; run(): Promise<void> }>> = {
   calls: { pinned: true, run: benchCalls },
   compute: { pinned: true, run: benchCompute },
+  guests: { pinned: true, run: benchGuests },
   threads: { pinned: false, run: benchThreads }
 }
 

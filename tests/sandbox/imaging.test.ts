@@ -183,7 +183,7 @@ test('limits hold in a guest from an image', async () => {
   const image = imageOf(`export const spin = () => { for (;;); }
     export const grow = () => { const all = []; for (;;) all.push(new Uint8Array(1e5).fill(1)) }
     export const deep = f => { const go = n => { try { return go(n + 1) } catch { return n } }; return go(0) }`)
-  const limits = { cpuMs: 100, memoryBytes: 4 * 1024 * 1024 }
+  const limits = { cpuMs: 1000, memoryBytes: 4 * 1024 * 1024 }
   await rejectsWith('COFFER_LIMIT_CPU', () => callOn(image, 'spin', { limits }))
   await rejectsWith('COFFER_LIMIT_MEMORY', () => callOn(image, 'grow', { limits }))
   const depth = (await callOn(image, 'deep', { limits: { stackBytes: 100_000 } })) as number
