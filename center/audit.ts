@@ -26,7 +26,8 @@ const KEYS: Readonly<Record<keyof Tables, readonly string[]>> = {
   requests: ['requestId'],
   grants: ['grantId'],
   ledger: ['posting', 'account'],
-  revocations: ['sequence']
+  revocations: ['sequence'],
+  sessions: ['tokenHash']
 }
 
 const LOG_KEYS: Readonly<Record<keyof LogTables, readonly string[]>> = {

@@ -19,14 +19,17 @@ import { fileError, flushFolder, writeWholeFile } from './files.js'
 import { issue } from './issue.js'
 import { logWith, type SignCheckpoint } from './log.js'
 import { checkName } from './names.js'
+import { keepPayment, type Paid } from './payment.js'
 import { beginBooks, findBooks } from './place.js'
 import { SYSTEM_POWERS, type Powers } from './powers.js'
 import { receipt } from './receipt.js'
 import { register } from './register.js'
+import { openReports, type Reports } from './reports.js'
 import type { Admit } from './requests.js'
 import { takeReturn } from './returns.js'
 import { firstList } from './revoke.js'
 import { keyRing, retireKey, revokeKey, rotateEpoch, rotateKey, type KeyRing } from './rotate.js'
+import { openSessions, type Sessions } from './sessions.js'
 import { centerRow, rootRecords, signerNow, type Site } from './site.js'
 import { openStore, type Books, type Store } from './store.js'
 import type { Unlock } from './keyfiles.js'
@@ -62,6 +65,13 @@ export interface LicenseCenter {
   revocations(): Promise<Uint8Array>
   /** Its own keys over time. */
   readonly keys: CenterKeys
+  /** What the pages show, and who is logged in on them. */
+  readonly reports: Reports
+  readonly sessions: Sessions
+  /** Seconds since 1970, as the center counts. */
+  now(): number
+  /** Post a payment, once however often it is told. */
+  keepPayment(provider: string, paid: Paid): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -188,6 +198,10 @@ function openedCenter(site: Site, name: string, folder: string): LicenseCenter {
         : issue(site, record, admit),
     receipt: (request, admit) => receipt(site, request, admit),
     register: (registration, admit) => register(site, registration, admit),
+    reports: openReports(site),
+    sessions: openSessions(site),
+    now: site.powers.now,
+    keepPayment: (provider, paid) => keepPayment(site, provider, paid),
     roots: async () => encode({ roots: await rootRecords(store.books) }),
     keys: centerKeys(site, folder),
     revocations: async () => (await centerRow(store.books)).revocationList,

@@ -134,10 +134,16 @@ function program(json: boolean): Command {
   command(root, 'receipt <folder> <request-file>', 'prove to a buyer that his order is in the books')
     .requiredOption('--out <file>', 'where the receipt goes')
     .option('--force', 'replace that file')
+    .option('--mail <address>', 'send it there too, by the mail server in services.json')
     .addHelpText('after', '\nExample:\n  coffer-center receipt shop order.request --out order.receipt')
-    .action((folder, requestFile, { out, force = false }) =>
-      show(commands => commands.receiptFile(folder, requestFile, out, force))
+    .action((folder, requestFile, { out, force = false, mail }) =>
+      show(commands => commands.receiptFile(folder, requestFile, { out, replace: force, mail }))
     )
+
+  command(root, 'login <folder>', "print a link that opens the seller's pages, once, within ten minutes")
+    .option('--url <url>', 'where the pages are', 'http://127.0.0.1:8787')
+    .addHelpText('after', '\nExample:\n  coffer-center login shop --url https://shop.example')
+    .action((folder, { url }) => show(commands => commands.login(folder, url)))
 
   const publisher = group(
     'publisher',

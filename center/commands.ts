@@ -21,6 +21,7 @@ import type { TlsFiles } from './http.js'
 import { createVaultKeyFile, lockOf, relockKeyFiles, type FileUnlock, type Unlock } from './keyfiles.js'
 import { SYSTEM_POWERS } from './powers.js'
 import type { RevocationKind } from './revoke.js'
+import { readServices } from './services.js'
 import { moneyText, shortId, table, timeText, type Result } from './screen.js'
 
 /** Open the center, do one thing at its desk, close it. */
@@ -79,7 +80,9 @@ export async function serveUntilSignal(folder: string, options: ServeCommand): P
     const watching = await watch(options.verbose, options.metricsPort)
     const one = rate === undefined ? undefined : rate === 0 ? null : { burst: rate, perSecond: rate / 60 }
     const { onRequest, onFault } = watching
+    const { stripe } = await readServices(folder)
     const serving = await serve(center, {
+      payment: stripe && (await (await import('./payment.js')).stripeProvider(stripe)),
       port,
       host,
       tls,
@@ -157,20 +160,64 @@ export async function issueFile(
   }
 }
 
-/** The receipt for a request file that was answered. */
+/** The receipt for a request file that was answered; by mail too, where an address is given. */
 export async function receiptFile(
   folder: string,
   requestFile: string,
-  receiptPath: string,
-  replace: boolean
+  { out, replace, mail }: { out: string; replace: boolean; mail?: string | undefined }
 ): Promise<Result> {
   const request = await readSmallFile(requestFile, MAX_RECORD_BYTES)
-  const receipt = await atDesk(folder, (_desk, center) => center.receipt(request))
-  await writeWholeFile(receiptPath, receipt, replace)
+  const [receipt, name] = await atDesk(folder, async (_desk, center) => [
+    await center.receipt(request),
+    center.name
+  ])
+  await writeWholeFile(out, receipt, replace)
+  if (mail !== undefined) await mailReceipt(folder, mail, name, receipt)
   return {
-    json: { out: receiptPath, bytes: receipt.length },
-    text: receiptPath,
-    note: 'It proves to whoever trusts this center that the order is in its books, and what was charged.'
+    json: { out, bytes: receipt.length, ...(mail !== undefined && { mail }) },
+    text: out,
+    note: `It proves to whoever trusts this center that the order is in its books, and what was charged.${
+      mail === undefined ? '' : ` Sent to ${mail}.`
+    }`
+  }
+}
+
+async function mailReceipt(folder: string, to: string, name: string, receipt: Uint8Array): Promise<void> {
+  const settings = (await readServices(folder)).mail
+  if (settings === undefined) {
+    throw new CofferError('COFFER_USAGE', 'This center has no mail server.', {
+      expected: '"mail": { "smtp", "from" } in services.json',
+      hint: 'See docs/center.md.'
+    })
+  }
+  const mailer = await (await import('./mail.js')).openMailer(settings)
+  try {
+    await mailer.send({
+      to,
+      subject: `Your receipt from ${name}`,
+      text: `The attached file proves that your order is in the books of ${name}, and what was charged.\n`,
+      attachment: { filename: 'order.receipt', content: receipt }
+    })
+  } catch (cause) {
+    throw new CofferError('COFFER_IO', 'The mail was not taken by its server.', {
+      found: (cause as Error).message,
+      hint: 'Check "mail" in services.json; the receipt itself was written.',
+      cause
+    })
+  } finally {
+    mailer.close()
+  }
+}
+
+/** A link that makes whoever opens it first the seller on the center's pages. */
+export async function login(folder: string, url: string): Promise<Result> {
+  if (!URL.canParse(url)) throw new CofferError('COFFER_USAGE', 'Where are the pages?', { expected: 'a URL' })
+  const token = await atDesk(folder, (_desk, center) => center.sessions.open('link'))
+  const link = new URL(`/login/${token}`, url).href
+  return {
+    json: { link },
+    text: link,
+    note: 'It opens once, within ten minutes. Whoever opens it is the seller.'
   }
 }
 

@@ -9,7 +9,8 @@ import { openRequest, type VerifiedRequest } from '../formats/records/request.js
 import { openReturn } from '../formats/records/return.js'
 import { openRoots, type Center } from '../formats/records/root.js'
 import { auditLog } from './audit.js'
-import { balances, postCharge, type Balance } from './ledger.js'
+import { balances, postCharge, receivable, type Balance } from './ledger.js'
+import { PAYMENT } from './payment.js'
 import { checkName, ID_CHARS } from './names.js'
 import { endGrant, revoke, type RevocationKind } from './revoke.js'
 import { rootRecords, type Site } from './site.js'
@@ -111,6 +112,8 @@ export interface Desk {
   revoke(kind: RevocationKind, id: string, release?: number | null): Promise<number>
   revocations(): Promise<RevocationSummary[]>
   balances(): Promise<Balance[]>
+  /** What one user owes, by currency. */
+  owedBy(userId: string): Promise<Balance[]>
   verifyLedger(): Promise<LedgerCheck>
   /**
    * The full id that begins like this.
@@ -150,6 +153,7 @@ export function openDesk(site: Site): Desk {
     revoke: (kind, id, release) => revoke(site, kind, id, release),
     revocations: () => books.selectFrom('revocations').selectAll().orderBy('sequence').execute(),
     balances: () => balances(books),
+    owedBy: userId => balances(books, receivable(userId)),
     verifyLedger: () => snapshot(inside => verifyLedger(site, inside)),
     find: (kind, typed, mayBeNew = false) => find(books, kind, typed, mayBeNew)
   }
@@ -272,7 +276,7 @@ async function verifyLedger({ vault }: Site, books: Books): Promise<LedgerCheck>
   for (const entry of await books.selectFrom('ledger').selectAll().execute()) {
     postings.set(entry.posting, [...(postings.get(entry.posting) ?? []), entry])
   }
-  const charged = postings.size
+  const charged = [...postings.keys()].filter(posting => !posting.startsWith(PAYMENT)).length
   const roots = await rootRecords(books)
   const center = openedOr(() => everSigned(openRoots(roots)))
   if (center === undefined) {
@@ -321,10 +325,12 @@ async function verifyLedger({ vault }: Site, books: Books): Promise<LedgerCheck>
   for (const [posting, entries] of postings) {
     // What the seller paid back by himself is filed under the grant.
     const grant = refunded.get(posting)
-    const receivable = entries.find(({ account }) => account === `receivable/${grant?.userId}`)
+    const owed = entries.find(({ account }) => account === `receivable/${grant?.userId}`)
     const sum = entries.reduce((total, { amountMinor }) => total + amountMinor, 0)
-    if (grant === undefined) problems.push(`The posting ${posting} belongs to no answered request.`)
-    else if (sum !== 0 || receivable?.amountMinor !== -grant.paidMinor)
+    if (posting.startsWith(PAYMENT)) {
+      if (sum !== 0) problems.push(`The ${posting} does not add up to 0.`)
+    } else if (grant === undefined) problems.push(`The posting ${posting} belongs to no answered request.`)
+    else if (sum !== 0 || owed?.amountMinor !== -grant.paidMinor)
       problems.push(`The refund of grant ${posting} is not what was paid for it.`)
   }
   const granted = new Set(held.map(({ userId, titleId, mediumId }) => `${userId} ${titleId} ${mediumId}`))

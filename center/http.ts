@@ -8,18 +8,21 @@
  * Bodies are `application/vnd.coffer`, failures `application/problem+json` (RFC 9457). TLS is for privacy alone: every
  * record is signed and every key sealed.
  */
-import { createAdaptorServer, type HttpBindings } from '@hono/node-server'
-import { Hono, type Context } from 'hono'
+import { createAdaptorServer } from '@hono/node-server'
+import { Hono } from 'hono'
 import { randomBytes } from 'node:crypto'
 import type { Server } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import { concat } from '../formats/bytes.js'
 import { CofferError, type ErrorCode } from '../formats/errors.js'
 import { MAX_RECORD_BYTES } from '../formats/limits.js'
 import type { LicenseCenter } from './center.js'
 import { CONTENT_TYPE, ENDPOINTS, openApi, PROBLEM_TYPE, titleOf } from './interface.js'
 import { RateLimit, senderOf, TooMany, type Rate } from './limits.js'
+import { buyerPages } from './pages/buyer.js'
+import { STYLE } from './pages/frame.js'
+import { sellerPages } from './pages/seller.js'
+import type { PaymentProvider } from './payment.js'
+import { listen, readBody, Refusal, type App, type Call } from './wire.js'
 
 export { CONTENT_TYPE } from './interface.js'
 
@@ -36,6 +39,8 @@ export interface ServeOptions {
   readonly addressRate?: Rate | null
   /** Signed records of one user or publisher; null: as many as come. */
   readonly signerRate?: Rate | null
+  /** Who takes money; undefined: the seller, by invoice. */
+  readonly payment?: PaymentProvider | undefined
   /** How long a client may take to send a request. */
   readonly requestTimeoutMs?: number
   /** Told of each request when it is answered. */
@@ -52,10 +57,10 @@ export interface TlsFiles {
 /** What may be said of a request: never a body, a header or who asked. */
 export interface Served {
   readonly method: string
-  /** As the client sent it, percent-encoded, without a query. */
-  readonly path: string
   /** The endpoint that it was for; `other` for what is not there. */
   readonly route: string
+  /** What is not there, as the client sent it, percent-encoded, without a query. The route otherwise: no link to log in. */
+  readonly path: string
   readonly status: number
   readonly ms: number
   readonly requestId: string
@@ -109,13 +114,6 @@ export async function serve(center: LicenseCenter, options: ServeOptions = {}): 
   }
 }
 
-interface Variables {
-  requestId: string
-  route: string
-}
-export type App = Hono<{ Bindings: HttpBindings; Variables: Variables }>
-export type Call = Context<{ Bindings: HttpBindings; Variables: Variables }>
-
 function routes(center: LicenseCenter, options: ServeOptions): App {
   const { onRequest, onFault } = options
   const nowMs = () => performance.now()
@@ -135,10 +133,11 @@ function routes(center: LicenseCenter, options: ServeOptions): App {
     call.header('x-request-id', requestId)
     if (!call.res.headers.has('cache-control')) call.header('cache-control', 'no-store')
     call.header('x-content-type-options', 'nosniff')
+    const route = call.get('route')
     onRequest?.({
       method: call.req.method,
-      path: pathOf(call.req.url),
-      route: call.get('route'),
+      route,
+      path: route === 'other' ? pathOf(call.req.url) : route,
       status: call.res.status,
       ms: Math.round(performance.now() - started),
       requestId
@@ -170,11 +169,47 @@ function routes(center: LicenseCenter, options: ServeOptions): App {
     await center.revocations()
     return call.text('ok\n')
   })
+  if (options.payment !== undefined) webhook(app, center, options.payment)
+  app.get('/style.css', call => {
+    served(call, '/style.css')
+    return call.body(STYLE, 200, {
+      'content-type': 'text/css; charset=utf-8',
+      'cache-control': 'max-age=3600'
+    })
+  })
+  for (const path of PAGES) {
+    app.use(path, async (call, next) => {
+      served(call, 'pages')
+      await next()
+    })
+  }
+  const secure = options.tls !== undefined || (options.behindProxy ?? false)
+  const web = { app, center: center.name, sessions: center.sessions, payment: options.payment, secure, admit }
+  buyerPages(web, center)
+  sellerPages(web, center)
   app.notFound(call => {
     served(call, 'other')
     return problem(call, unknownRoute(call.req.method), onFault, 404)
   })
   return app
+}
+
+/** Where the pages are: all of them count against the rate of an address. */
+const PAGES = ['/', '/order', '/mine/*', '/login/*', '/seller/*']
+
+/** What a payment provider tells, signed by it. Whatever is not of interest is taken, so that it is not sent again. */
+function webhook(app: App, center: LicenseCenter, provider: PaymentProvider): void {
+  const path = `/payments/${provider.name}`
+  app.post(path, async call => {
+    call.set('route', path)
+    const body = await readBody(call.req.raw, MAX_RECORD_BYTES)
+    const signature = call.req.header(`${provider.name}-signature`) ?? ''
+    const paid = await provider.told(body, signature).catch((cause: unknown) => {
+      throw new Refusal(400, 'COFFER_RECORD_FORGED', 'The payment provider did not send this.', { cause })
+    })
+    if (paid !== undefined) await center.keepPayment(provider.name, paid)
+    return call.text('ok\n')
+  })
 }
 
 /** Percent-encoded, so that it cannot break a line; short enough for a log. */
@@ -190,7 +225,6 @@ function addressOf(call: Call, behindProxy: boolean): string | undefined {
 const record = (call: Call, bytes: Uint8Array): Response =>
   call.body(bytes as Uint8Array<ArrayBuffer>, 200, { 'content-type': CONTENT_TYPE })
 
-/** Counted while it is read: what a client says of the length decides nothing, except that it may say too much. */
 async function readRecord(request: Request): Promise<Uint8Array> {
   const contentType = request.headers.get('content-type')
   if (contentType?.split(';')[0]!.trim().toLowerCase() !== CONTENT_TYPE) {
@@ -202,43 +236,6 @@ async function readRecord(request: Request): Promise<Uint8Array> {
   }
   return readBody(request, MAX_RECORD_BYTES)
 }
-
-/** @throws CofferError, which becomes 413 for a body of more than `maxBytes`. */
-export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {
-  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge(maxBytes)
-  const parts: Uint8Array[] = []
-  let length = 0
-  try {
-    for await (const part of request.body ?? []) {
-      length += part.length
-      if (length > maxBytes) throw tooLarge(maxBytes)
-      parts.push(part)
-    }
-  } catch (cause) {
-    if (cause instanceof CofferError) throw cause
-    throw new CofferError('COFFER_RECORD_DAMAGED', 'The request ended before its body did.', {
-      hint: 'Send it again.',
-      cause
-    })
-  }
-  return concat(...parts)
-}
-
-/** A CofferError whose HTTP status its code does not tell. */
-export class Refusal extends CofferError {
-  readonly status: number
-  constructor(status: number, ...error: ConstructorParameters<typeof CofferError>) {
-    super(...error)
-    this.status = status
-  }
-}
-
-const tooLarge = (maxBytes: number) =>
-  new Refusal(413, 'COFFER_RECORD_DAMAGED', 'The body is too large.', {
-    expected: `at most ${maxBytes} bytes`,
-    found: 'more',
-    hint: 'Send one record.'
-  })
 
 const unknownRoute = (method: string) =>
   new CofferError('COFFER_USAGE', `There is nothing here to ${method === 'GET' ? 'get' : 'send'}.`, {
@@ -299,28 +296,6 @@ function statusOf(error: CofferError): number {
 const FAILED = new CofferError('COFFER_CENTER_FAILED', 'The center failed.', {
   hint: 'Send the same request again later; it is charged once.'
 })
-
-/** Also for the listener of the metrics. */
-export function listen(server: Server, host: string, port: number): Promise<AddressInfo> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      const inUse = cause.code === 'EADDRINUSE'
-      reject(
-        new CofferError(
-          inUse ? 'COFFER_BUSY' : 'COFFER_USAGE',
-          `Cannot listen on ${host} port ${port}: ${cause.code}.`,
-          {
-            hint: inUse
-              ? 'Choose another port with --port; 0 takes any free one.'
-              : 'Choose another --host or --port.',
-            cause
-          }
-        )
-      )
-    })
-    server.listen(port, host, () => resolve(server.address() as AddressInfo))
-  })
-}
 
 function shutDown(server: Server): Promise<void> {
   return new Promise(resolve => {

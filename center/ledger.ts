@@ -37,11 +37,15 @@ export interface Balance {
   readonly balanceMinor: number
 }
 
-export const balances = (books: Books): Promise<Balance[]> =>
-  books
-    .selectFrom('ledger')
+/** @param account - undefined: all of them. */
+export function balances(books: Books, account?: string): Promise<Balance[]> {
+  const entries = books.selectFrom('ledger')
+  return (account === undefined ? entries : entries.where('account', '=', account))
     .select(({ fn }) => ['account', 'currency', fn.sum<number>('amountMinor').as('balanceMinor')])
     .groupBy(['account', 'currency'])
     .orderBy('account')
     .orderBy('currency')
     .execute()
+}
+
+export const receivable = (userId: string): string => `receivable/${userId}`

@@ -193,5 +193,23 @@ export const migrations = ({ bytes, text }: ColumnTypes): Record<string, Migrati
         .addColumn('checkpoint', bytes, column => column.notNull())
         .execute()
     }
+  },
+
+  '0004-pages': {
+    async up({ schema }: Kysely<unknown>) {
+      await schema
+        .createTable('sessions')
+        .addColumn('tokenHash', text, column => column.primaryKey())
+        .addColumn('kind', text, column => column.notNull())
+        .addColumn('subject', text, column => column.notNull())
+        .addColumn('created', 'bigint', column => column.notNull())
+        .addColumn('expires', 'bigint', column => column.notNull())
+        .execute()
+      // What pages show first: the newest.
+      await schema.createIndex('grants_bought').on('grants').columns(['bought', 'grantId']).execute()
+      await schema.createIndex('grants_user').on('grants').columns(['userId', 'bought']).execute()
+      await schema.createIndex('requests_signer').on('requests').columns(['signer', 'answered']).execute()
+      await schema.createIndex('ledger_posted').on('ledger').column('posted').execute()
+    }
   }
 })

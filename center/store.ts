@@ -149,6 +149,14 @@ export interface Tables {
     release: number | null
     revoked: number
   }
+  /** Who is logged in on the pages (center/sessions.ts). */
+  sessions: {
+    tokenHash: string
+    kind: 'link' | 'seller' | 'buyer'
+    subject: string
+    created: number
+    expires: number
+  }
 }
 
 /** The log of all that was written into the tables above, and its Merkle tree (center/log.ts). */

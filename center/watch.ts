@@ -3,7 +3,8 @@ import { createServer } from 'node:http'
 import { pino } from 'pino'
 import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client'
 import { CofferError } from '../formats/errors.js'
-import { listen, type Served } from './http.js'
+import type { Served } from './http.js'
+import { listen } from './wire.js'
 
 export interface Watch {
   /** Where the metrics are; undefined without a port for them. */

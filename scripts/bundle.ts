@@ -95,7 +95,7 @@ await bundle({
   outfile: 'dist/bin/coffer-center.js',
   format: 'esm',
   // Native, or loaded by those alone who use it: they stay the packages that they are.
-  external: ['@photostructure/sqlite', 'pg', 'pino', 'prom-client'],
+  external: ['@photostructure/sqlite', 'nodemailer', 'pg', 'pino', 'prom-client', 'stripe'],
   banner: {
     // Packages of the older kind ask for Node's own modules in the older way.
     js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);"

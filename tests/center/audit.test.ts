@@ -41,6 +41,7 @@ async function busyShop() {
   const orders = ['stick', 'card', 'disk'].map(medium => requestBytes(shop.pinned.centerId, { medium }))
   for (const order of orders) await shop.center.issue(order)
   await desk.revoke('medium', 'ab'.repeat(32))
+  await shop.center.sessions.open('link')
   return { ...shop, orders }
 }
 

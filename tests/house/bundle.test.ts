@@ -89,7 +89,7 @@ const PUBLISHED: Readonly<Record<string, { for: 'buyer' | 'seller'; inside: stri
     'dist/bin/coffer-center.js': {
       for: 'seller',
       inside: ['@hono/node-server', 'commander', 'hono', 'kysely', 'msgpackr'],
-      imported: ['@photostructure/sqlite', 'pg', 'pino', 'prom-client']
+      imported: ['@photostructure/sqlite', 'nodemailer', 'pg', 'pino', 'prom-client', 'stripe']
     }
   }
 

@@ -19,9 +19,11 @@ const ONLY_FROM: readonly (readonly [RegExp, RegExp])[] = [
   [/^(?:quickjs-emscripten|@jitl\/)/, /^scripts\//],
   [/^esbuild$/, /^(?:loader\/copier\/bundle|scripts\/.*)\.ts$/],
   [/^(?:hono|@hono\/)/, /^center\//],
-  [/^(?:kysely|@photostructure\/sqlite)$/, /^center\//],
+  [/^(?:kysely|@photostructure\/sqlite)$/, /^(?:center\/|scripts\/bench-center\.ts)/],
   [/^(?:pino|prom-client)$/, /^center\/watch\.ts$/],
-  [/^pg$/, /^(?:center|scripts)\/postgres\.ts$/],
+  [/^stripe$/, /^center\/payment\.ts$/],
+  [/^nodemailer$/, /^center\/mail\.ts$/],
+  [/^pg$/, /^(?:(?:center|scripts)\/postgres|scripts\/bench-center)\.ts$/],
   [/^node:crypto$/, /^(?:formats\/primitives|loader\/powers|center\/|sandbox\/|scripts\/)/],
   [/^node:fs/, /^(?:loader\/|center\/|sandbox\/|samples\/hosts\/|scripts\/)/],
   [/^coffer(?:\/|$)/, /^samples\//]

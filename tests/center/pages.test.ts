@@ -1,0 +1,347 @@
+/** The pages of seller and buyer: in a real browser where there is one, and by hand what a browser would not send. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { chromium, type Browser, type Page } from 'playwright-core'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { serve } from '../../center/http.js'
+import { openReceipt } from '../../formats/records/checkpoint.js'
+import {
+  mediumNamed,
+  newCenter,
+  NOW,
+  openAsBuyer,
+  pressed,
+  requestBytes,
+  temporaryFolder,
+  TITLE,
+  userKeys
+} from './parties.js'
+
+const EVIL = '<script>alert(1)</script>"\'&'
+
+async function open() {
+  const shop = await newCenter()
+  await pressed(shop)
+  await pressed(shop, { titleId: 'org.example.charts', scheme: 'conversion' })
+  await shop.center.desk.setTerms(TITLE, { priceMinor: 900, copies: 5 })
+  const serving = await serve(shop.center, { addressRate: null, signerRate: null })
+  return {
+    ...shop,
+    serving,
+    url: serving.url,
+    async close() {
+      await serving.close()
+      await shop.center.close()
+    }
+  }
+}
+
+const cookieOf = (response: Response) =>
+  /coffer-\w+=[^;]+/.exec(response.headers.get('set-cookie') ?? '')?.[0]
+
+async function loggedIn(shop: Awaited<ReturnType<typeof open>>): Promise<string> {
+  const link = await shop.center.sessions.open('link')
+  const response = await fetch(`${shop.url}/login/${link}`, { method: 'POST', redirect: 'manual' })
+  assert.is(response.status, 303)
+  return cookieOf(response)!
+}
+
+const upload = (shop: { url: string }, record: Uint8Array) => {
+  const form = new FormData()
+  form.set('request', new Blob([record as Uint8Array<ArrayBuffer>]), 'order.request')
+  return fetch(`${shop.url}/order`, { method: 'POST', body: form, redirect: 'manual' })
+}
+
+test('a link logs in once, within ten minutes, and not by being looked at', async () => {
+  const shop = await open()
+  const link = await shop.center.sessions.open('link')
+  const at = `${shop.url}/login/${link}`
+  assert.match(await (await fetch(at)).text(), 'Log in')
+  const first = await fetch(at, { method: 'POST', redirect: 'manual' })
+  assert.is(first.status, 303)
+  assert.match(first.headers.get('set-cookie')!, /HttpOnly; SameSite=Strict/)
+  assert.is((await fetch(at, { method: 'POST', redirect: 'manual' })).status, 403)
+  const late = await shop.center.sessions.open('link')
+  shop.powers.at = NOW + 601
+  assert.is((await fetch(`${shop.url}/login/${late}`, { method: 'POST', redirect: 'manual' })).status, 403)
+
+  const cookie = cookieOf(first)!
+  const seller = () => fetch(`${shop.url}/seller`, { headers: { cookie } })
+  assert.is((await seller()).status, 200)
+  const out = await fetch(`${shop.url}/seller/leave`, {
+    method: 'POST',
+    headers: { cookie, 'content-type': 'application/x-www-form-urlencoded' },
+    redirect: 'manual'
+  })
+  assert.is(out.status, 303)
+  assert.is((await seller()).status, 403)
+  await shop.close()
+})
+
+test("nobody sees or changes what is the seller's without his session, a buyer neither", async () => {
+  const shop = await open()
+  const order = requestBytes(shop.pinned.centerId)
+  const buyer = cookieOf(await upload(shop, order))!
+  const token = buyer.split('=')[1]!
+  const paths = ['', '/titles', `/titles/${TITLE}`, '/copies', '/revocations', '/ledger']
+  for (const cookie of [
+    '',
+    buyer,
+    `coffer-seller=${token}`,
+    'coffer-seller=',
+    `coffer-seller=${'A'.repeat(43)}`
+  ]) {
+    for (const path of paths) {
+      const response = await fetch(`${shop.url}/seller${path}`, { headers: { cookie } })
+      assert.is(response.status, 403, `${path} ${cookie}`)
+      assert.not.match(await response.text(), TITLE)
+    }
+    const response = await fetch(`${shop.url}/seller/titles/${TITLE}`, {
+      method: 'POST',
+      headers: { cookie, 'content-type': 'application/x-www-form-urlencoded' },
+      body: 'price=0&currency=EUR&copies=&expiresDays='
+    })
+    assert.is(response.status, 403)
+  }
+  assert.is((await shop.center.desk.titles()).find(({ titleId }) => titleId === TITLE)?.priceMinor, 900)
+  await shop.close()
+})
+
+test('a form from the page of another site is refused', async () => {
+  const shop = await open()
+  const cookie = await loggedIn(shop)
+  const post = (headers: Record<string, string>) =>
+    fetch(`${shop.url}/seller/titles/${TITLE}`, {
+      method: 'POST',
+      headers: { cookie, 'content-type': 'application/x-www-form-urlencoded', ...headers },
+      body: 'price=1&currency=EUR&copies=&expiresDays=',
+      redirect: 'manual'
+    })
+  const foreign: Record<string, string>[] = [
+    { 'sec-fetch-site': 'cross-site' },
+    { 'sec-fetch-site': 'same-site' },
+    { origin: 'https://evil.example' },
+    { origin: 'null' }
+  ]
+  for (const headers of foreign) assert.is((await post(headers)).status, 403)
+  assert.is((await post({ origin: shop.url })).status, 303)
+  assert.is((await shop.center.desk.titles()).find(({ titleId }) => titleId === TITLE)?.priceMinor, 1)
+  await shop.close()
+})
+
+test('terms that no title can have are refused in words', async () => {
+  const shop = await open()
+  const cookie = await loggedIn(shop)
+  for (const body of [
+    'price=-1&currency=EUR',
+    'price=1.5&currency=EUR',
+    'price=&currency=EUR',
+    'price=1&currency=eur',
+    'price=1&currency=EUR&copies=9999999999999',
+    'price=1&currency=EUR&expiresDays=0'
+  ]) {
+    const response = await fetch(`${shop.url}/seller/titles/${TITLE}`, {
+      method: 'POST',
+      headers: { cookie, 'content-type': 'application/x-www-form-urlencoded' },
+      body
+    })
+    assert.is(response.status, 400, body)
+    assert.match(await response.text(), 'COFFER_USAGE')
+  }
+  await shop.close()
+})
+
+test('a buyer gets his answer and receipts for what he signed, and those of nobody else', async () => {
+  const shop = await open()
+  const order = requestBytes(shop.pinned.centerId)
+  const response = await upload(shop, order)
+  assert.is(response.status, 303)
+  const cookie = cookieOf(response)!
+  const requestId = /answered=([0-9a-f]{32})/.exec(response.headers.get('location')!)![1]!
+  const get = (path: string, as = cookie) => fetch(`${shop.url}${path}`, { headers: { cookie: as } })
+  const bytesOf = async (of: Response) => new Uint8Array(await of.arrayBuffer())
+  assert.match(await (await get('/mine')).text(), TITLE)
+  const answer = await bytesOf(await get(`/mine/answers/${requestId}`))
+  assert.equal(openAsBuyer(shop.pinned, answer).grant.mediumId, mediumNamed())
+  assert.ok(openReceipt(await bytesOf(await get(`/mine/receipts/${requestId}`)), [shop.pinned]))
+
+  const bob = cookieOf(await upload(shop, requestBytes(shop.pinned.centerId, { user: 'bob' })))!
+  for (const path of [`/mine/answers/${requestId}`, `/mine/receipts/${requestId}`]) {
+    assert.is((await get(path, bob)).status, 404)
+    assert.is((await get(path, '')).status, 404)
+  }
+  // An old file still gives its answer, and nothing else.
+  shop.powers.at = NOW + 2 * 86_400
+  const old = await upload(shop, order)
+  assert.is(old.status, 200)
+  assert.is(old.headers.get('set-cookie'), null)
+  assert.equal(await bytesOf(old), answer)
+  const bad = await upload(shop, new Uint8Array(100))
+  assert.is(bad.status, 400)
+  assert.match(await bad.text(), 'COFFER_RECORD_DAMAGED')
+  await shop.close()
+})
+
+test('what people named themselves is text, never markup; no page needs or lets a script run', async () => {
+  const shop = await open()
+  await shop.center.desk.addPublisher(userKeys('evil'), EVIL)
+  const cookie = await loggedIn(shop)
+  for (const path of [
+    '/',
+    '/mine',
+    '/seller',
+    '/seller/titles',
+    '/seller/copies',
+    `/login/${encodeURIComponent(EVIL)}`
+  ]) {
+    const response = await fetch(`${shop.url}${path}`, { headers: { cookie } })
+    const text = await response.text()
+    assert.not.match(text, '<script')
+    assert.not.match(text, / on\w+=/)
+    const policy = response.headers.get('content-security-policy')!
+    assert.match(policy, "default-src 'none'")
+    assert.not.match(policy, 'unsafe')
+  }
+  await shop.close()
+})
+
+// ---------------------------------------------------------------- in a browser
+
+const PROGRAM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync)
+if (PROGRAM === undefined) console.log('skip: no Chromium for the pages')
+/** Where to look at the pages: COFFER_SCREENSHOTS=<folder>. */
+const SCREENSHOTS = process.env['COFFER_SCREENSHOTS']
+
+async function inBrowser(look: (page: Page) => Promise<void>): Promise<void> {
+  const browser: Browser = await chromium.launch({
+    executablePath: PROGRAM!,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync'
+    ]
+  })
+  try {
+    const page = await browser.newPage({ viewport: { width: 1000, height: 700 } })
+    const refused: string[] = []
+    page.on('console', message => message.type() === 'error' && refused.push(message.text()))
+    page.on('pageerror', error => refused.push(error.message))
+    await look(page)
+    assert.equal(refused, [], 'the policy refused nothing that a page needs')
+  } finally {
+    await browser.close()
+  }
+}
+
+async function picture(page: Page, name: string): Promise<void> {
+  if (SCREENSHOTS === undefined) return
+  mkdirSync(SCREENSHOTS, { recursive: true })
+  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true })
+}
+
+/** What every page must have for those who cannot see it. */
+async function accessible(page: Page): Promise<void> {
+  assert.is(await page.locator('html[lang]').count(), 1)
+  assert.is(await page.locator('h1').count(), 1)
+  assert.is(await page.locator('main').count(), 1)
+  for (const input of await page.locator('input:not([type=hidden])').all()) {
+    assert.is(
+      await input.evaluate(node => (node as unknown as { labels: { length: number } }).labels.length),
+      1
+    )
+  }
+  for (const table of await page.locator('table').all()) assert.is(await table.locator('caption').count(), 1)
+  for (const svg of await page.locator('svg').all()) assert.ok(await svg.getAttribute('aria-label'))
+}
+
+const browserTest = PROGRAM === undefined ? test.skip : test
+
+browserTest(
+  'a seller logs in, reads his sales, changes a price, takes a copy back and verifies',
+  async () => {
+    const shop = await open()
+    for (let n = 0; n < 9; n++) {
+      shop.powers.at = NOW + Math.floor((n * n) / 4) * 86_400
+      const user = `user ${n % 4}`
+      await shop.center.issue(
+        requestBytes(shop.pinned.centerId, { user, medium: `stick ${n}`, created: shop.powers.at })
+      )
+    }
+    const link = await shop.center.sessions.open('link')
+    await inBrowser(async page => {
+      await page.goto(`${shop.url}/login/${link}`)
+      await picture(page, 'login')
+      await page.getByRole('button', { name: 'Log in' }).click()
+      await page.waitForURL('**/seller')
+      assert.match((await page.locator('svg.chart').getAttribute('aria-label')) ?? '', '81.00 EUR')
+      await accessible(page)
+      await picture(page, 'seller-sales')
+      await page.getByRole('link', { name: 'Titles' }).click()
+      await accessible(page)
+      await picture(page, 'seller-titles')
+      await page.getByRole('row', { name: TITLE }).getByRole('link', { name: 'Change' }).click()
+      await page.getByLabel('Price').fill('1250')
+      await accessible(page)
+      await picture(page, 'seller-title')
+      await page.getByRole('button', { name: 'Save' }).click()
+      await page.waitForURL('**/seller/titles')
+      assert.match(await page.locator('table').innerText(), '12.50 EUR')
+      await page.getByRole('link', { name: 'Copies' }).click()
+      await accessible(page)
+      await picture(page, 'seller-copies')
+      await page.getByRole('link', { name: 'Revoke' }).first().click()
+      await picture(page, 'seller-revoke')
+      await page.getByRole('button', { name: 'Revoke it' }).click()
+      await page.waitForURL('**/seller/revocations')
+      await accessible(page)
+      await picture(page, 'seller-revocations')
+      await page.getByRole('link', { name: 'Ledger' }).click()
+      await page.getByRole('button', { name: 'Verify the ledger' }).click()
+      assert.match(await page.getByRole('status').innerText(), 'they agree')
+      await accessible(page)
+      await picture(page, 'seller-ledger')
+      await page.setViewportSize({ width: 380, height: 700 })
+      await page.emulateMedia({ colorScheme: 'dark' })
+      await page.goto(`${shop.url}/seller`)
+      await picture(page, 'seller-narrow-dark')
+    })
+    await shop.close()
+  }
+)
+
+browserTest('a buyer brings a request file and takes his answer and receipt home', async () => {
+  const shop = await open()
+  const file = join(temporaryFolder(), 'hello.request')
+  writeFileSync(file, requestBytes(shop.pinned.centerId))
+  await inBrowser(async page => {
+    await page.goto(shop.url)
+    await accessible(page)
+    await picture(page, 'buyer-order')
+    await page.getByLabel('Request file').setInputFiles(file)
+    await page.getByRole('button', { name: 'Order' }).click()
+    await page.waitForURL('**/mine?answered=*')
+    await accessible(page)
+    await picture(page, 'buyer-mine')
+    const [answer] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: 'Download the answer' }).click()
+    ])
+    assert.ok(openAsBuyer(shop.pinned, new Uint8Array(readFileSync(await answer.path()))))
+    const [receipt] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('link', { name: 'Receipt' }).click()
+    ])
+    assert.ok(openReceipt(new Uint8Array(readFileSync(await receipt.path())), [shop.pinned]))
+    await page.getByRole('button', { name: 'Leave' }).click()
+    await page.goto(`${shop.url}/mine`)
+    assert.not.match(await page.locator('main').innerText(), TITLE)
+  })
+  await shop.close()
+})
+
+test.run()
