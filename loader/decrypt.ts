@@ -1,8 +1,9 @@
 /**
  * Step 5 of the path: open a payload, in memory only (docs/spec.md §6.6).
  *
- * A title starts whole or not at all: one pass opens every chunk and checks every entry before the program runs. Only
- * the program is kept; assets are opened again from their own chunks when the title asks for them.
+ * A title of a usual size starts whole or not at all: one pass opens every chunk and checks every entry before the
+ * program runs. Of a large one, index and program are opened, and nothing else is touched. Either way only the program
+ * is kept, and an asset is opened from its own chunks, and checked, when the title asks for it.
  */
 import { Sha256 } from '../formats/primitives.js'
 import { equalBytes, wipe } from '../formats/bytes.js'
@@ -17,7 +18,13 @@ import {
 import { payloadContext } from '../formats/derive.js'
 import { CofferError } from '../formats/errors.js'
 import { MAX_IMAGE_BYTES, MAX_PROGRAM_BYTES } from '../formats/limits.js'
-import { PackageChecker, type PackageEntry, type PackageIndex } from '../formats/package.js'
+import {
+  openPackageIndex,
+  PackageChecker,
+  packageIndexLength,
+  type PackageEntry,
+  type PackageIndex
+} from '../formats/package.js'
 import type { AssetSource, Program } from '../sandbox/guest.js'
 import type { OpenTitle } from './read.js'
 import type { PayloadKey } from './unwrap.js'
@@ -68,23 +75,53 @@ export function verifyPayload(title: OpenTitle, key: Uint8Array, progress?: Prog
   return checker.end()
 }
 
+/**
+ * Payloads up to this are checked whole before their program starts, in some 15 ms; larger ones as they are used
+ * (docs/decisions/0020-start-before-large-assets.md).
+ */
+const WHOLE_BYTES = 16 * 1024 * 1024
+
 /** @throws as {@link passPayload}. The title's file stays open for its assets: the caller closes it last. */
 export function openProgram(title: OpenTitle, { key }: PayloadKey): OpenedProgram {
+  const { index, kept } =
+    title.manifest.payloadBytes <= WHOLE_BYTES ? checkWhole(title, key) : readProgram(title, key)
+  const bytesOf = (role: PackageEntry['role']) =>
+    kept.get(index.entries.find(entry => entry.role === role)?.name ?? '')
+  return {
+    source: bytesOf('program'),
+    image: bytesOf('image'),
+    assets: new SealedAssets(new SealedPackage(title, key), index),
+    [Symbol.dispose]: () => wipe(...kept.values())
+  }
+}
+
+interface ProgramEntries {
+  readonly index: PackageIndex
+  /** By name. */
+  readonly kept: ReadonlyMap<string, Uint8Array>
+}
+
+function checkWhole(title: OpenTitle, key: Uint8Array): ProgramEntries {
   const checker = new PackageChecker(title.manifest.indexDigest, isProgram)
   try {
     passPayload(title, key, plaintext => checker.push(plaintext))
-    const index = checker.end()
-    const assets = new SealedAssets(title, index, key)
-    const bytesOf = (role: PackageEntry['role']) =>
-      checker.kept.get(index.entries.find(entry => entry.role === role)?.name ?? '')
-    return {
-      source: bytesOf('program'),
-      image: bytesOf('image'),
-      assets,
-      [Symbol.dispose]: () => wipe(...checker.kept.values())
-    }
+    return { index: checker.end(), kept: checker.kept }
   } catch (error) {
     wipe(...checker.kept.values())
+    throw error
+  }
+}
+
+function readProgram(title: OpenTitle, key: Uint8Array): ProgramEntries {
+  using contents = new SealedPackage(title, key)
+  const kept = new Map<string, Uint8Array>()
+  try {
+    const index = contents.readIndex()
+    for (const entry of index.entries.filter(isProgram))
+      kept.set(entry.name, contents.readEntry(index, entry))
+    return { index, kept }
+  } catch (error) {
+    wipe(...kept.values())
     throw error
   }
 }
@@ -106,22 +143,73 @@ function isProgram({ role, size, name }: PackageEntry): boolean {
   return true
 }
 
-/** A title's assets, opened from their own chunks when they are asked for. Dispose it when the guest has ended. */
-export class SealedAssets implements AssetSource, Disposable {
+/** A payload opened in parts: of each, no chunk is decrypted but its own. */
+class SealedPackage implements Disposable {
   readonly #title: OpenTitle
-  readonly #index: PackageIndex
   readonly #opener: PayloadOpener
-  readonly #entries: ReadonlyMap<string, PackageEntry>
+  readonly #totalBytes: number
 
-  constructor(title: OpenTitle, index: PackageIndex, key: Uint8Array) {
+  /** @param key - Not kept. @throws CofferError COFFER_PAYLOAD_FORGED, COFFER_PAYLOAD_TRUNCATED. */
+  constructor(title: OpenTitle, key: Uint8Array) {
     const { file, payloadOffset, manifest } = title
     this.#title = title
-    this.#index = index
+    this.#totalBytes = plaintextSize(manifest.payloadBytes)
     this.#opener = new PayloadOpener(
       key,
       payloadContext(manifest.id, manifest.release),
       file.read(payloadOffset, HEADER_BYTES)
     )
+  }
+
+  /** @throws CofferError COFFER_PAYLOAD_*, COFFER_PACKAGE_DAMAGED. */
+  readIndex(): PackageIndex {
+    const { indexDigest } = this.#title.manifest
+    if (this.#totalBytes < 4) throw otherContents('its index')
+    const length = packageIndexLength(this.#read(0, 4))
+    if (4 + length > this.#totalBytes) throw otherContents('its index')
+    const index = openPackageIndex(this.#read(4, length), indexDigest)
+    if (index.totalBytes !== this.#totalBytes) throw otherContents('their size')
+    return index
+  }
+
+  /** @returns Fresh bytes, the caller's to wipe. @throws CofferError COFFER_PAYLOAD_*, COFFER_PACKAGE_DAMAGED. */
+  readEntry(index: PackageIndex, { name, offset, size, sha256 }: PackageEntry): Uint8Array {
+    const bytes = this.#read(index.entriesOffset + offset, size)
+    // Every chunk was authentic; the digest says that these bytes are the publisher's, not another licensee's.
+    if (equalBytes(new Sha256().update(bytes).digest(), sha256)) return bytes
+    wipe(bytes)
+    throw otherContents(`"${name}"`)
+  }
+
+  #read(offset: number, length: number): Uint8Array {
+    const { file, payloadOffset } = this.#title
+    return readRange(this.#opener, this.#totalBytes, offset, length, (at, bytes) =>
+      file.read(payloadOffset + at, bytes)
+    )
+  }
+
+  [Symbol.dispose](): void {
+    this.#opener.wipe()
+  }
+}
+
+const otherContents = (what: string) =>
+  new CofferError(
+    'COFFER_PACKAGE_DAMAGED',
+    `The title's contents are not what its manifest names: ${what} differs.`,
+    { hint: 'Copy the title to the medium again.' }
+  )
+
+/** A title's assets, opened from their own chunks when they are asked for. Dispose it when the guest has ended. */
+export class SealedAssets implements AssetSource, Disposable {
+  readonly #contents: SealedPackage
+  readonly #index: PackageIndex
+  readonly #entries: ReadonlyMap<string, PackageEntry>
+  #damage: unknown
+
+  constructor(contents: SealedPackage, index: PackageIndex) {
+    this.#contents = contents
+    this.#index = index
     this.#entries = new Map(
       index.entries.filter(({ role }) => role === 'asset').map(entry => [entry.name, entry])
     )
@@ -138,24 +226,24 @@ export class SealedAssets implements AssetSource, Disposable {
         hint: 'Tell the publisher of the title.'
       })
     }
-    const { file, payloadOffset } = this.#title
-    const offset = this.#index.entriesOffset + entry.offset
-    const bytes = readRange(this.#opener, this.#index.totalBytes, offset, entry.size, (at, length) =>
-      file.read(payloadOffset + at, length)
-    )
-    // Every chunk was authentic; the digest says that these bytes are the publisher's, not another licensee's.
-    if (equalBytes(new Sha256().update(bytes).digest(), entry.sha256)) return bytes
-    wipe(bytes)
-    throw new CofferError(
-      'COFFER_PACKAGE_DAMAGED',
-      `The asset "${entry.name}" is not what the manifest names.`,
-      {
-        hint: 'Copy the title to the medium again.'
-      }
-    )
+    try {
+      return this.#contents.readEntry(this.#index, entry)
+    } catch (error) {
+      this.#damage ??= error
+      throw error
+    }
+  }
+
+  /**
+   * A title may catch what reading an asset throws: whoever called it is to know all the same.
+   *
+   * @throws CofferError COFFER_PAYLOAD_*, COFFER_PACKAGE_DAMAGED, COFFER_IO: the first damage that was met.
+   */
+  check(): void {
+    if (this.#damage !== undefined) throw this.#damage
   }
 
   [Symbol.dispose](): void {
-    this.#opener.wipe()
+    this.#contents[Symbol.dispose]()
   }
 }

@@ -47,9 +47,11 @@ export async function launch(opened: OpenedTitle, options: TitleOptions, powers:
   const prepared = prepareLaunch(opened, options, powers)
   try {
     const guest = await launchProgram(opened.program, prepared.options)
-    return guestFor(guest, { release: prepared.release })
+    return guestFor(guest, { release: prepared.release, check: () => opened.program.assets.check() })
   } catch (error) {
     prepared.release()
+    // What the title threw because of it is less than the damage itself.
+    opened.program.assets.check()
     throw error
   }
 }

@@ -229,14 +229,23 @@ export type TypedGuest<Api = Record<string, (...args: Value[]) => Value>> = Gues
  *
  * @param args - What `run` passes when it is given nothing.
  * @param release - Called once, when the guest has been disposed of.
+ * @param check - Called when a call has settled: what it throws is the outcome, whatever the guest made of it.
  */
 export function guestFor<Api>(
   guest: Guest,
-  { args, release }: { readonly args?: readonly string[] | undefined; readonly release?: () => void }
+  {
+    args,
+    release,
+    check
+  }: {
+    readonly args?: readonly string[] | undefined
+    readonly release?: () => void
+    readonly check?: () => void
+  }
 ): TypedGuest<Api> {
   let ended: Promise<void> | undefined
   const dispose = () => (ended ??= guest.dispose().finally(release))
-  const call: Guest['call'] = (name, ...values) => guest.call(name, ...values)
+  const call: Guest['call'] = (name, ...values) => guest.call(name, ...values).finally(check)
   const api = new Proxy(Object.create(null) as object, {
     // A proxy that had a `then` would be taken for a promise.
     get: (_, name) =>
@@ -247,8 +256,14 @@ export function guestFor<Api>(
     exports: guest.exports,
     api: api as TypedGuest<Api>['api'],
     call,
-    callSync: (name, ...values) => guest.callSync(name, ...values),
-    run: (given = args) => guest.run(given),
+    callSync(name, ...values) {
+      try {
+        return guest.callSync(name, ...values)
+      } finally {
+        check?.()
+      }
+    },
+    run: (given = args) => guest.run(given).finally(check),
     usage: () => guest.usage(),
     dispose,
     [Symbol.asyncDispose]: dispose
