@@ -74,32 +74,38 @@ const seal = (code: Uint8Array, wasmHash: Uint8Array): Buffer =>
 
 /** Call a function that V8 keeps for its own tests. What else is parsed meanwhile might call one too: nothing is. */
 function asTestsOfV8<T>(name: string, ...args: unknown[]): T {
-  setFlagsFromString('--allow-natives-syntax')
-  try {
+  return under([...PATIENT, TESTS_OF_V8], () => {
     const parameters = args.map((_, i) => `p${i}`).join()
     const script = new Script(`(function (${parameters}) { return %${name}(${parameters}) })`)
     return (script.runInThisContext() as (...args: unknown[]) => T)(...args)
-  } finally {
-    setFlagsFromString('--no-allow-natives-syntax')
-  }
+  })
 }
 
-function compiled(wasm: Uint8Array): WebAssembly.Module {
-  for (const flag of COMPILE_FLAGS) setFlagsFromString(flag)
-  try {
-    return new WebAssembly.Module(wasm as Uint8Array<ArrayBuffer>)
-  } finally {
-    for (const flag of USUAL_FLAGS) setFlagsFromString(flag)
-  }
-}
+const compiled = (wasm: Uint8Array): WebAssembly.Module =>
+  under(PATIENT, () => new WebAssembly.Module(wasm as Uint8Array<ArrayBuffer>))
 
+type Flag = readonly [set: string, usual: string]
+
+const TESTS_OF_V8: Flag = ['--allow-natives-syntax', '--no-allow-natives-syntax']
 /**
- * What V8 looks at while it compiles a module; set back right after.
+ * What V8 looks at while it makes a module.
  *
  * It optimizes a function of wasm once so many bytes of its code have run. The engine's interpreter is one function of
  * 29 KB, so by V8's own measure every program's first 60 instructions send it there, and a title that says hello
  * pays three times its own CPU time for that. And what the build has validated need not be validated at every start
  * (4 ms): only what is used.
  */
-const COMPILE_FLAGS = ['--wasm-tiering-budget=2000000000', '--wasm-lazy-validation']
-const USUAL_FLAGS = ['--wasm-tiering-budget=1800000', '--no-wasm-lazy-validation']
+const PATIENT: readonly Flag[] = [
+  ['--wasm-tiering-budget=2000000000', '--wasm-tiering-budget=1800000'],
+  ['--wasm-lazy-validation', '--no-wasm-lazy-validation']
+]
+
+/** Set flags of V8 for the moment of one call. */
+function under<T>(flags: readonly Flag[], call: () => T): T {
+  for (const [set] of flags) setFlagsFromString(set)
+  try {
+    return call()
+  } finally {
+    for (const [, usual] of flags) setFlagsFromString(usual)
+  }
+}
