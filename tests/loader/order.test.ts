@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL('../../..', import.meta.url))
 
 const PARAMETERS = `
   claimed: ClaimedLicense, home: Home, title: OpenTitle, medium: MeasuredMedium, signed: SignedLicense,
-  license: CheckedLicense, key: PayloadKey, manifest: ParsedManifest, bytes: Uint8Array, program: Program,
+  license: CheckedLicense, key: PayloadKey, manifest: ParsedManifest, bytes: Uint8Array, program: OpenedProgram,
   powers: Powers
 `.trim()
 
@@ -24,7 +24,7 @@ const SNIPPETS: readonly (readonly [string, string | undefined])[] = [
   ['recheck(signed, manifest, medium, home, 0)', undefined],
   ['unwrapPayloadKey(license)', undefined],
   ['openProgram(title, key)', undefined],
-  ['launch({ root: "", title, program, key }, {}, powers)', undefined],
+  ['launch({ root: "", grant: signed.grant, title, program, key }, {}, powers)', undefined],
 
   // A key that no license gave.
   ['openProgram(title, bytes)', 'PayloadKey'],
@@ -56,15 +56,15 @@ const SNIPPETS: readonly (readonly [string, string | undefined])[] = [
   // A title chosen before the grant was authenticated.
   ['readTitle("", claimed)', 'VerifiedGrant'],
   // A program that was not opened.
-  ['launch({ root: "", title, program: bytes, key }, {}, powers)', 'Program'],
-  ['launch({ root: "", title, program, key: bytes }, {}, powers)', 'PayloadKey']
+  ['launch({ root: "", grant: signed.grant, title, program: bytes, key }, {}, powers)', 'OpenedProgram'],
+  ['launch({ root: "", grant: signed.grant, title, program, key: bytes }, {}, powers)', 'PayloadKey']
 ]
 
 test('leaving out a step of the path does not compile', () => {
   const folder = mkdtempSync(join(tmpdir(), 'coffer-order-'))
   try {
     const imports = [
-      `import { openProgram, type Program } from '${root}loader/decrypt.js'`,
+      `import { openProgram, type OpenedProgram } from '${root}loader/decrypt.js'`,
       `import type { Home } from '${root}loader/home.js'`,
       `import { launch } from '${root}loader/launch.js'`,
       `import type { MeasuredMedium } from '${root}loader/medium/measure.js'`,
