@@ -24,7 +24,7 @@ const SNIPPETS: readonly (readonly [string, string | undefined])[] = [
   ['recheck(signed, manifest, medium, home, 0)', undefined],
   ['unwrapPayloadKey(license)', undefined],
   ['openProgram(title, key)', undefined],
-  ['launch({ root: "", grant: signed.grant, title, program, key }, {}, powers)', undefined],
+  ['launch({ root: "", license: "", grant: signed.grant, title, program, key }, {}, powers)', undefined],
 
   // A key that no license gave.
   ['openProgram(title, bytes)', 'PayloadKey'],
@@ -56,8 +56,14 @@ const SNIPPETS: readonly (readonly [string, string | undefined])[] = [
   // A title chosen before the grant was authenticated.
   ['readTitle("", claimed)', 'VerifiedGrant'],
   // A program that was not opened.
-  ['launch({ root: "", grant: signed.grant, title, program: bytes, key }, {}, powers)', 'OpenedProgram'],
-  ['launch({ root: "", grant: signed.grant, title, program, key: bytes }, {}, powers)', 'PayloadKey']
+  [
+    'launch({ root: "", license: "", grant: signed.grant, title, program: bytes, key }, {}, powers)',
+    'OpenedProgram'
+  ],
+  [
+    'launch({ root: "", license: "", grant: signed.grant, title, program, key: bytes }, {}, powers)',
+    'PayloadKey'
+  ]
 ]
 
 test('leaving out a step of the path does not compile', () => {
