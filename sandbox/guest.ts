@@ -55,7 +55,7 @@ export interface Limits {
    * call with COFFER_LIMIT_VALUE, arguments past it throw a TypeError in the guest; the guest lives on.
    */
   readonly valueBytes: number
-  /** The same for the values in it, itself included. Bytes and text count as one. */
+  /** The same for the values in it, itself and the keys of objects included. Bytes and text count as one. */
   readonly valueItems: number
   /** The same for how deep arrays and objects may nest. */
   readonly valueDepth: number
@@ -69,8 +69,8 @@ export const DEFAULT_LIMITS: Limits = {
   outputBytes: 64 * 1024 * 1024,
   pendingJobs: 100_000,
   hostCalls: 1_000_000,
-  valueBytes: 64 * 1024 * 1024,
-  valueItems: 1_000_000,
+  valueBytes: 32 * 1024 * 1024,
+  valueItems: 200_000,
   valueDepth: 64
 }
 

@@ -8,7 +8,8 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 export const WIRE: WireHost = {
   encodeText: text => encoder.encode(text),
-  decodeText: bytes => decoder.decode(bytes)
+  decodeText: bytes => decoder.decode(bytes),
+  decodeUnits: bytes => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf16le')
 }
 
 /** Name and message of what a function of the host's threw; nothing else of it crosses. */

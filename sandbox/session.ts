@@ -166,6 +166,8 @@ class Session implements Guest {
   #callCount = 0
   /** Requests of the guest's that the host has not answered yet. */
   #requests = 0
+  /** Those among them that wait for a key. */
+  #keys = 0
   /** Calls of the host's functions so far. */
   #hostCalls = 0
 
@@ -631,9 +633,9 @@ class Session implements Guest {
       }
       this.#wallTimer = setTimeout(expire, boundedDelay(first.startedMs + wallMs - monotonicMs()))
     }
-    this.#armedMs = this.#wakeMs
-    if (this.#wakeMs !== undefined) {
-      // A seeded guest's time passes without waiting, unless it waits for the host.
+    if (this.#wakeMs !== undefined && !this.#standsStill()) {
+      this.#armedMs = this.#wakeMs
+      // A seeded guest's time passes without waiting, unless it waits for a key.
       const delay = this.#seededBytes !== undefined && this.#requests === 0 ? 0 : this.#wakeMs - monotonicMs()
       this.#wakeTimer = setTimeout(() => this.#wake(), boundedDelay(delay))
       if (first === undefined) this.#wakeTimer.unref?.()
@@ -654,8 +656,14 @@ class Session implements Guest {
     } while (this.#isDue() && monotonicMs() < turnEndsMs)
   }
 
+  /** A seeded guest's time stands still while the host works for it, however long that takes: who is first is no chance. */
+  #standsStill(): boolean {
+    return this.#seededBytes !== undefined && this.#requests > this.#keys
+  }
+
   #isDue(): boolean {
-    if (this.#ended !== undefined || this.#running || this.#wakeMs === undefined) return false
+    if (this.#ended !== undefined || this.#running || this.#wakeMs === undefined || this.#standsStill())
+      return false
     return this.#wakeMs <= monotonicMs() || (this.#seededBytes !== undefined && this.#requests === 0)
   }
 
@@ -806,8 +814,11 @@ class Session implements Guest {
   #serve(module: string, grant: Grant & { kind: 'request' }, args: Value[], answer: Answer): void {
     this.#countCall()
     this.#check('pendingJobs', ++this.#requests)
+    const key = module === 'terminal' ? 1 : 0
+    this.#keys += key
     const settle = (tell: () => void) => {
       this.#requests--
+      this.#keys -= key
       if (this.#ended === undefined) tell()
     }
     const fail = (error: unknown) => answer.reject(flattenHostError(error))

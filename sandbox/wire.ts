@@ -27,7 +27,6 @@ import {
   getOwnPropertyDescriptor,
   getPrototypeOf,
   hasOwn,
-  includes,
   isArray,
   isWellFormed,
   keys,
@@ -42,7 +41,7 @@ import {
 } from './primordials.js'
 
 export const MAX_VALUE_DEPTH = 64
-/** Values in one message, nested ones included. Large data crosses as bytes, which count as one. */
+/** Values in one message, nested ones and keys included. Large data crosses as bytes, which count as one. */
 export const MAX_VALUE_ITEMS = 1_000_000
 export const MAX_MESSAGE_BYTES = 256 * 1024 * 1024
 
@@ -105,10 +104,12 @@ export class MalformedMessage extends Error {}
 
 /** What differs between the sides. */
 export interface WireHost {
-  /** UTF-8 of well-formed text without U+0000. Absent: a loop here does it. */
-  readonly encodeText?: ((text: string) => Uint8Array) | undefined
+  /** UTF-8 of well-formed text; undefined where it cannot, and a loop here does it. */
+  readonly encodeText?: ((text: string) => Uint8Array | undefined) | undefined
   /** The inverse; undefined where it cannot, and a loop here does it. @throws anything for bytes that are not UTF-8. */
   readonly decodeText?: ((bytes: Uint8Array) => string | undefined) | undefined
+  /** Text of UTF-16 units, little-endian. Absent: a loop here does it, by text that grows, which costs memory. */
+  readonly decodeUnits?: ((bytes: Uint8Array) => string) | undefined
   /** True for a proxy, which cannot be read without running its traps. Absent: none is expected. */
   readonly isProxy?: ((value: object) => boolean) | undefined
 }
@@ -256,11 +257,13 @@ export class Writer {
   #text(text: string): void {
     const { length } = text
     const { encodeText } = this.#host
-    if (length > SHORT_TEXT && encodeText !== undefined && isWellFormed(text) && !includes(text, '\0')) {
+    if (length > SHORT_TEXT && encodeText !== undefined && isWellFormed(text)) {
       const bytes = encodeText(text)
-      this.#tag(TEXT)
-      this.#varint(typedArrayLength(bytes))
-      return this.#raw(bytes)
+      if (bytes !== undefined) {
+        this.#tag(TEXT)
+        this.#varint(typedArrayLength(bytes))
+        return this.#raw(bytes)
+      }
     }
     let wide = 0
     for (let i = 0; i < length; i++) {
@@ -346,6 +349,7 @@ export class Writer {
       throw new UnsupportedValue('an instance of a class')
     }
     const names = keys(value)
+    if ((this.#items += names.length) > this.#bounds.valueItems) throw this.#tooMany(this.#items)
     this.#tag(OBJECT)
     this.#varint(names.length)
     for (let i = 0; i < names.length; i++) {
@@ -504,12 +508,23 @@ export class Reader {
     const count = this.#length(1)
     if (count === 0) return 0n
     if (count > MAX_BIGINT_BYTES) throw new MalformedMessage('bigint too large')
-    let digits = '0x'
-    for (let i = this.#at + count - 1; i >= this.#at; i--) {
-      digits += HEX[this.#bytes[i]! >> 4]! + HEX[this.#bytes[i]! & 15]!
+    const digits = new Bytes(2 * count)
+    let at = this.#at + count
+    for (let i = 0; i < 2 * count; i += 2) {
+      const byte = this.#bytes[--at]!
+      digits[i] = charCodeAt(HEX, byte >> 4)
+      digits[i + 1] = charCodeAt(HEX, byte & 15)
     }
     this.#at += count
-    return BigIntOf(digits)
+    return BigIntOf('0x' + this.#ascii(digits))
+  }
+
+  #ascii(bytes: Uint8Array): string {
+    const text = this.#host.decodeText?.(bytes)
+    if (text !== undefined) return text
+    let joined = ''
+    for (let i = 0; i < typedArrayLength(bytes); i++) joined += fromCharCode(bytes[i]!)
+    return joined
   }
 
   /** @returns A copy that starts its own buffer. */
@@ -546,6 +561,8 @@ export class Reader {
 
   #text16(): string {
     const count = this.#length(2)
+    const { decodeUnits } = this.#host
+    if (decodeUnits !== undefined) return decodeUnits(this.#view(2 * count))
     let text = ''
     for (let i = 0; i < count; i++) text += fromCharCode(this.byte() | (this.byte() << 8))
     return text
@@ -598,6 +615,7 @@ export class Reader {
 
   #object(depth: number): { [key: string]: Value } {
     const count = this.#length(2)
+    if ((this.#items += count) > MAX_VALUE_ITEMS) throw new MalformedMessage('too many values')
     const object: { [key: string]: Value } = {}
     for (let i = 0; i < count; i++) {
       const key = this.text()

@@ -35,10 +35,10 @@ async function measure(program: Hostile, way: Way): Promise<Measured> {
   const limits = limitsFor(program, way)
   const own = peakOf('self')
   const watch = watchLoop()
-  const children = watchChildren()
-  const outcome = await attack(program, way)
+  const child = watchChildren()
+  const outcome = await attack(program, way, child.ready)
   const stallMs = watch()
-  const childBytes = children()
+  const childBytes = child.stop()
   const { name } = outcome.limit ?? {}
   const lateMs = name === 'cpuMs' || name === 'wallMs' ? outcome.limit!.used - limits[name]! : 0
   const heldBytes = way === 'ses' ? childBytes : own()
@@ -83,33 +83,37 @@ function watchLoop(): () => number {
   }
 }
 
-/** @returns the most that a child held, over what it held when it was first seen at rest. */
-function watchChildren(): () => number {
-  if (process.platform !== 'linux') return () => 0
+/** What the largest child has grown by, from when `ready` is called. */
+function watchChildren(): { ready(): void; stop(): number } {
+  let first = 0
   let most = 0
-  const first = new Map<string, number>()
-  const look = () => {
-    for (const thread of readdirSync('/proc/self/task')) {
-      const pids = readFileSync(`/proc/self/task/${thread}/children`, 'utf8').trim()
-      for (const pid of pids === '' ? [] : pids.split(' ')) {
-        try {
-          const bytes = statusBytes(pid, 'VmHWM')
-          if (!first.has(pid) || bytes < CHILD_AT_REST) first.set(pid, bytes)
-          most = Math.max(most, bytes - first.get(pid)!)
-        } catch {
-          // Gone meanwhile.
-        }
-      }
+  const largest = () => Math.max(0, ...children().map(peakBytes))
+  const look = () => void (most = Math.max(most, largest()))
+  const timer = setInterval(look, 2)
+  return {
+    ready: () => void (first = largest()),
+    stop() {
+      clearInterval(timer)
+      return first === 0 ? 0 : most - first
     }
   }
-  const timer = setInterval(look, 2)
-  return () => {
-    clearInterval(timer)
-    return most
+}
+
+function children(): string[] {
+  if (process.platform !== 'linux') return []
+  return readdirSync('/proc/self/task').flatMap(thread => {
+    const pids = readFileSync(`/proc/self/task/${thread}/children`, 'utf8').trim()
+    return pids === '' ? [] : pids.split(' ')
+  })
+}
+
+function peakBytes(pid: string): number {
+  try {
+    return statusBytes(pid, 'VmHWM')
+  } catch {
+    return 0 // gone meanwhile
   }
 }
-/** A child below this is still starting. */
-const CHILD_AT_REST = 90 * MiB
 
 const words = process.argv.slice(2)
 const ways = (Object.keys(WAYS) as Way[]).filter(

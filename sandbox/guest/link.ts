@@ -7,6 +7,7 @@ import {
   getOwnPropertyDescriptor,
   getPrototypeOf,
   hasOwn,
+  includes,
   mapGet,
   slice,
   startsWith,
@@ -43,7 +44,12 @@ export interface Link {
 }
 
 export function makeLink(native: Native): Link {
-  const host: WireHost = { encodeText: native.encodeText, decodeText: native.decodeText, isProxy }
+  const { encodeText, decodeText } = native
+  const host: WireHost = {
+    encodeText: encodeText && (text => (includes(text, '\0') ? undefined : encodeText(text))),
+    decodeText,
+    isProxy
+  }
   const writer = new Writer(host)
   return {
     begin: opcode => writer.begin(opcode),

@@ -295,6 +295,8 @@ export class ValueReader {
     const properties = words[(pointer + OBJECT.properties) >> 2]!
     this.#check(properties, 8 * names.length)
     this.#take(6)
+    // Keys count, and no more are looked at than may be.
+    if ((this.#items += names.length) > this.#bounds.valueItems) throw UNCLEAR
     const object: { [key: string]: Value } = {}
     for (let i = 0; i < names.length; i++) {
       const name = names[i]

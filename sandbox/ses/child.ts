@@ -4,6 +4,7 @@
  * What the guest could hold on to of this side is the SDK's two functions, which the SDK keeps to itself, and nothing
  * they throw: this side never throws into the guest, it ends the process.
  */
+import './locale.js'
 import './transfer.js'
 import 'ses'
 import { readFileSync } from 'node:fs'

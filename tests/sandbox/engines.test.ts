@@ -3,7 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { spawnSync } from 'node:child_process'
 import { utf8 } from '../../formats/bytes.js'
-import { type LaunchOptions, type Value, launch } from '../../sandbox/index.js'
+import { type LaunchOptions, type Value, launch, sync } from '../../sandbox/index.js'
 import { rejectsWith } from '../helpers/rejects.js'
 
 const WAYS: readonly LaunchOptions[] = [
@@ -39,6 +39,78 @@ test('a seed gives the same on every engine', async () => {
     { seed: 20_260_101 }
   )
   for (const other of others) assert.equal(other, first)
+})
+
+test('a seeded run replays byte for byte, its calls of the host answered as they were', async () => {
+  const program = `
+    import { ask, later } from 'coffer:host'
+    export const go = async () => {
+      const log = [String(new Date()), new Date(2020, 5, 1, 12).toLocaleString(), Date.now(), performance.now(), performance.timeOrigin]
+      log.push((1234567.891).toLocaleString(), ['ä', 'z', 'a', 'Z'].sort((a, b) => a.localeCompare(b)).join(), 'I'.toLocaleLowerCase())
+      log.push(Array.from({ length: 300 }, (_, i) => ({ key: Math.floor(Math.random() * 5), i })).sort((a, b) => a.key - b.key).map(x => x.i).join())
+      log.push(crypto.randomUUID(), [...crypto.getRandomValues(new Uint32Array(3))].join(), Object.keys({ b: 1, 2: 1, a: 1, 1: 1 }).join())
+      for (const wait of [7, 3, 3, 1e6, 0]) setTimeout(() => log.push(wait, Date.now(), Math.random()), wait)
+      const tick = setInterval(() => log.push('tick', performance.now()), 250000)
+      log.push(ask(Math.random()), await later([Date.now()]), ask('again'))
+      await new Promise(done => setTimeout(done, 1100000))
+      clearInterval(tick)
+      try { null.x } catch (error) { log.push(error.name, error.stack.split('\\n').length) }
+      console.log(new Map([[log.length, new Date()]]), Math.random())
+      return log
+    }`
+  for (const how of WAYS) {
+    const answers: Value[] = []
+    const run = async (answer: (asked: Value) => Value) => {
+      let written = ''
+      const guest = await launch(utf8(program), {
+        ...how,
+        seed: 7,
+        capabilities: { host: { ask: sync(answer), later: async (asked: Value) => answer(asked) } },
+        stdout: bytes => (written += Buffer.from(bytes).toString())
+      })
+      try {
+        return [await guest.call('go'), written]
+      } finally {
+        await guest.dispose()
+      }
+    }
+    const first = await run(asked => {
+      answers.push([asked, Math.random()])
+      return answers.at(-1)!
+    })
+    const replayed = await run(() => answers.shift()!)
+    assert.equal(replayed, first)
+    assert.equal(answers, [])
+  }
+})
+
+test('what depends on a locale or a time zone is the same on every engine and machine', async () => {
+  const texts = [
+    '(1234567.891).toLocaleString()',
+    "(1234.5).toLocaleString('de-DE', { style: 'currency', currency: 'EUR' })",
+    '12345678901234567890n.toLocaleString()',
+    'new Date(0).toLocaleString()',
+    "new Date(0).toLocaleString('en', { timeZone: 'Asia/Tokyo' })",
+    "new Date(0).toLocaleDateString('de-DE')",
+    'new Date(43200000).toLocaleTimeString()',
+    'new Date(-8e13).toString() + new Date(-1e14).toLocaleString()',
+    'new Date(NaN).toLocaleString() + new Date(NaN)',
+    'new Date(2020, 5, 1).getTimezoneOffset() + new Date(2020, 5, 1).toTimeString()',
+    'new Uint32Array([1234567]).toLocaleString() + [1.5, new Date(0)].toLocaleString()',
+    "['ä', 'a', 'z', 'Z', 'e\u0301', 'é', ''].sort((a, b) => a.localeCompare(b)).join()",
+    "['ab'.localeCompare('a'), 'a'.localeCompare('B'), 'a'.localeCompare(), 'e\u0301'.localeCompare('é')].join()",
+    "'I'.toLocaleLowerCase('tr') + 'i'.toLocaleUpperCase('tr')",
+    'typeof Intl'
+  ]
+  const before = { TZ: process.env['TZ'], LANG: process.env['LANG'] }
+  Object.assign(process.env, { TZ: 'Asia/Tokyo', LANG: 'de_DE.UTF-8' })
+  const [quickjs, thread, ses] = await everywhere(`[${texts.join()}]`)
+  for (const [name, value] of Object.entries(before)) {
+    if (value === undefined) delete process.env[name]
+    else process.env[name] = value
+  }
+  assert.equal(thread, quickjs)
+  assert.equal(ses, quickjs)
 })
 
 test('every engine has the same globals', async () => {

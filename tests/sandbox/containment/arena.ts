@@ -55,8 +55,8 @@ export interface Outcome {
   readonly written: number
 }
 
-/** Run one program to its end. */
-export async function attack(program: Hostile, way: Way): Promise<Outcome> {
+/** Run one program to its end. @param ready - Told when it has started, before it attacks. */
+export async function attack(program: Hostile, way: Way, ready = () => {}): Promise<Outcome> {
   const [, first, body] = /^after: (\S+): (.*)$/s.exec(program.source) ?? []
   let written = 0
   const arena: { guest?: Guest } = {}
@@ -78,6 +78,7 @@ export async function attack(program: Hostile, way: Way): Promise<Outcome> {
       stderr: count
     })
     arena.guest = guest
+    ready()
     started = performance.now()
     try {
       if (first !== undefined) {

@@ -1,0 +1,24 @@
+/** A short soak: what `npm run soak` does ten thousand times. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { Seeded } from '../../helpers/seeded.js'
+import { holding, soak } from './soak.js'
+
+test('some hundred launches, a tenth of them hostile, leave nothing behind', async () => {
+  const seeded = new Seeded('soak')
+  const warm = { inline: 20, thread: 2, ses: 1 }
+  assert.is(await soak(warm, seeded, () => {}), 0)
+  const before = holding()
+  assert.is(await soak({ inline: 250, thread: 12, ses: 4 }, seeded, () => {}), 0)
+  const deadline = Date.now() + 10_000
+  // Threads and processes are gone soon after their guests.
+  while (Date.now() < deadline && (holding().children > 0 || holding().threads > before.threads))
+    await new Promise(resolve => setTimeout(resolve, 50))
+  const after = holding()
+  assert.is(after.children, 0)
+  assert.ok(after.threads <= before.threads, `${after.threads} threads, ${before.threads} before`)
+  assert.ok(after.files <= before.files, `${after.files} files, ${before.files} before`)
+  assert.ok(after.handles <= before.handles, `${after.handles} handles, ${before.handles} before`)
+})
+
+test.run()
