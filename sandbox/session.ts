@@ -166,6 +166,10 @@ class Session implements Guest {
   #callCount = 0
   /** Requests of the guest's that the host has not answered yet. */
   #requests = 0
+  /** What the host holds of their arguments. */
+  #heldBytes = 0
+  /** What calls of the host carried since the clock was last looked at for it. */
+  #carriedBytes = 0
   /** Those among them that wait for a key. */
   #keys = 0
   /** Calls of the host's functions so far. */
@@ -781,7 +785,7 @@ class Session implements Guest {
     if (grant?.kind !== 'ask' && grant?.kind !== 'tell')
       throw new MalformedMessage('a function that was not granted')
     if (grant.kind === 'tell') this.#count(encoder.encode(String(args[0])).length)
-    else this.#countCall()
+    else this.#countCall(args)
     return this.#asHost(() => {
       try {
         // First, since the function may call the guest, which writes a message of its own.
@@ -812,12 +816,15 @@ class Session implements Guest {
 
   /** Answer a request when the host's function does. */
   #serve(module: string, grant: Grant & { kind: 'request' }, args: Value[], answer: Answer): void {
-    this.#countCall()
+    const bytes = this.#countCall(args)
     this.#check('pendingJobs', ++this.#requests)
+    // The host holds them until it answers: memory that the guest's own limit would not see.
+    this.#check('memoryBytes', (this.#heldBytes += bytes))
     const key = module === 'terminal' ? 1 : 0
     this.#keys += key
     const settle = (tell: () => void) => {
       this.#requests--
+      this.#heldBytes -= bytes
       this.#keys -= key
       if (this.#ended === undefined) tell()
     }
@@ -864,7 +871,7 @@ class Session implements Guest {
       return LATER
     }
     if (grant.kind === 'tell') this.#count(encoder.encode(String(args[0])).length)
-    else this.#countCall()
+    else this.#countCall(args)
     try {
       return this.#runTimed(bound, args)
     } catch (error) {
@@ -891,6 +898,8 @@ class Session implements Guest {
     } finally {
       bound.slow = monotonicMs() - startedMs > SLOW_MS
       this.#resume()
+      // The next poll of the engine's may be ten thousand such calls away.
+      if (bound.slow) this.#carriedBytes = CARRIED_BYTES
     }
   }
 
@@ -928,8 +937,16 @@ class Session implements Guest {
     this.#check('outputBytes', this.#outputBytes)
   }
 
-  #countCall(): void {
+  /** @returns about what the arguments take of the host's memory. */
+  #countCall(args: readonly Value[]): number {
     this.#check('hostCalls', ++this.#hostCalls - this.#present().hostCalls)
+    // A call is one step for the engine, which asks for the time by its steps, however much it carries.
+    const bytes = sizeOf(args)
+    if ((this.#carriedBytes += bytes) > CARRIED_BYTES) {
+      this.#carriedBytes = 0
+      this.#poll()
+    }
+    return bytes
   }
 
   #random(count: number): Uint8Array {
@@ -971,6 +988,20 @@ const SLOW_MS = 0.01
 /** The call number of the program's start. */
 const START = 0
 const STDERR = 2
+
+/** How much calls of the host may carry between two looks at the clock: half a millisecond's work. */
+const CARRIED_BYTES = 1 << 20
+
+/** About what a value takes in memory: for bounds, not for exactness. */
+function sizeOf(value: Value): number {
+  if (typeof value === 'string') return 16 + value.length
+  if (typeof value !== 'object' || value === null) return 16
+  if (value instanceof Uint8Array) return 100 + value.length
+  let size = 32
+  if (Array.isArray(value)) for (const item of value as readonly Value[]) size += sizeOf(item)
+  else for (const [key, item] of Object.entries(value)) size += key.length + sizeOf(item as Value)
+  return size
+}
 
 interface Timer {
   unref?(): unknown

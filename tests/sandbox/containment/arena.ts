@@ -37,11 +37,13 @@ export const limitsFor = (program: Hostile, way: Way): Partial<Limits> => ({
   ...ARENA_LIMITS,
   // Programs that may not end by their time get plenty of it.
   // Programs that may not end by their time get plenty of it; those that fill memory need some.
-  ...(!expected(program, way).includes('cpuMs')
-    ? { cpuMs: 6000 }
-    : expected(program, way).includes('memoryBytes') || program.source.startsWith('after: ')
-      ? { cpuMs: 600 }
-      : {}),
+  ...(program.source.startsWith('after: ')
+    ? { cpuMs: 600 }
+    : !expected(program, way).includes('cpuMs')
+      ? { cpuMs: 6000 }
+      : expected(program, way).includes('memoryBytes')
+        ? { cpuMs: 600 }
+        : {}),
   ...(expected(program, way).includes('wallMs') ? {} : { wallMs: 15_000 }),
   ...(way === 'ses' ? {} : { memoryBytes: 16 * 2 ** 20 })
 })
