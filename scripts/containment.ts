@@ -5,7 +5,7 @@
  *   npm run containment               all
  *   npm run containment -- ses regex  one way; programs whose family or name contains one of the words
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import {
   accepts,
   attack,
@@ -16,6 +16,7 @@ import {
   WAYS
 } from '../tests/sandbox/containment/arena.js'
 import { type Hostile, PROGRAMS } from '../tests/sandbox/containment/programs.js'
+import { children } from '../tests/sandbox/containment/soak.js'
 
 const MiB = 2 ** 20
 
@@ -97,14 +98,6 @@ function watchChildren(): { ready(): void; stop(): number } {
       return first === 0 ? 0 : most - first
     }
   }
-}
-
-function children(): string[] {
-  if (process.platform !== 'linux') return []
-  return readdirSync('/proc/self/task').flatMap(thread => {
-    const pids = readFileSync(`/proc/self/task/${thread}/children`, 'utf8').trim()
-    return pids === '' ? [] : pids.split(' ')
-  })
 }
 
 function peakBytes(pid: string): number {

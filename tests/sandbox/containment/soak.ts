@@ -37,11 +37,16 @@ export function holding(): Holding {
 
 const count = (folder: string): number => (process.platform === 'linux' ? readdirSync(folder).length : 0)
 
-function children(): string[] {
+/** Processes that this one has started and that still run. */
+export function children(): string[] {
   if (process.platform !== 'linux') return []
   return readdirSync('/proc/self/task').flatMap(thread => {
-    const pids = readFileSync(`/proc/self/task/${thread}/children`, 'utf8').trim()
-    return pids === '' ? [] : pids.split(' ')
+    try {
+      const pids = readFileSync(`/proc/self/task/${thread}/children`, 'utf8').trim()
+      return pids === '' ? [] : pids.split(' ')
+    } catch {
+      return [] // a thread that has just ended
+    }
   })
 }
 
