@@ -321,7 +321,8 @@ test('serve --json says where it listens; --verbose logs; SIGINT ends it as SIGT
   const second = await type(cwd, `serve shop --port ${port}`)
   assert.is(second.code, 75)
   assert.equal(await server.end('SIGINT'), [0, null])
-  assert.match(server.stderr(), 'GET /healthz 200')
+  const line = JSON.parse(server.stderr().trim().split('\n')[0]!) as Record<string, unknown>
+  assert.equal([line['method'], line['route'], line['status']], ['GET', '/healthz', 200])
 })
 
 test('SIGKILL in the middle of a run leaves ledger, grants and answers that agree, and every answer that went out', async () => {
