@@ -15,10 +15,12 @@ import { CofferError } from '../formats/errors.js'
 import { decodeAs, encodeAs, integer, list, map, text, u32, type Infer } from '../formats/shape.js'
 import type { SaveChange, SaveStore } from '../sandbox/guest.js'
 import {
+  PendingFile,
+  inspectFile,
+  inspectFolder,
   leftovers,
   listFolder,
   makeFolder,
-  PendingFile,
   readFile,
   refuseLinkedFolder,
   removeFile,
@@ -72,6 +74,8 @@ export class MediumSaves implements SaveStore, Disposable {
   readonly #root: Uint8Array
   readonly #powers: Powers
   readonly #quotaBytes: number
+  /** The volume that the medium was on: another folder in its place, or none, is not this medium. */
+  readonly #volume: bigint | undefined
   #disposed = false
 
   /**
@@ -90,6 +94,7 @@ export class MediumSaves implements SaveStore, Disposable {
     this.#paths = paths
     this.#titleId = titleId
     this.#name = name
+    this.#volume = inspectFolder(paths.folder)?.dev
     this.#root = key.saveRoot.slice()
     this.#powers = powers
     this.#quotaBytes = quotaBytes
@@ -261,6 +266,11 @@ export class MediumSaves implements SaveStore, Disposable {
   /** A commit that waited for its turn must not seal under a key that was wiped meanwhile. */
   #checkLive(): void {
     if (this.#disposed) throw new CofferError('COFFER_GUEST_GONE', 'The guest of these saves has ended.')
+    const here = inspectFile(this.#paths.identity) && inspectFolder(this.#paths.folder)?.dev
+    if (here !== undefined && here === this.#volume) return
+    throw new CofferError('COFFER_MEDIUM_MISSING', 'Cannot save: the medium is gone.', {
+      hint: 'Connect it again and start the title again; what it had saved is there.'
+    })
   }
 
   /** Where to write and remove: folders of the medium itself. */

@@ -1,5 +1,17 @@
 /**
- * Where the engine's own files are: beside this module in build/, beside the bundle in dist/. The build puts them in
- * both places under the same names, so one relative URL serves both.
+ * The engine's own files, and the programs that it starts in a thread or process of their own. They lie beside this module
+ * in build/, beside the bundle in dist/, under the same names; in the one-file program coffer.mjs they are inside, and
+ * scripts/bundle.ts puts another module with these exports in place of this one.
  */
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
 export const resource = (name: string): URL => new URL(`./${name}`, import.meta.url)
+
+export const readResource = (name: string): Uint8Array => readFileSync(resource(name))
+
+/** Where a thread starts, and the words that it starts with. */
+export const threadStart = (name: string): { url: URL; argv: string[] } => ({ url: resource(name), argv: [] })
+
+/** What Node starts with as a process of its own. */
+export const partWords = (name: string): readonly string[] => [fileURLToPath(resource(name))]

@@ -5,16 +5,18 @@
  *   coffer-program.cjs        the buyer's program, everything in one file: sixty modules start slower than one
  *   bin/coffer.cjs            starts it, with V8's code cache (scripts/cache.ts) where that fits
  *   bin/coffer-center.js      the center's program
+ *   coffer.mjs                the buyer's program again, engines and all in this one file: what a medium can carry
  *   ses-child.js              what the sandbox starts in a process of its own,
  *   thread-worker.js          and in a thread
  *   licenses.txt              of the packages whose code is inside these files
  *
  * What went into each file stands in build/bundles.json, for tests/house/bundle.test.ts.
  */
-import { build, type BuildOptions, type Metafile, type OutputFile } from 'esbuild'
+import { build, type BuildOptions, type Metafile, type OutputFile, type Plugin } from 'esbuild'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { brotliCompressSync } from 'node:zlib'
 import { write } from './write.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -22,6 +24,8 @@ process.chdir(root)
 mkdirSync('dist/bin', { recursive: true })
 
 const PROGRAM = 'dist/coffer-program.cjs'
+/** Large, or native, and only needed by those who press. */
+const PRESSING = ['esbuild', '@endo/evasive-transform', '@jridgewell/trace-mapping', 'acorn']
 const outputs: Metafile['outputs'] = {}
 
 /** Bundle in memory, then write each file in one step, those first that others import. */
@@ -83,11 +87,40 @@ await bundle({
   charset: 'ascii',
   define: { 'import.meta.url': '__coffer_here' },
   banner: { js: HERE },
-  // Large, or native, and only needed by those who press.
-  external: ['esbuild', '@endo/evasive-transform', '@jridgewell/trace-mapping', 'acorn'],
+  external: PRESSING,
   // A script made from a code cache cannot import(); require() takes ES modules too since Node 20.19.
   supported: { 'dynamic-import': false },
   minifySyntax: true
+})
+
+/** Packages of the older kind ask for Node's own modules in the older way. */
+const REQUIRE =
+  "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);"
+
+/** The parts of coffer.mjs that start by themselves, and the files that they need. */
+const PARTS = { 'thread-worker.js': 'sandbox/thread-worker.ts', 'ses-child.js': 'sandbox/ses-child.ts' }
+const EMBEDDED = ['quickjs.wasm', 'quickjs.image', 'guest-sdk.js']
+
+await bundle({
+  stdin: {
+    contents: `
+      const word = process.argv[2] ?? ''
+      const part = /^--coffer-part=(.*)$/.exec(word)?.[1] ?? ''
+      ${Object.entries(PARTS)
+        .map(([name, path]) => `if (part === '${name}') await import('./${path}'); else`)
+        .join('\n')}
+      await import('./loader/cli/bin.ts')`,
+    resolveDir: root,
+    sourcefile: 'coffer.mjs',
+    loader: 'js'
+  },
+  outfile: 'dist/coffer.mjs',
+  format: 'esm',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  banner: { js: `#!/usr/bin/env node\n${REQUIRE}` },
+  logOverride: { 'import-is-undefined': 'silent' },
+  plugins: [embedded(), notPressing()]
 })
 
 await bundle({
@@ -96,14 +129,12 @@ await bundle({
   format: 'esm',
   // Native, or loaded by those alone who use it: they stay the packages that they are.
   external: ['@photostructure/sqlite', 'nodemailer', 'pg', 'pino', 'prom-client', 'stripe'],
-  banner: {
-    // Packages of the older kind ask for Node's own modules in the older way.
-    js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);"
-  }
+  banner: { js: REQUIRE }
 })
 
 write('dist/bin/coffer.cjs', readFileSync('loader/cli/start.cjs'))
-for (const program of ['dist/bin/coffer.cjs', 'dist/bin/coffer-center.js']) chmodSync(program, 0o755)
+for (const program of ['dist/bin/coffer.cjs', 'dist/bin/coffer-center.js', 'dist/coffer.mjs'])
+  chmodSync(program, 0o755)
 
 write('dist/licenses.txt', licenses())
 write('build/bundles.json', JSON.stringify(outputs, undefined, 2))
@@ -113,8 +144,55 @@ const made = new Set([...Object.keys(outputs), 'dist/bin/coffer.cjs', 'dist/gues
 for (const folder of ['dist', 'dist/bin'])
   for (const name of readdirSync(folder)) {
     const path = `${folder}/${name}`
-    if (/\.c?js$/.test(name) && !made.has(path)) rmSync(path, { force: true })
+    if (/\.[cm]?js$/.test(name) && !made.has(path)) rmSync(path, { force: true })
   }
+
+/** sandbox/resources.ts, with the files inside. */
+function embedded(): Plugin {
+  const text = (name: string) =>
+    JSON.stringify(brotliCompressSync(readFileSync(join(root, 'dist', name))).toString('base64'))
+  const contents = () => `
+    import { fileURLToPath } from 'node:url'
+    import { brotliDecompressSync } from 'node:zlib'
+    const files = { ${EMBEDDED.map(name => `'${name}': ${text(name)}`).join(', ')} }
+    const here = new URL(import.meta.url)
+    const PART = '--coffer-part='
+    export const resource = name => new URL('./no-such-file/' + name, here)
+    export const readResource = name => brotliDecompressSync(Buffer.from(files[name], 'base64'))
+    export const threadStart = name => ({ url: here, argv: [PART + name] })
+    export const partWords = name => [fileURLToPath(here), PART + name]`
+  return {
+    name: 'embedded',
+    setup: ({ onLoad }) =>
+      onLoad({ filter: /[\\/]sandbox[\\/]resources\.ts$/ }, () => ({ contents: contents(), loader: 'js' }))
+  }
+}
+
+/** Pressing needs packages that one file cannot hold. */
+function notPressing(): Plugin {
+  const contents = `
+    const { CofferError } = require('./formats/errors.ts')
+    throw new CofferError('COFFER_USAGE', 'This one-file coffer does not press titles.', {
+      hint: 'Install coffer as a package, and press with that.'
+    })`
+  return {
+    name: 'not pressing',
+    setup({ onResolve, onLoad }) {
+      onResolve(
+        { filter: new RegExp(`^(?:${PRESSING.filter(name => name !== 'acorn').join('|')})$`) },
+        ({ path }) => ({
+          path,
+          namespace: 'not-pressing'
+        })
+      )
+      onLoad({ filter: /.*/, namespace: 'not-pressing' }, () => ({
+        contents,
+        resolveDir: root,
+        loader: 'js'
+      }))
+    }
+  }
+}
 
 /** The terms of each package whose code is in dist/, as its authors wrote them. */
 function licenses(): string {

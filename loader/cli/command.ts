@@ -4,6 +4,8 @@ export interface Argument {
   readonly name: string
   readonly help: string
   readonly optional?: boolean
+  /** A medium: the one that the program itself lies on, where none is given. */
+  readonly ownMedium?: boolean
 }
 
 export interface Option {

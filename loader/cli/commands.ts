@@ -2,6 +2,12 @@
 import type { Argument, Command, Option } from './command.js'
 
 const MEDIUM: Argument = { name: 'medium', help: 'the folder or drive with the copied titles' }
+/** Where a program on a medium means that one. */
+const OWN_MEDIUM: Argument = { ...MEDIUM, ownMedium: true }
+const WITH_MANAGER: Option = {
+  name: 'with-manager',
+  help: 'put this program there too, as one file: "node coffer.mjs run" needs nothing else'
+}
 const MASTER: Argument = { name: 'master', help: 'a folder of sealed titles, or one sealed title' }
 const TITLE: Argument = { name: 'title', help: 'which title' }
 const ASKING: Option = {
@@ -99,12 +105,21 @@ export const COMMANDS: readonly Command[] = [
         value: 'name',
         choices: ['certificate', 'conversion'],
         help: 'certificate (default): one ciphertext for all; conversion: another one on every medium'
-      }
+      },
+      WITH_MANAGER
     ],
     examples: [
       'coffer press samples/titles/hello --out master --center http://127.0.0.1:8787 --publisher pub.key'
     ],
     load: () => import('./commands/press.js')
+  },
+  {
+    name: 'devices',
+    summary: 'the drives here that can be prepared: label, free space, serial number and what that is worth',
+    arguments: [],
+    options: [],
+    examples: ['coffer devices', 'coffer devices --json'],
+    load: () => import('./commands/devices.js')
   },
   {
     name: 'prepare',
@@ -127,7 +142,8 @@ export const COMMANDS: readonly Command[] = [
     arguments: [MASTER, MEDIUM],
     options: [
       ...ORDERING,
-      { name: 'center', value: 'URL', help: 'where to order (default: where the center was pinned from)' }
+      { name: 'center', value: 'URL', help: 'where to order (default: where the center was pinned from)' },
+      WITH_MANAGER
     ],
     details: 'Ordering again for the same medium costs nothing.',
     examples: ['coffer copy master stick --title org.example.hello'],
@@ -165,7 +181,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'run',
     summary: 'run a title from its medium',
     arguments: [
-      MEDIUM,
+      OWN_MEDIUM,
       { name: 'title', optional: true, help: 'which title; may be left out when there is one' }
     ],
     options: [
@@ -245,7 +261,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'list',
     summary: 'the titles on a medium or master',
-    arguments: [{ name: 'folder', help: 'a medium, a master, or one sealed title' }],
+    arguments: [{ name: 'folder', help: 'a medium, a master, or one sealed title', ownMedium: true }],
     options: [],
     examples: ['coffer list stick', 'coffer list master'],
     load: () => import('./commands/list.js')
@@ -261,7 +277,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'verify',
     summary: "check titles on a medium without running them: CS against CS', and every byte",
-    arguments: [MEDIUM, { name: 'title', optional: true, help: 'which title (default: all of them)' }],
+    arguments: [OWN_MEDIUM, { name: 'title', optional: true, help: 'which title (default: all of them)' }],
     options: [],
     examples: ['coffer verify stick', 'coffer verify stick org.example.hello --json'],
     load: () => import('./commands/verify.js')

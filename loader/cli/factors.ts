@@ -3,6 +3,7 @@ import type { Strength } from '../medium/kind.js'
 
 const FACTORS: Readonly<Record<string, string>> = {
   machine: 'the machine: refuses on another machine',
+  disk: 'the disk: refuses an image of the volume on another disk',
   volume: 'the volume: refuses on another disk',
   'birth-time': 'the birth time of its identity file: refuses copies made file by file',
   inode: 'the place of its identity file on the volume: refuses copies made file by file',

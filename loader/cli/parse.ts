@@ -1,6 +1,8 @@
 /** A command line, taken apart by the table of commands; what is wrong with it is said with the nearest right word. */
 import { parseArgs } from 'node:util'
 import { CofferError } from '../../formats/errors.js'
+import { isFolder } from '../files.js'
+import { ownMedium } from '../medium/own.js'
 import { Call, optionsOf, type Command, type Option } from './command.js'
 
 /** @throws CofferError COFFER_USAGE */
@@ -32,6 +34,10 @@ export async function parseCall(
     if (option === undefined) throw await unknownOption(command, token.rawName)
     const value = checkValue(command, option, token.value, token.inlineValue === true)
     options.set(option.name, [...(options.get(option.name) ?? []), value])
+  }
+  if (command.arguments[0]?.ownMedium === true && !isFolder(positionals[0] ?? '')) {
+    const own = ownMedium(process.argv[1])
+    if (own !== undefined) positionals.unshift(own)
   }
   // Whoever asks for help need not have the rest right.
   if (!options.has('help')) checkWords(command, positionals, options, argv.slice(end))

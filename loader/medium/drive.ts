@@ -5,20 +5,32 @@
 import { CofferError } from '../../formats/errors.js'
 import type { KindOfMedium, MeasureContext } from './kind.js'
 import { driveSerial, volumeUuid, type SystemFiles } from './system.js'
+import { volumeAt } from './volumes.js'
 
-/** Serial numbers that manufacturers gave to whole production runs. */
-const SHARED_SERIAL = /^(?:0+|1234567890?(?:abcdef)?|0123456789(?:abcdef)?|f+|none|n\/a)$/i
+/** Serial numbers that manufacturers gave to whole production runs: one character over and over, a count, a word. */
+const SHARED_SERIAL =
+  /^(?:(.)\1*|0*1|0*123456789?(?:a(?:bc(?:def)?)?|0(?:abcdef|12)?)?|none|n\/a|unknown|serial(?: ?number)?)$/i
+
+/** How well a drive is told from another by its serial number. */
+export const gradeOf = (serial: string): 'hardware' | 'weak' | 'none' =>
+  serial === '' ? 'none' : SHARED_SERIAL.test(serial) ? 'weak' : 'hardware'
 
 export function driveKind(system: SystemFiles): KindOfMedium {
-  const measure = (name: string, { identityFile }: MeasureContext): string => {
-    if (name === 'serial') return driveSerial(system, identityFile.device)?.serial ?? ''
-    if (name === 'volume') return volumeUuid(system, identityFile.device)
+  /** Linux knows the drive by its number, the others by where it is mounted. */
+  const driveOf = ({ root, identityFile: { device } }: MeasureContext) => {
+    if (system.platform !== 'linux') return volumeAt(system, root)
+    const drive = driveSerial(system, device)
+    return drive && { ...drive, uuid: volumeUuid(system, device) }
+  }
+  const measure = (name: string, context: MeasureContext): string => {
+    if (name === 'serial') return driveOf(context)?.serial ?? ''
+    if (name === 'volume') return driveOf(context)?.uuid ?? ''
     return ''
   }
   return {
     measure,
     available(context) {
-      const drive = driveSerial(system, context.identityFile.device)
+      const drive = driveOf(context)
       if (drive === undefined || drive.serial === '') {
         throw new CofferError(
           'COFFER_CANNOT_CREATE',
@@ -30,12 +42,12 @@ export function driveKind(system: SystemFiles): KindOfMedium {
           }
         )
       }
-      const volume = measure('volume', context)
+      const volume = drive.uuid
       return [
         {
           name: 'serial',
           value: drive.serial,
-          strength: SHARED_SERIAL.test(drive.serial) ? 'weak' : 'hardware'
+          strength: gradeOf(drive.serial) === 'weak' ? 'weak' : 'hardware'
         },
         ...(volume === '' ? [] : [{ name: 'volume', value: volume, strength: 'file-system' } as const])
       ]

@@ -5,7 +5,7 @@
  */
 import { statfsSync } from 'node:fs'
 import type { KindOfMedium, MeasureContext, MeasuredFactor } from './kind.js'
-import { machineId, volumeUuid, type SystemFiles } from './system.js'
+import { diskIdentity, machineId, volumeUuid, type SystemFiles } from './system.js'
 
 /** File systems that number files anew at each mount: FAT, exFAT, NTFS by FUSE, FUSE, 9p, CIFS, SMB2. */
 const UNSTABLE_INODES = new Set([
@@ -23,6 +23,8 @@ export function folderKind(system: SystemFiles): KindOfMedium {
         return `${identityFile.inode}.${folderInode}`
       case 'birth-time':
         return String(identityFile.birthTimeNs)
+      case 'disk':
+        return diskIdentity(system, identityFile.device)
       case 'volume':
         return volumeUuid(system, identityFile.device)
       default:
@@ -34,6 +36,7 @@ export function folderKind(system: SystemFiles): KindOfMedium {
     available(context) {
       const factors: MeasuredFactor[] = [
         { name: 'machine', value: measure('machine', context), strength: 'machine' },
+        { name: 'disk', value: measure('disk', context), strength: 'hardware' },
         { name: 'volume', value: measure('volume', context), strength: 'file-system' },
         {
           name: 'birth-time',

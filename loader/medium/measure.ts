@@ -77,6 +77,7 @@ export function describeChange({ identity, factors }: MeasuredMedium): string {
 
 const FACTOR_NAMES: Readonly<Record<string, string>> = {
   machine: 'machine',
+  disk: 'disk',
   volume: 'volume',
   'birth-time': 'birth time',
   inode: 'place on the volume',

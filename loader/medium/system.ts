@@ -2,7 +2,7 @@
  * Facts of the machine and of a file's volume, from files of the system, without a shell. Each is '' where the system
  * does not tell.
  */
-import { readFileSync, readdirSync, readlinkSync, realpathSync } from 'node:fs'
+import { readFileSync, readdirSync, readlinkSync, realpathSync, statfsSync, statSync } from 'node:fs'
 
 /** Where the system's own files are; tests hand over recorded ones. */
 export interface SystemFiles {
@@ -11,8 +11,11 @@ export interface SystemFiles {
   realPath(path: string): string | undefined
   list(path: string): readonly string[]
   link(path: string): string | undefined
-  /** Run one of the system's own tools with fixed arguments; undefined when it fails or takes over two seconds. */
-  run(tool: string, args: readonly string[]): string | undefined
+  /** Run one of the system's own tools with fixed arguments; undefined when it fails or takes over its time (2 s). */
+  run(tool: string, args: readonly string[], timeoutMs?: number): string | undefined
+  freeBytes?(path: string): number | undefined
+  /** Inode and birth time of a file. */
+  identify?(path: string): string | undefined
 }
 
 const quietly = <T>(action: () => T): T | undefined => {
@@ -29,11 +32,21 @@ export const SYSTEM: SystemFiles = {
   realPath: path => quietly(() => realpathSync(path)),
   list: path => quietly(() => readdirSync(path)) ?? [],
   link: path => quietly(() => readlinkSync(path)),
-  run: (tool, args) =>
+  freeBytes: path =>
+    quietly(() => {
+      const { bavail, bsize } = statfsSync(path)
+      return bavail * bsize
+    }),
+  identify: path =>
+    quietly(() => {
+      const { ino, birthtimeNs } = statSync(path, { bigint: true })
+      return `${ino}.${birthtimeNs}`
+    }),
+  run: (tool, args, timeout = 2000) =>
     quietly(() =>
       process.getBuiltinModule('node:child_process').execFileSync(tool, args, {
         encoding: 'utf8',
-        timeout: 2000,
+        timeout,
         stdio: ['ignore', 'pipe', 'ignore'],
         maxBuffer: 1 << 20
       })
@@ -86,6 +99,30 @@ export function volumeUuid(system: SystemFiles, device: bigint): string {
   const folder = '/dev/disk/by-uuid'
   return system.list(folder).find(uuid => system.link(`${folder}/${uuid}`)?.split('/').at(-1) === name) ?? ''
 }
+
+/**
+ * Linux: what tells the disk that a volume is on from one with an image of it. The serial number in its hardware, also
+ * through one layer of encryption or of logical volumes; of a volume in a file that file itself.
+ */
+export function diskIdentity(system: SystemFiles, device: bigint): string {
+  if (system.platform !== 'linux') return ''
+  const block = system.realPath(`/sys/dev/block/${deviceNumbers(device)}`)
+  if (block === undefined) return ''
+  const backing = system.read(`${block}/loop/backing_file`)?.trim()
+  if (backing !== undefined) {
+    const file = system.identify?.(backing)
+    return file === undefined ? '' : `file.${file}`
+  }
+  const [below, ...more] = system.list(`${block}/slaves`)
+  if (below === undefined) return driveSerial(system, device)?.serial ?? ''
+  const [major, minor] = (system.read(`${block}/slaves/${below}/dev`)?.trim() ?? '').split(':')
+  if (more.length > 0 || minor === undefined) return ''
+  return driveSerial(system, deviceNumber(BigInt(major!), BigInt(minor)))?.serial ?? ''
+}
+
+/** A device number as stat gives it. */
+export const deviceNumber = (major: bigint, minor: bigint): bigint =>
+  (minor & 0xffn) | ((major & 0xfffn) << 8n) | ((minor & ~0xffn) << 12n) | ((major & ~0xfffn) << 32n)
 
 /** The hardware serial number of the drive that a file is on, and whether the drive is removable. */
 export function driveSerial(

@@ -1,8 +1,7 @@
 /** Where QuickJS meets Node: its files. */
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { CofferError } from '../../formats/errors.js'
-import { resource } from '../resources.js'
+import { readResource } from '../resources.js'
 import { imageBelongsTo } from './image.js'
 import { loadQuickjs, type QuickjsFactory } from './machine.js'
 import { compileEngine } from './native.js'
@@ -29,7 +28,7 @@ export function quickjs(): QuickjsFactory {
 
 function read(name: string): Uint8Array {
   try {
-    return readFileSync(resource(name))
+    return readResource(name)
   } catch (cause) {
     throw unusable(`cannot read ${name}`, cause)
   }

@@ -7,17 +7,16 @@
 import './locale.js'
 import './transfer.js'
 import 'ses'
-import { readFileSync } from 'node:fs'
+import { Worker } from 'node:worker_threads'
 import { Socket } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { Worker } from 'node:worker_threads'
 import { CofferError } from '../../formats/errors.js'
 import type { LimitName } from '../failures.js'
 import type { Limits } from '../guest.js'
 import type { Machine, MachineFactory, MachinePort } from '../machine.js'
 import { endedFrame, serveRemote } from '../remote.js'
-import { resource } from '../resources.js'
+import { readResource, threadStart } from '../resources.js'
 import { FD, FrameSplitter, readFrame, rewritingBytes, WATCHED, writeFrame } from './pipes.js'
 import { moduleToFunction } from './program.js'
 import type { Watch } from './watchdog.js'
@@ -37,9 +36,10 @@ const watch: Watch = {
 
 export function serveGuest(): void {
   // Started first: it wakes while this thread locks down.
-  new Worker(resource('ses-child.js'), { workerData: watch, env: {}, execArgv: [], stdin: false }).unref()
+  const { url, argv } = threadStart('ses-child.js')
+  new Worker(url, { argv, workerData: watch, env: {}, execArgv: [], stdin: false }).unref()
   process.on('SIGINT', () => {})
-  const sdk = readFileSync(resource('guest-sdk.js'), 'utf8')
+  const sdk = Buffer.from(readResource('guest-sdk.js')).toString('utf8')
   lockDown()
 
   const receive = serveRemote(

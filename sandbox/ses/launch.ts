@@ -12,9 +12,8 @@ import type { CofferError } from '../../formats/errors.js'
 import { engineFailed, imageUnfit, limitReached } from '../failures.js'
 import type { Guest, LaunchOptions, Limits, Program } from '../guest.js'
 import { type NearChannel, type NearEvents, startRemote } from '../remote.js'
-import { resource } from '../resources.js'
+import { partWords } from '../resources.js'
 import { FD, FrameSplitter, framed, readVerdict, rewritingBytes } from './pipes.js'
-import { fileURLToPath } from 'node:url'
 
 /** What V8 itself ends with when its heap is full: SIGABRT, or an exit code where there are no signals. */
 const V8_ABORTED = 134
@@ -43,7 +42,7 @@ export class Child {
         `--max-old-space-size=${memoryMiB + RUNTIME_HEAP_MIB + Math.ceil(rewritingBytes(sourceBytes) / 2 ** 20)}`,
         `--max-semi-space-size=${Math.min(Math.max(memoryMiB >> 4, 1), 16)}`,
         ...permissionFlags(),
-        fileURLToPath(resource('ses-child.js'))
+        ...partWords('ses-child.js')
       ],
       {
         // Nothing of this process's environment: it may hold secrets, and NODE_OPTIONS.

@@ -4,7 +4,7 @@ import type { CofferError } from '../../formats/errors.js'
 import { engineFailed } from '../failures.js'
 import type { Guest, LaunchOptions, Limits, Program } from '../guest.js'
 import { DISPOSE, type NearChannel, type NearEvents, startRemote } from '../remote.js'
-import { resource } from '../resources.js'
+import { threadStart } from '../resources.js'
 
 /** What the worker is given at its start. */
 export interface ThreadData {
@@ -41,7 +41,9 @@ export class Thread {
     const { port1, port2 } = new MessageChannel()
     this.#answers = port1
     this.#stays = program !== undefined
-    this.#worker = new Worker(resource('thread-worker.js'), {
+    const { url, argv } = threadStart('thread-worker.js')
+    this.#worker = new Worker(url, {
+      argv,
       workerData: { answers: port2, answered: this.#answered, program } satisfies ThreadData,
       transferList: [port2],
       env: {},

@@ -75,6 +75,20 @@ const PUBLISHED: Readonly<Record<string, { for: 'buyer' | 'seller'; inside: stri
       inside: ['env-paths', 'is-safe-filename', 'msgpackr'],
       imported: ['@endo/evasive-transform', '@jridgewell/trace-mapping', 'acorn', 'esbuild']
     },
+    'dist/coffer.mjs': {
+      for: 'buyer',
+      inside: [
+        '@endo/cache-map',
+        '@endo/env-options',
+        '@endo/immutable-arraybuffer',
+        'acorn',
+        'env-paths',
+        'is-safe-filename',
+        'msgpackr',
+        'ses'
+      ],
+      imported: []
+    },
     'dist/ses-child.js': {
       for: 'buyer',
       inside: ['@endo/cache-map', '@endo/env-options', '@endo/immutable-arraybuffer', 'acorn', 'ses'],

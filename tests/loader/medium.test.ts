@@ -24,6 +24,7 @@ import type { KindOfMedium, MeasureContext } from '../../loader/medium/kind.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
 import { KINDS, measureMedium } from '../../loader/medium/measure.js'
 import { deviceNumbers, driveSerial, machineId, SYSTEM, volumeUuid } from '../../loader/medium/system.js'
+import { volumes, WINDOWS_COMMAND } from '../../loader/medium/volumes.js'
 import { cloneFolder, closeSites, librarySite } from '../helpers/library-site.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import * as systems from './recorded-systems.js'
@@ -120,7 +121,7 @@ test('a message says which facts of a folder changed', async () => {
   })
   await withKind('folder', { available: () => [], measure: () => '' }, async () => {
     const error = await site.refuses('COFFER_CERTIFICATE_MISMATCH', root, id)
-    assert.match(error.message, 'machine, birth time, place on the volume are not the same')
+    assert.match(error.message, /machine, .*birth time, place on the volume are not the same/)
   })
   const other = site.prepare()
   await rejectsWith('COFFER_GRANT_MISSING', async () => {
@@ -202,6 +203,87 @@ const context = (device: bigint): MeasureContext => ({
   folderInode: 2n
 })
 
+const windows = systems.WINDOWS_DRIVES(WINDOWS_COMMAND)
+const at = (root: string): MeasureContext => ({ ...context(1n), root })
+
+test('on macOS and Windows a drive is known by what their tools were recorded to say', () => {
+  for (const [system, root, volume] of [
+    [systems.MAC_DRIVES, '/Volumes/GAMES', 'B7C1F2A0-5B7E-3C55-9A35-AD3C6C4C1B11'],
+    [systems.MAC_DRIVES, '/Volumes/GAMES/below', 'B7C1F2A0-5B7E-3C55-9A35-AD3C6C4C1B11'],
+    [windows, 'E:\\', '5B1A0C2E'],
+    [windows, 'e:\\games', '5B1A0C2E']
+  ] as const) {
+    assert.equal(driveKind(system).available(at(root)), [
+      { name: 'serial', value: '4C530001230821117365', strength: 'hardware' },
+      { name: 'volume', value: volume, strength: 'file-system' }
+    ])
+  }
+  // What a tool does not say, or says in another way, is nothing, and not a failure.
+  for (const text of ['', 'no JSON', '[]', '{}', 'null', '{"SPUSBDataType":3}'])
+    for (const platform of ['darwin', 'win32'] as const)
+      assert.equal(
+        volumes({ ...systems.recorded({ platform }), run: () => text }).filter(({ path }) =>
+          path?.startsWith('/')
+        ),
+        []
+      )
+})
+
+test('devices are listed with label, serial number and free space, removable ones first', () => {
+  const linux = {
+    ...systems.USB_STICK,
+    list: (folder: string) =>
+      folder === '/sys/block'
+        ? ['loop0', 'sdb']
+        : folder.endsWith('/block/sdb')
+          ? ['queue', 'sdb1']
+          : systems.USB_STICK.list(folder),
+    realPath: (path: string) =>
+      path === '/sys/block/sdb'
+        ? systems.USB_STICK.realPath('/sys/dev/block/8:17')!.replace(/\/sdb1$/, '')
+        : systems.USB_STICK.realPath(path),
+    read: (path: string) =>
+      path === '/proc/self/mountinfo'
+        ? '22 1 8:2 / / rw - ext4 /dev/sda2 rw\n36 22 8:17 / /media/my\\040stick rw,nosuid shared:1 - vfat /dev/sdb1 rw\n'
+        : path.endsWith('/sdb1/dev')
+          ? '8:17\n'
+          : path.endsWith('/sdb1/size')
+            ? '60062500\n'
+            : path.endsWith('/device/model')
+              ? 'DataTraveler 3.0\n'
+              : systems.USB_STICK.read(path),
+    freeBytes: () => 1000
+  }
+  assert.equal(volumes(linux), [
+    {
+      path: '/media/my stick',
+      label: '',
+      fileSystem: 'vfat',
+      sizeBytes: 60062500 * 512,
+      freeBytes: 1000,
+      drive: 'DataTraveler 3.0',
+      serial: '60A44C413FAEE2B1',
+      uuid: '5B1A-0C2E',
+      removable: true
+    }
+  ])
+  assert.equal(
+    volumes(windows).map(({ path, serial, removable }) => [path, serial, removable]),
+    [
+      ['E:\\', '4C530001230821117365', true],
+      ['F:\\', '', true],
+      ['C:\\', '', false]
+    ]
+  )
+  assert.equal(
+    volumes(systems.MAC_DRIVES).map(({ path, label, serial }) => [path, label, serial]),
+    [
+      ['/Volumes/GAMES', 'GAMES', '4C530001230821117365'],
+      ['/Volumes/GAMES 2', 'NONE', '']
+    ]
+  )
+})
+
 test('a drive is known by its hardware serial number and its volume', async () => {
   const table = [
     [systems.USB_STICK, systems.USB_STICK_DEVICE, '60A44C413FAEE2B1', '5B1A-0C2E', true],
@@ -231,11 +313,20 @@ test('a drive whose hardware tells nothing cannot be prepared as one', async () 
   )
   assert.match(unknown.found!, 'no drive')
   await rejectsWith('COFFER_CANNOT_CREATE', () => driveKind(systems.MAC).available(context(1n)))
+  await rejectsWith('COFFER_CANNOT_CREATE', () => driveKind(windows).available(at('F:\\')))
+  await rejectsWith('COFFER_CANNOT_CREATE', () => driveKind(windows).available(at('C:\\games')))
+  await rejectsWith('COFFER_CANNOT_CREATE', () =>
+    driveKind(systems.MAC_DRIVES).available(at('/Volumes/GAMES 2'))
+  )
 })
 
 test('a serial number that whole production runs share is said to be weak', () => {
   for (const serial of [
     '0',
+    '1',
+    '000000000001',
+    'AAAAAAAA',
+    '123456789012',
     '00000000',
     '1234567890',
     '123456789ABCDEF'.replace('9A', '90A'),

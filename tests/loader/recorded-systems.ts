@@ -100,3 +100,71 @@ export const WINDOWS = recorded({
       '    MachineGuid    REG_SZ    5f0c1a2b-3c4d-4e5f-8a9b-0c1d2e3f4a5b\r\n\r\n'
   }
 })
+
+/** A Mac with a stick, a card reader's card, and a stick that tells no serial number. As system_profiler prints it. */
+export const MAC_DRIVES = recorded({
+  platform: 'darwin',
+  tools: {
+    '/usr/sbin/system_profiler -json SPUSBDataType SPCardReaderDataType': JSON.stringify({
+      SPUSBDataType: [
+        {
+          _name: 'USB31Bus',
+          host_controller: 'AppleT8112USBXHCI',
+          _items: [
+            {
+              _name: 'Ultra',
+              manufacturer: 'SanDisk',
+              serial_num: '4C530001230821117365',
+              vendor_id: '0x0781  (SanDisk Corporation)',
+              Media: [
+                {
+                  _name: 'Ultra',
+                  bsd_name: 'disk4',
+                  removable_media: 'yes',
+                  size_in_bytes: 30752636928,
+                  volumes: [
+                    {
+                      _name: 'GAMES',
+                      bsd_name: 'disk4s1',
+                      file_system: 'MS-DOS FAT32',
+                      free_space_in_bytes: 30743871488,
+                      mount_point: '/Volumes/GAMES',
+                      size_in_bytes: 30751588352,
+                      volume_uuid: 'B7C1F2A0-5B7E-3C55-9A35-AD3C6C4C1B11'
+                    }
+                  ]
+                }
+              ]
+            },
+            {
+              _name: 'Flash Disk',
+              Media: [
+                {
+                  _name: 'Flash Disk',
+                  bsd_name: 'disk5',
+                  volumes: [{ _name: 'NONE', bsd_name: 'disk5s1', mount_point: '/Volumes/GAMES 2' }]
+                }
+              ]
+            }
+          ]
+        }
+      ],
+      SPCardReaderDataType: []
+    })
+  }
+})
+
+/** Windows with its own disk, a stick, and one that tells no serial number. As the command prints it. */
+export const WINDOWS_DRIVES = (command: string) =>
+  recorded({
+    platform: 'win32',
+    tools: {
+      [`powershell.exe -NoProfile -NonInteractive -Command ${command}`]:
+        '[{"letter":"C:","label":"","fileSystem":"NTFS","size":510770802688,"free":200000000000,"volume":"A2B3C4D5",' +
+        '"model":"NVMe Disk","pnp":"SCSI\\\\DISK&VEN_NVME&PROD_DISK\\\\5&2C3F0D5&0&000000","media":"Fixed hard disk media"},' +
+        '{"letter":"E:","label":"GAMES","fileSystem":"FAT32","size":30751588352,"free":30743871488,"volume":"5B1A0C2E",' +
+        '"model":"SanDisk Ultra USB Device","pnp":"USBSTOR\\\\DISK&VEN_SANDISK&PROD_ULTRA&REV_1.00\\\\4C530001230821117365&0","media":"Removable Media"},' +
+        '{"letter":"F:","label":null,"fileSystem":"FAT32","size":1,"free":1,"volume":"0","model":"Flash Disk",' +
+        '"pnp":"USBSTOR\\\\DISK&VEN_GENERAL&PROD_UDISK&REV_5.00\\\\7&2D1E3B4A&0&_&0","media":"Removable Media"}]\r\n'
+    }
+  })

@@ -1,6 +1,8 @@
 /** `coffer copy`: order, install, verify, transfer, told as it goes. */
 import { copy } from '../../copier/copy.js'
 import type { Call, Outcome } from '../command.js'
+import { installManager } from '../../copier/manager.js'
+import { printable, say } from '../output.js'
 import { CopyStory, ordering } from '../copying.js'
 import { harden } from '../harden.js'
 
@@ -13,5 +15,7 @@ export async function execute(call: Call): Promise<Outcome> {
     centerUrl: call.text('center'),
     onEvent: story.tell
   })
+  if (call.flag('with-manager'))
+    say(`${printable(installManager(call.argument('medium')))} runs wherever there is Node`)
   return story.outcome(copied)
 }

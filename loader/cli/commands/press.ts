@@ -1,6 +1,7 @@
 /** `coffer press`: an app's source in, a sealed title out. */
 import type { Scheme } from '../../../formats/records/fields.js'
 import { press, type PressEvent } from '../../copier/press.js'
+import { installManager } from '../../copier/manager.js'
 import { Home } from '../../home.js'
 import type { Call, Outcome } from '../command.js'
 import { printable, say } from '../output.js'
@@ -34,6 +35,8 @@ export async function execute(call: Call): Promise<Outcome> {
     scheme: call.text('scheme') as Scheme | undefined,
     onEvent
   })
+  if (call.flag('with-manager'))
+    say(`${printable(installManager(call.required('out')))} runs wherever there is Node`)
   const { id, ...others } = pressed
   return { data: { title: id, ...others }, text: printable(pressed.path) }
 }

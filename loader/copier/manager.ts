@@ -1,0 +1,29 @@
+/** The manager application on a medium, MA of the seed's FIG. 3(A): one file that runs wherever there is Node. */
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { CofferError } from '../../formats/errors.js'
+import { makeFolder, readFile, writeFile } from '../files.js'
+
+export const MANAGER_NAME = 'coffer.mjs'
+const MAX_MANAGER_BYTES = 16 * 1024 * 1024
+
+/**
+ * Put this very program, as one file, into a folder. It holds no secret and nothing of a person.
+ *
+ * @returns Its path there.
+ * @throws CofferError COFFER_FILE_MISSING where this program has no such file beside it; of writing.
+ */
+export function installManager(folder: string): string {
+  const bytes = readFile(fileURLToPath(new URL(MANAGER_NAME, import.meta.url)), MAX_MANAGER_BYTES)
+  if (bytes === undefined) {
+    throw new CofferError('COFFER_FILE_MISSING', 'The program as one file is not beside this one.', {
+      expected: MANAGER_NAME,
+      found: 'no such file',
+      hint: 'Install coffer again, or leave out --with-manager.'
+    })
+  }
+  makeFolder(folder)
+  const path = join(folder, MANAGER_NAME)
+  writeFile(path, bytes, 0o755)
+  return path
+}

@@ -1,0 +1,58 @@
+/** The manager application on media: one file, which is all that a machine with Node needs (FIG. 3(A)). */
+import { cpSync, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { expectSuccess, HELLO, HELLO_OUTPUT, jsonOf, newSite, ROOT, run } from '../helpers/site.js'
+
+const site = await newSite()
+test.after(() => site.close())
+
+const master = site.fresh('master')
+const words = ['--out', master, '--center', site.url, '--publisher', site.publisherFile, '--with-manager']
+expectSuccess(await site.coffer('press', join(ROOT, 'samples/titles/hello'), ...words))
+const medium = await site.prepared()
+const onMaster = join(master, 'coffer.mjs')
+const onMedium = join(medium, 'coffer.mjs')
+
+test("press puts the program on the master, and the master's own program copies it on to the medium", async () => {
+  assert.ok(existsSync(onMaster))
+  expectSuccess(await run(onMaster, ['copy', master, medium, '--with-manager'], site.options()))
+  assert.equal(readFileSync(onMedium), readFileSync(onMaster))
+  assert.equal(readFileSync(onMedium), readFileSync(join(ROOT, 'dist/coffer.mjs')))
+})
+
+test('it runs the medium that it lies on, in each engine and isolation, with nothing else of coffer there', async () => {
+  for (const options of [[], ['--isolation', 'thread'], ['--engine', 'ses'], [HELLO]]) {
+    const ran = await run(onMedium, ['run', ...options], { ...site.options(), cwd: '/' })
+    assert.equal([ran.code, ran.stdout, ran.stderr], [0, HELLO_OUTPUT, ''], options.join(' '))
+  }
+  assert.is(jsonOf(await run(onMedium, ['verify', '--json'], site.options())).verdict, 'ok')
+  assert.is(jsonOf(await run(onMedium, ['list', '--json'], site.options())).titles[0].title, HELLO)
+  // And any other that it is given.
+  const other = await site.medium('conversion')
+  assert.is((await run(onMedium, ['run', other], site.options())).stdout, HELLO_OUTPUT)
+})
+
+test('on a copy of the medium it refuses, and elsewhere it asks for a medium', async () => {
+  const copy = site.fresh('copy')
+  cpSync(medium, copy, { recursive: true, preserveTimestamps: true })
+  const refused = await run(join(copy, 'coffer.mjs'), ['run'], site.options())
+  assert.equal([refused.code, refused.stdout], [77, ''])
+  const elsewhere = site.fresh('elsewhere')
+  mkdirSync(elsewhere)
+  renameSync(join(copy, 'coffer.mjs'), join(elsewhere, 'coffer.mjs'))
+  assert.is((await run(join(elsewhere, 'coffer.mjs'), ['run'], site.options())).code, 64)
+})
+
+test('it does not press, and says so', async () => {
+  const pressing = await run(
+    onMaster,
+    ['press', join(ROOT, 'samples/titles/hello'), ...words],
+    site.options()
+  )
+  assert.is(pressing.code, 64)
+  assert.match(pressing.stderr, 'does not press')
+})
+
+test.run()
