@@ -4,6 +4,8 @@
  * @see docs/spec.md §7
  */
 
+import type { CofferError } from '../formats/errors.js'
+
 export type Engine = 'quickjs' | 'ses'
 
 /**
@@ -182,17 +184,26 @@ export interface Usage {
   readonly calls: number
 }
 
+/** An AbortSignal stands for itself, as an argument of its own. */
+export type Argument = Value | AbortSignal
+
 export interface Guest extends AsyncDisposable {
   readonly engine: Engine
   /** Names of the program's exports, 'default' among them. */
   readonly exports: readonly string[]
   /**
-   * Call an export. Arguments and result cross by copy.
+   * Why the guest ended, once it has: COFFER_LIMIT_*, whose `limit` says which one and by how much it was passed,
+   * COFFER_INTERRUPTED, COFFER_ENGINE_FAILED, or COFFER_GUEST_GONE after `dispose()`. Never rejects.
+   */
+  readonly ended: Promise<CofferError>
+  /**
+   * Call an export. Arguments and result cross by copy. An AbortSignal among the arguments arrives as one of the
+   * guest's own, which follows it for as long as the call lasts; what the guest makes of it is its own affair.
    *
    * @throws CofferError COFFER_EXPORT_MISSING, COFFER_VALUE_UNSUPPORTED, COFFER_LIMIT_*, COFFER_INTERRUPTED,
    *   COFFER_GUEST_GONE; GuestError for what the guest itself throws.
    */
-  call(name: string, ...args: readonly Value[]): Promise<Value>
+  call(name: string, ...args: readonly Argument[]): Promise<Value>
   /**
    * The same at once, for a guest in this thread: a fraction of a microsecond where few and small values cross.
    *
@@ -249,11 +260,14 @@ export function guestFor<Api>(
   const api = new Proxy(Object.create(null) as object, {
     // A proxy that had a `then` would be taken for a promise.
     get: (_, name) =>
-      typeof name === 'string' && name !== 'then' ? (...values: Value[]) => call(name, ...values) : undefined
+      typeof name === 'string' && name !== 'then'
+        ? (...values: Argument[]) => call(name, ...values)
+        : undefined
   })
   return {
     engine: guest.engine,
     exports: guest.exports,
+    ended: guest.ended,
     api: api as TypedGuest<Api>['api'],
     call,
     callSync(name, ...values) {

@@ -29,3 +29,33 @@ export function flattenHostError(error: unknown): FlatError {
   }
   return { name: 'Error', message: 'The host refused.', stack: '' }
 }
+
+/** Arguments with the signals among them taken out, which cross by their place and by what becomes of them. */
+export function splitSignals(args: readonly unknown[]): {
+  readonly values: readonly unknown[]
+  readonly signals: readonly (readonly [place: number, signal: AbortSignal])[]
+} {
+  const signals = args.flatMap((arg, place) => (arg instanceof AbortSignal ? [[place, arg] as const] : []))
+  if (signals.length === 0) return { values: args, signals }
+  return { values: args.map(arg => (arg instanceof AbortSignal ? undefined : arg)), signals }
+}
+
+/** Tell when one of them is aborted. @returns how to stop listening. */
+export function followSignals(
+  signals: readonly (readonly [place: number, signal: AbortSignal])[],
+  aborted: (place: number) => void
+): () => void {
+  const listeners = signals.map(([place, signal]) => {
+    const listener = () => aborted(place)
+    signal.addEventListener('abort', listener, { once: true })
+    return () => signal.removeEventListener('abort', listener)
+  })
+  return () => {
+    for (const stop of listeners) stop()
+  }
+}
+
+/** As a field of a message: the place of each, and whether it is aborted already. */
+export const signalField = (
+  signals: readonly (readonly [place: number, signal: AbortSignal])[]
+): (readonly [number, boolean])[] => signals.map(([place, { aborted }]) => [place, aborted])

@@ -8,6 +8,7 @@ import { launchProgram, wayOf } from './launch.js'
 import { GuestPool, type Pool, type PoolOptions, checkSize, openSource } from './pool.js'
 
 export {
+  type Argument,
   type AssetSource,
   type Capabilities,
   DEFAULT_LIMITS,

@@ -15,14 +15,16 @@ export const TO_GUEST = {
   /** pendingJobs, valueBytes, valueItems, valueDepth: counts; modules: a list of {@link ModuleGrant}; dice: bytes.
    * Before the program; where it has started already, in a guest from an image, answered by `ready` */
   begin: 1,
-  /** id, export, arguments: list */
+  /** id, export, arguments: list, signals among them: list of place and whether aborted */
   call: 2,
   /** id, true, value | id, false, error: answers a `request` */
   settle: 3,
   /** The time asked for has come: run one timer */
   wake: 4,
   /** Jobs have run: say which rejections nobody handled */
-  settled: 5
+  settled: 5,
+  /** id of a call, place: the signal there is aborted */
+  abort: 6
 } as const
 
 /** From the guest. */

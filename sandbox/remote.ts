@@ -12,6 +12,7 @@ import { CofferError, ERROR_CODES, type ErrorCode, type LimitUse } from '../form
 import { type CapabilityTable, type Grant, grantTable } from './capabilities.js'
 import { disposed, engineFailed, gone, interrupted, limitReached, unsupported } from './failures.js'
 import {
+  type Argument,
   DEFAULT_LIMITS,
   type Engine,
   type Guest,
@@ -24,7 +25,7 @@ import {
 } from './guest.js'
 import type { MachineFactory } from './machine.js'
 import { type ModuleGrant, readError, writeError } from './protocol.js'
-import { WIRE, flattenHostError } from './host-wire.js'
+import { WIRE, flattenHostError, followSignals, signalField, splitSignals } from './host-wire.js'
 import { type SessionPowers, startSession, withDefaults } from './session.js'
 import { isRefusal, MalformedMessage, Reader, Writer } from './wire.js'
 
@@ -32,19 +33,21 @@ import { isRefusal, MalformedMessage, Reader, Writer } from './wire.js'
 const TO_FAR = {
   /** source, image: bytes | undefined, name: text, seed: number | undefined, limits: list, modules: list of ModuleGrant */
   start: 1,
-  /** id, program: boolean, export, arguments: list */
+  /** id, program: boolean, export, arguments: list, signals among them: list of place and whether aborted */
   call: 2,
   /** id, true, value | id, false, error: answers a request */
   settle: 3,
   /** End in good order */
-  dispose: 4
+  dispose: 4,
+  /** id of a call, place: the signal there is aborted */
+  abort: 5
 } as const
 
 /** Frames from the far side. */
 const FROM_FAR = {
   /** exports: list of text */
   ready: 1,
-  /** id, value */
+  /** id, value, usage as in `usage` */
   result: 2,
   /** id, failure */
   failed: 3,
@@ -97,6 +100,8 @@ interface PendingCall {
   readonly reject: (error: Error) => void
   readonly startedMs: number
   readonly program: boolean
+  /** Stop following its signals. */
+  release?: () => void
 }
 
 /**
@@ -125,6 +130,8 @@ export async function startRemote(
 class RemoteGuest implements Guest {
   readonly engine: Engine
   exports: readonly string[] = []
+  #tellEnd!: (reason: CofferError) => void
+  readonly ended = new Promise<CofferError>(resolve => (this.#tellEnd = resolve))
 
   readonly #options: LaunchOptions
   readonly #limits: Limits
@@ -183,7 +190,7 @@ class RemoteGuest implements Guest {
     })
   }
 
-  call(name: string, ...args: readonly Value[]): Promise<Value> {
+  call(name: string, ...args: readonly Argument[]): Promise<Value> {
     return this.#call(false, name, args)
   }
 
@@ -216,18 +223,24 @@ class RemoteGuest implements Guest {
     return this.dispose()
   }
 
-  #call(program: boolean, name: string, args: readonly Value[]): Promise<Value> {
+  #call(program: boolean, name: string, args: readonly Argument[]): Promise<Value> {
     return new Promise((resolve, reject) => {
       if (this.#ended !== undefined) throw gone(this.#ended)
       const id = (this.#lastCall = (this.#lastCall % 0x7fffffff) + 1)
+      const { values, signals } = splitSignals(args)
       try {
-        this.#writer.begin(TO_FAR.call).value(id).value(program).value(name).value(args)
+        this.#writer.begin(TO_FAR.call).value(id).value(program).value(name).value(values)
+        this.#writer.value(signalField(signals))
       } catch (error) {
         throw isRefusal(error) ? unsupported('an argument', error.message) : error
       }
       this.#callCount++
       this.#open(id, resolve, reject, program)
       this.#channel.post(this.#writer.message)
+      if (signals.length === 0) return
+      this.#calls.get(id)!.release = followSignals(signals, place =>
+        this.#channel.post(this.#writer.begin(TO_FAR.abort).value(id).value(place).message)
+      )
     })
   }
 
@@ -238,6 +251,7 @@ class RemoteGuest implements Guest {
 
   #close(id: number): PendingCall | undefined {
     const call = this.#calls.get(id)
+    call?.release?.()
     this.#calls.delete(id)
     this.#arm()
     return call
@@ -262,11 +276,15 @@ class RemoteGuest implements Guest {
   #end(reason: CofferError): void {
     if (this.#ended !== undefined) return
     this.#ended = reason
+    this.#tellEnd(reason)
     clearTimeout(this.#wallTimer)
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
     this.#channel.kill()
     this.#channel.hold(false)
-    for (const call of this.#calls.values()) call.reject(reason)
+    for (const call of this.#calls.values()) {
+      call.release?.()
+      call.reject(reason)
+    }
     this.#calls.clear()
     this.#writer.wipe()
   }
@@ -294,6 +312,7 @@ class RemoteGuest implements Guest {
       case FROM_FAR.result: {
         const id = reader.count()
         const value = reader.value()
+        this.#readUsage(reader)
         this.#close(id)?.resolve(value)
         return
       }
@@ -311,8 +330,7 @@ class RemoteGuest implements Guest {
         void this.#request(reader.count(), reader.text(), reader.text(), reader.list())
         return
       case FROM_FAR.usage:
-        this.#usage = { cpuMs: reader.number(), memoryBytes: reader.number(), outputBytes: reader.number() }
-        return
+        return this.#readUsage(reader)
       case FROM_FAR.ended: {
         const failure = readFailure(reader)
         // An error that nobody caught ended its program, which is an exit code rather than a failure.
@@ -324,6 +342,10 @@ class RemoteGuest implements Guest {
       default:
         throw new MalformedMessage('unknown frame')
     }
+  }
+
+  #readUsage(reader: Reader): void {
+    this.#usage = { cpuMs: reader.number(), memoryBytes: reader.number(), outputBytes: reader.number() }
   }
 
   #failed(id: number, failure: CofferError | GuestError): void {
@@ -411,14 +433,16 @@ export interface FarEngine {
 export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8Array) => void {
   const writer = new Writer(WIRE)
   const waiting = new Map<number, { resolve(value: unknown): void; reject(reason: Error): void }>()
+  /** Of signals that a call was given, by the call and the place among its arguments. */
+  const controllers = new Map<string, AbortController>()
   let lastRequest = 0
   let guest: Guest | undefined
   let failed = false
 
+  const writeUsage = (frame: Writer, { cpuMs, memoryBytes, outputBytes }: Usage) =>
+    frame.value(cpuMs).value(memoryBytes).value(outputBytes)
   const reportUsage = () => {
-    if (guest === undefined) return
-    const { cpuMs, memoryBytes, outputBytes } = guest.usage()
-    channel.post(writer.begin(FROM_FAR.usage).value(cpuMs).value(memoryBytes).value(outputBytes).message)
+    if (guest !== undefined) channel.post(writeUsage(writer.begin(FROM_FAR.usage), guest.usage()).message)
   }
   const fail = (id: number, error: unknown) => {
     reportUsage()
@@ -503,13 +527,22 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
     const id = reader.count()
     const program = reader.boolean()
     const name = reader.text()
-    const args = reader.list()
+    const args: Argument[] = reader.list()
+    const places = reader.list() as [place: number, aborted: boolean][]
+    for (const [place, aborted] of places) {
+      const controller = new AbortController()
+      if (aborted) controller.abort()
+      args[place] = controller.signal
+      controllers.set(`${id}.${place}`, controller)
+    }
     try {
       const value = program ? await guest!.run(args as string[]) : await guest!.call(name, ...args)
-      reportUsage()
-      channel.post(writer.begin(FROM_FAR.result).value(id).value(value).message)
+      const usage = guest!.usage()
+      channel.post(writeUsage(writer.begin(FROM_FAR.result).value(id).value(value), usage).message)
     } catch (error) {
       fail(id, error)
+    } finally {
+      for (const [place] of places) controllers.delete(`${id}.${place}`)
     }
   }
 
@@ -528,6 +561,8 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
         else request?.reject(reviveHostError(reader))
         return
       }
+      case TO_FAR.abort:
+        return controllers.get(`${reader.count()}.${reader.count()}`)?.abort()
       case TO_FAR.dispose:
         return failed ? channel.close() : void guest?.dispose().then(() => channel.close())
     }

@@ -19,6 +19,7 @@ import {
   valueLimit
 } from './failures.js'
 import {
+  type Argument,
   DEFAULT_LIMITS,
   type Engine,
   type Guest,
@@ -29,7 +30,7 @@ import {
   type Usage,
   type Value
 } from './guest.js'
-import { WIRE, flattenHostError } from './host-wire.js'
+import { WIRE, flattenHostError, followSignals, signalField, splitSignals } from './host-wire.js'
 import {
   type Direct,
   HostRefusal,
@@ -86,6 +87,8 @@ interface PendingCall extends Account {
   readonly reject: (error: Error) => void
   /** A program, which an uncaught error ends. */
   readonly program: boolean
+  /** Stop following its signals. */
+  release?: () => void
 }
 
 /** What a session is given where host and guest are apart. */
@@ -148,6 +151,8 @@ const MOST: Readonly<Partial<Limits>> = {
 class Session implements Guest {
   readonly engine: Engine
   exports: readonly string[] = []
+  #tellEnd!: (reason: CofferError) => void
+  readonly ended = new Promise<CofferError>(resolve => (this.#tellEnd = resolve))
 
   readonly #options: LaunchOptions
   readonly #limits: Limits
@@ -271,7 +276,7 @@ class Session implements Guest {
     })
   }
 
-  call(name: string, ...args: readonly Value[]): Promise<Value> {
+  call(name: string, ...args: readonly Argument[]): Promise<Value> {
     return this.#call(name, args, false)
   }
 
@@ -343,7 +348,8 @@ class Session implements Guest {
       if (this.#ended !== undefined) throw gone(this.#ended)
       this.#callCount++
       const direct = this.#machine?.direct
-      if (direct === undefined || program || this.#running) return this.#callByMessage(name, args, program)
+      if (direct === undefined || program || this.#running || args.some(isSignal))
+        return this.#callByMessage(name, args, program)
       const outcome = this.#callDirect(direct, name, args)
       if (this.#ended !== undefined && typeof outcome === 'symbol') throw this.#ended
       if (typeof outcome !== 'symbol') return Promise.resolve(outcome)
@@ -414,8 +420,12 @@ class Session implements Guest {
   #callByMessage(name: string, args: readonly unknown[], program: boolean): Promise<Value> {
     return new Promise((resolve, reject) => {
       const id = this.#nextId()
-      const message = this.#callMessage(id, name, args)
+      const { values, signals } = splitSignals(args)
+      const message = this.#callMessage(id, name, values, signals)
       this.#open(id, resolve, reject, program)
+      if (signals.length > 0) {
+        this.#calls.get(id)!.release = followSignals(signals, place => this.#deliver(abortMessage(id, place)))
+      }
       this.#deliver(message)
     })
   }
@@ -424,9 +434,15 @@ class Session implements Guest {
     return (this.#lastCall = (this.#lastCall % 0x7fffffff) + 1)
   }
 
-  #callMessage(id: number, name: string, args: readonly unknown[]): Uint8Array {
+  #callMessage(
+    id: number,
+    name: string,
+    args: readonly unknown[],
+    signals: ReturnType<typeof splitSignals>['signals'] = []
+  ): Uint8Array {
     try {
-      return this.#writer.begin(TO_GUEST.call).value(id).value(name).value(args).message
+      const message = this.#writer.begin(TO_GUEST.call).value(id).value(name).value(args)
+      return message.value(signalField(signals)).message
     } catch (error) {
       throw translateUnsupported(error, 'an argument')
     }
@@ -446,6 +462,7 @@ class Session implements Guest {
   /** Settle a call of ours under the number that the guest named; undefined for one it made up. */
   #close(id: number): PendingCall | undefined {
     const call = this.#calls.get(id)
+    call?.release?.()
     this.#calls.delete(id)
     if (this.#calls.size === 0) this.#background = this.#account()
     this.#arm()
@@ -600,8 +617,12 @@ class Session implements Guest {
   #end(reason: CofferError): void {
     if (this.#ended === undefined) {
       this.#ended = reason
+      this.#tellEnd(reason)
       this.#options.signal?.removeEventListener('abort', this.#onAbort)
-      for (const call of this.#calls.values()) call.reject(reason)
+      for (const call of this.#calls.values()) {
+        call.release?.()
+        call.reject(reason)
+      }
       this.#calls.clear()
       this.#inbox.length = 0
       clearTimeout(this.#wakeTimer)
@@ -974,6 +995,12 @@ interface Answer {
 }
 
 const NOT_GRANTED: FlatError = { name: 'TypeError', message: 'The host does not grant this.', stack: '' }
+
+/** Not by the session's writer, which may hold a message that is still to be delivered. */
+const abortMessage = (id: number, place: number): Uint8Array =>
+  new Writer(WIRE).begin(TO_GUEST.abort).value(id).value(place).message
+
+const isSignal = (value: unknown): boolean => value instanceof AbortSignal
 
 const promised = (name: string): TypeError =>
   new TypeError(`Cannot answer at once: ${name} gave a promise. Use call()`)

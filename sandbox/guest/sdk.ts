@@ -23,6 +23,7 @@ import {
 import { TO_GUEST, TO_HOST } from '../protocol.js'
 import { excessOf, isRefusal, type Reader } from '../wire.js'
 import { installClock, installCrypto } from './clock.js'
+import { AbortController } from './events.js'
 import { installConsole } from './console.js'
 import { installGlobals } from './globals.js'
 import { type Native, installProxy, isProxy, makeLink, revive, sendError } from './link.js'
@@ -76,10 +77,21 @@ export function boot(native: Native): Hidden {
   let exports: Record<string, unknown> = {}
   let started = false
 
+  /** Of signals that the host may still abort, by the call and the place among its arguments. */
+  const controllers = { __proto__: null } as unknown as Record<number, Record<number, AbortController>>
+
   const call = (reader: Reader) => {
     const id = reader.count()
     const name = reader.text()
-    const args = reader.list()
+    const args = reader.list() as unknown[]
+    const signals = reader.list() as [place: number, aborted: boolean][]
+    if (signals.length > 0) setOwn(controllers, id, { __proto__: null })
+    for (let i = 0; i < signals.length; i++) {
+      const controller = new AbortController()
+      if (signals[i]![1]) controller.abort()
+      setOwn(args, signals[i]![0], controller.signal)
+      controllers[id]![signals[i]![0]] = controller
+    }
     const run = hasOwn(exports, name) ? exports[name] : undefined
     if (typeof run !== 'function') {
       link.begin(TO_HOST.missing).value(id)
@@ -95,12 +107,26 @@ export function boot(native: Native): Hidden {
     answer(id, result)
   }
 
-  const threw = (id: number, thrown: unknown) => sendError(link, TO_HOST.threw, id, thrown)
+  /** Abort a signal that a call was given. Its listeners are the program's, and what they throw is reported. */
+  const abort = (reader: Reader) => {
+    const controller = controllers[reader.count()]?.[reader.count()]
+    try {
+      controller?.abort()
+    } catch (thrown) {
+      uncaught(thrown)
+    }
+  }
+
+  const threw = (id: number, thrown: unknown) => {
+    delete controllers[id]
+    sendError(link, TO_HOST.threw, id, thrown)
+  }
 
   const answer = (id: number, result: unknown) =>
     afterPromise(
       result,
       value => {
+        delete controllers[id]
         if (native.result?.(id, value)) return
         try {
           link.begin(TO_HOST.result).value(id).within(link.bounds).value(value)
@@ -154,6 +180,8 @@ export function boot(native: Native): Hidden {
           return timers.wake()
         case TO_GUEST.settled:
           return reportRejected()
+        case TO_GUEST.abort:
+          return abort(reader)
         case TO_GUEST.begin:
           return begin(reader)
       }

@@ -668,6 +668,38 @@ export function conform(way: string, how: LaunchOptions, launch: Launch = launch
     await rejectsWith('COFFER_LIMIT_JOBS', () => asking.call('flood'))
   })
 
+  test('an AbortSignal among the arguments arrives as one of the guest, which follows it', async () => {
+    const guest = await start(
+      `import { started } from 'coffer:host'
+       export const wait = (name, signal) => new Promise((resolve, reject) => {
+         signal.addEventListener('abort', () => resolve([name, signal.aborted, signal.reason.name]))
+         started()
+       })
+       export const kind = (signal, again) => [signal instanceof AbortSignal, signal.aborted, again === undefined]
+       export const give = signal => signal
+       export const fetchLike = async signal => { signal.throwIfAborted() }`,
+      { capabilities: { host: { started: sync(() => controller.abort()) } } }
+    )
+    const controller = new AbortController()
+    assert.equal(await guest.call('kind', new AbortController().signal), [true, false, true])
+    assert.equal(await guest.call('kind', AbortSignal.abort()), [true, true, true])
+    assert.equal(await guest.call('wait', 'a', controller.signal), ['a', true, 'AbortError'])
+    const error = await guest.call('fetchLike', controller.signal).catch((thrown: unknown) => thrown)
+    assert.is((error as Error).name, 'AbortError')
+    await rejectsWith('COFFER_VALUE_UNSUPPORTED', () => guest.call('give', new AbortController().signal))
+    await rejectsWith('COFFER_VALUE_UNSUPPORTED', () => guest.call('kind', [controller.signal] as never))
+  })
+
+  test('ended tells why: a limit with its name, or that the guest was disposed of', async () => {
+    const spinning = await start('export const spin = () => { for (;;); }', { limits: { cpuMs: 150 } })
+    await rejectsWith('COFFER_LIMIT_CPU', () => spinning.call('spin'))
+    const reason = await spinning.ended
+    assert.equal([reason.code, reason.limit?.name], ['COFFER_LIMIT_CPU', 'cpuMs'])
+    const disposed = await start('export const a = 1')
+    await disposed.dispose()
+    assert.is((await disposed.ended).code, 'COFFER_GUEST_GONE')
+  })
+
   test('calls of the host are limited, per call', async () => {
     const guest = await start(
       `import { now, later } from 'coffer:host'
