@@ -244,10 +244,11 @@ export async function benchCalls(): Promise<void> {
 
   table('Calls', 'one call', 'coffer', 'quickjs-emscripten', 'quickjs-wasi', 'isolated-vm')
   for (const [what, job, ...goals] of ROWS) {
-    const times = await compare([
+    const sides = [
       ...side('ours', ours[job]),
       ...Object.entries(peers).flatMap(([name, jobs]) => side(name, jobs?.[job === 'added' ? 'add' : job]))
-    ])
+    ]
+    const times = await compare(sides, { cpu: true })
     const named = Object.keys(peers).map((name, i) => ({ name, ms: times.get(name), goal: goals[i]! }))
     report(what, times.get('ours')!, named)
   }
@@ -256,11 +257,14 @@ export async function benchCalls(): Promise<void> {
     ['out', 'objectsOut', 'objectsAsText'],
     ['in', 'objectsIn', 'textAsObjects']
   ] as const) {
-    const times = await compare([
-      ...side('ours', ours[job]),
-      ...side('text', peers.emscripten[asText]),
-      ...side('isolated', peers.isolated?.[job])
-    ])
+    const times = await compare(
+      [
+        ...side('ours', ours[job]),
+        ...side('text', peers.emscripten[asText]),
+        ...side('isolated', peers.isolated?.[job])
+      ],
+      { cpu: true }
+    )
     report(what, times.get('ours')!, [
       { name: 'text', ms: times.get('text'), goal: 1 / 5 },
       { name: 'isolated', ms: times.get('isolated'), goal: 1 }

@@ -43,6 +43,14 @@ export async function millisecondsOf(action: () => Promise<unknown>): Promise<nu
   return Number(process.hrtime.bigint() - started) / 1e6
 }
 
+/** The same in time of the processor, on which others on the machine have less hold. */
+async function cpuMillisecondsOf(action: () => Promise<unknown>): Promise<number> {
+  const before = process.cpuUsage()
+  await action()
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1e3
+}
+
 /** One of those compared: runs its job some number of times. */
 export interface Side {
   readonly name: string
@@ -55,13 +63,19 @@ export interface Side {
  */
 export async function compare(
   sides: readonly Side[],
-  { rounds = 15, turnMs = 8, warmMs = 50 }: { rounds?: number; turnMs?: number; warmMs?: number } = {}
+  {
+    rounds = 15,
+    turnMs = 8,
+    warmMs = 50,
+    cpu = false
+  }: { rounds?: number; turnMs?: number; warmMs?: number; cpu?: boolean } = {}
 ): Promise<Map<string, number>> {
+  const measure = cpu ? cpuMillisecondsOf : millisecondsOf
   const prepared = []
   for (const side of sides) {
     let times = 1
     for (let warm = 0; ;) {
-      const spent = await millisecondsOf(async () => side.run(times))
+      const spent = await measure(async () => side.run(times))
       warm += spent
       if (spent >= turnMs && warm >= warmMs) break
       if (spent < turnMs)
@@ -71,7 +85,7 @@ export async function compare(
   }
   for (let round = 0; round < rounds; round++) {
     for (const { side, times, spent } of prepared) {
-      spent.push((await millisecondsOf(async () => side.run(times))) / times)
+      spent.push((await measure(async () => side.run(times))) / times)
     }
   }
   return new Map(prepared.map(({ side, spent }) => [side.name, median(spent)]))
