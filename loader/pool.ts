@@ -112,6 +112,7 @@ export function titleSource(
       return {
         engine: guest.engine,
         exports: guest.exports,
+        ended: guest.ended,
         call: (name, ...args) => guest.call(name, ...args),
         callSync: (name, ...args) => guest.callSync(name, ...args),
         run: args => guest.run(args),

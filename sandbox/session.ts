@@ -196,8 +196,8 @@ class Session implements Guest {
   readonly #own: Account = { cpuMs: 0, hostCalls: 0, startedMs: 0 }
   /** Computing that was not measured, by what some of it took. */
   #sampledMs = 0
-  /** A function of the host's ran in this slice that nobody timed. */
-  #untimed = false
+  /** A function of the host's that ran in this slice, and that nobody timed. */
+  #untimed: BoundFunction | undefined
   #outputBytes = 0
   #memoryBytes = 0
 
@@ -566,8 +566,11 @@ class Session implements Guest {
     const nowMs = monotonicMs()
     const spentMs = nowMs - this.#sliceMs!
     // Between two polls the guest itself computes for no longer, so the rest was the host's function.
-    this.#cpuMs += this.#untimed ? Math.min(spentMs, UNTIMED_MS) : spentMs
-    this.#untimed = false
+    if (this.#untimed !== undefined && spentMs > UNTIMED_MS) {
+      this.#untimed.slow = true
+      this.#cpuMs += UNTIMED_MS
+    } else this.#cpuMs += spentMs
+    this.#untimed = undefined
     this.#sliceMs = nowMs
   }
 
@@ -909,7 +912,7 @@ class Session implements Guest {
     const { grant } = bound
     if (this.#sliceMs === undefined) return grant.run(args)
     if (!bound.slow && bound.calls++ % SAMPLED !== 0) {
-      this.#untimed = true
+      this.#untimed = bound
       return grant.run(args)
     }
     this.#pause()

@@ -369,7 +369,7 @@ test('a host function that takes long is not on the guest’s account', async ()
     new TextEncoder().encode(`import { host } from 'coffer:host'
       export const go = n => { for (let i = 0; i < n; i++) { for (let k = 0; k < 5000; k++); host() } }`),
     {
-      limits: { cpuMs: 400 },
+      limits: { cpuMs: 700 },
       capabilities: {
         host: {
           host: sync(() => {
