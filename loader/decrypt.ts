@@ -25,7 +25,7 @@ import {
   type PackageEntry,
   type PackageIndex
 } from '../formats/package.js'
-import type { AssetSource, Program } from '../sandbox/guest.js'
+import type { AssetRange, AssetSource, Program } from '../sandbox/guest.js'
 import type { OpenTitle } from './read.js'
 import type { PayloadKey } from './unwrap.js'
 
@@ -181,6 +181,17 @@ class SealedPackage implements Disposable {
     throw otherContents(`"${name}"`)
   }
 
+  /** A part of an entry: its chunks are authentic, but the digest needs all of it. @throws CofferError COFFER_PAYLOAD_*. */
+  readPart(
+    index: PackageIndex,
+    { offset, size }: PackageEntry,
+    { offsetBytes, lengthBytes }: AssetRange
+  ): Uint8Array {
+    if (offsetBytes < 0 || lengthBytes < 0 || offsetBytes + lengthBytes > size)
+      throw new RangeError('internal: a range beyond its entry')
+    return this.#read(index.entriesOffset + offset + offsetBytes, lengthBytes)
+  }
+
   #read(offset: number, length: number): Uint8Array {
     const { file, payloadOffset } = this.#title
     return readRange(this.#opener, this.#totalBytes, offset, length, (at, bytes) =>
@@ -219,7 +230,12 @@ export class SealedAssets implements AssetSource, Disposable {
     return [...this.#entries.values()].map(({ name, size }) => ({ path: name, sizeBytes: size }))
   }
 
-  read(path: string): Uint8Array {
+  /**
+   * Only the chunks that the range lies in are read and opened.
+   *
+   * @param range - Within the asset.
+   */
+  read(path: string, range?: AssetRange): Uint8Array {
     const entry = this.#entries.get(path)
     if (entry === undefined) {
       throw new CofferError('COFFER_FILE_MISSING', 'The title has no such asset.', {
@@ -227,7 +243,9 @@ export class SealedAssets implements AssetSource, Disposable {
       })
     }
     try {
-      return this.#contents.readEntry(this.#index, entry)
+      return range === undefined
+        ? this.#contents.readEntry(this.#index, entry)
+        : this.#contents.readPart(this.#index, entry, range)
     } catch (error) {
       this.#damage ??= error
       throw error

@@ -7,7 +7,8 @@ import {
   guestFor,
   type LaunchOptions,
   type LicenseTerms,
-  type Limits
+  type Limits,
+  type NetGrant
 } from '../sandbox/guest.js'
 import { launchProgram } from '../sandbox/launch.js'
 import type { VerifiedGrant } from '../formats/records/grant.js'
@@ -20,11 +21,13 @@ import type { PayloadKey } from './unwrap.js'
 
 export interface TitleOptions extends Omit<LaunchOptions, 'capabilities' | 'name'> {
   /**
-   * What the title may reach. `save: true` gives it the medium's own sealed saves; its assets and the terms of its
-   * license are always there. Everything that the manifest asks for must be granted.
+   * What the title may reach. `save: true` gives it the medium's own sealed saves, `net: true` the hosts that its
+   * manifest asks for; its assets and the terms of its license are always there. Everything that the manifest asks for
+   * must be granted.
    */
-  readonly capabilities?: Omit<Capabilities, 'save' | 'assets' | 'license'> & {
+  readonly capabilities?: Omit<Capabilities, 'save' | 'net' | 'assets' | 'license'> & {
     readonly save?: boolean | Capabilities['save']
+    readonly net?: boolean | Capabilities['net']
   }
 }
 
@@ -67,7 +70,7 @@ export function prepareLaunch(
   powers: Powers
 ): { readonly options: LaunchOptions; readonly release: () => void } {
   const { manifest } = title
-  const { save: saveGrant, ...granted } = options.capabilities ?? {}
+  const { save: saveGrant, net: netGrant, ...granted } = options.capabilities ?? {}
   const saves =
     saveGrant === true
       ? new MediumSaves(mediumPaths(root), manifest.id, key, powers, saveQuotaBytes(manifest), license)
@@ -82,6 +85,7 @@ export function prepareLaunch(
     const engine = chooseEngine(manifest, options.engine)
     saves?.verify()
     const save = saves ?? (typeof saveGrant === 'object' ? saveGrant : undefined)
+    const net = typeof netGrant === 'object' ? netGrant : netGrant && askedHosts(manifest)
     const launchOptions: LaunchOptions = {
       ...options,
       engine,
@@ -91,7 +95,8 @@ export function prepareLaunch(
         ...granted,
         assets: program.assets,
         license: licenseTerms(grant),
-        ...(save === undefined ? {} : { save })
+        ...(save === undefined ? {} : { save }),
+        ...(net === undefined || net === false ? {} : { net })
       }
     }
     return { options: launchOptions, release }
@@ -117,6 +122,10 @@ export function manifestLimits({ limits }: Pick<ParsedManifest, 'limits'>): Part
     ...(limits.outputMiB === undefined ? {} : { outputBytes: limits.outputMiB * 1024 * 1024 })
   }
 }
+
+/** The network as far as the title asks for it. */
+const askedHosts = ({ net }: Pick<ParsedManifest, 'net'>): NetGrant | undefined =>
+  net === undefined ? undefined : { allow: net }
 
 /** What the title may keep on a medium. */
 export const saveQuotaBytes = ({ limits }: Pick<ParsedManifest, 'limits'>): number =>

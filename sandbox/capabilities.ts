@@ -7,6 +7,9 @@ import {
   type Capabilities,
   type HostFunction,
   type LicenseTerms,
+  type Limits,
+  type NetConnection,
+  type NetHost,
   type SaveChange,
   type SaveStore,
   type TerminalHost,
@@ -26,23 +29,35 @@ export interface CapabilityTable {
   /** For the guest: names and kinds. */
   readonly modules: readonly ModuleGrant[]
   find(module: string, name: string): Grant | undefined
+  /** The guest has ended: what it left open is closed. */
+  end(): void
 }
 
-/** @throws TypeError for a host function whose name no program could import. */
-export function grantTable(capabilities: Capabilities): CapabilityTable {
-  const { terminal, assets, save, license, host } = capabilities
+/**
+ * @param limits - Of the guest: what could not fit into it is not read for it.
+ * @throws TypeError for a host function whose name no program could import.
+ */
+export function grantTable(
+  capabilities: Capabilities,
+  { memoryBytes = Infinity }: Partial<Pick<Limits, 'memoryBytes'>> = {}
+): CapabilityTable {
+  const { terminal, assets, save, license, net, host } = capabilities
   const table = new Map<string, Map<string, Grant>>()
   const add = (module: string, grants: Readonly<Record<string, Grant>>) => {
     table.set(module, new Map(Object.entries(grants)))
   }
   if (terminal !== undefined) add('terminal', terminalGrants(terminal))
-  if (assets !== undefined) add('assets', assetGrants(assets))
+  if (assets !== undefined) add('assets', assetGrants(assets, memoryBytes))
   if (save !== undefined) add('save', saveGrants(save))
   if (license !== undefined) add('license', licenseGrants(license))
+  const client = net === undefined ? undefined : clientOf(net)
+  const connection = client?.connect()
+  if (connection !== undefined) add('net', netGrants(client!.script, connection))
   if (host !== undefined) add('host', hostGrants(host))
   return {
     modules: [...table].map(([module, grants]) => [module, [...grants].map(forGuest)]),
-    find: (module, name) => table.get(module)?.get(name)
+    find: (module, name) => table.get(module)?.get(name),
+    end: () => connection?.end()
   }
 }
 
@@ -58,17 +73,30 @@ function terminalGrants(terminal: TerminalHost): Record<string, Grant> {
   }
 }
 
-function assetGrants(assets: AssetSource): Record<string, Grant> {
+function assetGrants(assets: AssetSource, memoryBytes: number): Record<string, Grant> {
+  let sizes: ReadonlyMap<string, number> | undefined
+  const sizeOf = (path: string) =>
+    (sizes ??= new Map(assets.list().map(({ path, sizeBytes }) => [path, sizeBytes]))).get(path) ?? 0
   return {
     list: { kind: 'ask', run: () => assets.list().map(({ path, sizeBytes }) => ({ path, sizeBytes })) },
     read: {
       kind: 'request',
-      run([path]) {
+      run([path, offset, length]) {
         if (typeof path !== 'string') throw new TypeError('Cannot read an asset: its path must be text')
-        return assets.read(path)
+        const offsetBytes = Math.min(checkPlace(offset ?? 0), sizeOf(path))
+        const lengthBytes = Math.min(checkPlace(length ?? Infinity), sizeOf(path) - offsetBytes)
+        if (lengthBytes > memoryBytes)
+          throw new RangeError(`Cannot read an asset: ${lengthBytes} bytes at once; read it in parts`)
+        const whole = offset === undefined && length === undefined
+        return whole ? assets.read(path) : assets.read(path, { offsetBytes, lengthBytes })
       }
     }
   }
+}
+
+function checkPlace(place: unknown): number {
+  if (place === Infinity || (Number.isSafeInteger(place) && (place as number) >= 0)) return place as number
+  throw new RangeError('Cannot read an asset: offsetBytes and lengthBytes are whole numbers from 0')
 }
 
 function saveGrants(save: SaveStore): Record<string, Grant> {
@@ -100,6 +128,20 @@ function licenseGrants({ kind, features, expires }: LicenseTerms): Record<string
     kind: { kind: 'constant', value: kind },
     features: { kind: 'constant', value: features },
     expires: { kind: 'constant', value: expires }
+  }
+}
+
+function clientOf(net: NonNullable<Capabilities['net']>): NetHost {
+  if ('connect' in net) return net
+  throw new Error('internal: a grant of the network without its client')
+}
+
+function netGrants(script: string, client: NetConnection): Record<string, Grant> {
+  return {
+    script: { kind: 'constant', value: script },
+    open: { kind: 'request', run: ([id, request]) => client.open(id, request) },
+    read: { kind: 'request', run: ([id]) => client.read(id) },
+    close: { kind: 'request', run: ([id]) => client.close(id) }
   }
 }
 

@@ -101,8 +101,18 @@ export interface TerminalHost {
 /** What the host offers behind `coffer:assets`. Paths use '/', have no leading one, and are compared exactly. */
 export interface AssetSource {
   list(): readonly { readonly path: string; readonly sizeBytes: number }[]
-  /** Fresh bytes, which the sandbox copies and wipes. @throws CofferError COFFER_FILE_MISSING */
-  read(path: string): Uint8Array | Promise<Uint8Array>
+  /**
+   * Fresh bytes, which the sandbox copies and wipes.
+   *
+   * @param range - A part of it, within its size. Absent: all of it.
+   * @throws CofferError COFFER_FILE_MISSING
+   */
+  read(path: string, range?: AssetRange): Uint8Array | Promise<Uint8Array>
+}
+
+export interface AssetRange {
+  readonly offsetBytes: number
+  readonly lengthBytes: number
 }
 
 /** One slot's new contents; undefined removes it. */
@@ -135,6 +145,71 @@ export interface LicenseTerms {
   readonly expires: number | null
 }
 
+/** What the host lets a guest reach behind `coffer:net`. */
+export interface NetGrant {
+  /**
+   * Hosts: `api.example.org`, `api.example.org:8443`, `*.example.org` for any name below it. https, unless `http://`
+   * stands in front. An IP address names itself, a private one too.
+   */
+  readonly allow: readonly string[]
+  /**
+   * Where a name may lead beside the public internet: addresses and ranges such as `127.0.0.1`, `10.0.0.0/8`, `::1`.
+   * Default: nowhere.
+   */
+  readonly addresses?: readonly string[]
+  /** Bytes of one body sent. Default 16 MiB. */
+  readonly maxRequestBytes?: number
+  /** Bytes of one body received, decompressed. Default 64 MiB. */
+  readonly maxResponseBytes?: number
+  /** From asking to the last byte of the answer. Default 60 000. */
+  readonly timeoutMs?: number
+  /** Requests at one time, answers that are not read to their end included. Default 16. */
+  readonly maxRequests?: number
+  /** Addresses of a name. Default: the system's. */
+  readonly resolve?: (host: string) => Promise<readonly string[]>
+  /** PEM of the certificates to trust instead of Node's. */
+  readonly ca?: string
+}
+
+/** A request as the guest describes it. Anything may be in it. */
+export interface NetRequest {
+  readonly url: string
+  readonly method: string
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly body: Uint8Array | null
+  readonly redirect: 'follow' | 'error' | 'manual'
+}
+
+export interface NetResponse {
+  readonly status: number
+  readonly statusText: string
+  /** Of the last hop. */
+  readonly url: string
+  readonly redirected: boolean
+  readonly headers: readonly (readonly [name: string, value: string])[]
+  readonly hasBody: boolean
+}
+
+/** What the host offers behind `coffer:net`: the client that a {@link NetGrant} stands for. */
+export interface NetHost {
+  /** The guest's half: text that makes its module of these functions. */
+  readonly script: string
+  /** For one guest. */
+  connect(): NetConnection
+}
+
+/** Requests of one guest. */
+export interface NetConnection {
+  /** @param id - The guest's own number for it. */
+  open(id: number, request: NetRequest): Promise<NetResponse>
+  /** The next part of the body; null at its end. */
+  read(id: number): Promise<Uint8Array | null>
+  /** Give it up. */
+  close(id: number): void
+  /** The guest has ended. */
+  end(): void
+}
+
 /** A function of the embedding app behind `coffer:host`; made synchronous for the guest by {@link sync}. */
 export type HostFunction = (...args: never[]) => unknown
 
@@ -144,6 +219,8 @@ export interface Capabilities {
   readonly assets?: AssetSource
   readonly save?: SaveStore
   readonly license?: LicenseTerms
+  /** What it may reach, or a client of the host's own. */
+  readonly net?: NetGrant | NetHost
   readonly host?: Readonly<Record<string, HostFunction>>
 }
 

@@ -9,6 +9,7 @@ import { GuestPool, type Pool, type PoolOptions, checkSize, openSource } from '.
 
 export {
   type Argument,
+  type AssetRange,
   type AssetSource,
   type Capabilities,
   DEFAULT_LIMITS,
@@ -20,6 +21,11 @@ export {
   type Key,
   type LaunchOptions,
   type Limits,
+  type NetConnection,
+  type NetGrant,
+  type NetHost,
+  type NetRequest,
+  type NetResponse,
   type SaveChange,
   type SaveStore,
   type TerminalHost,

@@ -17,6 +17,7 @@ export function wayOf({ engine = 'quickjs', isolation = 'inline' }: LaunchOption
  */
 export async function launchProgram(program: Program, options: LaunchOptions): Promise<Guest> {
   const way = wayOf(options)
+  options = await withClient(options)
   if (way === 'ses') return (await import('./ses/launch.js')).launchSes(program, options)
   if (way === 'thread') return (await import('./thread/launch.js')).launchThread(program, options)
   const [{ startSession }, { quickjs }] = await Promise.all([
@@ -24,4 +25,12 @@ export async function launchProgram(program: Program, options: LaunchOptions): P
     import('./quickjs/node.js')
   ])
   return startSession('quickjs', quickjs(), program, options)
+}
+
+/** The client that a grant of the network stands for. */
+export async function withClient(options: LaunchOptions): Promise<LaunchOptions> {
+  const { capabilities } = options
+  if (capabilities?.net === undefined || 'connect' in capabilities.net) return options
+  const { netHost } = await import('./net/host.js')
+  return { ...options, capabilities: { ...capabilities, net: netHost(capabilities.net) } }
 }

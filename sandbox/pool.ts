@@ -15,7 +15,7 @@ import {
   type TypedGuest,
   type Value
 } from './guest.js'
-import { wayOf } from './launch.js'
+import { wayOf, withClient } from './launch.js'
 
 export interface PoolOptions extends LaunchOptions {
   /** Guests that are in use at one time, at most. */
@@ -48,6 +48,7 @@ export interface Pool<Api = Record<string, (...args: Value[]) => Value>> extends
 /** Make the source for a program and the options of a pool. Its bytes are copied; the caller wipes its own. */
 export async function openSource(program: Program, options: LaunchOptions): Promise<GuestSource> {
   const way = wayOf(options)
+  options = await withClient(options)
   if (way === 'quickjs') return (await import('./quickjs/source.js')).openInline(program, options)
   if (way === 'thread') return (await import('./thread/source.js')).openThreads(program, options)
   return (await import('./ses/source.js')).openProcesses(program, options)

@@ -78,8 +78,9 @@ export type ExportGrant =
  */
 const OWN_EXPORTS: Readonly<Record<string, readonly string[]>> = {
   terminal: ['interactive', 'size', 'write', 'readKey', 'readLine'],
-  assets: ['list', 'read', 'readText'],
-  save: ['list', 'read', 'readText', 'write', 'remove', 'transaction']
+  assets: ['list', 'read', 'readText', 'open'],
+  save: ['list', 'read', 'readText', 'write', 'remove', 'transaction'],
+  net: ['fetch', 'Headers', 'Request', 'Response', 'Blob', 'ReadableStream']
 }
 
 /** The modules that a program can be linked with, by specifier, and their exports. */

@@ -161,7 +161,7 @@ class RemoteGuest implements Guest {
     this.engine = engine
     this.#options = options
     this.#limits = withDefaults(options.limits)
-    this.#grants = grantTable(options.capabilities ?? {})
+    this.#grants = grantTable(options.capabilities ?? {}, this.#limits)
     let closed: () => void
     this.#closed = new Promise(resolve => (closed = resolve))
     this.#channel = open(
@@ -286,6 +286,7 @@ class RemoteGuest implements Guest {
       call.reject(reason)
     }
     this.#calls.clear()
+    this.#grants.end()
     this.#writer.wipe()
   }
 
@@ -507,7 +508,9 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
         {
           grants: {
             modules,
-            find: (module, name) => proxy(module, name, kinds.get(`${module}.${name}`) ?? 'constant')
+            find: (module, name) => proxy(module, name, kinds.get(`${module}.${name}`) ?? 'constant'),
+            // The near side's to close.
+            end() {}
           },
           ...(far.watch === undefined ? {} : { watch: far.watch })
         }

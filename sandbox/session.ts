@@ -114,7 +114,7 @@ export async function startSession(
   makeMachine: MachineFactory,
   program: Program,
   options: LaunchOptions,
-  powers: SessionPowers = { grants: grantTable(options.capabilities ?? {}) }
+  powers: SessionPowers = { grants: grantTable(options.capabilities ?? {}, withDefaults(options.limits)) }
 ): Promise<Guest> {
   const session = new Session(engine, options, powers)
   try {
@@ -627,6 +627,7 @@ class Session implements Guest {
         call.reject(reason)
       }
       this.#calls.clear()
+      this.#grants.end()
       this.#inbox.length = 0
       clearTimeout(this.#wakeTimer)
       clearTimeout(this.#wallTimer)

@@ -63,8 +63,14 @@ for (const { path, contents } of outputFiles) {
   writeFileSync(`${path}.${process.pid}`, contents)
   renameSync(`${path}.${process.pid}`, path)
 }
-// The SDK's script is made by the engine's step.
-sweep(new Set([...sources.map(path => path.replace(/\.ts$/, '.js')), 'sandbox/guest-sdk.js']))
+// The guest's scripts are made by the engine's step.
+sweep(
+  new Set([
+    ...sources.map(path => path.replace(/\.ts$/, '.js')),
+    'sandbox/guest-sdk.js',
+    'sandbox/guest-net.js'
+  ])
+)
 
 /** Steps that live in the compiled tree; each keeps its own result while its inputs stay the same. */
 for (const step of ['build/scripts/engine.js', 'build/scripts/bundle.js', 'build/scripts/cache.js']) {

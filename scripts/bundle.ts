@@ -140,7 +140,12 @@ write('dist/licenses.txt', licenses())
 write('build/bundles.json', JSON.stringify(outputs, undefined, 2))
 
 /** Chunks are named by their contents: old ones would stay for ever, and so would a file that is made no more. */
-const made = new Set([...Object.keys(outputs), 'dist/bin/coffer.cjs', 'dist/guest-sdk.js'])
+const made = new Set([
+  ...Object.keys(outputs),
+  'dist/bin/coffer.cjs',
+  'dist/guest-sdk.js',
+  'dist/guest-net.js'
+])
 for (const folder of ['dist', 'dist/bin'])
   for (const name of readdirSync(folder)) {
     const path = `${folder}/${name}`

@@ -4,6 +4,7 @@
  *   quickjs.wasm    the released engine, metered (scripts/meter.ts)
  *   quickjs.image   its memory after the SDK has started, bound to exactly that wasm
  *   guest-sdk.js    the SDK as one script, for the other engine
+ *   guest-net.js    what a guest that was granted the network gets beside it
  *
  * Metering takes seconds, so each result is kept until one of its inputs changes. The same inputs give the same bytes.
  */
@@ -19,6 +20,7 @@ process.chdir(root)
 const KEEP = 'build/engine'
 const TARGETS = ['build/sandbox', 'dist']
 const SDK = 'sandbox/guest/sdk.ts'
+const NET = 'sandbox/guest/net/fetch.ts'
 
 const require = createRequire(import.meta.url)
 const engineRequire = createRequire(require.resolve('quickjs-emscripten'))
@@ -83,7 +85,7 @@ await keep(
   }
 )
 
-const outputs = ['quickjs.wasm', 'quickjs.image', 'guest-sdk.js']
+const outputs = ['quickjs.wasm', 'quickjs.image', 'guest-sdk.js', 'guest-net.js']
 if (existsSync(SDK)) {
   await keep(
     'image',
@@ -99,28 +101,32 @@ if (existsSync(SDK)) {
     async () => {
       const { makeImage } = await import('../sandbox/quickjs/boot.js')
       const wasm = readFileSync(METERED)
-      const sdk = await bundleSdk()
+      const sdk = await bundleScript(SDK)
+      const net = await bundleScript(NET)
       const image = makeImage(readFileSync(BOOT), sha256Of(wasm), sdk)
       for (const target of TARGETS) {
         write(`${target}/quickjs.wasm`, wasm)
         write(`${target}/quickjs.image`, image)
         write(`${target}/guest-sdk.js`, sdk)
+        write(`${target}/guest-net.js`, net)
       }
       const kb = (bytes: number) => `${Math.round(bytes / 1024)} KB`
-      console.log(`engine: wasm ${kb(wasm.length)}, image ${kb(image.length)}, SDK ${kb(sdk.length)}`)
+      console.log(
+        `engine: wasm ${kb(wasm.length)}, image ${kb(image.length)}, SDK ${kb(sdk.length)}, net ${kb(net.length)}`
+      )
     }
   )
 }
 
-/** The SDK as one classic script, whose completion value is its boot function. */
-async function bundleSdk(): Promise<string> {
+/** A part of the guest's side as one classic script, whose completion value is its default export. */
+async function bundleScript(entry: string): Promise<string> {
   const { build } = await import('esbuild')
   const { outputFiles } = await build({
-    entryPoints: [SDK],
+    entryPoints: [entry],
     bundle: true,
     write: false,
     format: 'iife',
-    globalName: 'sdk',
+    globalName: 'script',
     minify: true,
     target: 'es2023',
     platform: 'neutral',
@@ -128,7 +134,7 @@ async function bundleSdk(): Promise<string> {
     legalComments: 'none',
     logLevel: 'warning',
     banner: { js: '(()=>{"use strict";' },
-    footer: { js: 'return sdk.default})()' }
+    footer: { js: 'return script.default})()' }
   })
   return outputFiles[0]!.text
 }

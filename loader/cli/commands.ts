@@ -186,7 +186,12 @@ export const COMMANDS: readonly Command[] = [
     ],
     options: [
       ...ENGINE,
-      { name: 'allow', value: 'permission', repeated: true, help: 'let the title use it: terminal, save' },
+      {
+        name: 'allow',
+        value: 'permission',
+        repeated: true,
+        help: 'let the title use it: terminal, save, net, or net=<host> for that host alone'
+      },
       ...LIMITS
     ],
     rest: 'words for the title',

@@ -1,6 +1,8 @@
 /** What a title asks for, and what the person says to that. Asked once per title and release, and remembered. */
 import { CofferError } from '../../formats/errors.js'
 import type { ParsedManifest } from '../../formats/records/manifest.js'
+import type { NetGrant } from '../../sandbox/guest.js'
+import { parseAllowList } from '../../sandbox/net/allow.js'
 import type { Home } from '../home.js'
 import { saveQuotaBytes } from '../launch.js'
 import type { Call } from './command.js'
@@ -8,32 +10,49 @@ import { isTerminal, paint, printable, say, STDERR, STDIN } from './output.js'
 
 /** What `run` can give, and what it means. */
 const OFFERED: ReadonlyMap<string, (manifest: ParsedManifest) => string> = new Map([
-  ['terminal', () => 'read the keys that you press here, and draw on this window'],
-  [
-    'save',
-    (manifest: ParsedManifest) =>
-      `store data on the medium, sealed, at most ${saveQuotaBytes(manifest) >> 20} MiB`
-  ]
+  ['terminal', (_manifest: ParsedManifest) => 'read the keys that you press here, and draw on this window'],
+  ['save', manifest => `store data on the medium, sealed, at most ${saveQuotaBytes(manifest) >> 20} MiB`],
+  ['net', ({ net = [] }) => `exchange data over the network with ${net.join(', ')}`]
 ])
 
 /** What `run` cannot give. */
 const NOT_OFFERED: ReadonlyMap<string, string> = new Map([
-  ['host', 'functions of an app that it is a plugin of: launch it from that app'],
-  ['net', 'the network, which "coffer run" does not offer yet']
+  ['host', 'functions of an app that it is a plugin of: launch it from that app']
 ])
 
 /** A title's own assets are no one else's business. */
 const FREE = 'assets'
 
+/** `net=<host>` allows the network as far as that host. */
+const nameOf = (allowed: string): string => (allowed.startsWith('net=') ? 'net' : allowed)
+const hostsOf = (allowed: readonly string[]): string[] =>
+  allowed.filter(one => one.startsWith('net=')).map(one => one.slice('net='.length))
+
 /** @throws CofferError COFFER_USAGE for what `--allow` cannot give. */
 export function checkAllowed(allowed: readonly string[]): void {
-  const wrong = allowed.find(permission => !OFFERED.has(permission) && permission !== FREE)
-  if (wrong === undefined) return
-  throw new CofferError('COFFER_USAGE', `"coffer run" cannot allow "${wrong}".`, {
-    expected: [...OFFERED.keys()].join(' or '),
-    found: NOT_OFFERED.get(wrong) ?? wrong,
-    hint: 'See "coffer run --help".'
-  })
+  const wrong = allowed.find(one => !OFFERED.has(nameOf(one)) && one !== FREE)
+  if (wrong !== undefined) {
+    throw new CofferError('COFFER_USAGE', `"coffer run" cannot allow "${wrong}".`, {
+      expected: [...OFFERED.keys()].join(' or '),
+      found: NOT_OFFERED.get(wrong) ?? wrong,
+      hint: 'See "coffer run --help".'
+    })
+  }
+  try {
+    parseAllowList(hostsOf(allowed))
+  } catch (error) {
+    throw new CofferError('COFFER_USAGE', `"coffer run" cannot allow this: ${(error as Error).message}.`, {
+      expected: 'net=<host>, such as net=api.example.org',
+      hint: 'See "coffer run --help".'
+    })
+  }
+}
+
+/** What a title may use now. */
+export interface Permitted {
+  readonly permissions: readonly string[]
+  /** Of the network; undefined: none of it. */
+  readonly net: NetGrant | undefined
 }
 
 /**
@@ -47,21 +66,29 @@ export async function permitted(
   call: Call,
   home: Home,
   signal: AbortSignal
-): Promise<readonly string[]> {
+): Promise<Permitted> {
   const wanted = manifest.permissions.filter(permission => permission !== FREE)
   const impossible = wanted.find(permission => !OFFERED.has(permission))
   if (impossible !== undefined) throw cannotOffer(manifest, impossible)
   const allowed = call.list('allow')
-  const unsaid = wanted.filter(permission => !allowed.includes(permission))
-  if (unsaid.length === 0) return wanted
+  const hosts = hostsOf(allowed)
+  const allow = hosts.length > 0 ? hosts : (manifest.net ?? [])
+  const all = { permissions: wanted, net: wanted.includes('net') ? { allow } : undefined }
+  const unsaid = wanted.filter(permission => !allowed.map(nameOf).includes(permission))
+  if (unsaid.length === 0) return all
   const remembered = home.permissions(manifest.id, manifest.release)
-  const missing = unsaid.filter(permission => !remembered.includes(permission))
-  if (missing.length === 0) return wanted
+  const missing = unsaid.filter(permission => !remembered.includes(asRemembered(manifest, permission)))
+  if (missing.length === 0) return all
   if (call.json || !isTerminal(STDIN) || !isTerminal(STDERR)) throw needed(manifest, missing)
   if (!(await ask(manifest, missing, signal))) throw needed(manifest, missing)
-  home.rememberPermissions(manifest.id, manifest.release, [...new Set([...remembered, ...missing])])
-  return wanted
+  const said = missing.map(permission => asRemembered(manifest, permission))
+  home.rememberPermissions(manifest.id, manifest.release, [...new Set([...remembered, ...said])])
+  return all
 }
+
+/** The network was allowed as far as these hosts: a release that is pressed anew with others asks again. */
+const asRemembered = ({ net = [] }: ParsedManifest, permission: string): string =>
+  permission === 'net' ? `net=${net.join(',')}` : permission
 
 async function ask(
   manifest: ParsedManifest,

@@ -28,9 +28,10 @@ export async function bundleApp(app: App): Promise<Bundle> {
     bundle: true,
     write: false,
     format: 'esm',
-    platform: 'neutral',
-    mainFields: ['module', 'main'],
-    conditions: ['import', 'module', 'default'],
+    platform: 'browser',
+    // A title's world is the web's without a page: what packages have for workers fits it, what they have for Node not.
+    mainFields: ['browser', 'module', 'main'],
+    conditions: ['worker', 'browser', 'import', 'module', 'default'],
     target: 'es2022',
     external: ['coffer:*'],
     define: { 'process.env.NODE_ENV': '"production"' },

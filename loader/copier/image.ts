@@ -7,6 +7,7 @@ import { sha256 } from '../../formats/primitives.js'
 import { grantTable } from '../../sandbox/capabilities.js'
 import { type Capabilities, DEFAULT_LIMITS } from '../../sandbox/guest.js'
 import { aliasOf, makeTitleImage, type NoImage } from '../../sandbox/imaging.js'
+import { netScript } from '../../sandbox/net/host.js'
 import { quickjs } from '../../sandbox/quickjs/node.js'
 import { manifestLimits } from '../launch.js'
 import type { App } from './app.js'
@@ -57,6 +58,7 @@ function expected(interactive: boolean, hostFunctions: readonly string[]): Capab
     terminal: { interactive, size: none, write: none, readKey: none },
     assets: { list: none, read: none },
     save: { list: none, read: none, commit: none, revision: none },
+    net: { script: netScript(), connect: () => ({ open: none, read: none, close: none, end() {} }) },
     host: Object.fromEntries(hostFunctions.map(name => [name, none]))
   }
 }

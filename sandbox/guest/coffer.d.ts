@@ -30,9 +30,21 @@ declare module 'coffer:assets' {
     readonly path: string
     readonly sizeBytes: number
   }
+  /** A part of an asset; what lies beyond its end is left out. */
+  export interface Range {
+    /** Default 0. */
+    readonly offsetBytes?: number
+    /** Default: to its end. */
+    readonly lengthBytes?: number
+  }
   export function list(): readonly Asset[]
-  export function read(path: string): Promise<Uint8Array>
+  export function read(path: string, range?: Range): Promise<Uint8Array>
   export function readText(path: string): Promise<string>
+  /** An asset to read in parts, or from its beginning to its end: `for await (const part of open(path))`. */
+  export function open(path: string): Asset &
+    AsyncIterable<Uint8Array> & {
+      read(range?: Range): Promise<Uint8Array>
+    }
 }
 
 declare module 'coffer:save' {
@@ -69,6 +81,128 @@ declare module 'coffer:license' {
   export const features: readonly string[]
   /** Milliseconds since 1970; null: never. */
   export const expires: number | null
+}
+
+/**
+ * The network, as far as it was granted: `permissions` asks for `net`, and the manifest's `net` names the hosts. The
+ * classes are the web's, without forms, without caches, cookies and credentials.
+ */
+declare module 'coffer:net' {
+  export type HeadersInit = Headers | Iterable<readonly [string, string]> | Record<string, string>
+  export class Headers {
+    constructor(init?: HeadersInit | null)
+    append(name: string, value: string): void
+    delete(name: string): void
+    get(name: string): string | null
+    getSetCookie(): string[]
+    has(name: string): boolean
+    set(name: string, value: string): void
+    forEach(callback: (value: string, name: string, parent: Headers) => void, self?: unknown): void
+    entries(): IterableIterator<[string, string]>
+    keys(): IterableIterator<string>
+    values(): IterableIterator<string>
+    [Symbol.iterator](): IterableIterator<[string, string]>
+  }
+
+  export class Blob {
+    constructor(parts?: Iterable<Blob | ArrayBuffer | ArrayBufferView | string>, options?: { type?: string })
+    readonly size: number
+    readonly type: string
+    slice(start?: number, end?: number, type?: string): Blob
+    bytes(): Promise<Uint8Array>
+    arrayBuffer(): Promise<ArrayBuffer>
+    text(): Promise<string>
+    stream(): ReadableStream<Uint8Array>
+  }
+
+  export interface ReadableStreamController<T> {
+    readonly desiredSize: number | null
+    enqueue(chunk: T): void
+    close(): void
+    error(reason?: unknown): void
+  }
+  export interface ReadableStreamReader<T> {
+    readonly closed: Promise<void>
+    read(): Promise<{ done: false; value: T } | { done: true; value: undefined }>
+    cancel(reason?: unknown): Promise<void>
+    releaseLock(): void
+  }
+  export class ReadableStream<T = unknown> implements AsyncIterable<T> {
+    constructor(
+      source?: {
+        start?(controller: ReadableStreamController<T>): unknown
+        pull?(controller: ReadableStreamController<T>): unknown
+        cancel?(reason: unknown): unknown
+      },
+      strategy?: { highWaterMark?: number }
+    )
+    static from<T>(items: Iterable<T> | AsyncIterable<T>): ReadableStream<T>
+    readonly locked: boolean
+    getReader(): ReadableStreamReader<T>
+    cancel(reason?: unknown): Promise<void>
+    tee(): [ReadableStream<T>, ReadableStream<T>]
+    values(options?: { preventCancel?: boolean }): AsyncGenerator<T, void, undefined>
+    [Symbol.asyncIterator](): AsyncGenerator<T, void, undefined>
+  }
+
+  export type BodyInit =
+    ReadableStream<Uint8Array> | Blob | ArrayBuffer | ArrayBufferView | URLSearchParams | string
+  interface Body {
+    readonly body: ReadableStream<Uint8Array> | null
+    readonly bodyUsed: boolean
+    bytes(): Promise<Uint8Array>
+    arrayBuffer(): Promise<ArrayBuffer>
+    blob(): Promise<Blob>
+    text(): Promise<string>
+    json(): Promise<any>
+  }
+
+  export interface RequestInit {
+    method?: string
+    headers?: HeadersInit
+    /** A stream is read to its end before it is sent. */
+    body?: BodyInit | null
+    redirect?: 'follow' | 'error' | 'manual'
+    signal?: AbortSignal | null
+  }
+  export interface Request extends Body {
+    readonly url: string
+    readonly method: string
+    readonly headers: Headers
+    readonly redirect: 'follow' | 'error' | 'manual'
+    readonly signal: AbortSignal
+    clone(): Request
+  }
+  export const Request: {
+    prototype: Request
+    new (input: Request | URL | string, init?: RequestInit): Request
+  }
+
+  export interface ResponseInit {
+    status?: number
+    statusText?: string
+    headers?: HeadersInit
+  }
+  export interface Response extends Body {
+    readonly status: number
+    readonly statusText: string
+    readonly ok: boolean
+    readonly headers: Headers
+    readonly url: string
+    readonly redirected: boolean
+    readonly type: 'default' | 'basic' | 'error'
+    clone(): Response
+  }
+  export const Response: {
+    prototype: Response
+    new (body?: BodyInit | null, init?: ResponseInit): Response
+    json(data: unknown, init?: ResponseInit): Response
+    error(): Response
+    redirect(url: URL | string, status?: number): Response
+  }
+
+  /** Rejects with a TypeError for what is not granted, fails or is too large, and a DOMException when it is aborted. */
+  export function fetch(input: Request | URL | string, init?: RequestInit): Promise<Response>
 }
 
 // `coffer:host` has whatever functions the embedding app grants, so the app's author declares them for title authors:

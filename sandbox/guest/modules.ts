@@ -125,17 +125,53 @@ const DERIVE: Record<string, (granted: ModuleExports) => ModuleExports> = {
     }
     return { interactive, size, write, readKey, readLine }
   },
-  assets({ read, list }) {
+  assets({ read: readAt, list }) {
     // The list never changes; asked for once.
-    let known: readonly object[] | undefined
+    let known: readonly Asset[] | undefined
+    const all = () => (known ??= list() as readonly Asset[])
+    const read = (path: string, { offsetBytes, lengthBytes }: Partial<Range> = {}): Promise<Uint8Array> =>
+      readAt(path, offsetBytes, lengthBytes)
     return {
-      list: () => (known ??= list() as readonly object[]).map(entry => ({ ...entry })),
+      list: () => all().map(entry => ({ ...entry })),
       read,
-      readText: async (path: string) => new TextDecoder().decode(await read(path))
+      readText: async (path: string) => new TextDecoder().decode(await read(path)),
+      open(path: string) {
+        const entry = all().find(entry => entry.path === path)
+        if (entry === undefined) {
+          const missing = new Error('The title has no such asset.')
+          define(missing, 'name', 'CofferError')
+          define(missing, 'code', 'COFFER_FILE_MISSING')
+          throw missing
+        }
+        return {
+          ...entry,
+          read: (range?: Partial<Range>) => read(path, range),
+          async *[Symbol.asyncIterator]() {
+            for (let at = 0; at < entry.sizeBytes; at += PART_BYTES) yield await readAt(path, at, PART_BYTES)
+          }
+        }
+      }
     }
   },
-  save
+  save,
+  // Most titles have no use for it, so its text comes from the host, where it was granted.
+  net: ({ script, open, read, close }) => evaluate(script)({ open, read, close })
 }
+
+/** Indirect, so in the global scope; taken before the program could change it. */
+// oxlint-disable-next-line no-eval
+const evaluate = globalThis['eval']
+
+interface Asset {
+  readonly path: string
+  readonly sizeBytes: number
+}
+interface Range {
+  readonly offsetBytes: number
+  readonly lengthBytes: number
+}
+/** Of an asset that is read as a stream: sixteen of the chunks that it is sealed in. */
+const PART_BYTES = 256 * 1024
 
 type Data = Uint8Array | string
 /** How often the work of a transaction is done again because another guest saved meanwhile. */

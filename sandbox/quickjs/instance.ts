@@ -238,10 +238,11 @@ export class Instance {
   /** Text of the guest from these UTF-8 bytes of it, in place; 0 for bytes with a zero among them. */
   decodeText(context: Pointer, content: Uint8Array): Pointer {
     if (content.includes(0)) return 0
-    const start = content.byteOffset
-    const pointer = this.allocate(content.length + 1)
-    this.bytes.copyWithin(pointer, start, start + content.length)
-    this.bytes[pointer + content.length] = 0
+    // Taken first: memory that grows empties every view on it.
+    const { byteOffset: start, length } = content
+    const pointer = this.allocate(length + 1)
+    this.bytes.copyWithin(pointer, start, start + length)
+    this.bytes[pointer + length] = 0
     const text = this.engine.QTS_NewString(context, pointer)
     this.engine.free(pointer)
     return text

@@ -8,13 +8,13 @@ import { quickjs } from './node.js'
 
 export function openInline(given: Program, options: LaunchOptions): GuestSource {
   const factory = quickjs()
-  const grants = grantTable(options.capabilities ?? {})
   const program = startable(given, options)
   const reuse: Reuse = { idle: [] }
   return {
     start: () =>
       startSession('quickjs', (port, limits) => factory(port, limits, { reuse }), program, options, {
-        grants
+        // Each guest has its own connections.
+        grants: grantTable(options.capabilities ?? {}, withDefaults(options.limits))
       }),
     close() {
       for (const instance of reuse.idle.splice(0)) reuse.pristine!.erase(instance)

@@ -140,7 +140,7 @@ test('what run cannot give is said, whether asked for or allowed', async () => {
   const plugin = await site.coffer('run', both, 'org.example.plugin')
   assert.is(plugin.code, 77)
   assert.match(plugin.stderr, 'launch it from that app')
-  for (const permission of ['host', 'net', 'toString', 'everything'])
+  for (const permission of ['host', 'net=', 'net=a/b', 'toString', 'everything'])
     assert.is((await site.coffer('run', probe, '--allow', permission)).code, 64, permission)
 })
 

@@ -65,9 +65,17 @@ test('npm pack makes a package of exactly these files', () => {
     files.map(({ path }) => path).sort(),
     [
       ...['CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md', 'package.json'],
-      ...['index', 'sandbox', 'formats', 'copier', 'center', 'ses-child', 'thread-worker', 'guest-sdk'].map(
-        name => `dist/${name}.js`
-      ),
+      ...[
+        'index',
+        'sandbox',
+        'formats',
+        'copier',
+        'center',
+        'ses-child',
+        'thread-worker',
+        'guest-sdk',
+        'guest-net'
+      ].map(name => `dist/${name}.js`),
       // No code cache: it fits one version of Node, and without it the program only starts slower.
       ...['dist/coffer-program.cjs', 'dist/coffer.mjs', 'dist/bin/coffer.cjs', 'dist/bin/coffer-center.js'],
       ...['dist/quickjs.wasm', 'dist/quickjs.image', 'dist/licenses.txt'],

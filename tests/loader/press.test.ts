@@ -139,14 +139,50 @@ test('what a manifest leaves out has a value, and what it says is in the sealed 
       engine: 'ses',
       engineRequired: true,
       permissions: [...PERMISSIONS],
-      limits: { memoryMiB: 4096, cpuMs: 4294967295, wallMs: 1, outputMiB: 1 }
+      net: ['api.example.org', '*.example.org:8443', 'http://example.org'],
+      limits: { memoryMiB: 4096, cpuMs: 4294967295, wallMs: 1, outputMiB: 1, saveMiB: 1024 }
     }
   })
   using title = openTitleFile(all.path)
   assert.match(all.path, 'org.all-4294967295.title')
   assert.is(title.manifest.name, 'Größe 日本語 🎲')
-  assert.equal(title.manifest.limits, { memoryMiB: 4096, cpuMs: 4294967295, wallMs: 1, outputMiB: 1 })
+  assert.equal(title.manifest.limits, {
+    memoryMiB: 4096,
+    cpuMs: 4294967295,
+    wallMs: 1,
+    outputMiB: 1,
+    saveMiB: 1024
+  })
+  assert.equal(title.manifest.net, ['api.example.org', '*.example.org:8443', 'http://example.org'])
   assert.equal([title.manifest.engine, title.manifest.engineRequired], ['ses', true])
+})
+
+test('the network is asked for by names of hosts, and by nothing else', async () => {
+  for (const net of [
+    undefined,
+    [],
+    'api.example.org',
+    ['*'],
+    ['*.org'],
+    ['localhost'],
+    ['127.0.0.1'],
+    ['[::1]'],
+    ['API.example.org'],
+    ['ftp://example.org'],
+    ['example.org/path'],
+    ['user@example.org'],
+    ['example.org:0'],
+    ['a..b.org'],
+    Array(33).fill('example.org')
+  ]) {
+    const path = site.path('net')
+    writeApp(path, 'org.net', { fields: { permissions: ['net'], ...(net === undefined ? {} : { net }) } })
+    await refusedPath('COFFER_MANIFEST_INVALID', path)
+  }
+  // Hosts without the permission would be without effect.
+  const path = site.path('net')
+  writeApp(path, 'org.net', { fields: { net: ['example.org'] } })
+  await refusedPath('COFFER_MANIFEST_INVALID', path)
 })
 
 test('one file is an app, too, whatever its name', async () => {

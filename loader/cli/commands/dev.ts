@@ -29,6 +29,7 @@ export async function execute(call: Call): Promise<Outcome> {
         capabilities: {
           ...(app.assetsFolder === undefined ? {} : { assets: assetsOf(contents) }),
           license: { kind: 'perpetual', features: call.list('feature'), expires: null },
+          ...(app.net === undefined ? {} : { net: { allow: app.net } }),
           ...(asks('terminal') ? { terminal: await terminal() } : {}),
           ...(asks('save') ? { save: memorySaves(saveQuotaBytes(app)) } : {})
         }
@@ -47,11 +48,10 @@ function inSource(name: string, locate: (line: number, column: number) => string
 }
 
 function checkOffered({ name, permissions }: App): void {
-  const impossible = permissions.find(permission => permission === 'host' || permission === 'net')
-  if (impossible === undefined) return
+  if (!permissions.includes('host')) return
   throw new CofferError(
     'COFFER_PERMISSION_NEEDED',
-    `"${name}" asks for "${impossible}", which "coffer dev" does not offer.`,
+    `"${name}" asks for "host", which "coffer dev" does not offer.`,
     {
       hint: 'Try it from an app that embeds coffer, with "coffer/sandbox".'
     }
@@ -64,10 +64,10 @@ function assetsOf(contents: Awaited<ReturnType<typeof packageContents>>['content
   )
   return {
     list: () => [...assets].map(([path, { length }]) => ({ path, sizeBytes: length })),
-    read(path) {
+    read(path, range = { offsetBytes: 0, lengthBytes: Infinity }) {
       const bytes = assets.get(path)
       if (bytes === undefined) throw new CofferError('COFFER_FILE_MISSING', 'The app has no such asset.')
-      return bytes.slice()
+      return bytes.slice(range.offsetBytes, range.offsetBytes + range.lengthBytes)
     }
   }
 }

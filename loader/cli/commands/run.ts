@@ -27,7 +27,7 @@ export async function execute(call: Call): Promise<Outcome> {
     launchTitle(root, titleId, home, POWERS, async (manifest: ParsedManifest, grant: VerifiedGrant) => {
       release = manifest.release
       tellGrace(root, grant)
-      const permissions = await permitted(manifest, call, home, process.signal)
+      const { permissions, net } = await permitted(manifest, call, home, process.signal)
       const engine = call.text('engine') as Engine | undefined
       const seed = call.number('seed')
       return {
@@ -37,7 +37,8 @@ export async function execute(call: Call): Promise<Outcome> {
         limits: { cpuMs: RUN_CPU_MS, ...manifestLimits(manifest), ...limitsOf(call) },
         capabilities: {
           ...(permissions.includes('terminal') ? { terminal: await terminal() } : {}),
-          ...(permissions.includes('save') ? { save: true } : {})
+          ...(permissions.includes('save') ? { save: true } : {}),
+          ...(net === undefined ? {} : { net })
         }
       }
     })

@@ -39,10 +39,12 @@ function assetsOf(app: App): AssetSource {
   const files = new Map(readAssets(app).map(({ name, bytes }) => [name, bytes]))
   return {
     list: () => [...files].map(([name, { length }]) => ({ path: name, sizeBytes: length })),
-    read(name) {
+    read(name, range = undefined) {
       const bytes = files.get(name)
       if (bytes === undefined) throw new Error(`no asset ${name}`)
-      return new Uint8Array(bytes)
+      return range === undefined
+        ? new Uint8Array(bytes)
+        : bytes.slice(range.offsetBytes, range.offsetBytes + range.lengthBytes)
     }
   }
 }
