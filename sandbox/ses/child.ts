@@ -5,8 +5,6 @@
  * they throw: this side never throws into the guest, it ends the process.
  */
 import './locale.js'
-import './transfer.js'
-import 'ses'
 import { Worker } from 'node:worker_threads'
 import { Socket } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
@@ -17,17 +15,10 @@ import type { Limits } from '../guest.js'
 import type { Machine, MachineFactory, MachinePort } from '../machine.js'
 import { endedFrame, serveRemote } from '../remote.js'
 import { readResource, threadStart } from '../resources.js'
+import { guestCompartment, type Hidden, lockDown } from './compartment.js'
 import { FD, FrameSplitter, readFrame, rewritingBytes, WATCHED, writeFrame } from './pipes.js'
 import { moduleToFunction } from './program.js'
 import type { Watch } from './watchdog.js'
-
-/** The SDK's hidden half, as sandbox/guest/sdk.ts describes it. */
-interface Hidden {
-  receive(message: Uint8Array): void
-  setNamespace(namespace: object, evaluation: Promise<unknown>): void
-  readonly modules: Record<string, Record<string, unknown>>
-  rejection(promise: object, reason: unknown, handled: boolean): void
-}
 
 const watch: Watch = {
   numbers: new Float64Array(new SharedArrayBuffer(16)).fill(Infinity),
@@ -79,24 +70,6 @@ function setDeadline(timeLeftMs?: number, limit?: LimitName): void {
   Atomics.notify(watch.flags, 2)
 }
 
-function lockDown(): void {
-  lockdown({
-    // Assigning an inherited name, as in `a.toString = ...`, is everyday JavaScript.
-    overrideTaming: 'severe',
-    // Stacks are for the guest to read too; what they show is decided below.
-    errorTaming: 'unsafe',
-    stackFiltering: 'verbose',
-    consoleTaming: 'unsafe',
-    errorTrapping: 'none',
-    unhandledRejectionTrapping: 'none',
-    reporting: 'none',
-    localeTaming: 'unsafe',
-    regExpTaming: 'safe',
-    domainTaming: 'unsafe',
-    evalTaming: 'safe-eval'
-  })
-}
-
 class SesMachine implements Machine {
   readonly #port: MachinePort
   readonly #compartment: Compartment
@@ -107,20 +80,8 @@ class SesMachine implements Machine {
   constructor(port: MachinePort, sdk: string, limits: Limits) {
     this.#port = port
     this.#limits = limits
-    this.#compartment = new Compartment({ globals: {}, __options__: true } as never)
-    const { globalThis: guestGlobal } = this.#compartment
-    for (const name of Object.getOwnPropertyNames(guestGlobal)) {
-      if (!LANGUAGE.has(name)) delete guestGlobal[name]
-    }
-    // What SES leaves out because two compartments could talk through it; there is one here.
-    for (const constructor of [Float32Array, Float64Array, WeakRef, FinalizationRegistry]) {
-      Object.defineProperty(guestGlobal, constructor.name, {
-        value: harden(constructor),
-        writable: true,
-        configurable: true
-      })
-    }
-    const boot = this.#compartment.evaluate(sdk) as (native: object) => Hidden
+    const { compartment, boot } = guestCompartment(sdk)
+    this.#compartment = compartment
     this.#hidden = boot(
       harden({
         send: (message: Uint8Array) => this.#safely(() => this.#port.receive(message)),
@@ -252,14 +213,4 @@ function showFramesOf(name: string): void {
   })
 }
 
-/** What a compartment has of the language; the rest of its globals is the SDK's to make. */
-const LANGUAGE = new Set(
-  (
-    'Infinity NaN undefined isFinite isNaN parseFloat parseInt decodeURI decodeURIComponent encodeURI ' +
-    'encodeURIComponent escape unescape globalThis eval Function Object Array ArrayBuffer BigInt BigInt64Array ' +
-    'BigUint64Array Boolean DataView Int8Array Int16Array Int32Array Uint8Array Uint8ClampedArray Uint16Array ' +
-    'Uint32Array Map Set WeakMap WeakSet Number String Symbol Promise Proxy Reflect JSON Math Date RegExp Iterator ' +
-    'Error AggregateError EvalError RangeError ReferenceError SyntaxError TypeError URIError'
-  ).split(' ')
-)
 const FIXED = new Set(['Infinity', 'NaN'])
