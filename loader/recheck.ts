@@ -29,7 +29,7 @@ import type { Home, UserKeys } from './home.js'
 import { describeChange, type MeasuredMedium } from './medium/measure.js'
 import { givenUp, type ClaimedLicense } from './read.js'
 import { remembering } from './remember.js'
-import { followRoots, listOf } from './travel.js'
+import { followRoots, listOf, rootsOf } from './travel.js'
 
 declare const signed: unique symbol
 /** A grant that a pinned center signed. Only {@link authenticate} makes one. */
@@ -144,12 +144,32 @@ function newestRevocations(
 ): Revocations {
   const carried = listOf(center, claimed.revocationsBytes)
   if (carried === undefined) throw missingRevocations(grant, 'none of its center')
+  refuseOtherRoots(claimed.revocationsBytes!, center, home)
   if (carried.revocations.sequence < grant.revocations) {
     throw missingRevocations(grant, `number ${carried.revocations.sequence}`)
   }
   const atHome = home.revocations(center)?.revocations
   home.rememberRevocations(center, carried.revocations.sequence, carried.bytes, atHome?.sequence ?? 0)
   return atHome !== undefined && atHome.sequence > carried.revocations.sequence ? atHome : carried.revocations
+}
+
+/**
+ * What a collection says of this center's root records must be what is known here, by now to its end: else its bytes
+ * are not as they were written, or somebody has written others.
+ */
+function refuseOtherRoots(collection: Uint8Array, center: Center, home: Home): void {
+  const known = home.roots(center)
+  const carried = rootsOf(center, collection)
+  if (carried?.every((record, index) => index < known.length && equalBytes(record, known[index]!))) return
+  throw new CofferError(
+    'COFFER_RECORD_DAMAGED',
+    "The center's root records on this medium are not its own.",
+    {
+      expected: 'the root records that are known here, and newer ones that follow from them',
+      found: carried === undefined ? 'none of its center' : 'others',
+      hint: 'Order the title for this medium again with "coffer copy"; a title bought before costs nothing again.'
+    }
+  )
 }
 
 const missingRevocations = (grant: VerifiedGrant, found: string) =>

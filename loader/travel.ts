@@ -2,6 +2,7 @@
  * What centers publish travels on masters, media and answers, in a collection: the newest revocation list of each, and
  * its root records (docs/spec.md §3.8). Here it is read, and the newest of several sources is put together.
  */
+import { equalBytes } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import {
   decodeCollection,
@@ -25,6 +26,13 @@ export function followRoots(collection: Uint8Array | undefined, home: Home): voi
 const rootsOnce = remembering((collection: Uint8Array, _context: undefined) =>
   orNone(() => decodeCollection(collection).roots)
 )
+
+/** One center's root records in a collection: none where it carries no root records at all, undefined where only others'. */
+export function rootsOf(center: Center, collection: Uint8Array): readonly Uint8Array[] | undefined {
+  const chains = rootsOnce(collection, undefined) ?? []
+  if (chains.length === 0) return []
+  return chains.find(chain => equalBytes(rootHash(chain[0]!), center.centerId))
+}
 
 export interface CarriedList {
   readonly revocations: Revocations

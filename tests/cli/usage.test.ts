@@ -29,7 +29,8 @@ test('every command is loaded by its name, explained, and has an example that pa
 })
 
 test('the commands are those of the contract', () => {
-  const wanted = 'keygen trust press prepare copy order apply run list inspect verify dev help version'
+  const wanted =
+    'keygen trust devices press prepare copy order apply run list inspect verify renew return transfer dev help version'
   assert.equal(COMMANDS.map(({ name }) => name).sort(), wanted.split(' ').sort())
 })
 
@@ -61,7 +62,7 @@ test("version is package.json's", async () => {
 const WRONG: readonly (readonly [words: readonly string[], says: RegExp])[] = [
   [[], /Which command\?/],
   [['rnu'], /no command "rnu"[^]*Did you mean "run"\?/],
-  [['renew', 'stick', 'x'], /no command "renew"/],
+  [['refund', 'stick', 'x'], /no command "refund"/],
   [['help', 'coppy'], /Did you mean "copy"\?/],
   [['copy', 'm', 's', '--titel', 'x'], /no option --titel[^]*Did you mean "--title"\?/],
   [['copy', 'm', 's', '-t', 'x'], /no option -t/],
