@@ -562,8 +562,9 @@ test('an older revocation list never replaces a newer one, wherever it comes fro
       sequence
     })
   const sequenceOn = (medium: string, home: Home) =>
-    decodeCollection(readFileSync(mediumPaths(medium).revocations)).lists.map(
-      bytes => openRevocations(bytes, home.centers())!.revocations.sequence
+    decodeCollection(readFileSync(mediumPaths(medium).revocations)).lists.flatMap(
+      bytes =>
+        openRevocations(bytes, [home.center(fromHex(site.center.centerId))!])?.revocations.sequence ?? []
     )
   await site.copy(master, root, id)
   const answered = sequenceOn(root, site.home)

@@ -113,7 +113,7 @@ test('a folder keeps its identity through everything that is done to it in place
 test('a message says which facts of a folder changed', async () => {
   const elsewhere = folderKind({
     ...SYSTEM,
-    read: path => (path === '/etc/machine-id' ? 'another\n' : undefined)
+    read: path => (path === '/etc/machine-id' ? 'another\n' : SYSTEM.read(path))
   })
   await withKind('folder', elsewhere, async () => {
     const error = await site.refuses('COFFER_CERTIFICATE_MISMATCH', root, id)

@@ -189,7 +189,8 @@ test('wick makes floors that can be walked to their end', async () => {
   await using guest = await startTitle(probe, 'ses', { capabilities: { assets: probe.assets } })
   const first = 1 + Math.floor(Math.random() * 2 ** 31)
   const problems: unknown[] = []
-  for (let seed = first; seed < first + 40; seed++) {
+  // The first of these put the Hearth where the hero starts.
+  for (const seed of [1634441021, ...Array.from({ length: 40 }, (_, i) => first + i)]) {
     problems.push(...((await guest.call('floorProblems', seed)) as string[]))
   }
   assert.equal(problems, [], `seeds from ${first}`)

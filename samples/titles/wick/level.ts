@@ -58,7 +58,7 @@ export function makeLevel(floor: number): { level: Level; start: number } {
   const farthest = steps.reduce((most, count) => Math.max(most, count), 0)
   const far = (at: number): boolean => steps[at]! > farthest / 2
   if (floor < LAST_FLOOR) level.tiles[anyCell(level, far)] = STAIRS
-  else furnishHearth(level, far)
+  else furnishHearth(level, start, far)
   placeBraziers(level, start)
   placeItems(level, start)
   placeMonsters(level, start, 5 + 2 * floor)
@@ -112,9 +112,10 @@ const isRoomy = (level: Level) => (at: number) =>
     return tile === FLOOR || tile === RUBBLE
   })
 
-function furnishHearth(level: Level, far: (at: number) => boolean): void {
+function furnishHearth(level: Level, start: number, far: (at: number) => boolean): void {
   const roomy = isRoomy(level)
-  const hearth = anyCell(level, at => far(at) && roomy(at), roomy)
+  const apart = (at: number) => at !== start && roomy(at)
+  const hearth = anyCell(level, at => far(at) && roomy(at), apart, far)
   level.tiles[hearth] = HEARTH
   level.monsters.push(
     newMonster(
