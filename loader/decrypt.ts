@@ -77,7 +77,7 @@ export function verifyPayload(title: OpenTitle, key: Uint8Array, progress?: Prog
 
 /**
  * Payloads up to this are checked whole before their program starts, in some 15 ms; larger ones as they are used
- * (docs/decisions/0026-start-before-large-assets.md).
+ * (docs/decisions/0024-start-before-large-assets.md).
  */
 const WHOLE_BYTES = 16 * 1024 * 1024
 

@@ -8,7 +8,8 @@ import {
   type LaunchOptions,
   type LicenseTerms,
   type Limits,
-  type NetGrant
+  type NetGrant,
+  type Program
 } from '../sandbox/guest.js'
 import { launchProgram } from '../sandbox/launch.js'
 import type { VerifiedGrant } from '../formats/records/grant.js'
@@ -20,6 +21,12 @@ import { DEFAULT_SAVE_BYTES, MediumSaves } from './saves.js'
 import type { PayloadKey } from './unwrap.js'
 
 export interface TitleOptions extends Omit<LaunchOptions, 'capabilities' | 'name'> {
+  /**
+   * Whether the title may start from the image that it carries, which is memory that nobody compiled. Default true. A
+   * publisher who made one by hand could lead the engine where a limit on computing is no longer asked about; `false`
+   * starts from the source, whose every step is metered.
+   */
+  readonly images?: boolean
   /**
    * What the title may reach. `save: true` gives it the medium's own sealed saves, `net: true` the hosts that its
    * manifest asks for; its assets and the terms of its license are always there. Everything that the manifest asks for
@@ -49,7 +56,7 @@ export interface OpenedTitle {
 export async function launch(opened: OpenedTitle, options: TitleOptions, powers: Powers): Promise<Guest> {
   const prepared = prepareLaunch(opened, options, powers)
   try {
-    const guest = await launchProgram(opened.program, prepared.options)
+    const guest = await launchProgram(formsOf(opened.program, options), prepared.options)
     return guestFor(guest, { release: prepared.release, check: () => opened.program.assets.check() })
   } catch (error) {
     prepared.release()
@@ -58,6 +65,10 @@ export async function launch(opened: OpenedTitle, options: TitleOptions, powers:
     throw error
   }
 }
+
+/** The forms of a program that its host takes. */
+export const formsOf = ({ source, image }: Program, { images = true }: TitleOptions): Program =>
+  images ? { source, image } : { source }
 
 /**
  * What a guest of a title is started with. The key may be wiped afterwards.

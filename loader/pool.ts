@@ -1,13 +1,13 @@
 /**
  * Guests of a title, kept warm. The license is rechecked before each is handed out, from the medium as it is then; what
- * was decrypted stays in memory as long as grant and title are the same (docs/decisions/0017, 0032).
+ * was decrypted stays in memory as long as grant and title are the same (docs/decisions/0017, 0026).
  */
 import { equalBytes } from '../formats/bytes.js'
 import type { Guest, GuestSource } from '../sandbox/guest.js'
 import { openSource } from '../sandbox/pool.js'
 import { openProgram } from './decrypt.js'
 import type { Home } from './home.js'
-import { prepareLaunch, type TitleOptions } from './launch.js'
+import { formsOf, prepareLaunch, type TitleOptions } from './launch.js'
 import { measureMedium } from './medium/measure.js'
 import type { Powers } from './powers.js'
 import { readLicense, readTitle } from './read.js'
@@ -74,7 +74,7 @@ export function titleSource(
       )
       const before = current
       try {
-        const source = await openSource(program, launch.options)
+        const source = await openSource(formsOf(program, options), launch.options)
         current = { source, grantHash, indexDigest, release: launch.release, guests: 0, old: false }
       } catch (error) {
         launch.release()

@@ -30,7 +30,7 @@ export interface Shop extends AsyncDisposable {
 
 export async function newShop(folder: string): Promise<Shop> {
   const center = await createCenter(join(folder, 'shop'), { name: 'Bench' })
-  const serving = await serve(center, { port: 0 })
+  const serving = await serve(center, { port: 0, addressRate: null, signerRate: null })
   const home = new Home(join(folder, 'home'))
   const publisherKeyFile = join(folder, 'publisher.key')
   const publicKey = createKeyFile('publisher', publisherKeyFile, POWERS)

@@ -247,7 +247,8 @@ export async function librarySite(): Promise<LibrarySite> {
   const clock = { at: 1_800_000_000 }
   const powers: Powers = { now: () => clock.at, random: POWERS.random }
   const center = await createCenter(join(folder, 'shop'), { name: 'Shop' }, powers)
-  const served = await serve(center, { port: 0 })
+  // One buyer orders faster here than any person does.
+  const served = await serve(center, { port: 0, addressRate: null, signerRate: null })
   // The listener alone would keep the process alive after the last test.
   process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
   const home = new Home(join(folder, 'home'))

@@ -50,6 +50,17 @@ for (const scheme of SCHEMES) {
   })
 }
 
+test('a host that takes no images starts from source, and a title that is nothing else does not start', async () => {
+  const { root } = await site.copied('org.untaken', { source: SOURCE })
+  await using taken = await site.launch(root, 'org.untaken')
+  await using untaken = await site.launch(root, 'org.untaken', { images: false })
+  assert.is(await untaken.call('square', 9), await taken.call('square', 9))
+  const only = await site.copied('org.untaken.image', { source: SOURCE, fields: { code: 'image' } })
+  await rejectsWith('COFFER_ENGINE_UNSUITABLE', () =>
+    site.launch(only.root, 'org.untaken.image', { images: false })
+  )
+})
+
 test('a title without source has nothing of its text', async () => {
   const { root } = await site.copied('org.image', { source: SOURCE, fields: { code: 'image' } })
   const { source, image } = opened(root, 'org.image')

@@ -1,6 +1,7 @@
 /**
- * What systems say of their drives, as recorded: the files of sysfs and udev that were read, where their links lead,
- * and the output of tools. Serial numbers are made up.
+ * What systems say of their drives, the files of sysfs and udev that are read, where their links lead, and the
+ * output of tools. Linux's are as they were read; macOS's and Windows' are written after the tools' formats. Serial
+ * numbers are made up.
  */
 import type { SystemFiles } from '../../loader/medium/system.js'
 
