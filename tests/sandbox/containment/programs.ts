@@ -545,7 +545,7 @@ const FAMILIES: Readonly<Record<string, Family>> = {
     ],
     'slices of a buffer': ['cpuMs|memoryBytes', `const a = new ArrayBuffer(4e6); for (;;) a.slice(0)`],
     'text comparison': [
-      'cpuMs',
+      'cpuMs|memoryBytes',
       `const a = 'x'.repeat(4e6), b = 'x'.repeat(4e6); for (;;) a.localeCompare(b)`
     ],
     'searching text': ['cpuMs', `const a = 'x'.repeat(4e6); for (;;) a.indexOf('y')`],

@@ -11,9 +11,10 @@ test('some hundred launches, a tenth of them hostile, leave nothing behind', asy
   const before = holding()
   assert.is(await soak({ inline: 250, thread: 12, ses: 4 }, seeded, () => {}), 0)
   const deadline = Date.now() + 10_000
-  // Threads and processes are gone soon after their guests.
-  while (Date.now() < deadline && (holding().children > 0 || holding().threads > before.threads))
-    await new Promise(resolve => setTimeout(resolve, 50))
+  // Threads, processes and what leads to them are gone soon after their guests.
+  const isGone = ({ children, threads, files, handles }: ReturnType<typeof holding>) =>
+    children === 0 && threads <= before.threads && files <= before.files && handles <= before.handles
+  while (Date.now() < deadline && !isGone(holding())) await new Promise(resolve => setTimeout(resolve, 50))
   const after = holding()
   assert.is(after.children, 0)
   assert.ok(after.threads <= before.threads, `${after.threads} threads, ${before.threads} before`)
