@@ -997,8 +997,9 @@ const FAMILIES: Readonly<Record<string, Family>> = {
       'gives "ok"|cpuMs',
       `const f = () => { try { host.echo(() => {}) } catch {} f() }; try { f() } catch {} return host.echo('ok')`
     ],
+    // Where the runtime itself meets the end of the stack, its guest is ended.
     'the end of the stack in an async host call': [
-      'gives "ok"|throws|pendingJobs|hostCalls|cpuMs',
+      'gives "ok"|throws|pendingJobs|hostCalls|cpuMs|COFFER_ENGINE_FAILED',
       `const f = () => { try { host.later(1).catch(() => {}) } catch {} f() }; try { f() } catch {} return host.echo('ok')`
     ],
     'the end of the stack in a timer': [
