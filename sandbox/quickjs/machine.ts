@@ -702,11 +702,7 @@ class QuickjsMachine implements PressingMachine, Direct {
       if (reason !== UNCLEAR) throw reason
       // Its own words say what cannot cross.
       const encoded = this.encode(instance, at, count)
-      if (encoded === undefined) {
-        // What it threw is still the engine's pending exception, which this stands for.
-        instance.words[(self >> 2) + 1] = TAG.exception
-        return self
-      }
+      if (encoded === undefined) return pending(instance, self)
       args = encoded
     }
     try {
@@ -719,7 +715,11 @@ class QuickjsMachine implements PressingMachine, Direct {
       const refusal = error instanceof UnsupportedValue ? new HostRefusal(flattenHostError(error)) : error
       if (!(refusal instanceof HostRefusal)) throw error
       const fields = this.make(this.alive(), [refusal.error.name, refusal.error.message])
-      const made = this.drive(DRIVE.error, fields)
+      const made = this.driveInto(instance, DRIVE.error, [fields])
+      if (instance.isException(made)) {
+        instance.engine.QTS_FreeValuePointer(context, fields)
+        return pending(instance, self)
+      }
       const thrown = instance.engine.QTS_Throw(context, made)
       instance.engine.freeInPlace(context, made)
       instance.engine.QTS_FreeValuePointer(context, fields)
@@ -727,12 +727,13 @@ class QuickjsMachine implements PressingMachine, Direct {
     }
   }
 
-  /** Answer with the promise of a request. */
+  /** Answer with the promise of a request. A guest at the end of its stack has none, and is told so by the engine. */
   private expect(instance: Instance, id: number, self: Pointer): Pointer {
     const number = this.image.fields.scratch + SCRATCH.arguments
     instance.words[number >> 2] = id
     instance.words[(number >> 2) + 1] = TAG.integer
-    const promise = this.drive(DRIVE.expect, number)
+    const promise = this.driveInto(instance, DRIVE.expect, [number])
+    if (instance.isException(promise)) return pending(instance, self)
     instance.words[self >> 2] = instance.words[promise >> 2]!
     instance.words[(self >> 2) + 1] = instance.words[(promise >> 2) + 1]!
     return self
@@ -789,6 +790,12 @@ class QuickjsMachine implements PressingMachine, Direct {
     const where = beyond ? `at the end of line ${lines}` : `line ${line}, column ${column}`
     return new CofferError('COFFER_PROGRAM_INVALID', `Cannot compile the program: ${where}: ${what}.`)
   }
+}
+
+/** Answer a call of the host's by the engine's pending exception. */
+function pending(instance: Instance, self: Pointer): Pointer {
+  instance.words[(self >> 2) + 1] = TAG.exception
+  return self
 }
 
 /**
