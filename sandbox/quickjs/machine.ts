@@ -617,12 +617,23 @@ class QuickjsMachine implements PressingMachine, Direct {
 
   /** @returns a JSValue from malloc. */
   private make(instance: Instance, value: unknown): Pointer {
+    const made = this.tryMake(instance, value)
+    if (made === 0) throw engineFailed('it does not read what the host wrote')
+    return made
+  }
+
+  /** @returns a JSValue from malloc; 0 with the engine's exception pending, which takes a guest at the end of its stack. */
+  private tryMake(instance: Instance, value: unknown): Pointer {
     const { engine } = instance
     const { context, mailbox, mailboxValue } = this.image.fields
     if (value instanceof Uint8Array && value.length > MAILBOX_BYTES) {
       // Large bytes are copied once.
       const buffer = instance.newArrayBuffer(context, value)
-      const array = this.drive(DRIVE.bytes, buffer)
+      const array = this.driveInto(instance, DRIVE.bytes, [buffer])
+      if (instance.isException(array)) {
+        engine.QTS_FreeValuePointer(context, buffer)
+        return 0
+      }
       const { words } = instance
       // The block that held the buffer holds the array, and the buffer belongs to that.
       engine.freeInPlace(context, buffer)
@@ -645,8 +656,9 @@ class QuickjsMachine implements PressingMachine, Direct {
       made = engine.QTS_bjson_decode(context, buffer)
       engine.QTS_FreeValuePointer(context, buffer)
     }
-    if (instance.isException(made)) throw engineFailed('it does not read what the host wrote')
-    return made
+    if (!instance.isException(made)) return made
+    engine.free(made)
+    return 0
   }
 
   private letGo(instance: Instance): void {
@@ -710,11 +722,13 @@ class QuickjsMachine implements PressingMachine, Direct {
       const answer = this.port.callHost(index, id, args)
       this.alive()
       if (answer === LATER) return this.expect(instance, id, self)
-      return writePrimitive(instance, self, answer) ? self : this.make(instance, answer)
+      if (writePrimitive(instance, self, answer)) return self
+      return this.tryMake(instance, answer) || pending(instance, self)
     } catch (error) {
       const refusal = error instanceof UnsupportedValue ? new HostRefusal(flattenHostError(error)) : error
       if (!(refusal instanceof HostRefusal)) throw error
-      const fields = this.make(this.alive(), [refusal.error.name, refusal.error.message])
+      const fields = this.tryMake(this.alive(), [refusal.error.name, refusal.error.message])
+      if (fields === 0) return pending(instance, self)
       const made = this.driveInto(instance, DRIVE.error, [fields])
       if (instance.isException(made)) {
         instance.engine.QTS_FreeValuePointer(context, fields)
