@@ -332,7 +332,7 @@ export function removeLeftover(path: string): void {
 /** Facts of a file or folder, links not followed; undefined when there is none. */
 export function inspectFile(path: string): BigIntStats | undefined {
   try {
-    return lstatSync(path, { bigint: true })
+    return lstatSync(path, { bigint: true, throwIfNoEntry: false })
   } catch (error) {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
     throw translate(error, 'inspect', path)

@@ -107,6 +107,8 @@ export class Home {
   #centers: readonly PinnedCenter[] | undefined
   #userKeys: UserKeys | undefined
   readonly #roots = new Map<string, readonly Uint8Array[]>()
+  /** Where marks are, by center: always the same object, by which what was read there is remembered. */
+  readonly #places = new Map<string, MarksPlace>()
 
   /** Nothing is read or created until it is needed. */
   constructor(folder?: string) {
@@ -273,7 +275,15 @@ export class Home {
 
   #marksPlace(centerId: Uint8Array): MarksPlace | undefined {
     const user = this.userKeys()
-    return user && { path: this.#centerFile(hex(centerId), 'marks'), secret: user.markSecret, of: [centerId] }
+    if (user === undefined) return undefined
+    const name = hex(centerId)
+    const place = this.#places.get(name) ?? {
+      path: this.#centerFile(name, 'marks'),
+      secret: user.markSecret,
+      of: [centerId]
+    }
+    this.#places.set(name, place)
+    return place
   }
 
   permissions(titleId: string, release: number): readonly string[] {

@@ -9,6 +9,7 @@ import { CofferError } from '../formats/errors.js'
 import { hkdfExpand512 } from '../formats/primitives.js'
 import { bytes, decodeAs, encodeAs, list, map, seconds, type Infer } from '../formats/shape.js'
 import { readFile, writeFile } from './files.js'
+import { remembering } from './remember.js'
 
 const shape = map({
   /** Latest time that a clock was seen at here. */
@@ -39,14 +40,17 @@ const macOf = ({ of, secret }: MarksPlace, packed: Uint8Array): Uint8Array =>
 export function readMarks(place: MarksPlace): Marks {
   try {
     const file = readFile(place.path, MAX_MARKS_BYTES)
-    if (file === undefined) return NO_MARKS
-    const { mac, marks } = decodeAs('marks', fileShape, file)
-    return equalBytes(mac, macOf(place, marks)) ? decodeAs('marks', shape, marks) : NO_MARKS
+    return file === undefined ? NO_MARKS : openOnce(file, place)
   } catch (error) {
     if (error instanceof CofferError) return NO_MARKS
     throw error
   }
 }
+
+const openOnce = remembering((file: Uint8Array, place: MarksPlace): Marks => {
+  const { mac, marks } = decodeAs('marks', fileShape, file)
+  return equalBytes(mac, macOf(place, marks)) ? decodeAs('marks', shape, marks) : NO_MARKS
+})
 
 export function writeMarks(place: MarksPlace, marks: Marks): void {
   const packed = encodeAs('marks', shape, marks)

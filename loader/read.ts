@@ -94,7 +94,9 @@ export function readLicense(root: string, titleId: string, userId?: Uint8Array):
   const paths = mediumPaths(root)
   const name = licenseName(root, titleId, userId)
   const grantBytes = readFile(paths.grant(name), MAX_RECORD_BYTES)
-  const returnBytes = readFile(paths.returned(name), MAX_RECORD_BYTES)
+  // Hardly ever there, and failing to open a file costs more than looking for it.
+  const returned = paths.returned(name)
+  const returnBytes = inspectFile(returned) && readFile(returned, MAX_RECORD_BYTES)
   if (grantBytes === undefined) {
     if (returnBytes !== undefined) throw givenUp(titleId)
     const there = listTitles(root).some(title => title.titleId === titleId)

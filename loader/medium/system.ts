@@ -106,7 +106,12 @@ export function volumeUuid(system: SystemFiles, device: bigint): string {
  */
 export function diskIdentity(system: SystemFiles, device: bigint): string {
   if (system.platform !== 'linux') return ''
-  const block = system.realPath(`/sys/dev/block/${deviceNumbers(device)}`)
+  const path = `/sys/dev/block/${deviceNumbers(device)}`
+  // A device that is plugged in anew has another entry in sysfs, also under the number of one that is gone.
+  const entry = system.identify?.(path)
+  const known = plainDisks.get(system)?.get(device)
+  if (known !== undefined && known.entry === entry) return known.serial
+  const block = system.realPath(path)
   if (block === undefined) return ''
   const backing = system.read(`${block}/loop/backing_file`)?.trim()
   if (backing !== undefined) {
@@ -114,10 +119,25 @@ export function diskIdentity(system: SystemFiles, device: bigint): string {
     return file === undefined ? '' : `file.${file}`
   }
   const [below, ...more] = system.list(`${block}/slaves`)
-  if (below === undefined) return driveSerial(system, device)?.serial ?? ''
+  if (below === undefined) {
+    const serial = driveSerial(system, device)?.serial ?? ''
+    if (entry !== undefined) rememberDisk(system, device, { entry, serial })
+    return serial
+  }
   const [major, minor] = (system.read(`${block}/slaves/${below}/dev`)?.trim() ?? '').split(':')
   if (more.length > 0 || minor === undefined) return ''
   return driveSerial(system, deviceNumber(BigInt(major!), BigInt(minor)))?.serial ?? ''
+}
+
+/**
+ * Serial numbers of disks that are neither files nor made of others: these are the hardware's for as long as it is
+ * plugged in, and sysfs takes longer to tell than all the rest of a recheck.
+ */
+const plainDisks = new WeakMap<SystemFiles, Map<bigint, { entry: string; serial: string }>>()
+
+function rememberDisk(system: SystemFiles, device: bigint, disk: { entry: string; serial: string }): void {
+  const disks = plainDisks.get(system) ?? new Map<bigint, { entry: string; serial: string }>()
+  plainDisks.set(system, disks.set(device, disk))
 }
 
 /** A device number as stat gives it. */
