@@ -23,7 +23,14 @@ import { folderKind } from '../../loader/medium/folder.js'
 import type { KindOfMedium, MeasureContext } from '../../loader/medium/kind.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
 import { KINDS, measureMedium } from '../../loader/medium/measure.js'
-import { deviceNumbers, driveSerial, machineId, SYSTEM, volumeUuid } from '../../loader/medium/system.js'
+import {
+  deviceNumbers,
+  diskIdentity,
+  driveSerial,
+  machineId,
+  SYSTEM,
+  volumeUuid
+} from '../../loader/medium/system.js'
 import { volumes, WINDOWS_COMMAND } from '../../loader/medium/volumes.js'
 import { cloneFolder, closeSites, librarySite } from '../helpers/library-site.js'
 import { rejectsWith } from '../helpers/rejects.js'
@@ -108,6 +115,28 @@ test('a folder keeps its identity through everything that is done to it in place
   writeFileSync(join(folder, 'more'), 'a file more')
   chmodSync(identity, 0o444)
   assert.equal(measureMedium(medium).mediumId, before.mediumId)
+})
+
+test("a disk's serial number is asked for once, and again when another disk takes its device number", () => {
+  let asked = 0
+  let plugged = 1
+  const system = {
+    ...systems.USB_STICK,
+    identify: () => `entry ${plugged}`,
+    read(path: string) {
+      if (path.endsWith('/serial')) asked++
+      const content = systems.USB_STICK.read(path)
+      return content !== undefined && path.endsWith('/serial') ? `${content.trim()}-${plugged}` : content
+    }
+  }
+  const device = systems.USB_STICK_DEVICE
+  const first = diskIdentity(system, device)
+  assert.match(first, /-1$/)
+  const once = asked
+  assert.is(diskIdentity(system, device), first)
+  assert.is(asked, once)
+  plugged = 2
+  assert.is(diskIdentity(system, device), first.replace(/1$/, '2'))
 })
 
 test('a message says which facts of a folder changed', async () => {
