@@ -20,6 +20,21 @@ export function xoshiro128(state: Uint32Array): () => number {
 
 const multiply = Math.imul
 
+/** Bytes from a number: each bit of the seed moves all of the state (splitmix32). */
+export function seededGenerator(seed: number): () => number {
+  const halves = new Uint32Array(new Float64Array([seed]).buffer)
+  let state = (halves[0]! ^ Math.imul(halves[1]!, 0x9e3779b1)) >>> 0
+  const mixed = Uint32Array.from({ length: 4 }, () => {
+    state = (state + 0x9e3779b9) >>> 0
+    let word = state ^ (state >>> 16)
+    word = Math.imul(word, 0x21f0aaad)
+    word ^= word >>> 15
+    word = Math.imul(word, 0x735a2d97)
+    return (word ^ (word >>> 15)) >>> 0
+  })
+  return xoshiro128(mixed)
+}
+
 /**
  * Math.random as QuickJS rolls it: xorshift64*, of whose 64 bits the upper 52 become the number.
  *

@@ -26,7 +26,8 @@ import {
 import type { MachineFactory } from './machine.js'
 import { type ModuleGrant, readError, writeError } from './protocol.js'
 import { WIRE, flattenHostError, followSignals, signalField, splitSignals } from './host-wire.js'
-import { type SessionPowers, startSession, withDefaults } from './session.js'
+import { withDefaults } from './limits.js'
+import { type SessionPowers, startSession } from './session.js'
 import { isRefusal, MalformedMessage, Reader, Writer } from './wire.js'
 
 /** Frames to the far side. */

@@ -20,7 +20,6 @@ import {
 } from './failures.js'
 import {
   type Argument,
-  DEFAULT_LIMITS,
   type Engine,
   type Guest,
   GuestError,
@@ -30,6 +29,7 @@ import {
   type Usage,
   type Value
 } from './guest.js'
+import { withDefaults } from './limits.js'
 import { WIRE, flattenHostError, followSignals, signalField, splitSignals } from './host-wire.js'
 import {
   type Direct,
@@ -54,16 +54,9 @@ import {
   readError,
   writeError
 } from './protocol.js'
-import { xoshiro128 } from './random.js'
-import {
-  isRefusal,
-  MalformedMessage,
-  MAX_MESSAGE_BYTES,
-  MAX_VALUE_DEPTH,
-  MAX_VALUE_ITEMS,
-  Reader,
-  Writer
-} from './wire.js'
+import { seededGenerator } from './random.js'
+import { guestFrames } from './stack.js'
+import { isRefusal, MalformedMessage, Reader, Writer } from './wire.js'
 
 const encoder = new TextEncoder()
 
@@ -124,28 +117,6 @@ export async function startSession(
     throw error
   }
   return session
-}
-
-/** @throws RangeError for a limit that is no number, or negative: it would limit nothing. */
-export function withDefaults(limits: Partial<Limits> = {}): Limits {
-  const all: Record<string, number> = { ...DEFAULT_LIMITS }
-  for (const name of Object.keys(all)) {
-    const value = limits[name as keyof Limits] ?? all[name]
-    if (typeof value !== 'number' || !(value >= 0)) throw new RangeError(`Cannot limit ${name} to ${value}`)
-    all[name] = value
-  }
-  const unknown = Object.keys(limits).find(name => !Object.hasOwn(all, name))
-  if (unknown !== undefined) throw new TypeError(`Cannot limit ${unknown}: there is no such limit`)
-  for (const [name, most] of Object.entries(MOST)) all[name] = Math.min(Math.floor(all[name]!), most)
-  return all as unknown as Limits
-}
-
-/** What the encoding itself allows: counts cross as 31 bits. */
-const MOST: Readonly<Partial<Limits>> = {
-  pendingJobs: 0x7fffffff,
-  valueBytes: MAX_MESSAGE_BYTES,
-  valueItems: MAX_VALUE_ITEMS,
-  valueDepth: MAX_VALUE_DEPTH
 }
 
 class Session implements Guest {
@@ -1049,37 +1020,6 @@ function exitCode(result: Value): number {
   return Number.isInteger(result) && result >= 0 && result <= MAX_EXIT_CODE ? result : MAX_EXIT_CODE
 }
 
-/** The guest's own frames: never a source line, nor a frame of the host or the SDK. */
-function guestFrames(stack: string, name: string): string {
-  const frames: string[] = []
-  for (const line of stack.slice(0, MOST_TEXT.stack).split('\n')) {
-    const [, fn, line_, column] =
-      new RegExp(`^\\s*at (?:(.{0,200}) )?\\(?${escaped(name)}(?::(\\d+))?(?::(\\d+))?\\)?$`).exec(line) ?? []
-    if (line_ === undefined) continue
-    const place = `${name}:${line_}${column === undefined ? '' : `:${column}`}`
-    frames.push(fn === undefined || fn === '' ? `    at ${place}\n` : `    at ${fn} (${place})\n`)
-    if (frames.length === 50) break
-  }
-  return frames.join('')
-}
-
-const escaped = (text: string): string => text.replace(/[^\w]/g, '\\$&')
-
 function translateUnsupported(error: unknown, what: string): unknown {
   return isRefusal(error) ? unsupported(what, error.message) : error
-}
-
-/** Bytes from a number: each bit of the seed moves all of the state (splitmix32). */
-function seededGenerator(seed: number): () => number {
-  const halves = new Uint32Array(new Float64Array([seed]).buffer)
-  let state = (halves[0]! ^ Math.imul(halves[1]!, 0x9e3779b1)) >>> 0
-  const mixed = Uint32Array.from({ length: 4 }, () => {
-    state = (state + 0x9e3779b9) >>> 0
-    let word = state ^ (state >>> 16)
-    word = Math.imul(word, 0x21f0aaad)
-    word ^= word >>> 15
-    word = Math.imul(word, 0x735a2d97)
-    return (word ^ (word >>> 15)) >>> 0
-  })
-  return xoshiro128(mixed)
 }

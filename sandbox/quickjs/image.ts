@@ -22,7 +22,7 @@
  *
  * @see docs/spec.md §9.4
  */
-import { equalBytes, utf8, utf8Decode } from '../../formats/bytes.js'
+import { concat, equalBytes, utf8, utf8Decode } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
 import { MAX_PAGES, PAGE_BYTES, type Pointer } from './abi.js'
 
@@ -262,3 +262,25 @@ const damagedTitle = () =>
   new CofferError('COFFER_PACKAGE_DAMAGED', "The title's memory image is damaged.", {
     hint: 'Tell the publisher of the title.'
   })
+
+/** The part of an image for these grants; undefined where it was linked with others. */
+export function fittingState(
+  { links, states }: TitleImage,
+  modules: ReadonlyMap<string, readonly string[]>,
+  constants: ReadonlyMap<string, Uint8Array>
+): TitleState | undefined {
+  const granted = links.map(([module]) => module.replace(/\/.*$/, ''))
+  const fits = links.every(([module, exports], i) => {
+    const names = modules.get(granted[i]!)
+    // A program that imports by name alone cannot tell whether there is more.
+    const byName = module !== granted[i]
+    return (
+      names !== undefined &&
+      (byName || names.length === exports.length) &&
+      exports.every(name => names.includes(name))
+    )
+  })
+  if (!fits) return undefined
+  const known = concat(...granted.map(module => constants.get(module) ?? new Uint8Array()))
+  return states.find(({ constants }) => equalBytes(constants, known))
+}

@@ -2,7 +2,8 @@
 import { grantTable } from '../capabilities.js'
 import type { GuestSource, LaunchOptions, Program } from '../guest.js'
 import { makeTitleImage } from '../imaging.js'
-import { startSession, withDefaults } from '../session.js'
+import { withDefaults } from '../limits.js'
+import { startSession } from '../session.js'
 import type { Reuse } from './machine.js'
 import { quickjs } from './node.js'
 

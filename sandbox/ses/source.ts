@@ -5,7 +5,7 @@
 import { imageUnfit } from '../failures.js'
 import type { Guest, GuestSource, LaunchOptions, Program } from '../guest.js'
 import { startRemote } from '../remote.js'
-import { withDefaults } from '../session.js'
+import { withDefaults } from '../limits.js'
 import { Child } from './launch.js'
 
 export function openProcesses({ source: given }: Program, options: LaunchOptions): GuestSource {

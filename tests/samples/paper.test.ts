@@ -1,45 +1,18 @@
 /** The sample host app as its user starts it: a process of its own, which imports the package by name. */
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { cpSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { createCenter, serve } from '../../center/index.js'
-import { parsePublicKeys } from '../../formats/keys.js'
-import { CenterClient, Home, copy, createKeyFile, prepare, press } from '../../loader/copier/index.js'
-import { POWERS } from '../../loader/powers.js'
-import { sample } from './helpers/titles.js'
+import { soldTitles } from './helpers/sold.js'
 
 const PAPER = fileURLToPath(new URL('../../samples/hosts/paper/main.js', import.meta.url))
 
-const folder = mkdtempSync(join(tmpdir(), 'coffer-paper-'))
-process.on('exit', () => rmSync(folder, { recursive: true, force: true }))
-const home = new Home(join(folder, 'home'))
-const stick = join(folder, 'stick')
+/** The plugin, bought. The center is gone before the app starts. */
+const { folder, home, medium: stick } = await soldTitles('markdown')
 const note = join(folder, 'note.md')
-
-/** Press the plugin, and buy a copy of it. The center is gone before the app starts. */
-test.before(async () => {
-  const center = await createCenter(join(folder, 'shop'), { name: 'Shop' })
-  const { url: centerUrl, close } = await serve(center, { port: 0 })
-  try {
-    home.pin(await new CenterClient(centerUrl).roots(), centerUrl)
-    createKeyFile('user', home.userKeyFile, POWERS)
-    const publisherKeyFile = join(folder, 'publisher.key')
-    const publicKey = createKeyFile('publisher', publisherKeyFile, POWERS)
-    await center.desk.addPublisher(parsePublicKeys('publisher', publicKey), 'Press')
-    const master = join(folder, 'master')
-    await press(sample('samples/titles/markdown'), { home, out: master, publisherKeyFile, centerUrl })
-    prepare(stick)
-    await copy(master, stick, 'org.example.markdown', { home })
-  } finally {
-    await close()
-    await center.close()
-  }
-  writeFileSync(note, '# A & B\n\nSome `code`.\n')
-})
+writeFileSync(note, '# A & B\n\nSome `code`.\n')
 
 function paper(...args: readonly string[]) {
   const env = { ...process.env, COFFER_HOME: home.folder }

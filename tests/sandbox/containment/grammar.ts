@@ -107,7 +107,8 @@ const SHAPES = [
   '(x => [x, x])($)',
   '((...all) => all)($, $)',
   '{ ...[$] }',
-  '{ ...$ }',
+  // Of an object: QuickJS spreads nothing of a text by itself (docs/titles.md).
+  '{ ...Object($) }',
   'Object.entries({ a: $ })',
   'Object.fromEntries([["k", $]])',
   'new Map([["k", $]])',

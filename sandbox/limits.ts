@@ -1,0 +1,25 @@
+/** The limits of a guest, whole, from those that its host names. */
+import { DEFAULT_LIMITS, type Limits } from './guest.js'
+import { MAX_MESSAGE_BYTES, MAX_VALUE_DEPTH, MAX_VALUE_ITEMS } from './wire.js'
+
+/** @throws RangeError for a limit that is no number, or negative: it would limit nothing. */
+export function withDefaults(limits: Partial<Limits> = {}): Limits {
+  const all: Record<string, number> = { ...DEFAULT_LIMITS }
+  for (const name of Object.keys(all)) {
+    const value = limits[name as keyof Limits] ?? all[name]
+    if (typeof value !== 'number' || !(value >= 0)) throw new RangeError(`Cannot limit ${name} to ${value}`)
+    all[name] = value
+  }
+  const unknown = Object.keys(limits).find(name => !Object.hasOwn(all, name))
+  if (unknown !== undefined) throw new TypeError(`Cannot limit ${unknown}: there is no such limit`)
+  for (const [name, most] of Object.entries(MOST)) all[name] = Math.min(Math.floor(all[name]!), most)
+  return all as unknown as Limits
+}
+
+/** What the encoding itself allows: counts cross as 31 bits. */
+const MOST: Readonly<Partial<Limits>> = {
+  pendingJobs: 0x7fffffff,
+  valueBytes: MAX_MESSAGE_BYTES,
+  valueItems: MAX_VALUE_ITEMS,
+  valueDepth: MAX_VALUE_DEPTH
+}
