@@ -20,7 +20,7 @@ import {
   TO_HOST
 } from './protocol.js'
 import { encodeTitleImage } from './quickjs/image.js'
-import type { QuickjsFactory } from './quickjs/machine.js'
+import type { QuickjsFactory } from './quickjs/factory.js'
 import { Writer } from './wire.js'
 
 export interface ImagingOptions {

@@ -19,7 +19,8 @@ import { inspect } from 'node:util'
 import { encodeImage } from './image.js'
 import { Instance } from './instance.js'
 import { OBJECT, SHAPE, TEXT, checkClasses, findNames } from './layout.js'
-import { UNCLEAR, ValueReader, ValueWriter } from './values.js'
+import { UNCLEAR, ValueReader } from './values.js'
+import { ValueWriter } from './writer.js'
 
 /**
  * What the host calls inside the guest, by number; keeps the SDK's object out of the guest's reach. It uses only

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { CofferError } from '../../formats/errors.js'
 import { readResource } from '../resources.js'
 import { imageBelongsTo } from './image.js'
-import { loadQuickjs, type QuickjsFactory } from './machine.js'
+import { loadQuickjs, type QuickjsFactory } from './factory.js'
 import { compileEngine } from './native.js'
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest()

@@ -142,7 +142,7 @@ test('the engine, its session and the codec run where there is no Node', async (
   const { metafile } = await build({
     absWorkingDir: ROOT,
     stdin: {
-      contents: `export * from './sandbox/quickjs/machine.ts'
+      contents: `export * from './sandbox/quickjs/factory.ts'
         export * from './sandbox/session.ts'
         export * from './formats/msgpack.ts'
         export * from './formats/frame.ts'`,

@@ -5,7 +5,8 @@ import { CofferError } from '../../formats/errors.js'
 import { DEFAULT_LIMITS, type Limits } from '../../sandbox/guest.js'
 import type { MachinePort } from '../../sandbox/machine.js'
 import { makeImage } from '../../sandbox/quickjs/boot.js'
-import { loadQuickjs, type PressingMachine } from '../../sandbox/quickjs/machine.js'
+import { loadQuickjs } from '../../sandbox/quickjs/factory.js'
+import type { PressingMachine } from '../../sandbox/quickjs/machine.js'
 
 const built = (name: string) => readFileSync(new URL(`../../engine/${name}`, import.meta.url))
 export const wasm = built('quickjs.wasm')

@@ -1,0 +1,155 @@
+/** Calls of the guest's exports without messages: arguments and result stand in its memory. */
+import type { Value } from '../guest.js'
+import { type Direct, PROMISE, UNCALLED, UNTOLD } from '../machine.js'
+import type { FlatError } from '../protocol.js'
+import { DRIVE, FUNCTION, MAX_DIRECT_ARGUMENTS, SCRATCH, type Pointer } from './abi.js'
+import type { Entry } from './entry.js'
+import type { Instance } from './instance.js'
+import { CLASS, TAG } from './layout.js'
+import type { Passing } from './passing.js'
+import { UNCLEAR, type ValueReader } from './values.js'
+
+export class Calls implements Direct {
+  private readonly entry: Entry
+  private readonly reader: ValueReader
+  private readonly passing: Passing
+  /** Variables of the program's exports, by name: found when first called. */
+  private readonly variables = new Map<string, Pointer>()
+  /** Where what the last call came to waits to be told. */
+  private untold: { readonly operation: number; readonly value: Pointer } | undefined
+
+  constructor(entry: Entry, reader: ValueReader, passing: Passing) {
+    this.entry = entry
+    this.reader = reader
+    this.passing = passing
+  }
+
+  bind(names: readonly string[]): readonly string[] {
+    let bound: string[] = []
+    this.entry.run(instance => {
+      const { context, scratch } = this.entry.fields
+      const { engine } = instance
+      bound = this.reader.read(this.entry.drive(DRIVE.bound)) as string[]
+      engine.freeInPlace(context, scratch + SCRATCH.driven)
+      for (const name of names) {
+        if (bound.includes(name)) continue
+        const text = instance.newText(name.replace(/^.*\./, ''))
+        const made = engine.QTS_NewFunction(context, text, 0, 0, FUNCTION.host + bound.length)
+        const key = this.passing.make(instance, name)
+        this.entry.drive(DRIVE.bind, made, key)
+        for (const value of [made, key]) engine.QTS_FreeValuePointer(context, value)
+        engine.free(text)
+        bound.push(name)
+      }
+    })
+    return bound
+  }
+
+  call(name: string, args: readonly unknown[]): Value | typeof PROMISE | typeof UNTOLD | typeof UNCALLED {
+    const { entry, passing } = this
+    const instance = entry.enter()
+    try {
+      const { context, scratch, jobList } = entry.fields
+      const callee = args.length > MAX_DIRECT_ARGUMENTS ? 0 : this.callable(instance, name)
+      if (callee === 0) return UNCALLED
+      const values = scratch + SCRATCH.arguments
+      for (let i = 0; i < args.length; i++) passing.put(instance, values + 8 * i, args[i])
+      instance.engine.callInPlace(context, callee, args.length, values, scratch + SCRATCH.result)
+      passing.letGo(instance)
+      const outcome = this.outcome(instance, scratch + SCRATCH.result)
+      if (this.untold === undefined && instance.words[(jobList >> 2) + 1] !== jobList) entry.runJobs(instance)
+      return outcome
+    } catch (error) {
+      throw this.failed(instance, error)
+    } finally {
+      entry.leave()
+    }
+  }
+
+  tell(id: number): void {
+    const { operation, value } = this.untold!
+    this.untold = undefined
+    this.entry.run(instance => {
+      this.entry.driveFor(id, operation, value)
+      this.forget(instance, operation, value)
+    })
+  }
+
+  drop(): void {
+    const { operation, value } = this.untold!
+    this.untold = undefined
+    this.entry.run(instance => {
+      this.forget(instance, operation, value)
+      this.entry.runJobs(instance)
+    })
+  }
+
+  resolve(id: number, value: unknown): void {
+    this.settle(id, DRIVE.resolve, value)
+  }
+
+  reject(id: number, { name, message }: FlatError): void {
+    this.settle(id, DRIVE.reject, [name, message])
+  }
+
+  private settle(id: number, operation: number, value: unknown): void {
+    const { entry, passing } = this
+    const instance = entry.enter()
+    try {
+      const at = entry.fields.scratch + SCRATCH.result
+      passing.put(instance, at, value)
+      entry.driveFor(id, operation, at)
+      passing.letGo(instance)
+    } catch (error) {
+      throw this.failed(instance, error)
+    } finally {
+      entry.leave()
+      passing.wipe()
+    }
+  }
+
+  /** What a caller is to be told. Anything but a value that cannot cross ends the guest. */
+  private failed(instance: Instance, error: unknown): unknown {
+    if (!this.entry.survives(error)) return this.entry.fail(error)
+    this.passing.letGo(instance)
+    return error
+  }
+
+  /** Where the export's value stands, if it is a function that can be called as it is; else 0. */
+  private callable(instance: Instance, name: string): Pointer {
+    let variable = this.variables.get(name)
+    if (variable === undefined) {
+      const { context, scratch } = this.entry.fields
+      variable = this.reader.variable(this.entry.drive(DRIVE.namespace), name)
+      instance.engine.freeInPlace(context, scratch + SCRATCH.driven)
+      if (variable === 0) return 0
+      this.variables.set(name, variable)
+    }
+    return this.reader.callable(variable)
+  }
+
+  /** What a call came to, read; or noted as untold. */
+  private outcome(instance: Instance, at: Pointer): Value | typeof PROMISE | typeof UNTOLD {
+    const { context } = this.entry.fields
+    const tag = instance.words[(at >> 2) + 1]! | 0
+    if (tag === TAG.exception) {
+      this.untold = { operation: DRIVE.threw, value: instance.engine.QTS_ResolveException(context, at) }
+      return UNTOLD
+    }
+    try {
+      const value = this.reader.read(at)
+      if (tag < TAG.integer && tag >= TAG.first) instance.engine.freeInPlace(context, at)
+      return value
+    } catch (reason) {
+      if (reason !== UNCLEAR) throw reason
+    }
+    this.untold = { operation: DRIVE.answer, value: at }
+    return tag === TAG.object && instance.objectClass(at) === CLASS.promise ? PROMISE : UNTOLD
+  }
+
+  private forget(instance: Instance, operation: number, value: Pointer): void {
+    const { context } = this.entry.fields
+    if (operation === DRIVE.threw) instance.engine.QTS_FreeValuePointer(context, value)
+    else instance.engine.freeInPlace(context, value)
+  }
+}

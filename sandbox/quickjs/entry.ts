@@ -1,0 +1,189 @@
+/**
+ * The way into one guest's engine: who may enter, what it is asked while it runs, and what becomes of it when something
+ * unwinds through it. All that the parts of a machine (machine.ts) share.
+ */
+import { CofferError } from '../../formats/errors.js'
+import { limitReached } from '../failures.js'
+import type { Limits } from '../guest.js'
+import type { MachinePort } from '../machine.js'
+import { UnsupportedValue } from '../wire.js'
+import { MAX_DIRECT_ARGUMENTS, SCRATCH, type Pointer } from './abi.js'
+import type { ImageFields } from './image.js'
+import { engineFailed, type Instance } from './instance.js'
+import { TAG } from './layout.js'
+
+export class Entry {
+  readonly fields: ImageFields
+  readonly port: MachinePort
+  readonly limits: Limits
+  /** Undefined once the guest has ended, in whatever way. */
+  private instance: Instance | undefined
+  private busy = false
+  /** Something unwound through the engine: what its memory says is not to be believed. */
+  private torn = false
+  private polls = 0
+  private readonly release: (instance: Instance, torn: boolean, busy: boolean) => void
+
+  /** @param release - Called once, when the guest has ended: the instance is its own again. */
+  constructor(
+    fields: ImageFields,
+    port: MachinePort,
+    limits: Limits,
+    release: (instance: Instance, torn: boolean, busy: boolean) => void
+  ) {
+    this.fields = fields
+    this.port = port
+    this.limits = limits
+    this.release = release
+  }
+
+  /** Give it its instance, whose hooks need the entry first. */
+  open(instance: Instance): void {
+    this.instance = instance
+  }
+
+  /** End the guest, from inside its engine too. Idempotent. */
+  close(): void {
+    const instance = this.instance
+    this.instance = undefined
+    if (instance !== undefined) this.release(instance, this.torn, this.busy)
+  }
+
+  get isOpen(): boolean {
+    return this.instance !== undefined
+  }
+
+  /** Asked before each step back into the engine too: the port may have ended the guest meanwhile. */
+  alive(): Instance {
+    if (this.instance !== undefined) return this.instance
+    throw new CofferError('COFFER_GUEST_GONE', 'The guest has ended: it can be called no more.', {
+      hint: 'Launch it again.'
+    })
+  }
+
+  /** Everything that enters the engine does so through here, or between the next two. */
+  run(work: (instance: Instance) => void): void {
+    const instance = this.enter()
+    try {
+      work(instance)
+    } catch (error) {
+      throw this.fail(error)
+    } finally {
+      this.leave()
+    }
+  }
+
+  enter(): Instance {
+    if (this.busy) throw new Error('internal: the machine was called from inside itself')
+    const instance = this.alive()
+    this.busy = true
+    return instance
+  }
+
+  leave(): void {
+    this.busy = false
+  }
+
+  /** Something unwound through the engine. @returns what the caller is to be told. */
+  fail(error: unknown): unknown {
+    this.torn = true
+    this.busy = false
+    this.close()
+    return translate(error)
+  }
+
+  /** Whether the guest does not notice: a value of the host's that cannot cross was refused before it was called. */
+  survives(error: unknown): error is UnsupportedValue {
+    return error instanceof UnsupportedValue && this.instance !== undefined
+  }
+
+  /** Guest code runs: may throw to end it. */
+  poll(): void {
+    this.port.poll()
+    const instance = this.alive()
+    // Counting walks a list: often enough when done now and then, and what hides between two counts costs memory.
+    if (++this.polls % 64 !== 0) return
+    const { pendingJobs } = this.limits
+    const jobs = instance.listLength(this.fields.jobList, pendingJobs + 1)
+    if (jobs > pendingJobs) throw limitReached('pendingJobs', this.limits, jobs)
+  }
+
+  /** Run what is due. A job that throws has rejected its own promise already. */
+  runJobs(instance: Instance): void {
+    const { runtime, context, scratch } = this.fields
+    while (instance.engine.QTS_IsJobPending(runtime) !== 0) {
+      this.poll()
+      const result = instance.engine.QTS_ExecutePendingJob(runtime, 1, scratch)
+      instance.engine.QTS_FreeValuePointer(context, result)
+    }
+  }
+
+  /**
+   * Call the driver inside the guest (boot.ts) with a number and the JSValues at these places.
+   *
+   * @returns where its result stands until the next call.
+   * @throws CofferError COFFER_ENGINE_FAILED when it threw.
+   */
+  drive(operation: number, ...values: Pointer[]): Pointer {
+    const result = this.tryDrive(operation, ...values)
+    if (result === 0) throw engineFailed('the SDK threw')
+    return result
+  }
+
+  /** @returns the same; 0 when it threw, which takes a guest that is at the end of its stack. */
+  tryDrive(operation: number, ...values: Pointer[]): Pointer {
+    const instance = this.alive()
+    const { context } = this.fields
+    const result = this.driveInto(instance, operation, values)
+    const error = instance.engine.QTS_ResolveException(context, result)
+    if (error === 0) return result
+    instance.engine.QTS_FreeValuePointer(context, error)
+    return 0
+  }
+
+  /** @returns where its result stands, which may be an exception. */
+  driveInto(instance: Instance, operation: number, values: readonly Pointer[]): Pointer {
+    const { context, driver, scratch } = this.fields
+    const { engine } = instance
+    const list =
+      values.length > MAX_DIRECT_ARGUMENTS
+        ? instance.allocate(8 * (1 + values.length))
+        : scratch + SCRATCH.drive
+    const { words } = instance
+    let at = list >> 2
+    words[at++] = operation
+    words[at++] = TAG.integer
+    for (let i = 0; i < values.length; i++) {
+      words[at++] = words[values[i]! >> 2]!
+      words[at++] = words[(values[i]! >> 2) + 1]!
+    }
+    const result = scratch + SCRATCH.driven
+    engine.callInPlace(context, driver, 1 + values.length, list, result)
+    if (values.length > MAX_DIRECT_ARGUMENTS) engine.free(list)
+    return result
+  }
+
+  /** Drive with a number of a call or request in front of a value, then run what became due. */
+  driveFor(id: number, operation: number, value: Pointer): void {
+    const instance = this.alive()
+    this.drive(operation, this.number(instance, id), value)
+    this.runJobs(instance)
+  }
+
+  /** The number as a JSValue, where the arguments of a call stand while there is one. */
+  number(instance: Instance, number: number): Pointer {
+    const at = this.fields.scratch + SCRATCH.arguments
+    instance.words[at >> 2] = number
+    instance.words[(at >> 2) + 1] = TAG.integer
+    return at
+  }
+}
+
+/** What came out of the engine, as an error of ours. What the port threw passes as it is. */
+function translate(error: unknown): unknown {
+  if (error instanceof WebAssembly.RuntimeError) return engineFailed('its code trapped', error)
+  if (error instanceof RangeError && /call stack/.test(error.message)) {
+    return engineFailed('the native stack is used up', error)
+  }
+  return error
+}

@@ -1,0 +1,67 @@
+/** Compile the engine, and make machines of it. */
+import { decodeImage } from './image.js'
+import { engineFailed } from './instance.js'
+import type { Limits } from '../guest.js'
+import type { MachinePort } from '../machine.js'
+import { PAGE_BYTES } from './abi.js'
+import {
+  type EngineParts,
+  type Imaging,
+  type PressingMachine,
+  QuickjsMachine,
+  type Reuse
+} from './machine.js'
+
+export interface QuickjsSource {
+  /** The metered engine, as the build writes it. Not kept. */
+  readonly wasm: Uint8Array
+  /** The image made for exactly that wasm; the caller has compared the hash. Kept. */
+  readonly image: Uint8Array
+  readonly sha256: (bytes: Uint8Array) => Uint8Array
+  /** A way to compile the wasm, where there is a faster one than V8's. */
+  readonly compile?: (wasm: Uint8Array) => WebAssembly.Module
+}
+
+export interface QuickjsFactory {
+  (port: MachinePort, limits: Limits, how?: { imaging?: Imaging; reuse?: Reuse }): PressingMachine
+  /** SHA-256 of the base image, which names its wasm: what a title image belongs to. */
+  baseHash(): Uint8Array
+  /** Memory of a fresh guest. */
+  baseMemory(): Uint8Array
+}
+
+/**
+ * Compile the engine; once per process is enough.
+ *
+ * @throws CofferError COFFER_ENGINE_FAILED when its files are damaged.
+ */
+export function loadQuickjs(source: QuickjsSource): QuickjsFactory {
+  const { wasm, compile = compileWasm } = source
+  const image = decodeImage(source.image)
+  let module: WebAssembly.Module
+  try {
+    module = compile(wasm)
+  } catch (cause) {
+    throw engineFailed('its wasm does not compile', cause)
+  }
+  const engine: EngineParts = { module, image, baseHash: lazily(() => source.sha256(source.image)) }
+  return Object.assign(
+    (port: MachinePort, limits: Limits, how = {}) => new QuickjsMachine(engine, port, limits, how),
+    {
+      baseHash: engine.baseHash,
+      baseMemory() {
+        const memory = new Uint8Array(image.fields.pages * PAGE_BYTES)
+        for (const { offset, bytes } of image.parts) memory.set(bytes, offset)
+        return memory
+      }
+    }
+  )
+}
+
+const compileWasm = (wasm: Uint8Array): WebAssembly.Module =>
+  new WebAssembly.Module(wasm as Uint8Array<ArrayBuffer>)
+
+const lazily = <T>(make: () => T): (() => T) => {
+  let made: T | undefined
+  return () => (made ??= make())
+}
