@@ -1,0 +1,271 @@
+/**
+ * What a guest uses, on whose account, and whether that is within its limits. Time counts while the guest has the
+ * thread; what the host does for it meanwhile is the host's.
+ *
+ * @see docs/spec.md §7.2
+ */
+import { monotonicMs } from '../clock.js'
+import { interrupted, type LimitName, limitReached } from '../failures.js'
+import type { Limits, Value } from '../guest.js'
+import type { Life } from './life.js'
+
+/** The account of a call at its start: what it may use is counted from here. */
+export interface Account {
+  cpuMs: number
+  hostCalls: number
+  startedMs: number
+}
+
+/**
+ * Told whenever the guest starts to compute, with the milliseconds after which its time is up and the limit that ends
+ * it then, and with nothing when it stops: for an engine that cannot be asked to poll.
+ */
+export type Watch = (timeLeftMs?: number, limit?: LimitName) => void
+
+/** A function of the host's, with what is known of how long it takes. */
+export interface Timed {
+  readonly grant: { run(args: readonly Value[]): unknown }
+  calls: number
+  slow: boolean
+}
+
+export class Meter {
+  /** Calls of the host's functions so far. */
+  #hostCalls = 0
+  /** What calls of the host carried since the clock was last looked at for it. */
+  #carriedBytes = 0
+  outputBytes = 0
+
+  #cpuMs = 0
+  /** When the present stretch of computing began; undefined while the guest rests or the host works for it. */
+  #sliceMs: number | undefined
+  /** Of what no call waits for, such as a timer that outlives its call: it counts together until the next one. */
+  #background: Account = { cpuMs: 0, hostCalls: 0, startedMs: 0 }
+  /** A call without a message is under way; its account, which has a beginning once its clock runs. */
+  #direct = false
+  #clocked = false
+  readonly #own: Account = { cpuMs: 0, hostCalls: 0, startedMs: 0 }
+  /** Computing that was not measured, by what some of it took. */
+  #sampledMs = 0
+  /** A function of the host's that ran in this slice, and that nobody timed. */
+  #untimed: Timed | undefined
+
+  readonly #life: Life
+  readonly #limits: Limits
+  readonly #calls: ReadonlyMap<number, Account>
+  readonly #signal: AbortSignal | undefined
+  readonly #watch: Watch | undefined
+
+  /** @param calls - Those that wait, in the order of their start. */
+  constructor(
+    life: Life,
+    limits: Limits,
+    calls: ReadonlyMap<number, Account>,
+    signal: AbortSignal | undefined,
+    watch: Watch | undefined
+  ) {
+    this.#life = life
+    this.#limits = limits
+    this.#calls = calls
+    this.#signal = signal
+    this.#watch = watch
+  }
+
+  /** @throws CofferError for what is past its limit. */
+  check(limit: LimitName, used: number): void {
+    if (used > this.#limits[limit]) throw limitReached(limit, this.#limits, used)
+  }
+
+  /** Asked again and again while the guest computes. @throws CofferError when its time is up. */
+  poll(): void {
+    if (this.#life.ended !== undefined) throw this.#life.ended
+    if (this.#signal?.aborted) throw interrupted()
+    if (this.#direct && !this.#clocked) {
+      this.#clocked = true
+      this.#own.startedMs = monotonicMs()
+      this.#sliceMs ??= this.#own.startedMs
+    }
+    if (this.#sliceMs !== undefined) this.#tick()
+    const account = this.#present()
+    this.check('cpuMs', this.#cpuMs - account.cpuMs)
+    this.check('wallMs', (this.#sliceMs ?? monotonicMs()) - account.startedMs)
+  }
+
+  // Accounts
+
+  /** An account that begins now. */
+  account(): Account {
+    return { cpuMs: this.#cpuNow(), hostCalls: this.#hostCalls, startedMs: monotonicMs() }
+  }
+
+  /** The account of the call without a message that has just been made, its wait beginning now. */
+  ownAccount(): Account {
+    return { ...this.#own, startedMs: monotonicMs() }
+  }
+
+  /** No call waits any more: what goes on counts from here. */
+  toBackground(): void {
+    this.#background = this.account()
+  }
+
+  /** What no call waited for did not compute until now: its waits count for nobody. */
+  skipWaits(): void {
+    this.#background = { ...this.#background, startedMs: monotonicMs() }
+  }
+
+  /** On whose account the guest computes. Calls stand in the order of their start: the first is the first to run out. */
+  #present(): Account {
+    if (this.#direct) return this.#own
+    for (const call of this.#calls.values()) return call
+    return this.#background
+  }
+
+  // Time
+
+  /** The guest computes from here on. */
+  resume(): void {
+    this.#sliceMs = monotonicMs()
+    if (this.#watch === undefined) return
+    const account = this.#present()
+    const cpuLeftMs = this.#limits.cpuMs - (this.#cpuMs - account.cpuMs)
+    const wallLeftMs = this.#limits.wallMs - (this.#sliceMs - account.startedMs)
+    if (cpuLeftMs <= wallLeftMs) this.#watch(cpuLeftMs, 'cpuMs')
+    else this.#watch(wallLeftMs, 'wallMs')
+  }
+
+  /** It computes no more for now. */
+  pause(): void {
+    if (this.#sliceMs !== undefined) this.#tick()
+    this.#sliceMs = undefined
+    this.#watch?.()
+  }
+
+  /** Milliseconds of computing so far. */
+  cpuMs(): number {
+    return this.#cpuNow() + this.#sampledMs
+  }
+
+  #cpuNow(): number {
+    return this.#cpuMs + (this.#sliceMs === undefined ? 0 : monotonicMs() - this.#sliceMs)
+  }
+
+  /** Put the slice so far on the account, and begin the next. */
+  #tick(): void {
+    const nowMs = monotonicMs()
+    const spentMs = nowMs - this.#sliceMs!
+    // Between two polls the guest itself computes for no longer, so the rest was the host's function.
+    if (this.#untimed !== undefined && spentMs > UNTIMED_MS) {
+      this.#untimed.slow = true
+      this.#cpuMs += UNTIMED_MS
+    } else this.#cpuMs += spentMs
+    this.#untimed = undefined
+    this.#sliceMs = nowMs
+  }
+
+  /**
+   * A call without a message begins. To read the clock costs as much as a short call does, so it starts only when the
+   * engine first asks (a few milliseconds at most after the call), and for one call in some, for {@link cpuMs}.
+   */
+  beginDirect(sampled: boolean): void {
+    this.#direct = true
+    this.#own.cpuMs = this.#cpuMs
+    this.#own.hostCalls = this.#hostCalls
+    if (sampled) this.#sliceMs = monotonicMs()
+  }
+
+  /** @throws CofferError when it took too long. */
+  endDirect(sampled: boolean): void {
+    if (this.#sliceMs !== undefined) {
+      const spentMs = monotonicMs() - this.#sliceMs
+      if (sampled && !this.#clocked) this.#sampledMs += SAMPLED * Math.min(spentMs, UNTIMED_MS)
+      else this.#tick()
+      this.#sliceMs = undefined
+    }
+    try {
+      // What the engine could not ask for, such as a last native call, counts all the same.
+      if (this.#clocked && this.#life.ended === undefined) this.poll()
+    } finally {
+      this.#clocked = false
+      this.#direct = false
+      if (this.#calls.size === 0) {
+        this.#background.cpuMs = this.#cpuMs
+        this.#background.hostCalls = this.#hostCalls
+      }
+    }
+  }
+
+  // The host's own work
+
+  /** Run the host's own code inside a message of the guest's, on the host's account. */
+  asHost<T>(work: () => T): T {
+    if (this.#sliceMs === undefined) return work()
+    this.pause()
+    try {
+      return work()
+    } finally {
+      this.resume()
+    }
+  }
+
+  /**
+   * Run a function of the host's on the host's account. Two looks at the clock take longer than many a function, so
+   * one that was quick so far is timed only now and then; a tick bounds what the guest is charged for the others.
+   */
+  runTimed(timed: Timed, args: readonly Value[]): unknown {
+    const { grant } = timed
+    if (this.#sliceMs === undefined) return grant.run(args)
+    if (!timed.slow && timed.calls++ % SAMPLED !== 0) {
+      this.#untimed = timed
+      return grant.run(args)
+    }
+    this.pause()
+    const startedMs = monotonicMs()
+    try {
+      return grant.run(args)
+    } finally {
+      timed.slow = monotonicMs() - startedMs > SLOW_MS
+      this.resume()
+      // The next poll of the engine's may be ten thousand such calls away.
+      if (timed.slow) this.#carriedBytes = CARRIED_BYTES
+    }
+  }
+
+  // Counts
+
+  countOutput(bytes: number): void {
+    this.outputBytes += bytes
+    this.check('outputBytes', this.outputBytes)
+  }
+
+  /** @returns about what the arguments take of the host's memory. */
+  countCall(args: readonly Value[]): number {
+    this.check('hostCalls', ++this.#hostCalls - this.#present().hostCalls)
+    // A call is one step for the engine, which asks for the time by its steps, however much it carries.
+    const bytes = sizeOf(args)
+    if ((this.#carriedBytes += bytes) > CARRIED_BYTES) {
+      this.#carriedBytes = 0
+      this.poll()
+    }
+    return bytes
+  }
+}
+
+/** One call in so many is timed where timing all would cost more than the calls. */
+export const SAMPLED = 32
+/** More than a guest computes between two polls. */
+const UNTIMED_MS = 25
+/** A function of the host's is always timed while it takes longer. */
+const SLOW_MS = 0.01
+/** How much calls of the host may carry between two looks at the clock: half a millisecond's work. */
+const CARRIED_BYTES = 1 << 20
+
+/** About what a value takes in memory: for bounds, not for exactness. */
+function sizeOf(value: Value): number {
+  if (typeof value === 'string') return 16 + value.length
+  if (typeof value !== 'object' || value === null) return 16
+  if (value instanceof Uint8Array) return 100 + value.length
+  let size = 32
+  if (Array.isArray(value)) for (const item of value as readonly Value[]) size += sizeOf(item)
+  else for (const [key, item] of Object.entries(value)) size += key.length + sizeOf(item as Value)
+  return size
+}
