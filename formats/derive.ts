@@ -217,6 +217,17 @@ export const deriveSaveRoot = (
 export const deriveSaveKey = (saveRoot: Uint8Array, titleId: string, slot: string): Uint8Array =>
   hkdfExpand512(saveRoot, enc('save', titleId, slot))
 
+/**
+ * Key of what a user exports of a title's saves. It follows from no medium.
+ *
+ * @param saveSecret - The user's, 32 bytes: of a bearer grant too.
+ * @param publisher - 32-byte key that signs the title.
+ */
+export const deriveExportKey = (
+  saveSecret: Uint8Array,
+  { centerId, titleId, publisher }: Pick<Binding, 'centerId' | 'titleId'> & { publisher: Uint8Array }
+): Uint8Array => hkdfExpand512(saveSecret, enc('exported-saves', centerId, titleId, publisher))
+
 const releaseInfo = (centerId: Uint8Array, titleId: string, release: number, scheme: string) =>
   enc('sealed-release-key', centerId, titleId, release, scheme)
 

@@ -60,6 +60,7 @@ export const ERROR_CODES = {
   COFFER_QUOTA: 77,
   COFFER_DOWNGRADE: 77, // the medium has a newer release
   COFFER_SAVE_QUOTA: 77, // a title has no space left for its saves
+  COFFER_SAVE_NEWER: 77, // the medium has saves that the file to be imported knows nothing of
   COFFER_REQUEST_ALTERED: 77, // a request id seen before with other contents
   COFFER_REQUEST_STALE: 77, // a request made too long ago, or in the future
   COFFER_REQUEST_REFUSED: 77, // any other refusal by the center

@@ -38,4 +38,13 @@ export { openRequest, type VerifiedRequest } from './records/request.js'
 export { openReturn, type VerifiedReturn } from './records/return.js'
 export { findRevocation, openRevocations, type Revocations } from './records/revocations.js'
 export { openRoots, type Center, type Root } from './records/root.js'
+export {
+  openSaves,
+  parseSaves,
+  SAVES_HEAD_BYTES,
+  savesHeadLength,
+  type ParsedSaves,
+  type SavesHead,
+  type SavesState
+} from './saves.js'
 export { manifestLength, parseTitle, titleFileName, TITLE_HEAD_BYTES, type ParsedTitle } from './title.js'

@@ -31,6 +31,7 @@ export const LABELS = [
   'payload',
   'save-root',
   'save',
+  'exported-saves',
   'marks',
   'request-body',
   'signed/root',

@@ -13,6 +13,8 @@ export const MAX_ITEMS = 200_000
 export const MAX_TITLE_ID_CHARS = 64
 export const MIN_TITLE_ID_CHARS = 3
 export const MAX_NAME_CHARS = 200
+/** Saves of one title on one medium. */
+export const MAX_SAVE_SLOTS = 256
 /** Hosts that a title may ask to reach. */
 export const MAX_NET_HOSTS = 32
 export const MAX_NET_HOST_CHARS = 270

@@ -7,12 +7,23 @@
  */
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { wipe } from '../formats/bytes.js'
+import { hex, wipe } from '../formats/bytes.js'
 import { openPayload, sealPayload, SALT_BYTES, sealedSize } from '../formats/cobblestone.js'
 import { deriveSaveKey } from '../formats/derive.js'
 import { enc } from '../formats/encode.js'
 import { CofferError } from '../formats/errors.js'
-import { decodeAs, encodeAs, integer, list, map, text, u32, type Infer } from '../formats/shape.js'
+import { MAX_SAVE_SLOTS } from '../formats/limits.js'
+import {
+  historyShape,
+  includesHistory,
+  isSlotName,
+  MAX_LINES,
+  MAX_SAVE_BYTES,
+  slotName,
+  type SavesHistory,
+  type SavesState
+} from '../formats/saves.js'
+import { decodeAs, encodeAs, integer, list, map, optional, u32, type Infer } from '../formats/shape.js'
 import type { SaveChange, SaveStore } from '../sandbox/guest.js'
 import {
   PendingFile,
@@ -34,12 +45,12 @@ import type { PayloadKey } from './unwrap.js'
 
 /** What one title may keep on a medium, where its manifest does not say (plaintext). */
 export const DEFAULT_SAVE_BYTES = 16 * 1024 * 1024
-export const MAX_SLOTS = 256
-const SLOT = /^[A-Za-z0-9._-]{1,64}$/
 /** A save's file: its slot in hexadecimal, and the commit that wrote it. */
 const FILE = /^(?:[0-9a-f]{2}){1,64}-[1-9][0-9]{0,9}\.save$/
 
 const indexShape = map({
+  /** What is in these saves, this medium's own line first; none in an index from before there were lines. */
+  history: optional(historyShape),
   /** Counts the commits. */
   revision: u32,
   slots: list(
@@ -47,11 +58,11 @@ const indexShape = map({
       /** The commit that wrote it. */
       commit: u32,
       /** Plaintext. */
-      size: integer(0, 0xffffffff),
-      slot: text(64, SLOT)
+      size: integer(0, MAX_SAVE_BYTES),
+      slot: slotName
     }),
     0,
-    MAX_SLOTS
+    MAX_SAVE_SLOTS
   )
 })
 type Index = Infer<typeof indexShape>
@@ -124,12 +135,60 @@ export class MediumSaves implements SaveStore, Disposable {
   async commit(changes: readonly SaveChange[], basis?: number): Promise<void> {
     for (const { slot } of changes) checkSlot(slot)
     if (changes.length === 0) return this.#checkBasis(this.#index(), basis)
+    await this.#inTurn(index => {
+      this.#checkBasis(index, basis)
+      return { changes, history: this.#changed(index) }
+    })
+  }
+
+  /**
+   * All saves at one moment, though others commit meanwhile.
+   *
+   * @returns Fresh bytes, for the caller to wipe.
+   * @throws CofferError COFFER_SAVE_DAMAGED; COFFER_BUSY where others do not stop to commit.
+   */
+  snapshot(): SavesState {
+    for (let tries = 1; ; tries++) {
+      const index = this.#index()
+      const slots = index.slots.flatMap(entry => {
+        const bytes = this.#open(entry)
+        return bytes === undefined ? [] : [{ bytes, slot: entry.slot }]
+      })
+      if (this.revision() === index.revision) return { history: index.history ?? [], slots }
+      wipe(...slots.map(({ bytes }) => bytes))
+      if (tries === READ_TRIES) throw changedMeanwhile(index.revision, this.revision())
+    }
+  }
+
+  /**
+   * Put other saves in the place of all that are there, in one step.
+   *
+   * @param replace - Also where what is there has changes that these saves know nothing of.
+   * @throws CofferError COFFER_SAVE_NEWER, COFFER_SAVE_QUOTA, COFFER_SAVE_DAMAGED, COFFER_BUSY; nothing is changed then.
+   */
+  restore({ history, slots }: SavesState, { replace = false } = {}): Promise<void> {
+    return this.#inTurn(index => {
+      const isNewer =
+        isEmpty(index) || (index.history !== undefined && includesHistory(history, index.history))
+      if (!isNewer && !replace) throw unknownChanges()
+      const kept = new Set(slots.map(({ slot }) => slot))
+      const gone = index.slots.filter(({ slot }) => !kept.has(slot))
+      return {
+        changes: [...gone.map(({ slot }) => ({ slot, bytes: undefined })), ...slots],
+        // Whoever goes back to older saves makes a change, which is newer than all that there was.
+        history: mergedHistory(isNewer ? this.#line(index) : this.#changed(index), history)
+      }
+    })
+  }
+
+  /** Commit what is decided on by what is there then; another process's turn is waited for. */
+  async #inTurn(decide: (index: Index) => Commit): Promise<void> {
     this.#folder()
     makeFolder(this.#paths.saves(this.#name))
     for (let tries = 1; ; tries++) {
       this.#checkLive()
       try {
-        return this.#commit(changes, basis)
+        return this.#commit(decide)
       } catch (error) {
         const locked = error instanceof Locked
         if (!locked || tries === LOCK_TRIES) throw locked ? error.cause : error
@@ -154,10 +213,10 @@ export class MediumSaves implements SaveStore, Disposable {
   }
 
   /** The whole of a commit, under the lock and without a pause, so that a guest beside this one never meets it. */
-  #commit(changes: readonly SaveChange[], basis: number | undefined): void {
+  #commit(decide: (index: Index) => Commit): void {
     using _lock = this.#lock()
     const index = this.#index()
-    this.#checkBasis(index, basis)
+    const { changes, history } = decide(index)
     const revision = index.revision + 1
     const slots = new Map(index.slots.map(entry => [entry.slot, entry]))
     // The last change of a slot counts; put at the end anew, it cannot meet a file of this commit.
@@ -166,7 +225,7 @@ export class MediumSaves implements SaveStore, Disposable {
       slots.delete(slot)
       if (bytes !== undefined) slots.set(slot, { commit: revision, size: bytes.length, slot })
     }
-    const next = { revision, slots: [...slots.values()].sort((a, b) => (a.slot < b.slot ? -1 : 1)) }
+    const next = { history, revision, slots: [...slots.values()].sort((a, b) => (a.slot < b.slot ? -1 : 1)) }
     checkSaveQuota(
       this.#quotaBytes,
       next.slots.map(({ size }) => size)
@@ -255,12 +314,18 @@ export class MediumSaves implements SaveStore, Disposable {
   }
 
   #checkBasis({ revision }: Index, basis: number | undefined): void {
-    if (basis === undefined || basis === revision) return
-    throw new CofferError('COFFER_BUSY', 'The saves were changed while this was done.', {
-      expected: `revision ${basis}`,
-      found: `revision ${revision}`,
-      hint: 'Do it again with what is there now.'
-    })
+    if (basis !== undefined && basis !== revision) throw changedMeanwhile(basis, revision)
+  }
+
+  /** The history of an index, which begins with this medium's own line. */
+  #line({ history = [] }: Index): SavesHistory {
+    return history.length > 0 ? history : [{ changes: 0, line: this.#powers.random(16) }]
+  }
+
+  /** The same after one change more. */
+  #changed(index: Index): SavesHistory {
+    const [own, ...others] = this.#line(index)
+    return [{ changes: own!.changes + 1, line: own!.line }, ...others]
   }
 
   /** A commit that waited for its turn must not seal under a key that was wiped meanwhile. */
@@ -287,12 +352,44 @@ export class MediumSaves implements SaveStore, Disposable {
   #context = ({ slot, commit }: Entry): Uint8Array => enc('save', this.#titleId, slot, commit)
 }
 
+interface Commit {
+  readonly changes: readonly SaveChange[]
+  readonly history: SavesHistory
+}
+
+/** Nothing was ever saved there. */
+const isEmpty = ({ revision }: Index): boolean => revision === 0
+
+/** The lines of both with the most changes of each, as many as are kept; those of `first` in front. */
+function mergedHistory(first: SavesHistory, second: SavesHistory): SavesHistory {
+  const counts = new Map<string, SavesHistory[number]>()
+  for (const entry of [...first, ...second]) {
+    const name = hex(entry.line)
+    if ((counts.get(name)?.changes ?? -1) < entry.changes) counts.set(name, entry)
+  }
+  return [...counts.values()].slice(0, MAX_LINES)
+}
+
+const changedMeanwhile = (expected: number, found: number) =>
+  new CofferError('COFFER_BUSY', 'The saves were changed while this was done.', {
+    expected: `revision ${expected}`,
+    found: `revision ${found}`,
+    hint: 'Do it again with what is there now.'
+  })
+
+const unknownChanges = () =>
+  new CofferError('COFFER_SAVE_NEWER', 'The medium has saves that are not in this file.', {
+    expected: 'no saves there, or none that the file knows nothing of',
+    found: 'changes that were made after the file, or beside it',
+    hint: 'Export those first if they matter. To put the older ones in their place, say so with "--replace".'
+  })
+
 /** @param sizes - Of all slots, plaintext. @throws CofferError COFFER_SAVE_QUOTA */
 export function checkSaveQuota(quotaBytes: number, sizes: readonly number[]): void {
   const total = sizes.reduce((sum, size) => sum + size, 0)
-  if (total <= quotaBytes && sizes.length <= MAX_SLOTS) return
+  if (total <= quotaBytes && sizes.length <= MAX_SAVE_SLOTS) return
   throw new CofferError('COFFER_SAVE_QUOTA', 'The title has used up its space for saves on this medium.', {
-    expected: `at most ${quotaBytes} bytes in ${MAX_SLOTS} slots`,
+    expected: `at most ${quotaBytes} bytes in ${MAX_SAVE_SLOTS} slots`,
     found: `${total} bytes in ${sizes.length}`,
     hint: 'Remove old saves within the title.'
   })
@@ -308,7 +405,7 @@ class Locked extends Error {
 const encodeIndex = (index: Index): Uint8Array => encodeAs('index of saves', indexShape, index)
 
 function checkSlot(slot: string): void {
-  if (SLOT.test(slot)) return
+  if (isSlotName(slot)) return
   throw new CofferError('COFFER_VALUE_UNSUPPORTED', 'A save slot has a name that is not allowed.', {
     expected: '1 to 64 of A-Z a-z 0-9 . _ -'
   })

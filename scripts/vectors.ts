@@ -17,6 +17,7 @@ import {
   computeCertificate,
   deriveBindingKey,
   deriveCertificationKey,
+  deriveExportKey,
   deriveMasterMediumKey,
   deriveMediumKey,
   deriveSaveKey,
@@ -49,6 +50,7 @@ import { encodeRequest, openRequest } from '../formats/records/request.js'
 import { encodeReturn, openReturn } from '../formats/records/return.js'
 import { encodeCollection, encodeRevocations } from '../formats/records/revocations.js'
 import { encodeRoot, rootHash } from '../formats/records/root.js'
+import { sealSaves } from '../formats/saves.js'
 import { encodeTitleHead } from '../formats/title.js'
 
 const FOLDER = fileURLToPath(new URL('../../tests/vectors/records/', import.meta.url))
@@ -1046,6 +1048,57 @@ vector(
   'put in the place of another slot',
   { ...saved, slot: 'slot-2' },
   save
+)
+const exportedFor = { centerId, titleId: TITLE, publisher: publisher.signKey }
+derived(
+  'exported-saves',
+  "the key of what a user exported of a title's saves",
+  { saveSecret, ...exportedFor },
+  deriveExportKey(saveSecret, exportedFor)
+)
+const exported = sealSaves(
+  saveSecret,
+  { ...exportedFor, created: NOW, userId },
+  {
+    history: [{ changes: 3, line: fixed('line', 16) }],
+    slots: [{ bytes: utf8('level 2'), slot: 'slot-1' }]
+  },
+  fixed('export salt', 24)
+)
+const inside = { saveSecret, titleId: TITLE, slot: 'slot-1', plaintext: utf8('level 2') }
+vector('saves', 'saves', 'opens', 'exported saves', inside, exported)
+vector(
+  'saves-head-altered',
+  'saves',
+  'COFFER_PAYLOAD_FORGED',
+  'one bit of the open head turned: the time',
+  inside,
+  replaced(exported, u32be(NOW), u32be(NOW + 1))
+)
+vector(
+  'saves-altered',
+  'saves',
+  'COFFER_PAYLOAD_FORGED',
+  'one bit of the ciphertext turned',
+  inside,
+  flipped(exported, -20)
+)
+vector(
+  'saves-other-user',
+  'saves',
+  'COFFER_PAYLOAD_FORGED',
+  "under another user's secret",
+  { ...inside, saveSecret: deriveSaveSecret(fixed('other user')) },
+  exported
+)
+vector('saves-magic', 'saves', 'COFFER_RECORD_DAMAGED', 'another magic', inside, flipped(exported, 3))
+vector(
+  'saves-newer',
+  'saves',
+  'COFFER_VERSION_UNSUPPORTED',
+  'version 2',
+  inside,
+  concat(exported.slice(0, 4), bytesOf(2), exported.slice(5))
 )
 
 write()

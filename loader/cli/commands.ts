@@ -264,6 +264,28 @@ export const COMMANDS: readonly Command[] = [
     load: () => import('./commands/transfer.js')
   },
   {
+    name: 'export',
+    summary: 'what a title saved on a medium, as a file that only you can open',
+    arguments: [OWN_MEDIUM, TITLE],
+    options: [{ name: 'out', value: 'file', required: true, help: 'the file that the saves are put into' }],
+    details:
+      'The file opens with your user key alone, for this title alone. Nothing on the medium changes.\n' +
+      'It works after a lease has ended, too; not after the copy was returned.',
+    examples: ['coffer export stick org.example.wick --out wick.saves'],
+    load: () => import('./commands/export.js')
+  },
+  {
+    name: 'import',
+    summary: 'put saves of such a file in the place of those on a medium',
+    arguments: [{ name: 'file', help: 'what "coffer export" made' }, MEDIUM],
+    options: [
+      { name: 'replace', help: 'also in the place of saves that are newer than the file, or apart from it' }
+    ],
+    details: 'All of them, in one step, or none: a file that does not fit changes nothing.',
+    examples: ['coffer import wick.saves card', 'coffer import wick.saves stick --replace'],
+    load: () => import('./commands/import.js')
+  },
+  {
     name: 'list',
     summary: 'the titles on a medium or master',
     arguments: [{ name: 'folder', help: 'a medium, a master, or one sealed title', ownMedium: true }],
@@ -274,7 +296,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'inspect',
     summary: 'everything that a file or medium says openly: who, what, when, and how strongly bound',
-    arguments: [{ name: 'path', help: 'a record, a sealed title, or a medium' }],
+    arguments: [{ name: 'path', help: 'a record, a sealed title, exported saves, or a medium' }],
     options: [],
     examples: ['coffer inspect stick', 'coffer inspect hello.answer'],
     load: () => import('./commands/inspect.js')

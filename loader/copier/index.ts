@@ -2,6 +2,13 @@
 export { press, type Pressed, type PressEvent, type PressOptions } from './press.js'
 export { prepare, type Prepared } from './prepare.js'
 export { applyAnswer, copy, requestCopy, type Copied, type CopyEvent, type CopyOptions } from './copy.js'
+export {
+  exportSaves,
+  importSaves,
+  type ImportSavesOptions,
+  type MovedSaves,
+  type SavesOptions
+} from './saves-file.js'
 export { listMaster, type MasterListing, type TitleOnMaster } from './master.js'
 export { BIND_BEARER, BIND_USER } from './order.js'
 export { CenterClient } from './center-client.js'

@@ -6,13 +6,11 @@
  * sent. It stays on the medium until the center has answered, so that whatever happens in between, the same return is
  * sent again; and at home, so that a grant that is put back from a backup does not run.
  */
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { equalBytes, hex, wipe } from '../../formats/bytes.js'
-import { deriveSaveRoot } from '../../formats/derive.js'
 import { CofferError } from '../../formats/errors.js'
 import { MAX_RECORD_BYTES } from '../../formats/limits.js'
 import type { VerifiedAnswer } from '../../formats/records/answer.js'
-import { isBearer } from '../../formats/records/fields.js'
 import type { Grant } from '../../formats/records/grant.js'
 import { openRequest } from '../../formats/records/request.js'
 import { encodeReturn, openReturn, type VerifiedReturn } from '../../formats/records/return.js'
@@ -23,9 +21,7 @@ import { lockMedium } from '../lock.js'
 import { mediumPaths } from '../medium/layout.js'
 import { measureMedium } from '../medium/measure.js'
 import { POWERS, type Powers } from '../powers.js'
-import { licenseName, openTitleFile, readLicense, titlePath, type OpenTitle } from '../read.js'
-import { authenticate } from '../recheck.js'
-import { MediumSaves } from '../saves.js'
+import { licenseName, openTitleFile, titlePath, type OpenTitle } from '../read.js'
 import {
   centerClient,
   checkSpace,
@@ -34,6 +30,7 @@ import {
   type Copied,
   type CopyOptions
 } from './copy.js'
+import { ownGrant, savesOf } from './held.js'
 import { masterRevocations, openOnMaster } from './master.js'
 import { encodeCollection } from '../../formats/records/revocations.js'
 import { listOf } from '../travel.js'
@@ -142,7 +139,7 @@ export async function transferTitle(
   const answer = requireGrant(acceptAnswer(bytes, home, pending.given).answer)
   const fromMaster = options.master === undefined ? undefined : masterRevocations(options.master)
   const copied = install(answer, source, fromMaster, medium, home, powers, onEvent)
-  await moveSaves(root, target, pending.given, home, powers)
+  await moveSaves(root, target, pending, home, powers)
   finishReturn(root, pending, answer, home)
   return copied
 }
@@ -181,13 +178,15 @@ export function requestHandOn(
 async function moveSaves(
   from: string,
   to: string,
-  { titleId, centerId, order }: VerifiedReturn,
+  { given: { titleId, centerId, order }, path }: Pending,
   home: Home,
   powers: Powers
 ): Promise<void> {
   const license = { titleId, centerId, bind: openRequest(order!).bind }
-  using source = savesOf(from, license, home, powers)
-  using target = savesOf(to, license, home, powers)
+  const { userId } = home.requireUserKeys()
+  // The grant is gone; the return has its name, which is not always the title's.
+  using source = savesOf(from, basename(path, '.return'), license, home, powers)
+  using target = savesOf(to, licenseName(to, titleId, userId), license, home, powers)
   const there = new Set(target.list())
   const changes = source.list().flatMap(slot => {
     const bytes = there.has(slot) ? undefined : source.read(slot)
@@ -197,22 +196,6 @@ async function moveSaves(
     await target.commit(changes)
   } finally {
     wipe(...changes.map(({ bytes }) => bytes))
-  }
-}
-
-function savesOf(
-  root: string,
-  { titleId, centerId, bind }: Pick<Grant, 'titleId' | 'centerId' | 'bind'>,
-  home: Home,
-  powers: Powers
-): MediumSaves {
-  const { mediumId } = measureMedium(root)
-  const secret = isBearer(bind) ? undefined : home.requireUserKeys().saveSecret
-  const saveRoot = deriveSaveRoot(secret, { centerId, mediumId })
-  try {
-    return new MediumSaves(mediumPaths(root), titleId, { saveRoot }, powers, Infinity)
-  } finally {
-    wipe(saveRoot)
   }
 }
 
@@ -269,28 +252,6 @@ function giveUp(
   writeFile(path, bytes)
   home.rememberReturned(centerId, grantId)
   return removeGrant(root, name, { bytes, given: openReturn(bytes), path })
-}
-
-/** The grant on this medium, if it is this medium's and this user's. It may have ended: that is no reason to keep it. */
-function ownGrant(root: string, titleId: string, home: Home): Grant {
-  const { userId } = home.requireUserKeys()
-  const { grant } = authenticate(readLicense(root, titleId, userId), home)
-  const { mediumId } = measureMedium(root)
-  if (!equalBytes(grant.userId, userId)) {
-    throw new CofferError('COFFER_USER_MISMATCH', 'This copy was bought with another user key.', {
-      expected: `user ${hex(grant.userId).slice(0, 16)}...`,
-      found: `user ${hex(userId).slice(0, 16)}...`,
-      hint: 'Use the COFFER_HOME with the key it was bought with.'
-    })
-  }
-  if (!equalBytes(grant.mediumId, mediumId)) {
-    throw new CofferError('COFFER_MEDIUM_MISMATCH', 'This copy belongs to another medium.', {
-      expected: `medium ${hex(grant.mediumId).slice(0, 16)}...`,
-      found: `medium ${hex(mediumId).slice(0, 16)}...`,
-      hint: 'Give it up on the medium it was copied to.'
-    })
-  }
-  return grant
 }
 
 /** The list that names the copy is remembered at home: from now on that is what refuses it. */

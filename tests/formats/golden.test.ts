@@ -38,9 +38,13 @@ import {
   openReturn,
   openRevocations,
   openRoots,
+  openSaves,
   PackageChecker,
   parseManifest,
+  parseSaves,
   parseTitle,
+  SAVES_HEAD_BYTES,
+  savesHeadLength,
   TITLE_HEAD_BYTES
 } from '../../formats/index.js'
 import { mediumId } from '../../formats/records/identity.js'
@@ -230,6 +234,15 @@ const READERS: Record<string, Reader> = {
   save(vector) {
     const context = enc('save', vector.text('titleId'), vector.text('slot'))
     assert.equal(openPayload(vector.hex('saveKey'), context, vector.bytes), vector.hex('plaintext'))
+  },
+
+  saves(vector) {
+    const { bytes } = vector
+    const end = SAVES_HEAD_BYTES + savesHeadLength(bytes.subarray(0, SAVES_HEAD_BYTES))
+    const parsed = parseSaves(bytes.subarray(0, end))
+    assert.is(parsed.head.titleId, vector.text('titleId'))
+    const { slots } = openSaves(vector.hex('saveSecret'), parsed, bytes.subarray(end))
+    assert.equal(slots, [{ bytes: vector.hex('plaintext'), slot: vector.text('slot') }])
   }
 }
 
@@ -371,7 +384,12 @@ const DERIVED: Record<string, (v: Vector) => Uint8Array> = {
       v.hex('titleKey')
     ),
   payload: v => enc('payload', v.text('titleId'), v.number('release')),
-  save: v => expand(v.hex('saveRoot'), enc('save', v.text('titleId'), v.text('slot')))
+  save: v => expand(v.hex('saveRoot'), enc('save', v.text('titleId'), v.text('slot'))),
+  'exported-saves': v =>
+    expand(
+      v.hex('saveSecret'),
+      enc('exported-saves', v.hex('centerId'), v.text('titleId'), v.hex('publisher'))
+    )
 }
 
 // ---------------------------------------------------------------- the tests

@@ -15,7 +15,9 @@ import { MAX_ANSWER_BYTES, MAX_REVOCATIONS_BYTES } from '../../../formats/limits
 import { decode, type Packable } from '../../../formats/msgpack.js'
 import { decodeCollection, MAX_COLLECTION_BYTES } from '../../../formats/records/revocations.js'
 import { rootHash } from '../../../formats/records/root.js'
+import { SAVES_MAGIC } from '../../../formats/saves.js'
 import { MAGIC as TITLE_MAGIC } from '../../../formats/title.js'
+import { inspectSaves } from '../../copier/saves-file.js'
 import { isFolder, RandomFile, readFile } from '../../files.js'
 import { decodeRoots, Home } from '../../home.js'
 import type { MeasuredFactor } from '../../medium/kind.js'
@@ -86,7 +88,11 @@ function orFailure(show: () => Shown): Shown {
 }
 
 function showFile(path: string, home: Home): { readonly [name: string]: Shown } {
-  if (isTitle(path)) {
+  if (beginsWith(path, SAVES_MAGIC)) {
+    const { head, fileBytes } = inspectSaves(path)
+    return { type: 'saves', ...(show(head, home, 0) as { [name: string]: Shown }), fileBytes }
+  }
+  if (beginsWith(path, TITLE_MAGIC)) {
     using title = openTitleFile(path)
     const { manifest, payloadOffset, file } = title
     return {
@@ -110,18 +116,18 @@ function showFile(path: string, home: Home): { readonly [name: string]: Shown } 
   const found = lists ?? showList('root records', () => decodeRoots(bytes), home)
   if (found !== undefined) return found
   throw new CofferError('COFFER_RECORD_DAMAGED', `Cannot read ${path}: it is nothing that coffer makes.`, {
-    expected: 'a record, a sealed title, or a medium',
+    expected: 'a record, a sealed title, exported saves, or a medium',
     found: ascii(bytes.subarray(0, 7)) === 'COFFER-' ? 'a key file, which is secret' : 'something else',
     hint: 'Check the path.'
   })
 }
 
-/** A title is known by its first bytes, since it may be far larger than what is read whole. */
-function isTitle(path: string): boolean {
+/** Titles and saves are known by their first bytes, since they may be far larger than what is read whole. */
+function beginsWith(path: string, magic: Uint8Array): boolean {
   const file = RandomFile.open(path)
   if (file === undefined) return false
   try {
-    return equalBytes(file.read(0, Math.min(4, file.sizeBytes)), TITLE_MAGIC)
+    return equalBytes(file.read(0, Math.min(magic.length, file.sizeBytes)), magic)
   } finally {
     file.close()
   }
@@ -129,7 +135,7 @@ function isTitle(path: string): boolean {
 
 const nothingThere = (path: string) =>
   new CofferError('COFFER_FILE_MISSING', `There is nothing at ${path}.`, {
-    expected: 'a record, a sealed title, or a medium',
+    expected: 'a record, a sealed title, exported saves, or a medium',
     found: 'no such file',
     hint: 'Check the path.'
   })

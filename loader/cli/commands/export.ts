@@ -1,0 +1,25 @@
+/** `coffer export`: what a title saved, as a file that only its user can open. */
+import { exportSaves, type MovedSaves } from '../../copier/saves-file.js'
+import { Home } from '../../home.js'
+import type { Call, Outcome } from '../command.js'
+import { refuseExisting } from '../copying.js'
+import { harden } from '../harden.js'
+import { printable } from '../output.js'
+import { sizeText } from '../screen.js'
+
+export function execute(call: Call): Outcome {
+  harden()
+  const out = call.required('out')
+  refuseExisting(out)
+  const exported = exportSaves(call.argument('medium'), call.argument('title'), out, { home: new Home() })
+  return movedOutcome(exported, `Exported ${amount(exported)} of ${exported.title} to ${exported.path}.`)
+}
+
+/** How much was exported or imported. */
+export const amount = ({ slots, bytes }: MovedSaves): string =>
+  `${slots} ${slots === 1 ? 'save' : 'saves'} (${sizeText(bytes)})`
+
+export const movedOutcome = (moved: MovedSaves, text: string): Outcome => ({
+  data: { ...moved, created: new Date(moved.created * 1000).toISOString() },
+  text: printable(text)
+})
