@@ -16,7 +16,7 @@ import { encodeCheckpoint } from '../formats/records/checkpoint.js'
 import { encodeRoot, openRoots, rootHash } from '../formats/records/root.js'
 import { openDesk, type Desk } from './desk.js'
 import { fileError, flushFolder, writeWholeFile } from './files.js'
-import { issue } from './issue.js'
+import { openIssue } from './issue.js'
 import { logWith, type SignCheckpoint } from './log.js'
 import { checkName } from './names.js'
 import { keepPayment, type Paid } from './payment.js'
@@ -188,14 +188,13 @@ const checkpointSigner =
 
 function openedCenter(site: Site, name: string, folder: string): LicenseCenter {
   const { store, vault } = site
+  const issue = openIssue(site)
   return {
     centerId: hex(site.centerId),
     name,
     desk: openDesk(site),
     issue: (record, admit) =>
-      record[TYPE_OFFSET] === RECORD_TYPES.return
-        ? takeReturn(site, record, admit)
-        : issue(site, record, admit),
+      record[TYPE_OFFSET] === RECORD_TYPES.return ? takeReturn(site, record, admit) : issue(record, admit),
     receipt: (request, admit) => receipt(site, request, admit),
     register: (registration, admit) => register(site, registration, admit),
     reports: openReports(site),

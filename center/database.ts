@@ -1,8 +1,12 @@
 /** What the two databases have in common: all that the store needs to know of the one it has. */
-import type { Dialect, RawBuilder } from 'kysely'
+import type { Dialect, RawBuilder, SqlBool } from 'kysely'
+
+export type OneOf = (column: string, values: readonly string[]) => RawBuilder<SqlBool>
 
 export interface Database {
   readonly columns: ColumnTypes
+  /** One parameter for all of them: a statement is parsed once. */
+  readonly oneOf: OneOf
   /** A connection that may write; writers, in whichever process, take turns. */
   writing(): Dialect
   /** Connections that cannot write, and wait for nobody. */

@@ -263,7 +263,7 @@ async function give(
     .values({ userId, titleId, ...terms })
     .onConflict(conflict => conflict.columns(['userId', 'titleId']).doUpdateSet(terms))
     .execute()
-  return termsFor(books, title, userId)
+  return termsFor(title, { userId, titleId, ...terms })
 }
 
 /**

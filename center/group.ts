@@ -3,6 +3,8 @@
  * after another in one transaction and made durable by one commit. Each keeps the promise of a transaction of its own:
  * it sees what those before it did, what it wrote is undone when it fails, and its outcome, a refusal too, is told only
  * when what it was based on is on the disk.
+ *
+ * Works of one kind that come together may be done as one, with one query where each alone would need its own.
  */
 import { CompiledQuery, type Kysely, type Transaction } from 'kysely'
 import { setImmediate } from 'node:timers/promises'
@@ -11,16 +13,30 @@ import { Journal, type Change } from './journal.js'
 /** More would make the first wait longer than the disk does. */
 const MAX_GROUP = 64
 
-type Work<DB, T> = (books: Transaction<DB>) => Promise<T>
+/** What came of one work, and the rows that it left in the books: none for a refusal. */
+export type Outcome<T> =
+  | { readonly value: T; readonly changes: readonly Change[] }
+  | { readonly reason: unknown; readonly changes: readonly [] }
+
+/** How works of one kind are done, each by its input. */
+export interface Kind<DB, I, T> {
+  /** Before the lock of the books is taken, which others may hold: what can be computed on books that may still change. */
+  prepare?(inputs: readonly I[]): Promise<void>
+  /**
+   * The works of a group, in the order in which they came.
+   *
+   * @returns As many outcomes. One that throws is undone, and done again for each input by itself.
+   */
+  perform(books: Transaction<DB>, inputs: readonly I[]): Promise<readonly Outcome<T>[]>
+}
 
 /** Writes down what each work of a group wrote, before the commit. */
 export type Conclude<DB> = (books: Transaction<DB>, works: readonly (readonly Change[])[]) => Promise<void>
 
-/** @returns Runs a work in the next group; resolves with what it returned, or rejects with what it threw. */
-export function groupCommits<DB>(
-  books: Kysely<DB>,
-  conclude: Conclude<DB>
-): <T>(work: Work<DB, T>) => Promise<T> {
+/** Puts a work into the next group; resolves with what came of it, or rejects with why nothing did. */
+export type Enqueue<DB> = <I, T>(kind: Kind<DB, I, T>, input: I) => Promise<T>
+
+export function groupCommits<DB>(books: Kysely<DB>, conclude: Conclude<DB>): Enqueue<DB> {
   const waiting: Waiting<DB>[] = []
   let busy = false
 
@@ -33,22 +49,26 @@ export function groupCommits<DB>(
     }
     busy = false
   }
-  return work =>
+  return (kind, input) =>
     new Promise((resolve, reject) => {
-      waiting.push({
-        async run(inside) {
-          const result = await work(inside)
-          return () => resolve(result)
-        },
-        reject
-      })
+      waiting.push({ kind, input, resolve, reject } as Waiting<DB>)
       if (!busy) void commitAll()
     })
 }
 
+/** A work by itself, by whatever queries it makes. */
+export const single = <DB, T>(work: (books: Transaction<DB>) => Promise<T>): Kind<DB, void, T> => ({
+  async perform(books) {
+    const journal = new Journal()
+    const value = await work(books.withPlugin(journal))
+    return [{ value, changes: journal.changes }]
+  }
+})
+
 interface Waiting<DB> {
-  /** @returns What tells the result, once it is on the disk. */
-  run(inside: Transaction<DB>): Promise<() => void>
+  readonly kind: Kind<DB, unknown, unknown>
+  readonly input: unknown
+  resolve(value: unknown): void
   reject(reason: unknown): void
 }
 
@@ -57,42 +77,65 @@ async function commitGroup<DB>(
   group: readonly Waiting<DB>[],
   conclude: Conclude<DB>
 ): Promise<void> {
-  let settle: (() => void)[]
+  let outcomes: Outcome<unknown>[]
   try {
-    settle = await books.transaction().execute(async inside => {
-      const outcomes: Outcome[] = []
-      for (const one of group) outcomes.push(await runOne(inside, one))
+    const runs = runsOf(group)
+    for (const { kind, inputs } of runs) await kind.prepare?.(inputs)
+    outcomes = await books.transaction().execute(async inside => {
+      const done: Outcome<unknown>[] = []
+      for (const run of runs) done.push(...(await performed(inside, run)))
       await conclude(
         inside,
-        outcomes.map(({ changes }) => changes)
+        done.map(({ changes }) => changes)
       )
-      return outcomes.map(outcome => outcome.settle)
+      return done
     })
-  } catch (cause) {
+  } catch (reason) {
     // Nothing was written, or nobody knows: each may ask again.
-    settle = group.map(one => () => one.reject(cause))
+    outcomes = group.map(() => ({ reason, changes: [] }))
   }
-  for (const tell of settle) tell()
+  for (const [n, { resolve, reject }] of group.entries()) {
+    const outcome = outcomes[n]!
+    if ('reason' in outcome) reject(outcome.reason)
+    else resolve(outcome.value)
+  }
 }
 
-interface Outcome {
-  readonly settle: () => void
-  readonly changes: readonly Change[]
+interface Run<DB> {
+  readonly kind: Kind<DB, unknown, unknown>
+  readonly inputs: unknown[]
 }
 
-async function runOne<DB>(inside: Transaction<DB>, one: Waiting<DB>): Promise<Outcome> {
-  const journal = new Journal()
+/** Neighbours of one kind: so the order in which all came is kept. */
+function runsOf<DB>(group: readonly Waiting<DB>[]): Run<DB>[] {
+  const runs: Run<DB>[] = []
+  for (const { kind, input } of group) {
+    const last = runs.at(-1)
+    if (last?.kind === kind) last.inputs.push(input)
+    else runs.push({ kind, inputs: [input] })
+  }
+  return runs
+}
+
+async function performed<DB>(
+  inside: Transaction<DB>,
+  { kind, inputs }: Run<DB>
+): Promise<readonly Outcome<unknown>[]> {
   await execute(inside, 'savepoint work')
   try {
-    const settle = await one.run(inside.withPlugin(journal))
+    const outcomes = await kind.perform(inside, inputs)
     await execute(inside, 'release savepoint work')
-    return { settle, changes: journal.changes }
+    return outcomes
   } catch (reason) {
     // When the database itself failed this fails too, and the whole group with it.
     await execute(inside, 'rollback to savepoint work')
     await execute(inside, 'release savepoint work')
-    return { settle: () => one.reject(reason), changes: [] }
+    if (inputs.length === 1) return [{ reason, changes: [] }]
   }
+  // One of them is at fault: each by itself, so that it fails alone.
+  const outcomes: Outcome<unknown>[] = []
+  for (const input of inputs) outcomes.push(...(await performed(inside, { kind, inputs: [input] })))
+  return outcomes
 }
 
 const execute = (inside: Transaction<any>, text: string) => inside.executeQuery(CompiledQuery.raw(text))

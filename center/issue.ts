@@ -23,35 +23,86 @@ import {
   type ConversionLicense,
   type Grant
 } from '../formats/records/grant.js'
-import { openRequest, type VerifiedRequest } from '../formats/records/request.js'
-import { postCharge } from './ledger.js'
-import { answerOnce } from './requests.js'
+import { openRequestAside, type VerifiedRequest } from '../formats/records/request.js'
+import type { Kind, Outcome } from './group.js'
+import { postingOf } from './ledger.js'
+import { answeredBefore, keptRequest, type Admit, type Incoming } from './requests.js'
 import { refuseRevoked } from './revoke.js'
-import type { Admit } from './requests.js'
-import { centerRow, refuseOtherCenter, rootRecords, signerNow, type Site } from './site.js'
-import type { Epoch } from './vault.js'
-import type { Books, Tables } from './store.js'
+import { changeOf, Sheet, type Write } from './sheet.js'
+import { refuseOtherCenter, signerBy, type Site } from './site.js'
+import type { LogTables, Tables } from './store.js'
 import { decideSale, joinFeatures, splitFeatures, type Granted, type Sale } from './terms.js'
 import { enrol } from './users.js'
+import type { Epoch } from './vault.js'
+
+/** An order that was received, its signature verified. */
+interface Order extends Incoming {
+  readonly request: VerifiedRequest
+  /** What came of it before the lock was taken, should nothing have changed since. */
+  draft?: Draft
+}
 
 /**
  * @param record - A request record as received: what S1 and S11 sent.
  * @returns The answer record. The same bytes for the same request, whenever it comes again.
  * @throws CofferError COFFER_RECORD_*, COFFER_ENCODING, and every refusal of the center.
  */
-export async function issue(site: Site, record: Uint8Array, admit?: Admit): Promise<Uint8Array> {
-  const request = openRequest(record)
-  admit?.(hex(request.userId))
-  refuseOtherCenter(site, request.centerId)
-  const incoming = { ...request, kind: 'order' as const, signer: hex(request.userId), record }
-  return answerOnce(site, incoming, async (books, now) => {
-    const { title, release } = await registeredRelease(books, request) // S12: FIG. 8, 32 to 34
-    await refuseRevoked(books, request, title.publisher)
+export type Issue = (record: Uint8Array, admit?: Admit) => Promise<Uint8Array>
+
+/** Orders that come together are decided one after the other, and read, written and committed as one. */
+export function openIssue(site: Site): Issue {
+  const { store, powers } = site
+  const kind: Kind<Tables & LogTables, Order, Uint8Array> = {
+    async prepare(orders) {
+      const sheet = await Sheet.read(store, store.books, aboutAll(orders), powers.now())
+      for (const order of orders) answerTo(site, sheet, order)
+    },
+    async perform(books, orders) {
+      const sheet = await Sheet.read(store, books, aboutAll(orders), powers.now())
+      const outcomes = orders.map(order => answerTo(site, sheet, order))
+      await sheet.write(books)
+      return outcomes
+    }
+  }
+  return async (record, admit) => {
+    const request = await openRequestAside(record)
+    const signer = hex(request.userId)
+    admit?.(signer)
+    refuseOtherCenter(site, request.centerId)
+    return store.together(kind, { ...request, request, kind: 'order', signer, record })
+  }
+}
+
+const aboutAll = (orders: readonly Order[]) => orders.map(({ request }) => request)
+
+/** One order, after those before it. */
+function answerTo(site: Site, sheet: Sheet, order: Order): Outcome<Uint8Array> {
+  try {
+    const { now } = sheet
+    const known = answeredBefore(site, order, sheet.answered(hex(order.requestId)), now)
+    if (known !== undefined) return { value: known, changes: [] }
+    const { request } = order
+    const { title, release } = registeredRelease(sheet, request) // S12: FIG. 8, 32 to 34
+    refuseRevoked((kind, id) => sheet.revoked(kind, id), request, title.publisher)
     refuseBinding(request, title, release)
-    await enrol(books, request, await centerRow(books), now) // FIG. 4, 13: the user profile database
-    const sale = await decideSale(books, title, request, now)
-    return makeGrant(site, books, { request, answered: request, title, release, sale }, now)
-  })
+    const user = enrol(request, sheet.user(hex(request.userId)), sheet.center, now) // FIG. 4, 13: the user profile database
+    const sale = decideSale(request.kind, title, sheet.standing(title, request), now)
+    const { answer, writes } = makeGrant(
+      site,
+      sheet,
+      { request, answered: request, title, release, sale },
+      order
+    )
+    const all: Write[] = [
+      ...(user === undefined ? [] : [{ table: 'users' as const, row: user }]),
+      ...writes,
+      { table: 'requests', row: keptRequest(site, order, answer, now) }
+    ]
+    sheet.put(all)
+    return { value: answer, changes: all.map(changeOf) }
+  } catch (reason) {
+    return { reason, changes: [] }
+  }
 }
 
 /** An order that is decided on. */
@@ -64,17 +115,36 @@ export interface Decision {
   readonly sale: Sale
 }
 
-/** Write the copy and its charge down, compute its keys, sign grant and answer. @returns The answer. */
-export async function makeGrant(
-  site: Site,
-  books: Books,
-  { request, answered, title, release, sale }: Decision,
-  now: number
-): Promise<Uint8Array> {
-  const center = await centerRow(books)
-  const epoch = { centerId: site.centerId, epoch: sale.epoch ?? center.epoch }
-  const grantId = await keepGrant(site, books, request, sale, epoch, now)
+/** What an order comes to: the answer, and what is to be written for it. */
+export interface Draft {
+  /** All that it follows from, beside the order. */
+  readonly basis: string
+  readonly answer: Uint8Array
+  readonly writes: readonly Write[]
+}
 
+/** Compute the keys of a copy and its charge, sign grant and answer. */
+export function makeGrant(
+  site: Site,
+  sheet: Sheet,
+  decision: Decision,
+  order: { draft?: Draft } = {}
+): Draft {
+  const { request, answered, title, release, sale } = decision
+  const { center, roots, now } = sheet
+  const basis = JSON.stringify([
+    now,
+    center.revocationSequence,
+    roots.length,
+    center.epoch,
+    title.publisher,
+    sale
+  ])
+  if (order.draft?.basis === basis) return order.draft
+
+  const epoch = { centerId: site.centerId, epoch: sale.epoch ?? center.epoch }
+  const copy = copyOf(site, decision, epoch, now)
+  const grantId = fromHex(copy.grantId)
   const decided = { center, title, release, epoch, granted: sale, grantId, issued: now }
   const body = encodeGrantBody(grantOf(site, request, decided))
   const binding: Binding = { ...request, centerId: site.centerId, grantHash: grantHash(body) }
@@ -84,23 +154,24 @@ export async function makeGrant(
       : makeConversionKeys(site, epoch, request, binding, release) // S13 and S14: FIG. 8, 31, 35 and 36
 
   const { chargedMinor, currency } = sale
-  await postCharge(
-    books,
-    { ...request, requestId: answered.requestId, amountMinor: chargedMinor, currency },
-    now
-  ) // FIG. 8, 37: billing
-  const signer = await signerNow(site, books)
   const { requestHash, requestId } = answered
-  return encodeAnswer(
+  const signer = signerBy(site.vault, roots)
+  const answer = encodeAnswer(
     { answered: now, centerId: site.centerId, chargedMinor, currency, requestHash, requestId },
     {
       grant: encodeGrant(body, made.license, signer),
       revocations: center.revocationList,
-      roots: await rootRecords(books),
+      roots,
       ...(made.wrappedMasterMediumKey && { wrappedMasterMediumKey: made.wrappedMasterMediumKey })
     },
     signer
   )
+  const charge = { ...request, requestId, amountMinor: chargedMinor, currency }
+  const writes: Write[] = [
+    { table: 'grants', row: copy },
+    ...postingOf(charge, now).map(row => ({ table: 'ledger' as const, row })) // FIG. 8, 37: billing
+  ]
+  return (order.draft = { basis, answer, writes })
 }
 
 interface Decided {
@@ -204,16 +275,10 @@ function makeConversionKeys(
 }
 
 /** S12: is what the request names in the contents identifier file? @throws CofferError COFFER_TITLE_UNKNOWN. */
-export async function registeredRelease(books: Books, request: VerifiedRequest) {
+export function registeredRelease(sheet: Sheet, request: VerifiedRequest) {
   const { titleId } = request
-  const title = await books.selectFrom('titles').selectAll().where('titleId', '=', titleId).executeTakeFirst()
-  const release = await books
-    .selectFrom('releases')
-    .selectAll()
-    .where('titleId', '=', titleId)
-    .where('release', '=', request.release)
-    .where('scheme', '=', request.scheme)
-    .executeTakeFirst()
+  const title = sheet.title(titleId)
+  const release = sheet.release(titleId, request.release, request.scheme)
   if (title !== undefined && release !== undefined) return { title, release }
   throw new CofferError(
     'COFFER_TITLE_UNKNOWN',
@@ -249,19 +314,29 @@ export function refuseBinding(
   }
 }
 
-/** Write down the copy. Issued again, it keeps its id, so that revoking that id revokes every issue of it. */
-async function keepGrant(
+/** The copy as it is kept. Issued again, it keeps its id, so that revoking that id revokes every issue of it. */
+function copyOf(
   { powers }: Site,
-  books: Books,
-  request: VerifiedRequest,
-  { held, kind, expires, graceSeconds, features, chargedMinor, currency }: Sale,
+  { request, sale }: Decision,
   { epoch }: Epoch,
   now: number
-): Promise<Uint8Array> {
-  const { titleId, release } = request
+): Tables['grants'] {
+  const { held, kind, expires, graceSeconds, features, chargedMinor, currency } = sale
   const isTrial = kind === 'trial'
-  const issue = {
-    release,
+  const paid = { paidMinor: chargedMinor, currency, paid: now }
+  return {
+    ...(held ?? {
+      grantId: hex(powers.random(16)),
+      userId: hex(request.userId),
+      titleId: request.titleId,
+      mediumId: hex(request.mediumId),
+      bought: now,
+      revoked: 0,
+      ending: null,
+      tried: 0,
+      ...paid
+    }),
+    release: request.release,
     bearer: isBearer(request.bind) ? 1 : 0,
     issued: now,
     kind,
@@ -269,30 +344,7 @@ async function keepGrant(
     graceSeconds,
     features: joinFeatures(features),
     epoch,
-    ...((isTrial || held === undefined) && { tried: isTrial ? 1 : 0 }),
-    ...((chargedMinor > 0 || held === undefined) && { paidMinor: chargedMinor, currency, paid: now })
+    ...(isTrial && { tried: 1 }),
+    ...(chargedMinor > 0 && paid)
   }
-  if (held !== undefined) {
-    await books.updateTable('grants').set(issue).where('grantId', '=', held.grantId).execute()
-    return fromHex(held.grantId)
-  }
-  const grantId = powers.random(16)
-  await books
-    .insertInto('grants')
-    .values({
-      grantId: hex(grantId),
-      userId: hex(request.userId),
-      titleId,
-      mediumId: hex(request.mediumId),
-      bought: now,
-      revoked: 0,
-      ending: null,
-      tried: isTrial ? 1 : 0,
-      paidMinor: chargedMinor,
-      currency,
-      paid: now,
-      ...issue
-    })
-    .execute()
-  return grantId
 }

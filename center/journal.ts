@@ -92,6 +92,13 @@ export function imageOf(row: Readonly<Record<string, unknown>>): Record<string, 
   return Object.fromEntries(cells)
 }
 
+/** Of a row that is written past the journal. */
+export const left = (table: string, row: object): Change => ({
+  table,
+  row: imageOf(row as Readonly<Record<string, unknown>>),
+  gone: false
+})
+
 const GONE = { gone: true }
 
 export const encodeEntry = (changes: readonly Change[]): Uint8Array =>

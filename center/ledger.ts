@@ -7,7 +7,7 @@
  * A charge is invoiced, not collected: how the seller collects it is another posting on the receivable.
  */
 import { hex } from '../formats/bytes.js'
-import type { Books } from './store.js'
+import type { Books, Tables } from './store.js'
 
 export interface Charge {
   readonly requestId: Uint8Array
@@ -17,18 +17,20 @@ export interface Charge {
   readonly currency: string
 }
 
-/** Post a charge; one of nothing leaves no trace. */
-export async function postCharge(books: Books, charge: Charge, posted: number): Promise<void> {
+/** The posting of a charge; one of nothing leaves no trace. */
+export function postingOf(charge: Charge, posted: number): Tables['ledger'][] {
   const { amountMinor, currency } = charge
-  if (amountMinor === 0) return
+  if (amountMinor === 0) return []
   const posting = hex(charge.requestId)
-  await books
-    .insertInto('ledger')
-    .values([
-      { posting, account: `receivable/${hex(charge.userId)}`, amountMinor, currency, posted },
-      { posting, account: `sales/${charge.titleId}`, amountMinor: -amountMinor, currency, posted }
-    ])
-    .execute()
+  return [
+    { posting, account: receivable(hex(charge.userId)), amountMinor, currency, posted },
+    { posting, account: `sales/${charge.titleId}`, amountMinor: -amountMinor, currency, posted }
+  ]
+}
+
+export async function postCharge(books: Books, charge: Charge, posted: number): Promise<void> {
+  const rows = postingOf(charge, posted)
+  if (rows.length > 0) await books.insertInto('ledger').values(rows).execute()
 }
 
 export interface Balance {

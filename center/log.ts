@@ -12,6 +12,7 @@ import { Frontier, inclusionPath, leafHash, nodeHash } from '../formats/merkle.j
 import { encodeReceipt } from '../formats/records/checkpoint.js'
 import type { Change } from './journal.js'
 import { encodeEntry } from './journal.js'
+import { writeRows } from './rows.js'
 import type { Books } from './store.js'
 
 /** Signs how long the log is and what its root is. */
@@ -44,8 +45,8 @@ async function appendToLog(
     })
     return { index, request: requestOf(changes), entry }
   })
-  await books.insertInto('log').values(entries).execute()
-  if (nodes.length > 0) await books.insertInto('logNodes').values(nodes).execute()
+  await writeRows(books, 'log', entries)
+  await writeRows(books, 'logNodes', nodes)
   const { size } = frontier
   const row = { size, frontier: frontier.bytes(), checkpoint: await sign(books, size, frontier.root()) }
   if (head === undefined)

@@ -211,5 +211,21 @@ export const migrations = ({ bytes, text }: ColumnTypes): Record<string, Migrati
       await schema.createIndex('requests_signer').on('requests').columns(['signer', 'answered']).execute()
       await schema.createIndex('ledger_posted').on('ledger').column('posted').execute()
     }
+  },
+
+  '0005-orders-in-groups': {
+    async up(db: Kysely<unknown>) {
+      const { schema } = db
+      // Held once, as before; found by their media, held or not.
+      await schema.dropIndex('grants_held').execute()
+      await schema
+        .createIndex('grants_copy')
+        .unique()
+        .on('grants')
+        .expression(
+          sql`"mediumId", "userId", "titleId", (case when "revoked" = 0 then '' else "grantId" end)`
+        )
+        .execute()
+    }
   }
 })

@@ -39,32 +39,59 @@ export function answerOnce(
   incoming: Incoming,
   make: (books: Books, now: number) => Promise<Uint8Array>
 ): Promise<Uint8Array> {
-  const requestId = hex(incoming.requestId)
-  const requestHash = hex(incoming.requestHash)
-  const { vault, powers } = site
   return site.store.transaction(async books => {
     const before = await books
       .selectFrom('requests')
       .select(['kind', 'requestHash', 'sealedAnswer'])
-      .where('requestId', '=', requestId)
+      .where('requestId', '=', hex(incoming.requestId))
       .executeTakeFirst()
-    if (before !== undefined) {
-      // Before the clock is asked: an answer that was lost can be had again at any time.
-      if (before.requestHash !== requestHash || before.kind !== incoming.kind) throw altered()
-      return vault.openStoredAnswer(incoming.requestId, before.sealedAnswer)
-    }
-    const now = powers.now()
-    refuseStale(incoming.created, now)
+    const now = site.powers.now()
+    const known = answeredBefore(site, incoming, before, now)
+    if (known !== undefined) return known
     const answer = await make(books, now)
-    const sealedAnswer = vault.sealStoredAnswer(incoming.requestId, answer, powers.random(GCM_NONCE_BYTES))
-    const { kind, signer, record } = incoming
     await books
       .insertInto('requests')
-      .values({ requestId, kind, requestHash, signer, record, sealedAnswer, answered: now })
+      .values(keptRequest(site, incoming, answer, now))
       .execute()
     return answer
   })
 }
+
+/**
+ * @param before - The request with this id that was answered, if one was.
+ * @returns Its answer; undefined for a new one.
+ * @throws CofferError COFFER_REQUEST_ALTERED, COFFER_REQUEST_STALE.
+ */
+export function answeredBefore(
+  { vault }: Site,
+  { kind, requestId, requestHash, created }: Incoming,
+  before: Pick<Tables['requests'], 'kind' | 'requestHash' | 'sealedAnswer'> | undefined,
+  now: number
+): Uint8Array | undefined {
+  if (before === undefined) {
+    refuseStale(created, now)
+    return undefined
+  }
+  // Whatever the clock says: an answer that was lost can be had again at any time.
+  if (before.requestHash !== hex(requestHash) || before.kind !== kind) throw altered()
+  return vault.openStoredAnswer(requestId, before.sealedAnswer)
+}
+
+/** A request as it is kept with its answer. */
+export const keptRequest = (
+  { vault, powers }: Site,
+  { requestId, kind, requestHash, signer, record }: Incoming,
+  answer: Uint8Array,
+  answered: number
+): Tables['requests'] => ({
+  requestId: hex(requestId),
+  kind,
+  requestHash: hex(requestHash),
+  signer,
+  record,
+  sealedAnswer: vault.sealStoredAnswer(requestId, answer, powers.random(GCM_NONCE_BYTES)),
+  answered
+})
 
 function refuseStale(created: number, now: number): void {
   if (created >= now - MAX_AGE_SECONDS && created <= now + MAX_AHEAD_SECONDS) return

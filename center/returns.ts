@@ -11,9 +11,10 @@ import { makeGrant, registeredRelease, refuseBinding } from './issue.js'
 import { postCharge } from './ledger.js'
 import { answerOnce, type Admit } from './requests.js'
 import { endGrant, refuseRevoked } from './revoke.js'
+import { keep, Sheet } from './sheet.js'
 import { centerRow, refuseOtherCenter, rootRecords, signerNow, type Site } from './site.js'
 import type { Books, Tables } from './store.js'
-import { isLive, splitFeatures, termsFor, type Sale } from './terms.js'
+import { isLive, splitFeatures, type Sale } from './terms.js'
 import { enrol } from './users.js'
 
 const DAY_SECONDS = 86_400
@@ -93,20 +94,23 @@ async function handOn(
   const toItself = equalBytes(order.userId, given.userId)
   if (title.transfer === 'no' || (title.transfer === 'media' && !toItself) || copy.kind === 'trial')
     throw notTransferable(title, copy)
-  const { release } = await registeredRelease(books, order)
-  await refuseRevoked(books, { ...order, userId: given.userId, mediumId: given.mediumId }, title.publisher)
-  await refuseRevoked(books, order, title.publisher)
-  refuseBinding(order, title, release)
-  await enrol(books, order, await centerRow(books), now)
-  const target = await heldBy(books, order)
-  if (target !== undefined && isLive(target, now)) throw hasOne(title.titleId)
-
   await endGrant(site, books, copy.grantId, 'transferred', now)
-  await refuseOverQuota(books, title, order, now)
+  const sheet = await Sheet.read(site.store, books, [order, given], now)
+  const revoked: Sheet['revoked'] = (kind, id) => sheet.revoked(kind, id)
+  const { release } = registeredRelease(sheet, order)
+  refuseRevoked(revoked, { ...order, userId: given.userId, mediumId: given.mediumId }, title.publisher)
+  refuseRevoked(revoked, order, title.publisher)
+  refuseBinding(order, title, release)
+  const user = enrol(order, sheet.user(hex(order.userId)), sheet.center, now)
+  const { terms, held, copies, ...standing } = sheet.standing(title, order)
+  if (held !== undefined && isLive(held, now)) throw hasOne(title.titleId)
+  if (terms.copies !== null && copies >= Math.max(terms.copies, 1))
+    throw quotaReached(title.titleId, copies, terms.copies)
+
   const { kind, expires, graceSeconds, features, currency } = copy
   const sale: Sale = {
-    held: target,
-    epoch: target?.epoch ?? null,
+    held,
+    epoch: held === undefined ? null : standing.epoch,
     chargedMinor: 0,
     currency,
     kind,
@@ -114,7 +118,11 @@ async function handOn(
     graceSeconds,
     features: splitFeatures(features)
   }
-  return makeGrant(site, books, { request: order, answered: given, title, release, sale }, now)
+  const decision = { request: order, answered: given, title, release, sale }
+  const { answer, writes } = makeGrant(site, sheet, decision)
+  if (user !== undefined) await keep(books, { table: 'users', row: user })
+  for (const write of writes) await keep(books, write)
+  return answer
 }
 
 function openOrder(site: Site, { order, titleId }: VerifiedReturn): VerifiedRequest {
@@ -150,44 +158,13 @@ async function copyOf(books: Books, given: VerifiedReturn): Promise<Tables['gran
 const titleOf = (books: Books, { titleId }: VerifiedReturn): Promise<Tables['titles']> =>
   books.selectFrom('titles').selectAll().where('titleId', '=', titleId).executeTakeFirstOrThrow()
 
-const heldBy = (books: Books, order: VerifiedRequest): Promise<Tables['grants'] | undefined> =>
-  books
-    .selectFrom('grants')
-    .selectAll()
-    .where('userId', '=', hex(order.userId))
-    .where('titleId', '=', order.titleId)
-    .where('mediumId', '=', hex(order.mediumId))
-    .where('revoked', '=', 0)
-    .executeTakeFirst()
-
 /** Whoever takes a copy over holds no more of them than the terms let him. */
-async function refuseOverQuota(
-  books: Books,
-  title: Tables['titles'],
-  order: VerifiedRequest,
-  now: number
-): Promise<void> {
-  const { copies } = await termsFor(books, title, hex(order.userId))
-  if (copies === null) return
-  const held = await books
-    .selectFrom('grants')
-    .selectAll()
-    .where('userId', '=', hex(order.userId))
-    .where('titleId', '=', title.titleId)
-    .where('revoked', '=', 0)
-    .execute()
-  const live = held.filter(copy => copy.kind !== 'trial' && isLive(copy, now)).length
-  if (live < Math.max(copies, 1)) return
-  throw new CofferError(
-    'COFFER_QUOTA',
-    `Whoever takes this copy over may hold no further one of ${title.titleId}.`,
-    {
-      expected: `at most ${copies}`,
-      found: `${live} held, one more asked for`,
-      hint: 'Return a copy first.'
-    }
-  )
-}
+const quotaReached = (titleId: string, live: number, copies: number) =>
+  new CofferError('COFFER_QUOTA', `Whoever takes this copy over may hold no further one of ${titleId}.`, {
+    expected: `at most ${copies}`,
+    found: `${live} held, one more asked for`,
+    hint: 'Return a copy first.'
+  })
 
 const goneAlready = (titleId: string, how: string) =>
   new CofferError('COFFER_REVOKED', `This copy of ${titleId} is held no longer.`, {

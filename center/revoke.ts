@@ -120,22 +120,33 @@ async function revocationOf(
     .where('id', '=', id)
     .orderBy('sequence')
     .execute()
-  return found.find(row => row.release === null || row.release === release)
+  return covering(found, release)
 }
+
+const covering = (rows: readonly Tables['revocations'][], release: number | null = null) =>
+  rows.find(row => row.release === null || row.release === release)
+
+/** The revocations under an id, oldest first. */
+type Revoked = (kind: RevocationKind, id: string) => readonly Tables['revocations'][]
 
 /**
  * @param publisher - Hexadecimal sign key of the title's publisher.
  * @throws CofferError COFFER_REVOKED when the title, its publisher, the medium or the user was taken back.
  */
-export async function refuseRevoked(
-  books: Books,
-  request: VerifiedRequest,
+export function refuseRevoked(
+  revoked: Revoked,
+  {
+    titleId,
+    release,
+    mediumId,
+    userId
+  }: Pick<VerifiedRequest, 'titleId' | 'release' | 'mediumId' | 'userId'>,
   publisher: string
-): Promise<void> {
-  await refuseRevokedOne(books, 'title', request.titleId, request.release)
-  await refuseRevokedOne(books, 'publisher', publisher)
-  await refuseRevokedOne(books, 'medium', hex(request.mediumId))
-  await refuseRevokedOne(books, 'user', hex(request.userId))
+): void {
+  refuseIf('title', covering(revoked('title', titleId), release))
+  refuseIf('publisher', covering(revoked('publisher', publisher)))
+  refuseIf('medium', covering(revoked('medium', hex(mediumId))))
+  refuseIf('user', covering(revoked('user', hex(userId))))
 }
 
 export async function refuseRevokedOne(
@@ -144,7 +155,10 @@ export async function refuseRevokedOne(
   id: string,
   release: number | null = null
 ): Promise<void> {
-  const revocation = await revocationOf(books, kind, id, release)
+  refuseIf(kind, await revocationOf(books, kind, id, release))
+}
+
+function refuseIf(kind: RevocationKind, revocation: Tables['revocations'] | undefined): void {
   if (revocation === undefined) return
   throw new CofferError('COFFER_REVOKED', `The center has taken back this ${kind}.`, {
     expected: `a ${kind} that is not revoked`,

@@ -2,6 +2,7 @@
 import { equalBytes, hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import type { Signer } from '../formats/frame.js'
+import { sha256 } from '../formats/primitives.js'
 import { openRoots } from '../formats/records/root.js'
 import type { Powers } from './powers.js'
 import type { Books, Store, Tables } from './store.js'
@@ -20,9 +21,18 @@ export const centerRow = (books: Books): Promise<Tables['center']> =>
 
 /** Who signs for the center now: the first key of the newest root record, which another process may have added. */
 export async function signerNow({ vault }: Pick<Site, 'vault'>, books: Books): Promise<Signer> {
-  const { keys } = openRoots(await rootRecords(books))
-  return vault.signer(keys[0]!)
+  return signerBy(vault, await rootRecords(books))
 }
+
+/** The same by root records that were read. */
+export function signerBy(vault: Vault, roots: readonly Uint8Array[]): Signer {
+  const name = hex(sha256(...roots))
+  if (name !== lastOpened?.name) lastOpened = { name, key: openRoots(roots).keys[0]! }
+  return vault.signer(lastOpened.key)
+}
+
+/** They change seldom, and cost two signatures each to open. */
+let lastOpened: { readonly name: string; readonly key: Uint8Array } | undefined
 
 /** Every root record, first to newest. */
 export async function rootRecords(books: Books): Promise<Uint8Array[]> {

@@ -26,6 +26,8 @@ const BUSY_STEP_MS = 5
 /** @param path - Created when it is not there. */
 export const openSqlite = (path: string): Database => ({
   columns: { bytes: sql`blob`, text: sql`text` },
+  oneOf: (column, values) =>
+    sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`,
   writing: () => sqliteDialect(openDatabase(path, false)),
   reading: () => sqliteDialect(openDatabase(path, true))
 })

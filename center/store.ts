@@ -9,8 +9,8 @@
 import { Kysely, Migrator } from 'kysely'
 import type { GrantKind, Scheme } from '../formats/records/fields.js'
 import type { Revocation } from '../formats/records/revocations.js'
-import type { Database } from './database.js'
-import { groupCommits, type Conclude } from './group.js'
+import type { Database, OneOf } from './database.js'
+import { groupCommits, single, type Conclude, type Enqueue } from './group.js'
 import { migrations } from './migrations.js'
 
 /** `media`: to another medium of the same user. `users`: to anyone. */
@@ -185,6 +185,10 @@ export interface Store {
    * @returns When it is on the disk.
    */
   transaction<T>(work: (books: Books) => Promise<T>): Promise<T>
+  /** The same for one of many works of a kind, which are done together when they come together. */
+  readonly together: Enqueue<Tables & LogTables>
+  /** The condition that a column has one of these values, in the same words however many they are. */
+  readonly oneOf: OneOf
   /** Read the books as they are at one moment, however long it takes, while others go on writing. */
   snapshot<T>(work: (books: Books) => Promise<T>): Promise<T>
   close(): Promise<void>
@@ -210,9 +214,12 @@ export async function openStore(
     throw error
   }
   const books: Books = new Kysely({ dialect: database.reading() })
+  const together = groupCommits(writer, conclude)
   return {
     books,
-    transaction: groupCommits(writer, conclude),
+    together,
+    transaction: work => together(single(work), undefined),
+    oneOf: database.oneOf,
     async snapshot(work) {
       // A connection of its own: on SQLite one that reads for long would keep all other readers waiting.
       const own: Books = new Kysely({ dialect: database.reading() })

@@ -3,12 +3,11 @@
  * title, and whatever those leave open is as for everyone. A gift is personal terms with the price 0; a title sold
  * only to chosen users allows everyone 0 copies and those users some.
  */
-import { hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import { areFeatures, type GrantKind } from '../formats/records/fields.js'
-import type { VerifiedRequest } from '../formats/records/request.js'
+import type { RequestKind } from '../formats/records/request.js'
 import { isoTime } from './requests.js'
-import type { Books, Tables, Transfer } from './store.js'
+import type { Tables, Transfer } from './store.js'
 
 /** What one user pays and gets. */
 export interface Terms {
@@ -42,22 +41,15 @@ export interface TitleTerms extends Terms {
 export const splitFeatures = (features: string): string[] => features.split(' ').filter(name => name !== '')
 export const joinFeatures = (features: readonly string[]): string => [...new Set(features)].sort().join(' ')
 
-export async function termsFor(books: Books, title: Tables['titles'], userId: string): Promise<Terms> {
-  const own = await books
-    .selectFrom('personalTerms')
-    .select(['priceMinor', 'copies', 'expiresDays', 'features'])
-    .where('userId', '=', userId)
-    .where('titleId', '=', title.titleId)
-    .executeTakeFirst()
-  return {
-    priceMinor: own?.priceMinor ?? title.priceMinor,
-    currency: title.currency,
-    copies: own?.copies ?? title.copies,
-    expiresDays: own?.expiresDays ?? title.expiresDays,
-    features: splitFeatures(own?.features ?? title.features),
-    ...(own?.features && { gifts: splitFeatures(own.features) })
-  }
-}
+/** @param own - What the user was given for this title, if anything. */
+export const termsFor = (title: Tables['titles'], own: Tables['personalTerms'] | undefined): Terms => ({
+  priceMinor: own?.priceMinor ?? title.priceMinor,
+  currency: title.currency,
+  copies: own?.copies ?? title.copies,
+  expiresDays: own?.expiresDays ?? title.expiresDays,
+  features: splitFeatures(own?.features ?? title.features),
+  ...(own?.features && { gifts: splitFeatures(own.features) })
+})
 
 /** Answers hold no more (formats/records/answer.ts). */
 export const MAX_PRICE_MINOR = 2 ** 48
@@ -121,30 +113,36 @@ export const isLive = (
   now: number
 ): boolean => expires === null || expires + graceSeconds > now
 
+/** How a user stands to a title, on one medium. */
+export interface Standing {
+  readonly terms: Terms
+  /** The copy that he holds on this medium. */
+  readonly held: Tables['grants'] | undefined
+  /** Epoch of his newest copy there, held or not. */
+  readonly epoch: number | null
+  /** Whether he has tried it on any. */
+  readonly tried: boolean
+  /** Copies that count: those that run and are no trial, his and everyone's. */
+  readonly copies: number
+  readonly copiesInAll: number
+}
+
+/** Whether a copy counts towards a number of copies. */
+export const isCounted = (copy: Tables['grants'], now: number): boolean =>
+  copy.revoked === 0 && copy.kind !== 'trial' && isLive(copy, now)
+
 /**
  * Decide what an order comes to. A copy that was paid for is issued again for nothing, in any release, until it
  * has ended; then the order buys it anew, on today's terms.
  *
  * @throws CofferError COFFER_QUOTA, COFFER_GRANT_MISSING, COFFER_REQUEST_REFUSED.
  */
-export async function decideSale(
-  books: Books,
+export function decideSale(
+  kind: RequestKind,
   title: Tables['titles'],
-  request: VerifiedRequest,
+  { terms, held, epoch, tried, copies, copiesInAll }: Standing,
   now: number
-): Promise<Sale> {
-  const userId = hex(request.userId)
-  const mediumId = hex(request.mediumId)
-  const terms = await termsFor(books, title, userId)
-  const copies = await books
-    .selectFrom('grants')
-    .selectAll()
-    .where('userId', '=', userId)
-    .where('titleId', '=', title.titleId)
-    .orderBy('issued')
-    .execute()
-  const held = copies.find(copy => copy.mediumId === mediumId && copy.revoked === 0)
-  const epoch = (held ?? copies.findLast(copy => copy.mediumId === mediumId))?.epoch ?? null
+): Sale {
   const { currency } = terms
   const asHeld = (copy: Tables['grants']): Sale => ({
     held: copy,
@@ -158,7 +156,7 @@ export async function decideSale(
   })
   const live = held !== undefined && isLive(held, now)
 
-  switch (request.kind) {
+  switch (kind) {
     case 'renew': {
       if (held === undefined) throw nothingToRenew(title.titleId)
       if (held.kind !== 'lease') {
@@ -170,7 +168,7 @@ export async function decideSale(
     case 'trial': {
       if (live) return asHeld(held)
       if (title.trialDays === null) throw noTrial(title.titleId)
-      if (copies.some(({ tried }) => tried === 1)) throw triedBefore(title.titleId)
+      if (tried) throw triedBefore(title.titleId)
       const expires = now + title.trialDays * DAY_SECONDS
       const { features } = terms
       return { held, epoch, chargedMinor: 0, currency, kind: 'trial', expires, graceSeconds: 0, features }
@@ -179,12 +177,10 @@ export async function decideSale(
       throw noReturn()
     case 'order': {
       if (live && held.kind !== 'trial') return asHeld(held)
-      const others = copies.filter(
-        copy => copy !== held && copy.revoked === 0 && copy.kind !== 'trial' && isLive(copy, now)
-      )
-      if (terms.copies !== null && others.length >= terms.copies)
-        throw quotaReached(title.titleId, others.length, terms.copies)
-      await refuseSoldOut(books, title, now)
+      if (terms.copies !== null && copies >= terms.copies)
+        throw quotaReached(title.titleId, copies, terms.copies)
+      if (title.titleCopies !== null && copiesInAll >= title.titleCopies)
+        throw soldOut(title.titleId, copiesInAll, title.titleCopies)
       return { held, epoch, chargedMinor: terms.priceMinor, currency, ...bought(title, terms, now) }
     }
   }
@@ -216,25 +212,12 @@ function renewed(
   return { kind: 'lease', expires: Math.max(end, now) + term, graceSeconds, features, chargedMinor }
 }
 
-async function refuseSoldOut(books: Books, title: Tables['titles'], now: number): Promise<void> {
-  if (title.titleCopies === null) return
-  const { count } = await books
-    .selectFrom('grants')
-    .select(({ fn }) => fn.countAll<number>().as('count'))
-    .where('titleId', '=', title.titleId)
-    .where('revoked', '=', 0)
-    .where('kind', '!=', 'trial')
-    .where(({ eb, or }) =>
-      or([eb('expires', 'is', null), eb(eb('expires', '+', eb.ref('graceSeconds')), '>', now)])
-    )
-    .executeTakeFirstOrThrow()
-  if (Number(count) < title.titleCopies) return
-  throw new CofferError('COFFER_QUOTA', `${title.titleId} is sold out.`, {
-    expected: `at most ${title.titleCopies} copies of it in all`,
-    found: `${count} held, one more asked for`,
+const soldOut = (titleId: string, live: number, copies: number) =>
+  new CofferError('COFFER_QUOTA', `${titleId} is sold out.`, {
+    expected: `at most ${copies} copies of it in all`,
+    found: `${live} held, one more asked for`,
     hint: 'Ask the seller when there will be more.'
   })
-}
 
 const quotaReached = (titleId: string, live: number, copies: number) =>
   new CofferError('COFFER_QUOTA', `This user may hold no further copy of ${titleId}.`, {

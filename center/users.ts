@@ -5,22 +5,18 @@ import { userIdOf, type PublicKeys } from '../formats/keys.js'
 import type { Books, Tables } from './store.js'
 
 /**
- * Make the signer of a first order a user.
+ * Who orders is a user, from his first order on.
  *
+ * @param known - His row, if he has one.
+ * @returns The row to add; undefined when there is one.
  * @throws CofferError COFFER_ENROLMENT_CLOSED, COFFER_REVOKED for a blocked user.
  */
-export async function enrol(
-  books: Books,
+export function enrol(
   keys: PublicKeys,
+  known: Tables['users'] | undefined,
   center: Tables['center'],
   now: number
-): Promise<void> {
-  const userId = hex(userIdOf(keys))
-  const known = await books
-    .selectFrom('users')
-    .select('blocked')
-    .where('userId', '=', userId)
-    .executeTakeFirst()
+): Tables['users'] | undefined {
   if (known?.blocked === 1) {
     throw new CofferError('COFFER_REVOKED', 'This user gets no new grants.', {
       expected: 'a user in good standing',
@@ -28,16 +24,23 @@ export async function enrol(
       hint: 'Ask the seller why.'
     })
   }
-  if (known !== undefined) return
-  if (center.enrolmentOpen !== 1) {
-    throw new CofferError('COFFER_ENROLMENT_CLOSED', 'The center takes no new users by itself.', {
-      expected: 'a user that the seller added',
-      found: 'a new one',
-      hint: 'Send the seller your public key, the word that "coffer keygen" printed.'
-    })
-  }
-  await addUser(books, keys, null, now)
+  if (known !== undefined) return undefined
+  if (center.enrolmentOpen === 1) return newUser(keys, null, now)
+  throw new CofferError('COFFER_ENROLMENT_CLOSED', 'The center takes no new users by itself.', {
+    expected: 'a user that the seller added',
+    found: 'a new one',
+    hint: 'Send the seller your public key, the word that "coffer keygen" printed.'
+  })
 }
+
+const newUser = (keys: PublicKeys, name: string | null, enrolled: number): Tables['users'] => ({
+  userId: hex(userIdOf(keys)),
+  signKey: hex(keys.signKey),
+  sealKey: hex(keys.sealKey),
+  name,
+  enrolled,
+  blocked: 0
+})
 
 /** @returns userId, hexadecimal. Adding a user again changes nothing but his name, when one is given. */
 export async function addUser(
@@ -46,15 +49,7 @@ export async function addUser(
   name: string | null,
   now: number
 ): Promise<string> {
-  const userId = hex(userIdOf(keys))
-  const row = {
-    userId,
-    signKey: hex(keys.signKey),
-    sealKey: hex(keys.sealKey),
-    name,
-    enrolled: now,
-    blocked: 0
-  }
+  const row = newUser(keys, name, now)
   await books
     .insertInto('users')
     .values(row)
@@ -62,5 +57,5 @@ export async function addUser(
       name === null ? conflict.doNothing() : conflict.column('userId').doUpdateSet({ name })
     )
     .execute()
-  return userId
+  return row.userId
 }

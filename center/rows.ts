@@ -1,0 +1,68 @@
+/** Many rows in few statements, whose texts are made once for each table and parsed once by the database. */
+import { CompiledQuery, type DialectAdapter, type Kysely, type OnConflictBuilder } from 'kysely'
+import type { Books, LogTables, Tables } from './store.js'
+
+type AllTables = Tables & LogTables
+
+/** Rows of one statement: powers of two up to this, so that there are few texts. */
+const MAX_ROWS = 32
+
+interface Statement {
+  readonly text: string
+  /** In the order of its parameters. */
+  readonly columns: readonly string[]
+}
+
+/** By database: one process may have two open, which number parameters differently. */
+const statements = new WeakMap<DialectAdapter, Map<string, Statement>>()
+
+/**
+ * Past the journal: who calls this says what he wrote.
+ *
+ * @param rows - Whole.
+ * @param key - Column of the primary key: rows that are there are overwritten. Without it they must be new.
+ */
+export async function writeRows<T extends keyof AllTables>(
+  books: Books,
+  table: T,
+  rows: readonly AllTables[T][],
+  key?: string & keyof AllTables[T]
+): Promise<void> {
+  for (let at = 0; at < rows.length;) {
+    const count = Math.min(MAX_ROWS, 2 ** Math.floor(Math.log2(rows.length - at)))
+    const some = rows.slice(at, at + count) as Record<string, unknown>[]
+    const { text, columns } = statementFor(books, table, some, key)
+    const values = some.flatMap(row => columns.map(column => row[column]))
+    await books.executeQuery(CompiledQuery.raw(text, values))
+    at += count
+  }
+}
+
+function statementFor(
+  books: Books,
+  table: keyof AllTables,
+  rows: readonly Record<string, unknown>[],
+  key: string | undefined
+): Statement {
+  const { adapter } = books.getExecutor()
+  let known = statements.get(adapter)
+  if (known === undefined) statements.set(adapter, (known = new Map()))
+  const name = `${table} ${rows.length}`
+  let statement = known.get(name)
+  if (statement === undefined) {
+    const columns = Object.keys(rows[0]!)
+    const insert = (books as Kysely<any>).insertInto(table).values(rows)
+    const { sql } = (key === undefined ? insert : insert.onConflict(overwrite(key, columns))).compile()
+    known.set(name, (statement = { text: sql, columns }))
+  }
+  return statement
+}
+
+/** What becomes of a row that is there already: it takes the values of the new one. */
+export const overwrite =
+  (key: string, columns: readonly string[]) => (conflict: OnConflictBuilder<any, any>) =>
+    conflict
+      .column(key)
+      .doUpdateSet(({ ref }) =>
+        Object.fromEntries(columns.map(column => [column, ref(`excluded.${column}`)]))
+      )
