@@ -4,6 +4,8 @@ import type { Dialect, RawBuilder, SqlBool } from 'kysely'
 export type OneOf = (column: string, values: readonly string[]) => RawBuilder<SqlBool>
 
 export interface Database {
+  /** Whether writers of other machines take turns with ours, so that what is done while the lock is held keeps them waiting. */
+  readonly isShared: boolean
   readonly columns: ColumnTypes
   /** One parameter for all of them: a statement is parsed once. */
   readonly oneOf: OneOf

@@ -25,6 +25,7 @@ import {
 } from '../formats/records/grant.js'
 import { openRequestAside, type VerifiedRequest } from '../formats/records/request.js'
 import type { Kind, Outcome } from './group.js'
+import type { Change } from './journal.js'
 import { postingOf } from './ledger.js'
 import { answeredBefore, keptRequest, type Admit, type Incoming } from './requests.js'
 import { refuseRevoked } from './revoke.js'
@@ -53,7 +54,9 @@ export type Issue = (record: Uint8Array, admit?: Admit) => Promise<Uint8Array>
 export function openIssue(site: Site): Issue {
   const { store, powers } = site
   const kind: Kind<Tables & LogTables, Order, Uint8Array> = {
+    // What takes long, keys and signatures, while others may write.
     async prepare(orders) {
+      if (!store.isShared) return
       const sheet = await Sheet.read(store, store.books, aboutAll(orders), powers.now())
       for (const order of orders) answerTo(site, sheet, order)
     },
@@ -87,22 +90,42 @@ function answerTo(site: Site, sheet: Sheet, order: Order): Outcome<Uint8Array> {
     refuseBinding(request, title, release)
     const user = enrol(request, sheet.user(hex(request.userId)), sheet.center, now) // FIG. 4, 13: the user profile database
     const sale = decideSale(request.kind, title, sheet.standing(title, request), now)
-    const { answer, writes } = makeGrant(
-      site,
-      sheet,
-      { request, answered: request, title, release, sale },
-      order
-    )
-    const all: Write[] = [
-      ...(user === undefined ? [] : [{ table: 'users' as const, row: user }]),
-      ...writes,
-      { table: 'requests', row: keptRequest(site, order, answer, now) }
-    ]
-    sheet.put(all)
-    return { value: answer, changes: all.map(changeOf) }
+    const { center, roots } = sheet
+    const basis = [now, center.revocationSequence, center.epoch, roots.length, title.publisher, user, sale]
+    const { answer, writes, changes } = drafted(order, JSON.stringify(basis), () => {
+      const made = makeGrant(site, sheet, { request, answered: request, title, release, sale })
+      const kept = { table: 'requests' as const, row: keptRequest(site, order, made.answer, now) }
+      return {
+        ...made,
+        writes: [...(user ? [{ table: 'users' as const, row: user }] : []), ...made.writes, kept]
+      }
+    })
+    sheet.put(writes)
+    return { value: answer, changes }
   } catch (reason) {
     return { reason, changes: [] }
   }
+}
+
+/** What an order comes to: the answer, and what is to be written for it. */
+interface Made {
+  readonly answer: Uint8Array
+  readonly writes: readonly Write[]
+}
+
+interface Draft extends Made {
+  /** All that it follows from, beside the order. */
+  readonly basis: string
+  readonly changes: readonly Change[]
+}
+
+/** Made once, as long as it follows from the same. */
+function drafted(order: Order, basis: string, make: () => Made): Draft {
+  if (order.draft?.basis !== basis) {
+    const made = make()
+    order.draft = { ...made, basis, changes: made.writes.map(changeOf) }
+  }
+  return order.draft
 }
 
 /** An order that is decided on. */
@@ -115,33 +138,10 @@ export interface Decision {
   readonly sale: Sale
 }
 
-/** What an order comes to: the answer, and what is to be written for it. */
-export interface Draft {
-  /** All that it follows from, beside the order. */
-  readonly basis: string
-  readonly answer: Uint8Array
-  readonly writes: readonly Write[]
-}
-
 /** Compute the keys of a copy and its charge, sign grant and answer. */
-export function makeGrant(
-  site: Site,
-  sheet: Sheet,
-  decision: Decision,
-  order: { draft?: Draft } = {}
-): Draft {
+export function makeGrant(site: Site, sheet: Sheet, decision: Decision): Made {
   const { request, answered, title, release, sale } = decision
   const { center, roots, now } = sheet
-  const basis = JSON.stringify([
-    now,
-    center.revocationSequence,
-    roots.length,
-    center.epoch,
-    title.publisher,
-    sale
-  ])
-  if (order.draft?.basis === basis) return order.draft
-
   const epoch = { centerId: site.centerId, epoch: sale.epoch ?? center.epoch }
   const copy = copyOf(site, decision, epoch, now)
   const grantId = fromHex(copy.grantId)
@@ -171,7 +171,7 @@ export function makeGrant(
     { table: 'grants', row: copy },
     ...postingOf(charge, now).map(row => ({ table: 'ledger' as const, row })) // FIG. 8, 37: billing
   ]
-  return (order.draft = { basis, answer, writes })
+  return { answer, writes }
 }
 
 interface Decided {
@@ -204,7 +204,7 @@ const grantOf = (site: Site, request: VerifiedRequest, { granted, ...decided }: 
   userId: request.userId
 })
 
-interface Made {
+interface MadeKeys {
   readonly license: CertificateLicense | ConversionLicense
   /** EMid(Ka). */
   readonly wrappedMasterMediumKey?: Uint8Array
@@ -217,7 +217,7 @@ function makeCertificate(
   request: VerifiedRequest,
   binding: Binding,
   { titleId, release, storedTitleKey }: Tables['releases']
-): Made {
+): MadeKeys {
   const certificationKey = vault.certificationKey(epoch, request.userId, request.mediumId)
   const titleKey = vault.unwrapStoredTitleKey(titleId, release, storedTitleKey!)
   const ephemeralSecret = powers.random(32)
@@ -248,7 +248,7 @@ function makeConversionKeys(
   request: VerifiedRequest,
   binding: Binding,
   release: Tables['releases']
-): Made {
+): MadeKeys {
   const mediumKey = vault.mediumKey(epoch, request.mediumId)
   const masterMediumKey = vault.masterMediumKey(
     { centerId: epoch.centerId, epoch: release.epoch },

@@ -226,6 +226,8 @@ export const migrations = ({ bytes, text }: ColumnTypes): Record<string, Migrati
           sql`"mediumId", "userId", "titleId", (case when "revoked" = 0 then '' else "grantId" end)`
         )
         .execute()
+      await schema.dropIndex('grants_user').execute()
+      await schema.createIndex('grants_user').on('grants').columns(['userId', 'titleId', 'bought']).execute()
     }
   }
 })

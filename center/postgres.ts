@@ -40,6 +40,7 @@ export function openPostgres(url: string): Database {
     })
   }
   return {
+    isShared: true,
     columns: { bytes: sql`bytea`, text: sql`text collate "C"` },
     oneOf: (column, values) => sql`${sql.ref(column)} = any(${[...values]})`,
     writing: () => postgresDialect(openPool(url, { max: 1 })),

@@ -85,7 +85,6 @@ export class Sheet {
       .selectFrom('grants')
       .selectAll()
       .where(oneOf('mediumId', mediumIds))
-      .where(oneOf('titleId', titleIds))
       .orderBy('issued')
       .execute()
     const publishers = titles.map(({ publisher }) => publisher)

@@ -189,6 +189,8 @@ export interface Store {
   readonly together: Enqueue<Tables & LogTables>
   /** The condition that a column has one of these values, in the same words however many they are. */
   readonly oneOf: OneOf
+  /** Whether writers of other machines take turns with ours. */
+  readonly isShared: boolean
   /** Read the books as they are at one moment, however long it takes, while others go on writing. */
   snapshot<T>(work: (books: Books) => Promise<T>): Promise<T>
   close(): Promise<void>
@@ -220,6 +222,7 @@ export async function openStore(
     together,
     transaction: work => together(single(work), undefined),
     oneOf: database.oneOf,
+    isShared: database.isShared,
     async snapshot(work) {
       // A connection of its own: on SQLite one that reads for long would keep all other readers waiting.
       const own: Books = new Kysely({ dialect: database.reading() })

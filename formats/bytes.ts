@@ -3,7 +3,17 @@ import { CofferError } from './errors.js'
 
 const encoder = new TextEncoder()
 
-export const utf8 = (text: string): Uint8Array => encoder.encode(text)
+export function utf8(text: string): Uint8Array {
+  // A call of the encoder takes longer than short text that is ASCII.
+  if (text.length > 64) return encoder.encode(text)
+  const out = new Uint8Array(text.length)
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code >= 0x80) return encoder.encode(text)
+    out[i] = code
+  }
+  return out
+}
 
 /** @throws TypeError when the bytes are not UTF-8: callers translate it. */
 export const utf8Decode = (bytes: Uint8Array): string =>
@@ -42,9 +52,11 @@ export function wipe(...secrets: readonly (Uint8Array | undefined)[]): void {
   for (const secret of secrets) secret?.fill(0)
 }
 
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
 export const hex = (bytes: Uint8Array): string => {
   let out = ''
-  for (const byte of bytes) out += (byte < 16 ? '0' : '') + byte.toString(16)
+  for (let i = 0; i < bytes.length; i++) out += HEX[bytes[i]!]!
   return out
 }
 
@@ -53,9 +65,14 @@ export function fromHex(text: string): Uint8Array {
     throw new CofferError('COFFER_ENCODING', 'Cannot read hexadecimal text: expected pairs of 0-9 and a-f.')
   }
   const out = new Uint8Array(text.length / 2)
-  for (let i = 0; i < out.length; i++) out[i] = parseInt(text.slice(2 * i, 2 * i + 2), 16)
+  for (let i = 0; i < out.length; i++) {
+    out[i] = (digitOf(text.charCodeAt(2 * i)) << 4) | digitOf(text.charCodeAt(2 * i + 1))
+  }
   return out
 }
+
+/** Of 0-9 or a-f. */
+const digitOf = (code: number): number => (code <= 0x39 ? code - 0x30 : code - 0x57)
 
 const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 

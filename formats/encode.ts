@@ -16,12 +16,20 @@ const toBytes = (field: Field): Uint8Array =>
 
 /** @returns Fresh bytes, owned by the caller. */
 export function enc(label: Label, ...fields: readonly Field[]): Uint8Array {
-  const parts = [utf8(`coffer/v1/${label}\0`)]
+  const parts = [prefixOf(label)]
   for (const field of fields) {
     const bytes = toBytes(field)
     parts.push(u32be(bytes.length), bytes)
   }
   return concat(...parts)
+}
+
+const prefixes = new Map<Label, Uint8Array>()
+
+function prefixOf(label: Label): Uint8Array {
+  let prefix = prefixes.get(label)
+  if (prefix === undefined) prefixes.set(label, (prefix = utf8(`coffer/v1/${label}\0`)))
+  return prefix
 }
 
 /** LP: a field with its length in front, as in the key material of the medium binding. */

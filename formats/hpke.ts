@@ -101,7 +101,7 @@ function schedule(
 
   const context = concat(
     MODE_BASE,
-    extract(hkdfExtract512, HPKE_SUITE, EMPTY, 'psk_id_hash', EMPTY),
+    PSK_ID_HASH,
     extract(hkdfExtract512, HPKE_SUITE, EMPTY, 'info_hash', info)
   )
   const secret = extract(hkdfExtract512, HPKE_SUITE, sharedSecret, 'secret', EMPTY)
@@ -110,6 +110,9 @@ function schedule(
   wipe(exchanged, kemKey, sharedSecret, secret)
   return { key, nonce }
 }
+
+/** Of the empty name: base mode has no shared key beforehand. */
+const PSK_ID_HASH = extract(hkdfExtract512, HPKE_SUITE, EMPTY, 'psk_id_hash', EMPTY)
 
 function extract(
   hkdfExtract: typeof hkdfExtract512,

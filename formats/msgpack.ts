@@ -68,12 +68,32 @@ export function encode(value: Packable): Uint8Array {
   }
 
   function putText(value: string): void {
+    if (value.length <= SHORT_CHARS && putAscii(value)) return
     if (/^\ufeff|[\ud800-\udfff]/u.test(value))
       cannot('text with a lone surrogate or a leading byte order mark')
     const bytes = utf8(value)
     if (bytes.length < 0x20) putHead(0xa0 | bytes.length)
     else putLength(0xd9, bytes.length)
     putRaw(bytes)
+  }
+
+  /** Most text: an encoder of its own for each costs more than all the rest. @returns false for what is not ASCII. */
+  function putAscii(value: string): boolean {
+    const { length } = value
+    reserve(2 + length)
+    let end = at
+    if (length < 0x20) out[end++] = 0xa0 | length
+    else {
+      out[end++] = 0xd9
+      out[end++] = length
+    }
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i)
+      if (code >= 0x80) return false
+      out[end++] = code
+    }
+    at = end
+    return true
   }
 
   function putBytes(bytes: Uint8Array): void {
@@ -135,6 +155,8 @@ export function encode(value: Packable): Uint8Array {
     throw new TypeError(`cannot encode ${what}`)
   }
 }
+
+const SHORT_CHARS = 128
 
 const isKey = (name: string): boolean => /^[\x20-\x7e]{1,255}$/.test(name) && name !== '__proto__'
 

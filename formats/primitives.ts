@@ -17,6 +17,7 @@ import {
   createPublicKey,
   createSecretKey,
   diffieHellman,
+  hash,
   sign,
   verify
 } from 'node:crypto'
@@ -36,9 +37,10 @@ export const SIGNATURE_BYTES = 64
 
 /** SHA-256 of the parts one after another. @returns 32 bytes. */
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
-  const hash = new Sha256()
-  for (const part of parts) hash.update(part)
-  return hash.digest()
+  if (parts.length === 1) return plain(hash('sha256', parts[0]!, 'buffer'))
+  const whole = new Sha256()
+  for (const part of parts) whole.update(part)
+  return whole.digest()
 }
 
 /** SHA-256 of bytes that arrive in pieces. After `digest` the object is spent. */
