@@ -7,7 +7,19 @@ import { logWith } from '../../center/log.js'
 import { openStore, type Store } from '../../center/store.js'
 import { newBooks, tamper } from '../helpers/databases.js'
 import { rejectsWith } from '../helpers/rejects.js'
-import { newCenter, pressed, requestBytes, temporaryFolder, testPowers, TITLE, userKeys } from './parties.js'
+import { hex } from '../../formats/bytes.js'
+import { userIdOf } from '../../formats/keys.js'
+import {
+  newCenter,
+  newRequestId,
+  openAsBuyer,
+  pressed,
+  requestBytes,
+  temporaryFolder,
+  testPowers,
+  TITLE,
+  userKeys
+} from './parties.js'
 
 /** Empty books, and where they are. */
 async function emptyBooks(): Promise<{ place: string; store: Store }> {
@@ -285,6 +297,79 @@ test('an order that the database refuses half-way leaves nothing behind', async 
     works.map(({ status }) => status),
     ['rejected', 'fulfilled']
   )
+  await shop.center.close()
+})
+
+test('orders in one group see those before them, and one that is refused changes nothing for the others', async () => {
+  const shop = await newCenter()
+  await pressed(shop)
+  await shop.center.desk.setTerms(TITLE, { copies: 2, priceMinor: 900 })
+  const { centerId } = shop.pinned
+  const requestId = newRequestId()
+  const first = requestBytes(centerId, { medium: 'a', requestId })
+  // A key of small order: keys cannot be sealed to it, which shows only when the copy is being made.
+  const weak = requestBytes(centerId, { medium: 'b', user: 'eve', sealKey: new Uint8Array(32) })
+  const orders = [
+    first,
+    weak,
+    requestBytes(centerId, { medium: 'b', requestId }), // the same id, another order
+    requestBytes(centerId, { medium: 'a' }), // the same copy once more
+    first,
+    requestBytes(centerId, { medium: 'c' }),
+    requestBytes(centerId, { medium: 'd' }), // a third copy
+    requestBytes(centerId, { medium: 'd', user: 'bob' })
+  ]
+  const outcomes = await Promise.allSettled(orders.map(order => shop.center.issue(order)))
+  assert.equal(
+    outcomes.map(outcome => (outcome.status === 'fulfilled' ? 'answered' : outcome.reason.code)),
+    [
+      'answered',
+      'COFFER_KEY_UNWRAP',
+      'COFFER_REQUEST_ALTERED',
+      'answered',
+      'answered',
+      'answered',
+      'COFFER_QUOTA',
+      'answered'
+    ]
+  )
+  const answers = outcomes.map(outcome => (outcome.status === 'fulfilled' ? outcome.value : undefined))
+  assert.equal(answers[4], answers[0])
+  const bought = [0, 3].map(n => openAsBuyer(shop.pinned, answers[n]!, { medium: 'a' }))
+  assert.equal(bought[1]!.grant.grantId, bought[0]!.grant.grantId)
+  assert.equal(
+    bought.map(({ answer }) => answer.chargedMinor),
+    [900, 0]
+  )
+  assert.equal(
+    (await shop.center.desk.users()).map(({ userId }) => userId).sort(),
+    ['ann', 'bob'].map(name => hex(userIdOf(userKeys(name)))).sort()
+  )
+  assert.equal(await shop.center.desk.verifyLedger(), { orders: 4, copies: 3, postings: 3, problems: [] })
+  await shop.center.close()
+})
+
+test('an order that the database itself refuses fails alone, whatever came in its group', async () => {
+  const shop = await newCenter()
+  await pressed(shop)
+  await shop.center.desk.setTerms(TITLE, { priceMinor: 900 })
+  const requestId = newRequestId()
+  // A charge that was posted before: what no order may do twice, even if the code above it were wrong.
+  await tamper(
+    shop.place,
+    `insert into ledger (posting, account, "amountMinor", currency, posted)
+     values ('${hex(requestId)}', 'receivable/${hex(userIdOf(userKeys()))}', 900, 'EUR', 1)`
+  )
+  const outcomes = await Promise.allSettled(
+    ['a', 'b', 'c', 'd'].map(medium =>
+      shop.center.issue(requestBytes(shop.pinned.centerId, { medium, ...(medium === 'b' && { requestId }) }))
+    )
+  )
+  assert.equal(
+    outcomes.map(({ status }) => status),
+    ['fulfilled', 'rejected', 'fulfilled', 'fulfilled']
+  )
+  assert.is((await shop.center.desk.grants()).length, 3)
   await shop.center.close()
 })
 
