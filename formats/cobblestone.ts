@@ -100,10 +100,7 @@ export function openPayload(
   const opener = new PayloadOpener(key, context, sealed.subarray(0, HEADER_BYTES))
   const plaintext = into?.subarray(0, plaintextBytes) ?? new Uint8Array(plaintextBytes)
   try {
-    let to = 0
-    for (let index = 0, from = HEADER_BYTES; from < sealed.length; index++, from += SEALED_CHUNK_BYTES) {
-      to += opener.openChunk(index, sealed.subarray(from, from + SEALED_CHUNK_BYTES), plaintext, to)
-    }
+    opener.openChunks(0, sealed.subarray(HEADER_BYTES), plaintext)
     return plaintext
   } catch (error) {
     wipe(plaintext)
@@ -114,6 +111,13 @@ export function openPayload(
 }
 
 // ---------------------------------------------------------------- chunk by chunk
+
+/** Salt and key commitment, 56 bytes: what the sealed bytes begin with. @param key - 32 bytes. @param salt - 24 bytes. */
+export function payloadHeader(key: Uint8Array, context: Uint8Array, salt: Uint8Array): Uint8Array {
+  const sealer = new PayloadSealer(key, context, salt)
+  sealer.wipe()
+  return sealer.header
+}
 
 /** Seals the chunks of one payload in order. */
 export class PayloadSealer {
@@ -140,8 +144,27 @@ export class PayloadSealer {
     if (this.#ended) throw new RangeError('the payload has ended')
     if (plaintext.length > CHUNK_BYTES) throw new RangeError(`a chunk has at most ${CHUNK_BYTES} bytes`)
     this.#ended = plaintext.length < CHUNK_BYTES
-    const nonce = nonceOf(this.#keys, this.#nextIndex++)
-    this.#keys.cipher.seal(nonce, NO_AAD, plaintext, out, outOffset)
+    return this.#seal(this.#nextIndex++, plaintext, out, outOffset)
+  }
+
+  /**
+   * Seal chunks of any place, for threads that share a payload out among them. Each number must be sealed once in all:
+   * a nonce that serves two texts gives both away.
+   *
+   * @param firstIndex - number of the first, counted from 0.
+   * @param plaintext - whole chunks; the payload's last one, which is shorter and may be empty, ends them.
+   * @param count - how many chunks.
+   * @param out - gets the sealed chunks, one after the other.
+   */
+  sealChunks(firstIndex: number, count: number, plaintext: Uint8Array, out: Uint8Array): void {
+    for (let i = 0; i < count; i++) {
+      const chunk = plaintext.subarray(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES)
+      this.#seal(firstIndex + i, chunk, out, i * SEALED_CHUNK_BYTES)
+    }
+  }
+
+  #seal(index: number, plaintext: Uint8Array, out: Uint8Array, outOffset: number): number {
+    this.#keys.cipher.seal(nonceOf(this.#keys, index), NO_AAD, plaintext, out, outOffset)
     return plaintext.length + TAG_BYTES
   }
 
@@ -186,6 +209,23 @@ export class PayloadOpener {
       throw forged(`chunk ${index} was altered`)
     }
     return sealed.length - TAG_BYTES
+  }
+
+  /**
+   * Open chunks that lie one after the other.
+   *
+   * @param firstIndex - number of the first, counted from 0.
+   * @param sealed - whole chunks, and at most one shorter one after them.
+   * @param out - gets their plaintext from its beginning on, each chunk only after its tag has passed.
+   * @returns how many bytes were written.
+   * @throws CofferError as {@link openChunk}.
+   */
+  openChunks(firstIndex: number, sealed: Uint8Array, out: Uint8Array): number {
+    let to = 0
+    for (let index = firstIndex, from = 0; from < sealed.length; index++, from += SEALED_CHUNK_BYTES) {
+      to += this.openChunk(index, sealed.subarray(from, from + SEALED_CHUNK_BYTES), out, to)
+    }
+    return to
   }
 
   /** The opener is spent afterwards. */
@@ -411,6 +451,8 @@ export function readRange(
 interface PayloadKeys {
   readonly cipher: Aes256Gcm
   readonly baseNonce: Uint8Array
+  /** Of the chunk that is being sealed or opened. */
+  readonly nonce: Uint8Array
   readonly commitment: Uint8Array
 }
 
@@ -429,17 +471,18 @@ function deriveKeys(inputKey: Uint8Array, context: Uint8Array, salt: Uint8Array)
   const keys = {
     cipher: new Aes256Gcm(derived.subarray(0, KEY_BYTES)),
     baseNonce: derived.slice(KEY_BYTES, KEY_BYTES + NONCE_BYTES),
+    nonce: new Uint8Array(NONCE_BYTES),
     commitment: derived.slice(KEY_BYTES + NONCE_BYTES)
   }
   wipe(derived)
   return keys
 }
 
-/** The base nonce with the chunk's number XORed into its last five bytes. */
-function nonceOf(keys: PayloadKeys, index: number): Uint8Array {
+/** The base nonce with the chunk's number XORed into its last five bytes. @returns memory that the next call reuses. */
+function nonceOf({ baseNonce, nonce }: PayloadKeys, index: number): Uint8Array {
   if (!Number.isInteger(index) || index < 0 || index >= MAX_CHUNKS)
     throw new RangeError(`no chunk has number ${index}`)
-  const nonce = keys.baseNonce.slice()
+  nonce.set(baseNonce)
   let rest = index
   for (let i = NONCE_BYTES - 1; rest > 0; i--) {
     nonce[i]! ^= rest % 256

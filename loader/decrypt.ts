@@ -7,14 +7,7 @@
  */
 import { Sha256 } from '../formats/primitives.js'
 import { equalBytes, wipe } from '../formats/bytes.js'
-import {
-  HEADER_BYTES,
-  plaintextSize,
-  PayloadOpener,
-  readRange,
-  SEALED_CHUNK_BYTES,
-  StreamOpener
-} from '../formats/cobblestone.js'
+import { HEADER_BYTES, plaintextSize, PayloadOpener, readRange } from '../formats/cobblestone.js'
 import { payloadContext } from '../formats/derive.js'
 import { CofferError } from '../formats/errors.js'
 import { MAX_IMAGE_BYTES, MAX_PROGRAM_BYTES } from '../formats/limits.js'
@@ -26,53 +19,13 @@ import {
   type PackageIndex
 } from '../formats/package.js'
 import type { AssetRange, AssetSource, Program } from '../sandbox/guest.js'
+import { passPayload } from './pass.js'
 import type { OpenTitle } from './read.js'
 import type { PayloadKey } from './unwrap.js'
-
-/** Sixteen sealed chunks at a time: about where reading reaches the speed of the disk (262 400 bytes). */
-export const BLOCK_BYTES = 16 * SEALED_CHUNK_BYTES
-
-export type Progress = (doneBytes: number, totalBytes: number) => void
 
 /** A title's program in the clear, and the way to its assets. Disposing it wipes the program; the assets live on. */
 export interface OpenedProgram extends Program, Disposable {
   readonly assets: SealedAssets
-}
-
-/**
- * Pass every byte of a payload through `checker`, decrypted, in constant memory.
- *
- * @throws CofferError COFFER_PAYLOAD_FORGED, COFFER_PAYLOAD_TRUNCATED, COFFER_PACKAGE_DAMAGED, COFFER_IO.
- */
-export function passPayload(
-  { file, payloadOffset, manifest }: OpenTitle,
-  key: Uint8Array,
-  take: (plaintext: Uint8Array) => void,
-  progress: Progress = () => {}
-): void {
-  plaintextSize(manifest.payloadBytes)
-  const header = file.read(payloadOffset, HEADER_BYTES)
-  const opener = new StreamOpener(key, payloadContext(manifest.id, manifest.release), header)
-  const block = new Uint8Array(Math.min(BLOCK_BYTES, manifest.payloadBytes))
-  try {
-    for (let at = HEADER_BYTES; at < manifest.payloadBytes;) {
-      const part = block.subarray(0, Math.min(block.length, manifest.payloadBytes - at))
-      file.readInto(part, payloadOffset + at)
-      take(opener.push(part))
-      at += part.length
-      progress(at, manifest.payloadBytes)
-    }
-    take(opener.end())
-  } finally {
-    opener.wipe()
-  }
-}
-
-/** Open and check a whole payload, keeping nothing. @throws as {@link passPayload}. */
-export function verifyPayload(title: OpenTitle, key: Uint8Array, progress?: Progress): PackageIndex {
-  const checker = new PackageChecker(title.manifest.indexDigest)
-  passPayload(title, key, plaintext => checker.push(plaintext), progress)
-  return checker.end()
 }
 
 /**
@@ -104,7 +57,7 @@ interface ProgramEntries {
 function checkWhole(title: OpenTitle, key: Uint8Array): ProgramEntries {
   const checker = new PackageChecker(title.manifest.indexDigest, isProgram)
   try {
-    passPayload(title, key, plaintext => checker.push(plaintext))
+    passPayload(title, { key, take: plaintext => checker.push(plaintext) })
     return { index: checker.end(), kept: checker.kept }
   } catch (error) {
     wipe(...checker.kept.values())

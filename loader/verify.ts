@@ -1,11 +1,13 @@
 /** What `coffer verify` and `coffer inspect` tell: the path without its last step, each finding kept. */
 import { hex, wipe } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
+import { PackageChecker, type PackageIndex } from '../formats/package.js'
 import { isBearer } from '../formats/records/fields.js'
 import type { VerifiedGrant } from '../formats/records/grant.js'
-import { verifyPayload, type Progress } from './decrypt.js'
 import type { Home } from './home.js'
+import { helpersFor } from './helpers.js'
 import { measureMedium, type MeasuredMedium } from './medium/measure.js'
+import { passPayload, type Progress } from './pass.js'
 import type { Powers } from './powers.js'
 import { readLicense, readTitle, type OpenTitle } from './read.js'
 import { authenticate, recheck, recomputeCertificate } from './recheck.js'
@@ -80,6 +82,19 @@ export function verifyTitle(
     title?.[Symbol.dispose]()
   }
   return findings
+}
+
+/** Open and check a whole payload, keeping nothing. @throws as {@link passPayload}, COFFER_PACKAGE_DAMAGED. */
+export function verifyPayload(title: OpenTitle, key: Uint8Array, progress?: Progress): PackageIndex {
+  const { indexDigest, payloadBytes } = title.manifest
+  const checker = new PackageChecker(indexDigest)
+  passPayload(title, {
+    key,
+    take: plaintext => checker.push(plaintext),
+    progress,
+    helpers: helpersFor(payloadBytes)
+  })
+  return checker.end()
 }
 
 function noteGrant(findings: Findings, grant: VerifiedGrant, center: string): void {

@@ -10,8 +10,11 @@ export const resource = (name: string): URL => new URL(`./${name}`, import.meta.
 
 export const readResource = (name: string): Uint8Array => readFileSync(resource(name))
 
-/** Where a thread starts, and the words that it starts with. */
-export const threadStart = (name: string): { url: URL; argv: string[] } => ({ url: resource(name), argv: [] })
+/** Where a thread starts, and the words that it starts with. @param beside - The module that its own one lies beside. */
+export const threadStart = (name: string, beside = import.meta.url): { url: URL; argv: string[] } => ({
+  url: new URL(`./${name}`, beside),
+  argv: []
+})
 
 /** What Node starts with as a process of its own. */
 export const partWords = (name: string): readonly string[] => [fileURLToPath(resource(name))]

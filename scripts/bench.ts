@@ -29,11 +29,11 @@ import { Home } from '../loader/home.js'
 import { measureMedium } from '../loader/medium/measure.js'
 import { mediumPaths } from '../loader/medium/layout.js'
 import { transferConverted, transferSealed } from '../loader/copier/transfer.js'
-import { verifyPayload } from '../loader/decrypt.js'
 import { POWERS } from '../loader/powers.js'
 import { openTitleFile, readLicense } from '../loader/read.js'
 import { authenticate, recheck } from '../loader/recheck.js'
 import { unwrapPayloadKey } from '../loader/unwrap.js'
+import { verifyPayload } from '../loader/verify.js'
 import { newShop, type Shop } from './shop.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))

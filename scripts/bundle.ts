@@ -8,6 +8,7 @@
  *   coffer.mjs                the buyer's program again, engines and all in this one file: what a medium can carry
  *   ses-child.js              what the sandbox starts in a process of its own,
  *   thread-worker.js          and in a thread
+ *   payload-thread.js         a thread that helps with large payloads
  *   licenses.txt              of the packages whose code is inside these files
  *
  * What went into each file stands in build/bundles.json, for tests/house/bundle.test.ts.
@@ -71,7 +72,11 @@ await bundle({
 
 /** Started by path, in a thread or process of their own; each whole, so that it starts fast. */
 await bundle({
-  entryPoints: { 'ses-child': 'sandbox/ses-child.ts', 'thread-worker': 'sandbox/thread-worker.ts' },
+  entryPoints: {
+    'ses-child': 'sandbox/ses-child.ts',
+    'thread-worker': 'sandbox/thread-worker.ts',
+    'payload-thread': 'loader/payload-thread.ts'
+  },
   outdir: 'dist',
   format: 'esm'
 })
@@ -98,7 +103,11 @@ const REQUIRE =
   "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);"
 
 /** The parts of coffer.mjs that start by themselves, and the files that they need. */
-const PARTS = { 'thread-worker.js': 'sandbox/thread-worker.ts', 'ses-child.js': 'sandbox/ses-child.ts' }
+const PARTS = {
+  'thread-worker.js': 'sandbox/thread-worker.ts',
+  'ses-child.js': 'sandbox/ses-child.ts',
+  'payload-thread.js': 'loader/payload-thread.ts'
+}
 const EMBEDDED = ['quickjs.wasm', 'quickjs.image', 'guest-sdk.js']
 
 await bundle({

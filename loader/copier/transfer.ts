@@ -1,11 +1,12 @@
 /** Move a payload from the master to a new file on the medium: S7 as it is, or S16 and S17 under another key. */
 import { wipe } from '../../formats/bytes.js'
-import { HEADER_BYTES, SALT_BYTES, StreamSealer } from '../../formats/cobblestone.js'
+import { payloadHeader, SALT_BYTES } from '../../formats/cobblestone.js'
 import { payloadContext } from '../../formats/derive.js'
 import { PackageChecker } from '../../formats/package.js'
 import { encodeTitleHead } from '../../formats/title.js'
-import { passPayload, type Progress } from '../decrypt.js'
 import type { PendingFile } from '../files.js'
+import { helpersFor } from '../helpers.js'
+import { passPayload, shared, type Progress } from '../pass.js'
 import type { Powers } from '../powers.js'
 import type { OpenTitle } from '../read.js'
 
@@ -45,28 +46,25 @@ export function transferConverted(
   progress: Progress
 ): void {
   const { manifest } = title
+  const context = payloadContext(manifest.id, manifest.release)
+  const header = payloadHeader(mediumKey, context, powers.random(SALT_BYTES))
+  const key = shared(mediumKey)
   const checker = new PackageChecker(manifest.indexDigest)
-  const sealer = new StreamSealer(
-    mediumKey,
-    payloadContext(manifest.id, manifest.release),
-    powers.random(SALT_BYTES)
-  )
   try {
     target.write(encodeTitleHead(manifest.frame.bytes))
-    target.write(sealer.header.subarray(0, HEADER_BYTES))
-    passPayload(
-      title,
-      masterMediumKey,
-      plaintext => {
+    target.write(header)
+    passPayload(title, {
+      key: masterMediumKey,
+      sealing: { key, context, header },
+      take(plaintext, sealed) {
         checker.push(plaintext)
-        target.write(sealer.push(plaintext))
+        target.write(sealed)
       },
-      progress
-    )
+      progress,
+      helpers: helpersFor(manifest.payloadBytes)
+    })
     checker.end()
-    target.write(sealer.end())
   } finally {
-    sealer.wipe()
-    wipe(masterMediumKey)
+    wipe(masterMediumKey, key)
   }
 }

@@ -5,7 +5,8 @@ declare namespace WebAssembly {
     static imports(module: Module): { module: string; name: string; kind: string }[]
   }
   class Memory {
-    constructor(descriptor: { initial: number; maximum: number })
+    constructor(descriptor: { initial: number; maximum: number; shared?: boolean })
+    /** A SharedArrayBuffer where it is shared. */
     readonly buffer: ArrayBuffer
     grow(pages: number): number
   }

@@ -95,6 +95,7 @@ const PUBLISHED: Readonly<Record<string, { for: 'buyer' | 'seller'; inside: stri
       imported: []
     },
     'dist/thread-worker.js': { for: 'buyer', inside: [], imported: [] },
+    'dist/payload-thread.js': { for: 'buyer', inside: [], imported: [] },
     'dist/center.js': {
       for: 'seller',
       inside: [],

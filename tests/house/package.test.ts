@@ -73,6 +73,7 @@ test('npm pack makes a package of exactly these files', () => {
         'center',
         'ses-child',
         'thread-worker',
+        'payload-thread',
         'guest-sdk',
         'guest-net'
       ].map(name => `dist/${name}.js`),

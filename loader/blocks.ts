@@ -1,0 +1,200 @@
+/**
+ * A payload on its way through memory, a block at a time, that several threads can work on at once
+ * (docs/decisions/0036-two-cores.md). Who reads the payload fills slots with sealed blocks; whoever is free takes one,
+ * opens it, and seals it again in its place where another key is given; the reader goes through them in order.
+ */
+import { wipe } from '../formats/bytes.js'
+import {
+  CHUNK_BYTES,
+  PayloadOpener,
+  PayloadSealer,
+  SALT_BYTES,
+  SEALED_CHUNK_BYTES
+} from '../formats/cobblestone.js'
+
+const BLOCK_CHUNKS = 16
+/** Sixteen sealed chunks: about where reading reaches the speed of the disk (262 400 bytes). */
+export const BLOCK_BYTES = BLOCK_CHUNKS * SEALED_CHUNK_BYTES
+const PLAINTEXT_BYTES = BLOCK_CHUNKS * CHUNK_BYTES
+/** Rounded up to whole pages: the kernel copies fastest to and from where a page begins. */
+const SEALED_ROOM_BYTES = Math.ceil(BLOCK_BYTES / 4096) * 4096
+const SLOT_BYTES = SEALED_ROOM_BYTES + PLAINTEXT_BYTES
+const WASM_PAGE_BYTES = 65536
+
+/** What a slot is in, in this order. */
+const EMPTY = 0
+const FILLED = 1
+const TAKEN = 2
+const DONE = 3
+const FAILED = 4
+type State = typeof EMPTY | typeof FILLED | typeof TAKEN | typeof DONE | typeof FAILED
+
+/** Words of the control area, before three for each slot: its state, its block's number and that block's sealed bytes. */
+const CHANGES = 0
+const ENDED = 1
+const SLOT_WORDS = 3
+const CONTROL_BYTES = 4096
+
+/** A key and what it is used with. In memory that threads share, so that it lies in one place and is wiped there. */
+export interface BlockCipher {
+  readonly key: Uint8Array
+  readonly context: Uint8Array
+  /** The payload's first 56 bytes. */
+  readonly header: Uint8Array
+}
+
+/** What a thread needs to help: it crosses as it is, and nothing of it is copied but contexts and headers. */
+export interface BlockWork {
+  readonly memory: ArrayBufferLike
+  readonly slots: number
+  readonly opening: BlockCipher
+  readonly sealing: BlockCipher | undefined
+}
+
+/**
+ * @param threads - For one, a small buffer is enough; more share WebAssembly's memory, which is the one that begins on a
+ *   page.
+ */
+export function blockMemory(threads: number): Pick<BlockWork, 'memory' | 'slots'> {
+  const slots = threads === 1 ? 1 : 2 * threads + 2
+  const bytes = CONTROL_BYTES + slots * SLOT_BYTES
+  if (threads === 1) return { memory: new ArrayBuffer(bytes), slots }
+  const pages = Math.ceil(bytes / WASM_PAGE_BYTES)
+  return { memory: new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }).buffer, slots }
+}
+
+/** The blocks in memory, as one of the threads sees them. */
+export class Blocks {
+  readonly #memory: ArrayBufferLike
+  readonly #slots: number
+  readonly #control: Int32Array
+  readonly #opener: PayloadOpener
+  readonly #sealer: PayloadSealer | undefined
+
+  /** @throws CofferError COFFER_PAYLOAD_FORGED when the header commits to another key or context. */
+  constructor({ memory, slots, opening, sealing }: BlockWork) {
+    this.#memory = memory
+    this.#slots = slots
+    this.#control = new Int32Array(memory, 0, CONTROL_BYTES / 4)
+    this.#opener = new PayloadOpener(opening.key, opening.context, opening.header)
+    this.#sealer =
+      sealing && new PayloadSealer(sealing.key, sealing.context, sealing.header.subarray(0, SALT_BYTES))
+  }
+
+  /** How many blocks there is room for; block n lies in slot n modulo that. */
+  get slots(): number {
+    return this.#slots
+  }
+
+  /** Room for a sealed block, or what it was sealed to again. */
+  sealed(slot: number, sealedBytes: number): Uint8Array {
+    return new Uint8Array(this.#memory, CONTROL_BYTES + slot * SLOT_BYTES, sealedBytes)
+  }
+
+  /** What a block was opened to. */
+  plaintext(slot: number, plaintextBytes: number): Uint8Array {
+    return new Uint8Array(this.#memory, CONTROL_BYTES + slot * SLOT_BYTES + SEALED_ROOM_BYTES, plaintextBytes)
+  }
+
+  /** Give out the sealed block that lies in a slot. */
+  offer(slot: number, block: number, sealedBytes: number): void {
+    const at = wordOf(slot)
+    this.#control[at + 1] = block
+    this.#control[at + 2] = sealedBytes
+    this.#set(slot, FILLED)
+    Atomics.add(this.#control, CHANGES, 1)
+    Atomics.notify(this.#control, CHANGES)
+  }
+
+  /** Work on the earliest block that nobody has taken. @returns whether there was one. */
+  work(): boolean {
+    for (;;) {
+      let slot = -1
+      for (let i = 0; i < this.#slots; i++)
+        if (this.#get(i) === FILLED && (slot < 0 || this.#blockOf(i) < this.#blockOf(slot))) slot = i
+      if (slot < 0) return false
+      if (Atomics.compareExchange(this.#control, wordOf(slot), FILLED, TAKEN) !== FILLED) continue
+      try {
+        this.#convert(slot)
+        this.#set(slot, DONE)
+      } catch {
+        this.#set(slot, FAILED)
+      }
+      return true
+    }
+  }
+
+  /** Work until the reader has ended. */
+  help(): void {
+    for (;;) {
+      const changes = Atomics.load(this.#control, CHANGES)
+      if (Atomics.load(this.#control, ENDED) !== 0) return
+      if (!this.work()) Atomics.wait(this.#control, CHANGES, changes)
+    }
+  }
+
+  /**
+   * Have the block in a slot finished, helping as long as it takes.
+   *
+   * @throws CofferError COFFER_PAYLOAD_FORGED, whichever thread it was that found it.
+   */
+  finish(slot: number): void {
+    for (;;) {
+      const state = this.#get(slot)
+      if (state === DONE) return
+      // Opening it once more says what is wrong.
+      if (state === FAILED) return this.#convert(slot)
+      if (!this.work()) Atomics.wait(this.#control, wordOf(slot), TAKEN)
+    }
+  }
+
+  /** Let the others go, and wipe every plaintext. */
+  end(): void {
+    Atomics.store(this.#control, ENDED, 1)
+    for (let slot = 0; slot < this.#slots; slot++) {
+      Atomics.compareExchange(this.#control, wordOf(slot), FILLED, EMPTY)
+      // What somebody is at would be written after the wiping.
+      while (this.#get(slot) === TAKEN) Atomics.wait(this.#control, wordOf(slot), TAKEN)
+    }
+    for (let slot = 0; slot < this.#slots; slot++) wipe(this.plaintext(slot, this.#touched(slot)))
+    Atomics.add(this.#control, CHANGES, 1)
+    Atomics.notify(this.#control, CHANGES)
+    this.wipe()
+  }
+
+  /** Let go of the keys. */
+  wipe(): void {
+    this.#opener.wipe()
+    this.#sealer?.wipe()
+  }
+
+  #convert(slot: number): void {
+    const firstIndex = this.#blockOf(slot) * BLOCK_CHUNKS
+    const sealed = this.sealed(slot, this.#control[wordOf(slot) + 2]!)
+    const room = this.plaintext(slot, PLAINTEXT_BYTES)
+    const plaintext = room.subarray(0, this.#opener.openChunks(firstIndex, sealed, room))
+    const count = Math.ceil(sealed.length / SEALED_CHUNK_BYTES)
+    this.#sealer?.sealChunks(firstIndex, count, plaintext, sealed)
+  }
+
+  /** How much of a slot's plaintext was ever written: of a small payload not all, and wiping would make it pages. */
+  #touched(slot: number): number {
+    const isAgain = this.#blockOf(slot) >= this.#slots
+    return isAgain ? PLAINTEXT_BYTES : Math.min(PLAINTEXT_BYTES, this.#control[wordOf(slot) + 2]!)
+  }
+
+  #blockOf(slot: number): number {
+    return this.#control[wordOf(slot) + 1]!
+  }
+
+  #get(slot: number): State {
+    return Atomics.load(this.#control, wordOf(slot)) as State
+  }
+
+  #set(slot: number, state: State): void {
+    Atomics.store(this.#control, wordOf(slot), state)
+    Atomics.notify(this.#control, wordOf(slot))
+  }
+}
+
+const wordOf = (slot: number): number => 2 + slot * SLOT_WORDS

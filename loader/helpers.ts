@@ -1,0 +1,49 @@
+/**
+ * Threads that help with a large payload. They start within some 40 ms, work on blocks as long as there are any, and are
+ * needed by nobody: whoever passes a payload goes on alone until they are there, or where there can be none.
+ */
+import { releaseBy, type Transfer } from '../formats/primitives.js'
+import { threadStart } from '../sandbox/resources.js'
+import type { Helpers } from './pass.js'
+
+/** Where a thread pays for its start. */
+const LARGE_BYTES = 48 * 1024 * 1024
+/** Reading, hashing and writing stay with one thread; more than this would wait for it. */
+const MAX_HELPERS = 2
+
+/** What to pass a payload of that size with. Before a large one this thread, too, learns to give memory back at once. */
+export function helpersFor(payloadBytes: number): Helpers | undefined {
+  if (payloadBytes < LARGE_BYTES) return undefined
+  releaseAtOnce()
+  const { availableParallelism } = process.getBuiltinModule('node:os')
+  const count = Math.min(MAX_HELPERS, availableParallelism() - 1)
+  return count < 1 ? undefined : threads(count)
+}
+
+export const threads = (count: number): Helpers => ({
+  count,
+  start(workerData) {
+    const { Worker } = process.getBuiltinModule('node:worker_threads')
+    const { url, argv } = threadStart('payload-thread.js', import.meta.url)
+    for (let i = 0; i < count; i++) {
+      const worker = new Worker(url, { argv, workerData, env: {}, execArgv: [], stdin: false })
+      // What a thread cannot do is done without it.
+      worker.on('error', () => {})
+      worker.unref()
+    }
+  }
+})
+
+/**
+ * Node 20 has `ArrayBuffer.prototype.transfer`, and gives it to contexts that are made while a flag of V8 is set. The flag
+ * is put back, since code caches hold for one set of flags.
+ */
+export function releaseAtOnce(): void {
+  if ('transfer' in ArrayBuffer.prototype) return
+  const { setFlagsFromString } = process.getBuiltinModule('node:v8')
+  const { runInNewContext } = process.getBuiltinModule('node:vm')
+  setFlagsFromString('--harmony-rab-gsab-transfer')
+  const transfer = runInNewContext('ArrayBuffer.prototype.transfer') as Transfer | undefined
+  setFlagsFromString('--no-harmony-rab-gsab-transfer')
+  if (transfer !== undefined) releaseBy(transfer)
+}

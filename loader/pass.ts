@@ -1,0 +1,89 @@
+/** Every byte of a payload through memory: opened, handed on in order, and sealed again where another key is given. */
+import { wipe } from '../formats/bytes.js'
+import { HEADER_BYTES, plaintextSize, SEALED_CHUNK_BYTES, TAG_BYTES } from '../formats/cobblestone.js'
+import { payloadContext } from '../formats/derive.js'
+import { BLOCK_BYTES, blockMemory, Blocks, type BlockCipher, type BlockWork } from './blocks.js'
+import type { RandomFile } from './files.js'
+
+export type Progress = (doneBytes: number, totalBytes: number) => void
+
+/** Where a sealed payload lies: an `OpenTitle` is one. */
+export interface SealedPayload {
+  readonly file: RandomFile
+  readonly payloadOffset: number
+  readonly manifest: { readonly id: string; readonly release: number; readonly payloadBytes: number }
+}
+
+export interface Pass {
+  /** 32 bytes. Not kept. */
+  readonly key: Uint8Array
+  /** What to seal it to. */
+  readonly sealing?: BlockCipher | undefined
+  /**
+   * Gets every byte in order, in memory that is used again afterwards.
+   *
+   * @param sealed - The same sealed again, with `sealing`; all but the header.
+   */
+  readonly take: (plaintext: Uint8Array, sealed: Uint8Array) => void
+  readonly progress?: Progress | undefined
+  /** Start threads that help. Default: this one does it alone. */
+  readonly helpers?: Helpers | undefined
+}
+
+export interface Helpers {
+  readonly count: number
+  start(work: BlockWork): void
+}
+
+/**
+ * Pass a payload through memory that does not grow with it.
+ *
+ * @throws CofferError COFFER_PAYLOAD_FORGED, COFFER_PAYLOAD_TRUNCATED, COFFER_IO, and what `take` throws.
+ */
+export function passPayload(
+  { file, payloadOffset, manifest }: SealedPayload,
+  { key, sealing, take, progress = () => {}, helpers }: Pass
+): void {
+  const { payloadBytes } = manifest
+  plaintextSize(payloadBytes)
+  const opening: BlockCipher = {
+    key: helpers === undefined ? key : shared(key),
+    context: payloadContext(manifest.id, manifest.release),
+    header: file.read(payloadOffset, HEADER_BYTES)
+  }
+  const work = { ...blockMemory(1 + (helpers?.count ?? 0)), opening, sealing }
+  const blocks = new Blocks(work)
+  helpers?.start(work)
+  try {
+    const count = Math.ceil((payloadBytes - HEADER_BYTES) / BLOCK_BYTES)
+    for (let next = 0, filled = 0; next < count; next++) {
+      for (; filled < Math.min(count, next + blocks.slots); filled++) {
+        const sealed = blocks.sealed(filled % blocks.slots, sizeOf(filled))
+        file.readInto(sealed, payloadOffset + HEADER_BYTES + filled * BLOCK_BYTES)
+        blocks.offer(filled % blocks.slots, filled, sealed.length)
+      }
+      const slot = next % blocks.slots
+      blocks.finish(slot)
+      const sealedBytes = sizeOf(next)
+      take(blocks.plaintext(slot, plaintextOf(sealedBytes)), blocks.sealed(slot, sealedBytes))
+      progress(HEADER_BYTES + next * BLOCK_BYTES + sealedBytes, payloadBytes)
+    }
+  } finally {
+    blocks.end()
+    if (helpers !== undefined) wipe(opening.key)
+  }
+
+  function sizeOf(block: number): number {
+    return Math.min(BLOCK_BYTES, payloadBytes - HEADER_BYTES - block * BLOCK_BYTES)
+  }
+}
+
+const plaintextOf = (sealedBytes: number): number =>
+  sealedBytes - TAG_BYTES * Math.ceil(sealedBytes / SEALED_CHUNK_BYTES)
+
+/** A copy that other threads see. */
+export function shared(key: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(new SharedArrayBuffer(key.length))
+  copy.set(key)
+  return copy
+}

@@ -1,0 +1,214 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { concat } from '../../formats/bytes.js'
+import {
+  CHUNK_BYTES,
+  HEADER_BYTES,
+  payloadHeader,
+  SEALED_CHUNK_BYTES,
+  sealPayload
+} from '../../formats/cobblestone.js'
+import { payloadContext } from '../../formats/derive.js'
+import { BLOCK_BYTES, type BlockWork } from '../../loader/blocks.js'
+import { RandomFile } from '../../loader/files.js'
+import { helpersFor, threads } from '../../loader/helpers.js'
+import { passPayload, shared, type Helpers, type SealedPayload } from '../../loader/pass.js'
+import { rejectsWith } from '../helpers/rejects.js'
+import { Seeded } from '../helpers/seeded.js'
+
+const random = new Seeded('pass')
+const ID = 'org.example.pass'
+const CONTEXT = payloadContext(ID, 1)
+const [KEY, OTHER_KEY] = [random.bytes(32), random.bytes(32)]
+const [SALT, OTHER_SALT] = [random.bytes(24), random.bytes(24)]
+const BLOCK_PLAINTEXT = 16 * CHUNK_BYTES
+/** What stands in front of the payload in a title's file. */
+const OFFSET = 77
+const DIST = new URL('../../../dist/', import.meta.url)
+
+const folder = mkdtempSync(join(tmpdir(), 'coffer-pass-'))
+test.after(() => rmSync(folder, { recursive: true, force: true }))
+
+/** No two chunks are the same: 1009 is a prime. */
+const plaintextOf = (bytes: number): Uint8Array => new Uint8Array(Buffer.alloc(bytes, random.bytes(1009)))
+
+let files = 0
+function written(sealed: Uint8Array): SealedPayload {
+  const path = join(folder, `${++files}`)
+  writeFileSync(path, concat(new Uint8Array(OFFSET), sealed))
+  const manifest = { id: ID, release: 1, payloadBytes: sealed.length }
+  return { file: RandomFile.open(path)!, payloadOffset: OFFSET, manifest }
+}
+
+/** All that passes by; `convert` seals it again too. */
+function passed(payload: SealedPayload, helpers: Helpers | undefined, convert = false) {
+  const plaintext: Uint8Array[] = []
+  const header = payloadHeader(OTHER_KEY, CONTEXT, OTHER_SALT)
+  const sealed = [header]
+  const progress: number[] = []
+  passPayload(payload, {
+    key: KEY,
+    sealing: convert ? { key: shared(OTHER_KEY), context: CONTEXT, header } : undefined,
+    take(part, again) {
+      plaintext.push(part.slice())
+      sealed.push(again.slice())
+    },
+    progress: done => progress.push(done),
+    helpers
+  })
+  return { plaintext: concat(...plaintext), sealed: concat(...sealed), progress }
+}
+
+const HELPERS: readonly (Helpers | undefined)[] = [undefined, threads(1), threads(3)]
+const countOf = (helpers: Helpers | undefined) => helpers?.count ?? 0
+
+let begun = 0
+let alive = 0
+process.on('worker', worker => {
+  begun++
+  alive++
+  worker.once('exit', () => alive--)
+})
+
+for (const helpers of HELPERS) {
+  test(`passPayload() with ${countOf(helpers)} helpers opens and converts to the same bytes`, () => {
+    const edges = [0, 1, CHUNK_BYTES, BLOCK_PLAINTEXT - 1, BLOCK_PLAINTEXT]
+    for (const bytes of [...(helpers ? [] : edges), BLOCK_PLAINTEXT + 1, 9e6]) {
+      const plaintext = plaintextOf(bytes)
+      const payload = written(sealPayload(KEY, CONTEXT, SALT, plaintext))
+      const opened = passed(payload, helpers)
+      assert.ok(Buffer.compare(opened.plaintext, plaintext) === 0, `${bytes} bytes`)
+      assert.is(opened.progress.at(-1), payload.manifest.payloadBytes)
+      const converted = passed(payload, helpers, true)
+      assert.ok(Buffer.compare(converted.plaintext, plaintext) === 0, `${bytes} bytes`)
+      const again = sealPayload(OTHER_KEY, CONTEXT, OTHER_SALT, plaintext)
+      assert.ok(Buffer.compare(converted.sealed, again) === 0, `${bytes} bytes`)
+    }
+  })
+
+  test(`passPayload() with ${countOf(helpers)} helpers meets damage where it is, whichever thread opens it`, async () => {
+    const sealed = sealPayload(KEY, CONTEXT, SALT, plaintextOf(9e6))
+    const blocks = Math.ceil((sealed.length - HEADER_BYTES) / BLOCK_BYTES)
+    for (let block = 0; block < blocks; block += 11) {
+      const damaged = sealed.slice()
+      const chunk = block * 16 + random.below(16)
+      // Later damage is never told first.
+      for (const at of [chunk, chunk + 17, chunk + 40]) {
+        const byte = HEADER_BYTES + at * SEALED_CHUNK_BYTES + random.below(SEALED_CHUNK_BYTES)
+        if (byte < damaged.length) damaged[byte]! ^= 1 << random.below(8)
+      }
+      let taken = 0
+      const error = await rejectsWith('COFFER_PAYLOAD_FORGED', () =>
+        passPayload(written(damaged), { key: KEY, take: part => (taken += part.length), helpers })
+      )
+      assert.match(error.message, `chunk ${chunk} was altered`)
+      assert.is(taken, block * BLOCK_PLAINTEXT, 'nothing of the block that is damaged, all before it')
+    }
+  })
+
+  test(`passPayload() with ${countOf(helpers)} helpers leaves no plaintext and no key in its memory`, async () => {
+    const watched = (seen: BlockWork[]): Helpers | undefined =>
+      helpers && {
+        count: helpers.count,
+        start(work) {
+          seen.push(work)
+          helpers.start(work)
+        }
+      }
+    const plaintext = new Uint8Array(5e6).fill(0xa5)
+    const sealed = sealPayload(KEY, CONTEXT, SALT, plaintext)
+    const damaged = sealed.slice()
+    damaged[4e6]! ^= 1
+    for (const bytes of [sealed, damaged]) {
+      const seen: BlockWork[] = []
+      let last: Uint8Array | undefined
+      const pass = () =>
+        passPayload(written(bytes), { key: KEY, take: part => (last = part), helpers: watched(seen) })
+      if (bytes === sealed) pass()
+      else await rejectsWith('COFFER_PAYLOAD_FORGED', pass)
+      assert.is(seen.length, helpers === undefined ? 0 : 1)
+      const memory = Buffer.from(last!.buffer as ArrayBuffer)
+      assert.is(memory.indexOf(Buffer.alloc(16, 0xa5)), -1)
+      for (const { opening } of seen) assert.equal(opening.key, new Uint8Array(32))
+    }
+  })
+}
+
+test('passPayload() goes on alone where a helper never starts, or fails', () => {
+  const plaintext = plaintextOf(4e6)
+  const payload = written(sealPayload(KEY, CONTEXT, SALT, plaintext))
+  const failing: Helpers = {
+    count: 1,
+    start: () => void new Worker('throw 1', { eval: true }).on('error', () => {})
+  }
+  for (const helpers of [{ count: 2, start: () => {} }, failing])
+    assert.ok(Buffer.compare(passed(payload, helpers).plaintext, plaintext) === 0)
+})
+
+test('passPayload() passes on what its taker throws, and lets its helpers go', () => {
+  const payload = written(sealPayload(KEY, CONTEXT, SALT, plaintextOf(4e6)))
+  class Full extends Error {}
+  let thrown: unknown
+  try {
+    passPayload(payload, {
+      key: KEY,
+      take: () => {
+        throw new Full()
+      },
+      helpers: threads(2)
+    })
+  } catch (error) {
+    thrown = error
+  }
+  assert.instance(thrown, Full)
+})
+
+for (const [name, words] of [
+  ['payload-thread.js', []],
+  ['coffer.mjs', ['--coffer-part=payload-thread.js']]
+] as const) {
+  test(`the helper in dist/${name} opens blocks`, async () => {
+    const plaintext = plaintextOf(3e6)
+    const payload = written(sealPayload(KEY, CONTEXT, SALT, plaintext))
+    let helped = 0
+    let worker: Worker | undefined
+    const helpers: Helpers = {
+      count: 1,
+      start(work) {
+        worker = new Worker(new URL(name, DIST), { argv: [...words], workerData: work, execArgv: [] })
+        // Its first block is offered by hand: it is done by nobody else.
+        const control = new Int32Array(work.memory, 0, 5)
+        new Uint8Array(work.memory, 4096, BLOCK_BYTES).set(
+          payload.file.read(OFFSET + HEADER_BYTES, BLOCK_BYTES)
+        )
+        control[4] = BLOCK_BYTES
+        Atomics.store(control, 2, 1)
+        const until = Date.now() + 20_000
+        while (Atomics.load(control, 2) !== 3 && Date.now() < until) Atomics.wait(control, 2, 2, 5)
+        if (Atomics.load(control, 2) === 3) helped++
+      }
+    }
+    assert.ok(Buffer.compare(passed(payload, helpers).plaintext, plaintext) === 0)
+    assert.is(helped, 1)
+    assert.is(await new Promise(resolve => worker!.once('exit', resolve)), 0)
+  })
+}
+
+test('helpersFor() asks for help with large payloads alone', () => {
+  assert.is(helpersFor(1e6), undefined)
+  const large = helpersFor(1e9)
+  assert.ok(large === undefined || (large.count >= 1 && large.count <= 2))
+})
+
+test('every helper has ended', async () => {
+  for (const until = Date.now() + 10_000; alive > 0 && Date.now() < until;)
+    await new Promise(resolve => setTimeout(resolve, 20))
+  assert.is(alive, 0)
+  assert.ok(begun > 30, `${begun} were begun`)
+})
+
+test.run()
