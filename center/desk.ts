@@ -1,22 +1,17 @@
 /** The seller's desk: everything that he asks of the center and decides in it, as the command line offers it. */
-import { sql, type Selectable } from 'kysely'
-import { equalBytes, fromHex, hex } from '../formats/bytes.js'
+import { sql } from 'kysely'
+import { fromHex, hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import type { PublicKeys } from '../formats/keys.js'
-import { openAnswer } from '../formats/records/answer.js'
 import type { GrantKind, Scheme } from '../formats/records/fields.js'
-import { openRequest, type VerifiedRequest } from '../formats/records/request.js'
-import { openReturn } from '../formats/records/return.js'
-import { openRoots, type Center } from '../formats/records/root.js'
-import { auditLog } from './audit.js'
 import { balances, postCharge, receivable, type Balance } from './ledger.js'
-import { PAYMENT } from './payment.js'
 import { checkName, ID_CHARS } from './names.js'
 import { endGrant, revoke, type RevocationKind } from './revoke.js'
-import { rootRecords, type Site } from './site.js'
+import type { Site } from './site.js'
 import type { Books, Ending, Tables } from './store.js'
 import { checkTerms, joinFeatures, splitFeatures, termsFor, type Terms, type TitleTerms } from './terms.js'
 import { addUser } from './users.js'
+import { verifyLedger, type LedgerCheck } from './verify.js'
 
 export interface TitleSummary extends TitleTerms {
   readonly titleId: string
@@ -75,15 +70,6 @@ export interface Gift {
   readonly copies?: number | null
   readonly expiresDays?: number | null
   readonly features?: readonly string[] | null
-}
-
-export interface LedgerCheck {
-  /** Orders that were answered, copies they granted, and postings that charged them. */
-  readonly orders: number
-  readonly copies: number
-  readonly postings: number
-  /** One sentence each; none: ledger, grants and answers agree. */
-  readonly problems: readonly string[]
 }
 
 /** What an id that was typed can stand for. */
@@ -266,100 +252,6 @@ async function give(
   return termsFor(title, { userId, titleId, ...terms })
 }
 
-/**
- * Hold the ledger against what was signed: each answer is opened as a buyer would, and each charge must be one that an
- * answer names.
- */
-async function verifyLedger({ vault }: Site, books: Books): Promise<LedgerCheck> {
-  const problems: string[] = []
-  const postings = new Map<string, Selectable<Tables['ledger']>[]>()
-  for (const entry of await books.selectFrom('ledger').selectAll().execute()) {
-    postings.set(entry.posting, [...(postings.get(entry.posting) ?? []), entry])
-  }
-  const charged = [...postings.keys()].filter(posting => !posting.startsWith(PAYMENT)).length
-  const roots = await rootRecords(books)
-  const center = openedOr(() => everSigned(openRoots(roots)))
-  if (center === undefined) {
-    return { orders: 0, copies: 0, postings: charged, problems: ['A root record was altered or removed.'] }
-  }
-  const pinned = [center]
-  const copies = new Set<string>()
-  let orders = 0
-  for await (const { requestId, kind, record, sealedAnswer } of answered(books)) {
-    orders++
-    const asked = openedOr(() => (kind === 'return' ? returnAsked(record) : orderAsked(record)))
-    const request = asked?.request
-    const answer =
-      request &&
-      openedOr(() => openAnswer(vault.openStoredAnswer(request.requestId, sealedAnswer), pinned)?.answer)
-    if (
-      asked === undefined ||
-      request === undefined ||
-      answer === undefined ||
-      !equalBytes(answer.requestHash, request.requestHash)
-    ) {
-      problems.push(`The answer to request ${requestId} is not one that this center signed.`)
-      continue
-    }
-    const { copy } = asked
-    if (copy !== undefined) copies.add(`${hex(copy.userId)} ${copy.titleId} ${hex(copy.mediumId)}`)
-    const entries = postings.get(requestId) ?? []
-    postings.delete(requestId)
-    const balanceMinor = entries.reduce((sum, { amountMinor }) => sum + amountMinor, 0)
-    const receivable = entries.find(({ account }) => account === `receivable/${hex(request.userId)}`)
-    if (balanceMinor !== 0) problems.push(`The posting of request ${requestId} does not add up to 0.`)
-    if (
-      (receivable?.amountMinor ?? 0) !== answer.chargedMinor - (answer.refundedMinor ?? 0) ||
-      entries.some(({ currency }) => currency !== answer.currency)
-    ) {
-      problems.push(`The posting of request ${requestId} is not what its answer says was charged.`)
-    }
-  }
-  const held = await books
-    .selectFrom('grants')
-    .select(['grantId', 'userId', 'titleId', 'mediumId', 'ending', 'paidMinor'])
-    .execute()
-  const refunded = new Map(
-    held.filter(({ ending }) => ending === 'refunded').map(grant => [grant.grantId, grant])
-  )
-  for (const [posting, entries] of postings) {
-    // What the seller paid back by himself is filed under the grant.
-    const grant = refunded.get(posting)
-    const owed = entries.find(({ account }) => account === `receivable/${grant?.userId}`)
-    const sum = entries.reduce((total, { amountMinor }) => total + amountMinor, 0)
-    if (posting.startsWith(PAYMENT)) {
-      if (sum !== 0) problems.push(`The ${posting} does not add up to 0.`)
-    } else if (grant === undefined) problems.push(`The posting ${posting} belongs to no answered request.`)
-    else if (sum !== 0 || owed?.amountMinor !== -grant.paidMinor)
-      problems.push(`The refund of grant ${posting} is not what was paid for it.`)
-  }
-  const granted = new Set(held.map(({ userId, titleId, mediumId }) => `${userId} ${titleId} ${mediumId}`))
-  for (const copy of copies) if (!granted.has(copy)) problems.push(`No grant is kept for the copy ${copy}.`)
-  for (const { grantId, userId, titleId, mediumId } of held) {
-    if (!copies.has(`${userId} ${titleId} ${mediumId}`)) {
-      problems.push(`Grant ${grantId} belongs to no answered request.`)
-    }
-  }
-  problems.push(...(await auditLog(books, center)))
-  return { orders, copies: copies.size, postings: charged, problems }
-}
-
-/** What was asked for, and the copy that it may have made. */
-interface Asked {
-  readonly request: Pick<VerifiedRequest, 'requestId' | 'requestHash' | 'userId'>
-  readonly copy: Pick<VerifiedRequest, 'userId' | 'titleId' | 'mediumId'> | undefined
-}
-
-function orderAsked(record: Uint8Array): Asked {
-  const request = openRequest(record)
-  return { request, copy: request }
-}
-
-function returnAsked(record: Uint8Array): Asked {
-  const request = openReturn(record)
-  return { request, copy: request.order && openRequest(request.order) }
-}
-
 /** End a copy and pay back what was paid for it last. @returns What that was. */
 async function refund(site: Site, grantId: string): Promise<{ refundedMinor: number; currency: string }> {
   return site.store.transaction(async books => {
@@ -382,37 +274,6 @@ async function refund(site: Site, grantId: string): Promise<{ refundedMinor: num
     await postCharge(books, { ...ids, titleId, amountMinor: -paidMinor, currency }, now)
     return { refundedMinor: paidMinor, currency }
   })
-}
-
-/** What a key signed was the center's word then, also where the key was revoked since. */
-const everSigned = (center: Center): Center => ({ ...center, keys: [...center.keys, ...center.former] })
-
-/** @returns undefined for bytes that were changed since they were made. */
-function openedOr<T>(open: () => T): T | undefined {
-  try {
-    return open()
-  } catch {
-    return undefined
-  }
-}
-
-/** A page at a time: each answer carries a revocation list. */
-async function* answered(books: Books) {
-  const PAGE = 100
-  let after = ''
-  for (;;) {
-    const page = await books
-      .selectFrom('requests')
-      .select(['requestId', 'kind', 'record', 'sealedAnswer'])
-      .where('kind', 'in', ['order', 'return'])
-      .where('requestId', '>', after)
-      .orderBy('requestId')
-      .limit(PAGE)
-      .execute()
-    yield* page
-    if (page.length < PAGE) return
-    after = page.at(-1)!.requestId
-  }
 }
 
 async function find(books: Books, kind: Named, typed: string, mayBeNew: boolean): Promise<string> {
