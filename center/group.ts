@@ -7,7 +7,7 @@
  * Works of one kind that come together may be done as one, with one query where each alone would need its own.
  */
 import { CompiledQuery, type Kysely, type Transaction } from 'kysely'
-import { setImmediate } from 'node:timers/promises'
+import { gather } from './gather.js'
 import { Journal, type Change } from './journal.js'
 
 /** More would make the first wait longer than the disk does. */
@@ -20,8 +20,6 @@ export type Outcome<T> =
 
 /** How works of one kind are done, each by its input. */
 export interface Kind<DB, I, T> {
-  /** Before the lock of the books is taken, which others may hold: what can be computed on books that may still change. */
-  prepare?(inputs: readonly I[]): Promise<void>
   /**
    * The works of a group, in the order in which they came.
    *
@@ -37,22 +35,10 @@ export type Conclude<DB> = (books: Transaction<DB>, works: readonly (readonly Ch
 export type Enqueue<DB> = <I, T>(kind: Kind<DB, I, T>, input: I) => Promise<T>
 
 export function groupCommits<DB>(books: Kysely<DB>, conclude: Conclude<DB>): Enqueue<DB> {
-  const waiting: Waiting<DB>[] = []
-  let busy = false
-
-  const commitAll = async () => {
-    busy = true
-    while (waiting.length > 0) {
-      // Whoever is on the way, having just read his request, comes along.
-      await setImmediate()
-      await commitGroup(books, waiting.splice(0, MAX_GROUP), conclude)
-    }
-    busy = false
-  }
+  const doneTogether = gather<Waiting<DB>>(MAX_GROUP, group => commitGroup(books, group, conclude))
   return (kind, input) =>
     new Promise((resolve, reject) => {
-      waiting.push({ kind, input, resolve, reject } as Waiting<DB>)
-      if (!busy) void commitAll()
+      void doneTogether({ kind, input, resolve, reject } as Waiting<DB>)
     })
 }
 
@@ -79,11 +65,9 @@ async function commitGroup<DB>(
 ): Promise<void> {
   let outcomes: Outcome<unknown>[]
   try {
-    const runs = runsOf(group)
-    for (const { kind, inputs } of runs) await kind.prepare?.(inputs)
     outcomes = await books.transaction().execute(async inside => {
       const done: Outcome<unknown>[] = []
-      for (const run of runs) done.push(...(await performed(inside, run)))
+      for (const run of runsOf(group)) done.push(...(await performed(inside, run)))
       await conclude(
         inside,
         done.map(({ changes }) => changes)

@@ -119,7 +119,7 @@ async function handOn(
     features: splitFeatures(features)
   }
   const decision = { request: order, answered: given, title, release, sale }
-  const { answer, writes } = makeGrant(site, sheet, decision)
+  const { answer, writes } = makeGrant(site, sheet, decision, now)
   if (user !== undefined) await keep(books, { table: 'users', row: user })
   for (const write of writes) await keep(books, write)
   return answer

@@ -33,7 +33,7 @@ export async function keep(books: Books, { table, row }: Write): Promise<void> {
 }
 
 export class Sheet {
-  readonly now: number
+  readonly #now: number
   readonly center: Tables['center']
   /** Every root record, first to newest. */
   readonly roots: readonly Uint8Array[]
@@ -46,7 +46,7 @@ export class Sheet {
   readonly #counts: Map<string, Count>
   readonly #writes: Write[] = []
 
-  /** @param now - Seconds since 1970: when the orders are decided on. */
+  /** @param now - Seconds since 1970: the copies that run then count. */
   static async read(
     { oneOf }: Pick<Store, 'oneOf'>,
     books: Books,
@@ -120,7 +120,7 @@ export class Sheet {
     grants: readonly Tables['grants'][],
     counts: readonly Count[]
   ) {
-    this.now = now
+    this.#now = now
     this.center = center
     this.roots = roots
     this.#found = found
@@ -202,7 +202,7 @@ export class Sheet {
     if (before !== undefined) copies.splice(at, 1)
     copies.push(row)
     const more =
-      Number(isCounted(row, this.now)) - Number(before !== undefined && isCounted(before, this.now))
+      Number(isCounted(row, this.#now)) - Number(before !== undefined && isCounted(before, this.#now))
     for (const of of [{ userId: row.userId, titleId: row.titleId }, { titleId: row.titleId }]) {
       const name = nameOf(of)
       const { copies = 0, tried = 0 } = this.#counts.get(name) ?? {}

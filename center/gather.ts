@@ -1,0 +1,41 @@
+/** Works that come while others of their kind are being done are done together, next. */
+import { setImmediate } from 'node:timers/promises'
+
+interface Waiting<I> {
+  readonly input: I
+  resolve(): void
+  reject(reason: unknown): void
+}
+
+/**
+ * @param most - At a time: everything else of this process waits meanwhile.
+ * @returns Resolves when `work` has done the input, or rejects with what it threw.
+ */
+export function gather<I>(
+  most: number,
+  work: (inputs: readonly I[]) => Promise<void>
+): (input: I) => Promise<void> {
+  const waiting: Waiting<I>[] = []
+  let busy = false
+
+  const doAll = async () => {
+    busy = true
+    while (waiting.length > 0) {
+      // Whoever is on the way comes along.
+      await setImmediate()
+      const some = waiting.splice(0, most)
+      try {
+        await work(some.map(({ input }) => input))
+        for (const { resolve } of some) resolve()
+      } catch (reason) {
+        for (const { reject } of some) reject(reason)
+      }
+    }
+    busy = false
+  }
+  return input =>
+    new Promise((resolve, reject) => {
+      waiting.push({ input, resolve, reject })
+      if (!busy) void doAll()
+    })
+}
