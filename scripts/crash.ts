@@ -1,5 +1,6 @@
 /**
- * Kill the center, again and again, at random moments while it is selling: `npm run crash -- 200`.
+ * Kill the center, again and again, at random moments while it is selling: `npm run crash -- 200`, or with the name of one
+ * database after the number.
  *
  * Buyers order over HTTP; some orders are sent again, also those whose answer was lost. After each kill the center is
  * started anew, on the same folder, and must serve. At the end every order is sent once more: whoever was answered gets
@@ -230,11 +231,14 @@ async function startCenter(
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const kills = Number(process.argv[2] ?? 100)
-  console.log('sqlite    ', JSON.stringify(await crash(kills, undefined)))
-  const server = await startPostgres(true)
-  try {
-    console.log('postgresql', JSON.stringify(await crash(kills, await newDatabase(server.url))))
-  } finally {
-    await server.stop()
+  const only = process.argv[3]
+  if (only !== 'postgresql') console.log('sqlite    ', JSON.stringify(await crash(kills, undefined)))
+  if (only !== 'sqlite') {
+    const server = await startPostgres(true)
+    try {
+      console.log('postgresql', JSON.stringify(await crash(kills, await newDatabase(server.url))))
+    } finally {
+      await server.stop()
+    }
   }
 }
