@@ -3,7 +3,7 @@
  * was decrypted stays in memory as long as grant and title are the same (docs/decisions/0017, 0026).
  */
 import { equalBytes } from '../formats/bytes.js'
-import type { Guest, GuestSource } from '../sandbox/guest.js'
+import type { EngineGuest, GuestSource } from '../sandbox/guest.js'
 import { openSource } from '../sandbox/pool.js'
 import { openProgram } from './decrypt.js'
 import type { Home } from './home.js'
@@ -92,7 +92,7 @@ export function titleSource(
   }
 
   return {
-    async start(): Promise<Guest> {
+    async start(): Promise<EngineGuest> {
       // One after the other: two that find a new license would open it twice.
       const opened = (opening = opening.then(open, open)) as Promise<Opened>
       const title = await opened
@@ -100,7 +100,7 @@ export function titleSource(
       const leave = async () => {
         if (--title.guests === 0 && title.old) await close(title)
       }
-      let guest: Guest
+      let guest: EngineGuest
       try {
         guest = await title.source.start()
       } catch (error) {

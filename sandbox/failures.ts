@@ -70,6 +70,17 @@ export const imageUnfit = (): CofferError =>
     }
   )
 
+/** For who asks for a value, and gets an async iterator. */
+export const streamed = (): CofferError =>
+  new CofferError('COFFER_VALUE_UNSUPPORTED', 'Cannot pass the result: it is an async iterator.', {
+    hint: 'Go through it: for await (const item of guest.iterate(name, ...args)).'
+  })
+
+export const notStreamed = (): CofferError =>
+  new CofferError('COFFER_VALUE_UNSUPPORTED', 'Cannot iterate over the result: it is no async iterator.', {
+    hint: 'Await guest.call(name, ...args).'
+  })
+
 export const unsupported = (what: string, reason: string): CofferError =>
   new CofferError('COFFER_VALUE_UNSUPPORTED', `Cannot pass ${what}: it holds ${reason}.`, {
     hint: 'What crosses is JSON, undefined, bigint, and Uint8Array.'

@@ -5,6 +5,8 @@
  */
 
 import type { CofferError } from '../formats/errors.js'
+import { notStreamed, streamed } from './failures.js'
+import { DONE, GuestStream, type Outcome, streamOf } from './stream.js'
 
 export type Engine = 'quickjs' | 'ses'
 
@@ -288,6 +290,15 @@ export interface Guest extends AsyncDisposable {
    *   a promise, and from a function that the guest itself waits for.
    */
   callSync(name: string, ...args: readonly Value[]): Value
+  /**
+   * Go through what an export gives as an async iterator: an async generator, a ReadableStream, anything with
+   * `Symbol.asyncIterator`. The export is called at once, as `call` does; of the iterator nothing runs but by `next()`
+   * and `return()`. Take it to its end, or leave the loop: what is left open stays in the guest's memory. An
+   * AbortSignal among the arguments is followed for as long as the stream lasts.
+   *
+   * Its `next()` rejects as `call` does, and with COFFER_VALUE_UNSUPPORTED where the export gives no such thing.
+   */
+  iterate(name: string, ...args: readonly Argument[]): GuestStream
   /** Start the default export as a program, with `args` of the launch unless given; resolves with its exit code (0 to 63). */
   run(args?: readonly string[]): Promise<number>
   usage(): Usage
@@ -295,10 +306,15 @@ export interface Guest extends AsyncDisposable {
   dispose(): Promise<void>
 }
 
+/** A guest as a way to run one gives it; {@link guestFor} makes of it what hosts see. */
+export interface EngineGuest extends Omit<Guest, 'call' | 'iterate'> {
+  call(name: string, ...args: readonly Argument[]): Promise<Outcome>
+}
+
 /** Where the guests of a pool come from: what is kept of one for the next. */
 export interface GuestSource {
   /** A fresh guest, started. */
-  start(): Promise<Guest>
+  start(): Promise<EngineGuest>
   /** Let go of what is kept. Nothing that it started is in use any more. */
   close(): Promise<void> | void
 }
@@ -307,10 +323,14 @@ export interface GuestSource {
 export type TypedGuest<Api = Record<string, (...args: Value[]) => Value>> = Guest & {
   readonly api: {
     readonly [K in keyof Api]: Api[K] extends (...args: infer A) => infer R
-      ? (...args: A) => Promise<Awaited<R>>
+      ? (...args: A) => Crossed<R>
       : never
   }
 }
+
+/** What the result of an export is on the host's side. */
+type Crossed<R> = [R] extends [AsyncIterable<infer T>] ? GuestStream<T> : Promise<Settled<Awaited<R>>>
+type Settled<R> = [R] extends [AsyncIterable<infer T>] ? GuestStream<T> : R
 
 /**
  * A guest as its host sees it.
@@ -320,7 +340,7 @@ export type TypedGuest<Api = Record<string, (...args: Value[]) => Value>> = Gues
  * @param check - Called when a call has settled: what it throws is the outcome, whatever the guest made of it.
  */
 export function guestFor<Api>(
-  guest: Guest,
+  guest: EngineGuest,
   {
     args,
     release,
@@ -333,12 +353,26 @@ export function guestFor<Api>(
 ): TypedGuest<Api> {
   let ended: Promise<void> | undefined
   const dispose = () => (ended ??= guest.dispose().finally(release))
-  const call: Guest['call'] = (name, ...values) => guest.call(name, ...values).finally(check)
+  const checked = <T, R>(outcome: Promise<T>, then: (value: T) => R | Promise<R>): Promise<R> =>
+    outcome.then(
+      value => {
+        check?.()
+        return then(value)
+      },
+      error => {
+        check?.()
+        throw error
+      }
+    )
+  const call = (name: string, values: readonly Argument[]): Promise<Outcome> =>
+    checked(guest.call(name, ...values), outcome =>
+      outcome instanceof GuestStream && check !== undefined ? checkedStream(outcome, check) : outcome
+    )
   const api = new Proxy(Object.create(null) as object, {
     // A proxy that had a `then` would be taken for a promise.
     get: (_, name) =>
       typeof name === 'string' && name !== 'then'
-        ? (...values: Argument[]) => call(name, ...values)
+        ? (...values: Argument[]) => iterable(call(name, values))
         : undefined
   })
   return {
@@ -346,7 +380,8 @@ export function guestFor<Api>(
     exports: guest.exports,
     ended: guest.ended,
     api: api as TypedGuest<Api>['api'],
-    call,
+    call: (name, ...values) => checked(guest.call(name, ...values), valueOnly),
+    iterate: (name, ...values) => streamOf(call(name, values), notStreamed),
     callSync(name, ...values) {
       try {
         return guest.callSync(name, ...values)
@@ -354,12 +389,33 @@ export function guestFor<Api>(
         check?.()
       }
     },
-    run: (given = args) => guest.run(given).finally(check),
+    run: (given = args) => checked(guest.run(given), code => code),
     usage: () => guest.usage(),
     dispose,
     [Symbol.asyncDispose]: dispose
   }
 }
+
+/** Refuse a stream where a value is asked for, and let the guest let go of it. */
+export function valueOnly(outcome: Outcome): Value {
+  if (!(outcome instanceof GuestStream)) return outcome
+  outcome.return().catch(() => {})
+  throw streamed()
+}
+
+/** What is called by its type is one or the other: a promise, and for who goes through it a stream. */
+const iterable = (outcome: Promise<Outcome>): Promise<Outcome> & AsyncIterable<Value> =>
+  Object.assign(outcome, { [Symbol.asyncIterator]: () => streamOf(outcome, notStreamed) })
+
+const checkedStream = (stream: GuestStream, check: () => void): GuestStream =>
+  new GuestStream(async ending => {
+    try {
+      const { done, value } = await (ending ? stream.return() : stream.next())
+      return done === true ? DONE : value
+    } finally {
+      check()
+    }
+  })
 
 /** What a guest threw, with its own name and message and a stack of guest frames only. */
 export class GuestError extends Error {

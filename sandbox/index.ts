@@ -35,6 +35,7 @@ export {
   sync
 } from './guest.js'
 export type { Pool, PoolOptions, PoolUsage } from './pool.js'
+export { GuestStream } from './stream.js'
 export { CofferError } from '../formats/errors.js'
 
 /**

@@ -1,5 +1,5 @@
 /** Start a program where its options say. Each way to run one is loaded when it is first asked for. */
-import type { Engine, Guest, Isolation, LaunchOptions, Program } from './guest.js'
+import type { Engine, EngineGuest, Isolation, LaunchOptions, Program } from './guest.js'
 
 const ENGINES: readonly Engine[] = ['quickjs', 'ses']
 const ISOLATIONS: readonly Isolation[] = ['inline', 'thread']
@@ -15,7 +15,7 @@ export function wayOf({ engine = 'quickjs', isolation = 'inline' }: LaunchOption
  * @param program - With an image only where it comes out of a verified title. The caller wipes it afterwards.
  * @throws as `launch` of index.ts.
  */
-export async function launchProgram(program: Program, options: LaunchOptions): Promise<Guest> {
+export async function launchProgram(program: Program, options: LaunchOptions): Promise<EngineGuest> {
   const way = wayOf(options)
   options = await withClient(options)
   if (way === 'ses') return (await import('./ses/launch.js')).launchSes(program, options)

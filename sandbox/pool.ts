@@ -7,8 +7,8 @@
 import { CofferError } from '../formats/errors.js'
 import { interrupted } from './failures.js'
 import {
+  type EngineGuest,
   guestFor,
-  type Guest,
   type GuestSource,
   type LaunchOptions,
   type Program,
@@ -62,7 +62,7 @@ interface Waiter {
 export class GuestPool<Api> implements Pool<Api> {
   readonly #options: Pick<PoolOptions, 'size' | 'args'>
   readonly #source: GuestSource
-  readonly #taken = new Set<Guest>()
+  readonly #taken = new Set<EngineGuest>()
   /** Places in use: guests that are taken, and those that are on their way. */
   #places = 0
   #takes = 0
@@ -80,7 +80,7 @@ export class GuestPool<Api> implements Pool<Api> {
     if (this.#closed !== undefined) throw closed()
     if (this.#places < this.#options.size) this.#places++
     else await this.#wait(signal)
-    let guest: Guest
+    let guest: EngineGuest
     try {
       guest = await this.#source.start()
     } catch (error) {
@@ -142,7 +142,7 @@ export class GuestPool<Api> implements Pool<Api> {
     })
   }
 
-  #giveBack(guest: Guest): void {
+  #giveBack(guest: EngineGuest): void {
     if (!this.#taken.delete(guest)) return
     this.#leave()
   }

@@ -24,7 +24,9 @@ export const TO_GUEST = {
   /** Jobs have run: say which rejections nobody handled */
   settled: 5,
   /** id of a call, place: the signal there is aborted */
-  abort: 6
+  abort: 6,
+  /** id, id of the call that gave a stream, ending: boolean. Its next item, or its end */
+  step: 7
 } as const
 
 /** From the guest. */
@@ -60,7 +62,11 @@ export const TO_HOST = {
   /** More timers wait than are allowed */
   flooded: 15,
   /** id, limit: text, used: number. The result is too large */
-  excess: 16
+  excess: 16,
+  /** id: the result is an async iterator, which waits for steps under this number */
+  stream: 17,
+  /** id of a step: there is no more */
+  done: 18
 } as const
 
 /**

@@ -15,7 +15,7 @@ import {
   type Argument,
   DEFAULT_LIMITS,
   type Engine,
-  type Guest,
+  type EngineGuest,
   GuestError,
   type LaunchOptions,
   type Limits,
@@ -28,6 +28,7 @@ import { type ModuleGrant, readError, writeError } from './protocol.js'
 import { WIRE, flattenHostError, followSignals, signalField, splitSignals } from './host-wire.js'
 import { withDefaults } from './limits.js'
 import { type SessionPowers, startSession } from './session.js'
+import { DONE, GuestStream, type Outcome } from './stream.js'
 import { isRefusal, MalformedMessage, Reader, Writer } from './wire.js'
 
 /** Frames to the far side. */
@@ -41,7 +42,9 @@ const TO_FAR = {
   /** End in good order */
   dispose: 4,
   /** id of a call, place: the signal there is aborted */
-  abort: 5
+  abort: 5,
+  /** id, id of the call that gave a stream, ending: boolean */
+  step: 6
 } as const
 
 /** Frames from the far side. */
@@ -63,7 +66,11 @@ const FROM_FAR = {
   /** cpuMs, memoryBytes, outputBytes */
   usage: 8,
   /** failure: the guest is no more, nor is the far side soon */
-  ended: 9
+  ended: 9,
+  /** id: the call came to a stream, which waits for steps under this number */
+  stream: 10,
+  /** id of a step: there is no more */
+  done: 11
 } as const
 
 /** The number of the start among the calls. */
@@ -97,12 +104,13 @@ export interface NearEvents {
 }
 
 interface PendingCall {
-  readonly resolve: (value: Value) => void
-  readonly reject: (error: Error) => void
+  /** With an Outcome; of a step, with an item or DONE. */
+  resolve(outcome: any): void
+  reject(error: Error): void
   readonly startedMs: number
-  readonly program: boolean
+  readonly kind: 'call' | 'program' | 'step'
   /** Stop following its signals. */
-  release?: () => void
+  release?: (() => void) | undefined
 }
 
 /**
@@ -116,7 +124,7 @@ export async function startRemote(
   program: Program,
   options: LaunchOptions,
   open: (events: NearEvents, limits: Limits) => NearChannel
-): Promise<Guest> {
+): Promise<EngineGuest> {
   if (options.signal?.aborted) throw interrupted()
   const guest = new RemoteGuest(engine, options, open)
   try {
@@ -128,7 +136,7 @@ export async function startRemote(
   return guest
 }
 
-class RemoteGuest implements Guest {
+class RemoteGuest implements EngineGuest {
   readonly engine: Engine
   exports: readonly string[] = []
   #tellEnd!: (reason: CofferError) => void
@@ -141,6 +149,8 @@ class RemoteGuest implements Guest {
   readonly #writer = new Writer(WIRE)
   readonly #startedMs = monotonicMs()
   readonly #calls = new Map<number, PendingCall>()
+  /** How to stop following the signals of streams that are open. */
+  readonly #followed = new Map<number, () => void>()
   #lastCall = START
   #callCount = 0
   #requests = 0
@@ -182,8 +192,8 @@ class RemoteGuest implements Guest {
 
   async start({ source, image }: Program): Promise<void> {
     const { name = 'title.js', seed } = this.#options
-    await new Promise<Value>((resolve, reject) => {
-      this.#open(START, resolve, reject, false)
+    await new Promise<void>((resolve, reject) => {
+      this.#open(START, { resolve: () => resolve(), reject, kind: 'call' })
       const limits = LIMIT_NAMES.map(key => this.#limits[key])
       const frame = this.#writer.begin(TO_FAR.start).value(source).value(image).value(name).value(seed)
       this.#channel.post(frame.value(limits).value(this.#grants.modules).message)
@@ -191,7 +201,7 @@ class RemoteGuest implements Guest {
     })
   }
 
-  call(name: string, ...args: readonly Argument[]): Promise<Value> {
+  call(name: string, ...args: readonly Argument[]): Promise<Outcome> {
     return this.#call(false, name, args)
   }
 
@@ -224,10 +234,10 @@ class RemoteGuest implements Guest {
     return this.dispose()
   }
 
-  #call(program: boolean, name: string, args: readonly Argument[]): Promise<Value> {
+  #call(program: boolean, name: string, args: readonly Argument[]): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       if (this.#ended !== undefined) throw gone(this.#ended)
-      const id = (this.#lastCall = (this.#lastCall % 0x7fffffff) + 1)
+      const id = this.#nextId()
       const { values, signals } = splitSignals(args)
       try {
         this.#writer.begin(TO_FAR.call).value(id).value(program).value(name).value(values)
@@ -236,18 +246,63 @@ class RemoteGuest implements Guest {
         throw isRefusal(error) ? unsupported('an argument', error.message) : error
       }
       this.#callCount++
-      this.#open(id, resolve, reject, program)
+      const call = this.#open(id, { resolve, reject, kind: program ? 'program' : 'call' })
       this.#channel.post(this.#writer.message)
       if (signals.length === 0) return
-      this.#calls.get(id)!.release = followSignals(signals, place =>
+      call.release = followSignals(signals, place =>
         this.#channel.post(this.#writer.begin(TO_FAR.abort).value(id).value(place).message)
       )
     })
   }
 
-  #open(id: number, resolve: PendingCall['resolve'], reject: PendingCall['reject'], program: boolean): void {
-    this.#calls.set(id, { resolve, reject, startedMs: monotonicMs(), program })
+  /** The call under this number came to a stream, whose signals are followed to its end. */
+  #streamed(id: number): void {
+    const call = this.#calls.get(id)
+    if (id === START || call?.kind === 'step') throw new MalformedMessage('a stream in place of an item')
+    const { release } = call ?? {}
+    if (release !== undefined) {
+      call!.release = undefined
+      this.#followed.set(id, release)
+    }
+    const stream = new GuestStream(async ending => {
+      const item = await this.#step(id, ending)
+      if (item === DONE) this.#unfollow(id)
+      return item
+    })
+    this.#close(id)?.resolve(stream)
+  }
+
+  #step(stream: number, ending: boolean): Promise<Value | typeof DONE> {
+    return new Promise((resolve, reject) => {
+      // Nothing is left there to be ended.
+      if (this.#ended !== undefined && ending) return resolve(DONE)
+      if (this.#ended !== undefined) throw gone(this.#ended)
+      const id = this.#nextId()
+      this.#open(id, { resolve, reject, kind: 'step' })
+      this.#channel.post(this.#writer.begin(TO_FAR.step).value(id).value(stream).value(ending).message)
+    })
+  }
+
+  #done(id: number): void {
+    if (this.#calls.has(id) && this.#calls.get(id)!.kind !== 'step')
+      throw new MalformedMessage('the end of what is no stream')
+    this.#close(id)?.resolve(DONE)
+  }
+
+  #unfollow(stream: number): void {
+    this.#followed.get(stream)?.()
+    this.#followed.delete(stream)
+  }
+
+  #nextId(): number {
+    return (this.#lastCall = (this.#lastCall % 0x7fffffff) + 1)
+  }
+
+  #open(id: number, call: Pick<PendingCall, 'resolve' | 'reject' | 'kind'>): PendingCall {
+    const pending = { ...call, startedMs: monotonicMs() }
+    this.#calls.set(id, pending)
     this.#arm()
+    return pending
   }
 
   #close(id: number): PendingCall | undefined {
@@ -287,6 +342,7 @@ class RemoteGuest implements Guest {
       call.reject(reason)
     }
     this.#calls.clear()
+    for (const stream of this.#followed.keys()) this.#unfollow(stream)
     this.#grants.end()
     this.#writer.wipe()
   }
@@ -318,6 +374,10 @@ class RemoteGuest implements Guest {
         this.#close(id)?.resolve(value)
         return
       }
+      case FROM_FAR.stream:
+        return this.#streamed(reader.count())
+      case FROM_FAR.done:
+        return this.#done(reader.count())
       case FROM_FAR.failed:
         return this.#failed(reader.count(), readFailure(reader))
       case FROM_FAR.output:
@@ -337,7 +397,7 @@ class RemoteGuest implements Guest {
         const failure = readFailure(reader)
         // An error that nobody caught ended its program, which is an exit code rather than a failure.
         if (failure instanceof CofferError && failure.code === 'COFFER_GUEST_GONE') {
-          for (const [id, call] of this.#calls) if (call.program) this.#close(id)!.resolve(1)
+          for (const [id, { kind }] of this.#calls) if (kind === 'program') this.#close(id)!.resolve(1)
         }
         return this.#end(failure instanceof CofferError ? failure : engineFailed('it ended by itself'))
       }
@@ -438,13 +498,19 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
   /** Of signals that a call was given, by the call and the place among its arguments. */
   const controllers = new Map<string, AbortController>()
   let lastRequest = 0
-  let guest: Guest | undefined
+  /** Streams that calls came to, by the number of the call. */
+  const streams = new Map<number, GuestStream>()
+  let guest: EngineGuest | undefined
   let failed = false
 
   const writeUsage = (frame: Writer, { cpuMs, memoryBytes, outputBytes }: Usage) =>
     frame.value(cpuMs).value(memoryBytes).value(outputBytes)
   const reportUsage = () => {
     if (guest !== undefined) channel.post(writeUsage(writer.begin(FROM_FAR.usage), guest.usage()).message)
+  }
+  const answer = (id: number, value: Value) => {
+    const frame = writer.begin(FROM_FAR.result).value(id).value(value)
+    channel.post(writeUsage(frame, guest!.usage()).message)
   }
   const fail = (id: number, error: unknown) => {
     reportUsage()
@@ -540,14 +606,36 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
       controllers.set(`${id}.${place}`, controller)
     }
     try {
-      const value = program ? await guest!.run(args as string[]) : await guest!.call(name, ...args)
-      const usage = guest!.usage()
-      channel.post(writeUsage(writer.begin(FROM_FAR.result).value(id).value(value), usage).message)
+      const outcome = program ? await guest!.run(args as string[]) : await guest!.call(name, ...args)
+      if (!(outcome instanceof GuestStream)) return answer(id, outcome)
+      streams.set(id, outcome)
+      channel.post(writer.begin(FROM_FAR.stream).value(id).message)
     } catch (error) {
       fail(id, error)
     } finally {
-      for (const [place] of places) controllers.delete(`${id}.${place}`)
+      if (!streams.has(id)) for (const [place] of places) controllers.delete(`${id}.${place}`)
     }
+  }
+
+  const step = async (reader: Reader) => {
+    const id = reader.count()
+    const from = reader.count()
+    const ending = reader.boolean()
+    const stream = streams.get(from)
+    try {
+      const { done, value } = (await (ending ? stream?.return() : stream?.next())) ?? { done: true }
+      if (done !== true) return answer(id, value)
+      close(from)
+      channel.post(writer.begin(FROM_FAR.done).value(id).message)
+    } catch (error) {
+      close(from)
+      fail(id, error)
+    }
+  }
+
+  const close = (stream: number) => {
+    streams.delete(stream)
+    for (const key of controllers.keys()) if (key.startsWith(`${stream}.`)) controllers.delete(key)
   }
 
   return frame => {
@@ -557,6 +645,8 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
         return void start(reader)
       case TO_FAR.call:
         return void call(reader)
+      case TO_FAR.step:
+        return void step(reader)
       case TO_FAR.settle: {
         const id = reader.count()
         const request = waiting.get(id)

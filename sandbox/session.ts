@@ -20,13 +20,14 @@ import {
 import {
   type Argument,
   type Engine,
-  type Guest,
+  type EngineGuest,
   GuestError,
   type LaunchOptions,
   type Limits,
   type Program,
   type Usage,
-  type Value
+  type Value,
+  valueOnly
 } from './guest.js'
 import { WIRE } from './host-wire.js'
 import { withDefaults } from './limits.js'
@@ -39,6 +40,7 @@ import { Output } from './session/output.js'
 import { Requests } from './session/requests.js'
 import { Time } from './session/time.js'
 import { Turns } from './session/turns.js'
+import type { Outcome } from './stream.js'
 import { MalformedMessage, Reader } from './wire.js'
 
 /** Exit codes of a program; Node's number for one that nobody stopped from throwing, or from waiting for ever. */
@@ -65,7 +67,7 @@ export async function startSession(
   program: Program,
   options: LaunchOptions,
   powers: SessionPowers = { grants: grantTable(options.capabilities ?? {}, withDefaults(options.limits)) }
-): Promise<Guest> {
+): Promise<EngineGuest> {
   const session = new Session(engine, options, powers)
   try {
     await session.start(makeMachine, program)
@@ -76,7 +78,7 @@ export async function startSession(
   return session
 }
 
-class Session implements Guest {
+class Session implements EngineGuest {
   readonly engine: Engine
   exports: readonly string[] = []
   readonly ended: Promise<CofferError>
@@ -117,8 +119,8 @@ class Session implements Guest {
     this.#life.onEnd(() => signal?.removeEventListener('abort', onAbort))
     const grants = this.#grants.modules
     const links = linksOf(grants)
-    await new Promise<Value>((resolve, reject) => {
-      this.#calls.open(START, { resolve, reject, program: false })
+    await new Promise<void>((resolve, reject) => {
+      this.#calls.open(START, { resolve: () => resolve(), reject, kind: 'call' })
       this.#turns.enter(() => {
         const dice = this.#time.random(DICE_BYTES)
         // Zero is the one state that the generator never leaves.
@@ -148,7 +150,7 @@ class Session implements Guest {
     })
   }
 
-  call(name: string, ...args: readonly Argument[]): Promise<Value> {
+  call(name: string, ...args: readonly Argument[]): Promise<Outcome> {
     return this.#calls.call(name, args)
   }
 
@@ -159,7 +161,7 @@ class Session implements Guest {
   async run(args: readonly string[] = []): Promise<number> {
     let result: Value
     try {
-      result = await this.#calls.call('default', [args], true)
+      result = valueOnly(await this.#calls.call('default', [args], true))
     } catch (error) {
       if (!(error instanceof GuestError)) throw error
       this.#output.printUncaught(error)
@@ -227,6 +229,12 @@ class Session implements Guest {
         return calls.refused(reader, () => unsupported('the result', reader.text()))
       case TO_HOST.excess:
         return calls.refused(reader, () => valueLimit(reader.text(), this.#limits, reader.number()))
+      case TO_HOST.stream:
+        calls.streamed(reader.count())
+        return
+      case TO_HOST.done:
+        calls.done(reader.count())
+        return
       case TO_HOST.missing:
         return calls.refused(reader, () => missing(this.exports))
       case TO_HOST.ask:

@@ -6,14 +6,17 @@
  * @see docs/spec.md §7
  */
 import {
+  TypeErrorOf,
   apply,
   bareList,
+  getOwnPropertyDescriptor,
   getPrototypeOf,
   hasOwn,
   isArray,
   keys,
   mapDelete,
   mapForEach,
+  mapGet,
   mapSet,
   mapSize,
   promiseThen,
@@ -107,6 +110,58 @@ export function boot(native: Native): Hidden {
     answer(id, result)
   }
 
+  /** Async iterators that calls gave, by the call; `next` stands beside one that has begun. */
+  const streams = new Map<number, Stream>()
+
+  const step = (reader: Reader) => {
+    const id = reader.count()
+    const from = reader.count()
+    const ending = reader.boolean()
+    const stream = mapGet(streams, from)
+    if (stream === undefined) return done(id)
+    const close = () => {
+      mapDelete(streams, from)
+      delete controllers[from]
+    }
+    if (ending) close()
+    const failed = (thrown: unknown) => {
+      close()
+      threw(id, thrown)
+    }
+    // Everything of the program's that runs for a stream runs in here.
+    try {
+      stream.iterator ??= begun(stream.iterable)
+      const { iterator } = stream
+      const method = ending ? iterator['return'] : iterator['next']
+      if (ending && (method === undefined || method === null)) return done(id)
+      const result = apply(method as (...args: unknown[]) => unknown, iterator, [])
+      afterPromise(
+        result,
+        settled => {
+          if (ending) return done(id)
+          try {
+            if (typeof settled !== 'object' || settled === null)
+              throw new TypeErrorOf('An iterator answered with what is no object')
+            const { done: over, value } = settled as IteratorResult<unknown>
+            if (!over) return told(id, value)
+            close()
+            done(id)
+          } catch (thrown) {
+            failed(thrown)
+          }
+        },
+        failed
+      )
+    } catch (thrown) {
+      failed(thrown)
+    }
+  }
+
+  const done = (id: number) => {
+    link.begin(TO_HOST.done).value(id)
+    link.send()
+  }
+
   /** Abort a signal that a call was given. Its listeners are the program's, and what they throw is reported. */
   const abort = (reader: Reader) => {
     const controller = controllers[reader.count()]?.[reader.count()]
@@ -126,21 +181,31 @@ export function boot(native: Native): Hidden {
     afterPromise(
       result,
       value => {
-        delete controllers[id]
-        if (native.result?.(id, value)) return
-        try {
-          link.begin(TO_HOST.result).value(id).within(link.bounds).value(value)
-        } catch (refusal) {
-          if (!isRefusal(refusal)) return sendError(link, TO_HOST.threw, id, refusal)
-          const excess = excessOf(refusal)
-          if (excess !== undefined)
-            link.begin(TO_HOST.excess).value(id).value(excess.limit).value(excess.used)
-          else link.begin(TO_HOST.unsupported).value(id).value(refusal.message)
+        if (isIterable(value)) {
+          mapSet(streams, id, { iterable: value })
+          link.begin(TO_HOST.stream).value(id)
+          link.send()
+          return
         }
-        link.send()
+        delete controllers[id]
+        told(id, value)
       },
       thrown => threw(id, thrown)
     )
+
+  /** Tell a value, or why it cannot be told. */
+  const told = (id: number, value: unknown) => {
+    if (native.result?.(id, value)) return
+    try {
+      link.begin(TO_HOST.result).value(id).within(link.bounds).value(value)
+    } catch (refusal) {
+      if (!isRefusal(refusal)) return sendError(link, TO_HOST.threw, id, refusal)
+      const excess = excessOf(refusal)
+      if (excess !== undefined) link.begin(TO_HOST.excess).value(id).value(excess.limit).value(excess.used)
+      else link.begin(TO_HOST.unsupported).value(id).value(refusal.message)
+    }
+    link.send()
+  }
 
   const error = (fields: readonly [name: string, message: string]) =>
     revive({ name: fields[0], message: fields[1] })
@@ -182,6 +247,8 @@ export function boot(native: Native): Hidden {
           return reportRejected()
         case TO_GUEST.abort:
           return abort(reader)
+        case TO_GUEST.step:
+          return step(reader)
         case TO_GUEST.begin:
           return begin(reader)
       }
@@ -235,6 +302,34 @@ function afterPromise(
     }
   }
   done(value)
+}
+
+/** What a call gave that is to be gone through, and its iterator once that is asked for an item. */
+interface Stream {
+  readonly iterable: Iterable
+  iterator?: Record<string, unknown>
+}
+type Iterable = { readonly [Symbol.asyncIterator]: () => unknown }
+
+/** Whether there is a function under `Symbol.asyncIterator`, seen without running any code of the program's. */
+function isIterable(value: unknown): value is Iterable {
+  if (typeof value !== 'object' || value === null || isProxy(value)) return false
+  if (isArray(value) || typedArrayKind(value) !== undefined) return false
+  let owner: object | null = value
+  for (let steps = 0; owner !== null && steps < 16 && !isProxy(owner); steps++) {
+    const property = getOwnPropertyDescriptor(owner, asyncIterator)
+    if (property !== undefined) return hasOwn(property, 'value') && typeof property.value === 'function'
+    owner = getPrototypeOf(owner) as object | null
+  }
+  return false
+}
+const { asyncIterator } = Symbol
+
+function begun(iterable: Iterable): Record<string, unknown> {
+  const iterator = apply(iterable[asyncIterator as typeof Symbol.asyncIterator], iterable, [])
+  if (typeof iterator !== 'object' || iterator === null)
+    throw new TypeErrorOf('Symbol.asyncIterator answered with what is no iterator')
+  return iterator as Record<string, unknown>
 }
 
 /** No promise for certain, which is cheaper to see than to try. */

@@ -10,7 +10,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import type { Socket } from 'node:net'
 import type { CofferError } from '../../formats/errors.js'
 import { engineFailed, imageUnfit, limitReached } from '../failures.js'
-import type { Guest, LaunchOptions, Limits, Program } from '../guest.js'
+import type { EngineGuest, LaunchOptions, Limits, Program } from '../guest.js'
 import { type NearChannel, type NearEvents, startRemote } from '../remote.js'
 import { partWords } from '../resources.js'
 import { FD, FrameSplitter, framed, readVerdict, rewritingBytes } from './pipes.js'
@@ -18,7 +18,7 @@ import { FD, FrameSplitter, framed, readVerdict, rewritingBytes } from './pipes.
 /** What V8 itself ends with when its heap is full: SIGABRT, or an exit code where there are no signals. */
 const V8_ABORTED = 134
 
-export async function launchSes({ source }: Program, options: LaunchOptions): Promise<Guest> {
+export async function launchSes({ source }: Program, options: LaunchOptions): Promise<EngineGuest> {
   if (source === undefined) throw imageUnfit()
   return startRemote('ses', { source }, options, (events, limits) =>
     new Child(limits, source.length).serve(events)

@@ -3,7 +3,7 @@
  * process is started ahead, locked down and waiting, so that the next guest finds one.
  */
 import { imageUnfit } from '../failures.js'
-import type { Guest, GuestSource, LaunchOptions, Program } from '../guest.js'
+import type { EngineGuest, GuestSource, LaunchOptions, Program } from '../guest.js'
 import { startRemote } from '../remote.js'
 import { withDefaults } from '../limits.js'
 import { Child } from './launch.js'
@@ -15,7 +15,7 @@ export function openProcesses({ source: given }: Program, options: LaunchOptions
   const spawn = () => new Child(limits, source.length)
   let spare: Child | undefined = spawn()
   return {
-    start(): Promise<Guest> {
+    start(): Promise<EngineGuest> {
       return startRemote('ses', { source }, options, events => {
         const child = spare?.isAlive() === true ? spare : spawn()
         spare = spawn()

@@ -1,11 +1,12 @@
 /** Calls of the host's to the guest: at once where the engine's values are in reach, by messages otherwise. */
 import { CofferError } from '../../formats/errors.js'
 import { gone, unsupported } from '../failures.js'
-import { type Argument, GuestError, type Limits, type Value } from '../guest.js'
+import { type Argument, GuestError, type Limits, type Value, valueOnly } from '../guest.js'
 import { followSignals, signalField, splitSignals, WIRE } from '../host-wire.js'
 import { type Direct, PROMISE, UNCALLED, UNTOLD } from '../machine.js'
 import { TO_GUEST } from '../protocol.js'
-import { isRefusal, type Reader, Writer } from '../wire.js'
+import { DONE, GuestStream, type Outcome } from '../stream.js'
+import { isRefusal, MalformedMessage, type Reader, Writer } from '../wire.js'
 import type { Life } from './life.js'
 import { type Account, type Meter, SAMPLED } from './meter.js'
 import { type Output, STDERR } from './output.js'
@@ -16,12 +17,13 @@ import type { Turns } from './turns.js'
 export const START = 0
 
 export interface PendingCall extends Account {
-  readonly resolve: (value: Value) => void
-  readonly reject: (error: Error) => void
-  /** A program, which an uncaught error ends. */
-  readonly program: boolean
+  /** With an Outcome; of a step, with an item or DONE. */
+  resolve(outcome: any): void
+  reject(error: Error): void
+  /** A program, which an uncaught error ends; a step of a stream; or any other call. */
+  readonly kind: 'call' | 'program' | 'step'
   /** Stop following its signals. */
-  release?: () => void
+  release?: (() => void) | undefined
 }
 
 export class Calls {
@@ -29,6 +31,8 @@ export class Calls {
   count = 0
   #lastId = 0
   readonly #pending: Map<number, PendingCall>
+  /** How to stop following the signals of streams that are open. */
+  readonly #followed = new Map<number, () => void>()
   readonly #life: Life
   readonly #meter: Meter
   readonly #turns: Turns
@@ -47,6 +51,7 @@ export class Calls {
         call.reject(reason)
       }
       pending.clear()
+      for (const stream of this.#followed.keys()) this.#unfollow(stream)
     })
   }
 
@@ -68,10 +73,10 @@ export class Calls {
       this.#turns.enter(() => direct.drop())
       throw promised(name)
     }
-    let settled: { readonly value?: Value; readonly error?: Error } | undefined
+    let settled: { readonly value?: Outcome; readonly error?: Error } | undefined
     const id = this.#nextId()
-    const resolve = (value: Value) => (settled = { value })
-    this.open(id, { resolve, reject: error => (settled = { error }), program: false })
+    const resolve = (value: Outcome | typeof DONE) => (settled = { value: value as Outcome })
+    this.open(id, { resolve, reject: error => (settled = { error }), kind: 'call' })
     if (outcome === UNTOLD) this.#turns.enter(() => direct.tell(id))
     else this.#turns.deliver(this.#message(id, name, args))
     if (settled === undefined) {
@@ -79,11 +84,11 @@ export class Calls {
       throw promised(name)
     }
     if (settled.error !== undefined) throw settled.error
-    return settled.value
+    return valueOnly(settled.value)
   }
 
   /** @param program - The export is the program itself. */
-  call(name: string, args: readonly unknown[], program = false): Promise<Value> {
+  call(name: string, args: readonly unknown[], program = false): Promise<Outcome> {
     const life = this.#life
     try {
       if (life.ended !== undefined) throw gone(life.ended)
@@ -98,7 +103,7 @@ export class Calls {
       return new Promise((resolve, reject) => {
         const id = this.#nextId()
         // What it did at once counts too.
-        this.open(id, { resolve, reject, program: false }, this.#meter.ownAccount())
+        this.open(id, { resolve, reject, kind: 'call' }, this.#meter.ownAccount())
         this.#turns.enter(() => direct.tell(id))
       })
     } catch (error) {
@@ -140,15 +145,57 @@ export class Calls {
   // By messages
 
   /** Call by a message, after what the guest computes now. */
-  #callByMessage(name: string, args: readonly unknown[], program: boolean): Promise<Value> {
+  #callByMessage(name: string, args: readonly unknown[], program: boolean): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       const id = this.#nextId()
       const { values, signals } = splitSignals(args)
       const message = this.#message(id, name, values, signals)
-      const call = this.open(id, { resolve, reject, program })
+      const call = this.open(id, { resolve, reject, kind: program ? 'program' : 'call' })
       if (signals.length > 0)
         call.release = followSignals(signals, place => this.#turns.deliver(abortMessage(id, place)))
       this.#turns.deliver(message)
+    })
+  }
+
+  /** The call under this number came to a stream, whose signals are followed to its end. */
+  streamed(id: number): void {
+    const call = this.#pending.get(id)
+    if (id === START || call?.kind === 'step') throw new MalformedMessage('a stream in place of an item')
+    const { release } = call ?? {}
+    if (release !== undefined) {
+      call!.release = undefined
+      this.#followed.set(id, release)
+    }
+    const stream = new GuestStream(async ending => {
+      const item = await this.#step(id, ending)
+      if (item === DONE) this.#unfollow(id)
+      return item
+    })
+    this.close(id)?.resolve(stream)
+  }
+
+  /** The stream that this step belongs to is at its end. */
+  done(id: number): void {
+    if (this.#pending.has(id) && this.#pending.get(id)!.kind !== 'step')
+      throw new MalformedMessage('the end of what is no stream')
+    this.close(id)?.resolve(DONE)
+  }
+
+  #unfollow(stream: number): void {
+    this.#followed.get(stream)?.()
+    this.#followed.delete(stream)
+  }
+
+  #step(stream: number, ending: boolean): Promise<Value | typeof DONE> {
+    return new Promise((resolve, reject) => {
+      const { ended } = this.#life
+      // Nothing is left there to be ended.
+      if (ended !== undefined && ending) return resolve(DONE)
+      if (ended !== undefined) throw gone(ended)
+      const id = this.#nextId()
+      this.open(id, { resolve, reject, kind: 'step' })
+      const message = this.#life.writer.begin(TO_GUEST.step).value(id).value(stream).value(ending)
+      this.#turns.deliver(message.message)
     })
   }
 
@@ -174,13 +221,13 @@ export class Calls {
 
   open(
     id: number,
-    call: Pick<PendingCall, 'resolve' | 'reject' | 'program'>,
+    call: Pick<PendingCall, 'resolve' | 'reject' | 'kind'>,
     account = this.#meter.account()
   ): PendingCall {
-    const { resolve, reject, program } = call
+    const { resolve, reject, kind } = call
     const { cpuMs, hostCalls, startedMs } = account
     // One by one: to spread both takes longer than all the rest of a call.
-    const pending: PendingCall = { resolve, reject, program, cpuMs, hostCalls, startedMs }
+    const pending: PendingCall = { resolve, reject, kind, cpuMs, hostCalls, startedMs }
     this.#pending.set(id, pending)
     if (this.#pending.size === 1) this.#time.arm()
     return pending
@@ -212,7 +259,7 @@ export class Calls {
   /** An error that nobody caught ends the program, where one is called. @throws CofferError COFFER_GUEST_GONE then. */
   endProgram(exitCode: number): void {
     for (const [id, call] of this.#pending) {
-      if (!call.program) continue
+      if (call.kind !== 'program') continue
       this.close(id)
       call.resolve(exitCode)
       throw new CofferError('COFFER_GUEST_GONE', 'The program ended with an error that nobody caught.')
@@ -225,7 +272,7 @@ export class Calls {
     if (wallMs !== Infinity) return
     if (this.#time.waits || requests > 0) return
     const [id, call] = this.#pending.entries().next().value ?? []
-    if (this.#pending.size !== 1 || (id !== START && !call!.program)) return
+    if (this.#pending.size !== 1 || (id !== START && call!.kind !== 'program')) return
     const message = 'The program waits for a promise that nothing can settle any more.'
     if (id === START) return this.close(START)!.reject(new GuestError('Error', message, ''))
     output.print(STDERR, `${message}\n`)

@@ -2,7 +2,7 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import type { CofferError } from '../../formats/errors.js'
 import { engineFailed } from '../failures.js'
-import type { Guest, LaunchOptions, Limits, Program } from '../guest.js'
+import type { EngineGuest, LaunchOptions, Limits, Program } from '../guest.js'
 import { DISPOSE, type NearChannel, type NearEvents, startRemote } from '../remote.js'
 import { threadStart } from '../resources.js'
 
@@ -19,7 +19,7 @@ export interface ThreadData {
 /** The engine's own stack is bounded below V8's; a recursion must meet that bound first. */
 const STACK_RATIO = 4
 
-export const launchThread = (program: Program, options: LaunchOptions): Promise<Guest> =>
+export const launchThread = (program: Program, options: LaunchOptions): Promise<EngineGuest> =>
   startRemote('quickjs', program, options, (events, limits) => new Thread(limits).serve(events))
 
 /** How long a worker that is to serve another guest may take to let go of one. */

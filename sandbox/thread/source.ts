@@ -1,5 +1,5 @@
 /** A pool's guests in threads: a worker stays, and serves one guest after the other. */
-import type { Guest, GuestSource, LaunchOptions, Program } from '../guest.js'
+import type { EngineGuest, GuestSource, LaunchOptions, Program } from '../guest.js'
 import { startable } from '../quickjs/source.js'
 import { startRemote } from '../remote.js'
 import { Thread } from './launch.js'
@@ -8,7 +8,7 @@ export function openThreads(given: Program, options: LaunchOptions): GuestSource
   const program = startable(given, options)
   const idle: Thread[] = []
   return {
-    start(): Promise<Guest> {
+    start(): Promise<EngineGuest> {
       // The worker has the program, from its own start.
       return startRemote('quickjs', {}, options, (events, limits) => {
         const thread = idle.pop() ?? new Thread(limits, program)

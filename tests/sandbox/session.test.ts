@@ -5,7 +5,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { utf8 } from '../../formats/bytes.js'
-import type { Guest, LaunchOptions } from '../../sandbox/guest.js'
+import type { EngineGuest, LaunchOptions } from '../../sandbox/guest.js'
 import type { MachineFactory, MachinePort } from '../../sandbox/machine.js'
 import { TO_GUEST, TO_HOST } from '../../sandbox/protocol.js'
 import { startSession } from '../../sandbox/session.js'
@@ -35,7 +35,7 @@ async function hostile(onCall: (attack: Attack, id: number) => void, options: La
       destroy: () => void attack.destroyed++
     }
   }
-  const guest: Guest = await startSession('quickjs', factory, { source: utf8('') }, options)
+  const guest: EngineGuest = await startSession('quickjs', factory, { source: utf8('') }, options)
   return { guest, attack }
 }
 
@@ -57,6 +57,8 @@ test('malformed messages end the guest', async () => {
     'print with number': message(TO_HOST.print, 1, 5),
     'wake with text': message(TO_HOST.wake, 'soon'),
     'random too much': message(TO_HOST.random, 65_537),
+    'stream in place of the start': message(TO_HOST.stream, 0),
+    'end of what is no stream': message(TO_HOST.done, 1),
     'random negative': message(TO_HOST.random, -1),
     'ask for what was not granted': message(TO_HOST.ask, 'host', 'x', []),
     'ask for a prototype': message(TO_HOST.ask, '__proto__', 'constructor', []),
