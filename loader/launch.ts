@@ -4,13 +4,13 @@ import type { ParsedManifest } from '../formats/records/manifest.js'
 import {
   type Capabilities,
   type Guest,
-  guestFor,
   type LaunchOptions,
   type LicenseTerms,
   type Limits,
   type NetGrant,
   type Program
 } from '../sandbox/guest.js'
+import { guestFor } from '../sandbox/hosted.js'
 import { launchProgram } from '../sandbox/launch.js'
 import type { VerifiedGrant } from '../formats/records/grant.js'
 import type { OpenedProgram } from './decrypt.js'

@@ -5,8 +5,10 @@
  */
 
 import type { CofferError } from '../formats/errors.js'
-import { notStreamed, streamed } from './failures.js'
-import { DONE, GuestStream, type Outcome, streamOf } from './stream.js'
+import type { GuestStream, Outcome } from './stream.js'
+import type { Value } from './value.js'
+
+export type { Value } from './value.js'
 
 export type Engine = 'quickjs' | 'ses'
 
@@ -16,22 +18,6 @@ export type Engine = 'quickjs' | 'ses'
  * waiting. A SES guest always has a process of its own and ignores this.
  */
 export type Isolation = 'inline' | 'thread'
-
-/**
- * What crosses between host and guest, by copy in both directions: JSON's values, and undefined, bigint, every
- * number, and bytes. Objects are plain; cycles, functions, symbols and class instances are refused with
- * `COFFER_VALUE_UNSUPPORTED`.
- */
-export type Value =
-  | undefined
-  | null
-  | boolean
-  | number
-  | bigint
-  | string
-  | Uint8Array
-  | readonly Value[]
-  | { readonly [key: string]: Value }
 
 /**
  * Hard bounds of a guest. Time limits count per call from the host (starting the title counts as one call), all the
@@ -306,7 +292,7 @@ export interface Guest extends AsyncDisposable {
   dispose(): Promise<void>
 }
 
-/** A guest as a way to run one gives it; {@link guestFor} makes of it what hosts see. */
+/** A guest as a way to run one gives it; guestFor (hosted.ts) makes of it what hosts see. */
 export interface EngineGuest extends Omit<Guest, 'call' | 'iterate'> {
   call(name: string, ...args: readonly Argument[]): Promise<Outcome>
 }
@@ -331,91 +317,6 @@ export type TypedGuest<Api = Record<string, (...args: Value[]) => Value>> = Gues
 /** What the result of an export is on the host's side. */
 type Crossed<R> = [R] extends [AsyncIterable<infer T>] ? GuestStream<T> : Promise<Settled<Awaited<R>>>
 type Settled<R> = [R] extends [AsyncIterable<infer T>] ? GuestStream<T> : R
-
-/**
- * A guest as its host sees it.
- *
- * @param args - What `run` passes when it is given nothing.
- * @param release - Called once, when the guest has been disposed of.
- * @param check - Called when a call has settled: what it throws is the outcome, whatever the guest made of it.
- */
-export function guestFor<Api>(
-  guest: EngineGuest,
-  {
-    args,
-    release,
-    check
-  }: {
-    readonly args?: readonly string[] | undefined
-    readonly release?: () => void
-    readonly check?: () => void
-  }
-): TypedGuest<Api> {
-  let ended: Promise<void> | undefined
-  const dispose = () => (ended ??= guest.dispose().finally(release))
-  const checked = <T, R>(outcome: Promise<T>, then: (value: T) => R | Promise<R>): Promise<R> =>
-    outcome.then(
-      value => {
-        check?.()
-        return then(value)
-      },
-      error => {
-        check?.()
-        throw error
-      }
-    )
-  const call = (name: string, values: readonly Argument[]): Promise<Outcome> =>
-    checked(guest.call(name, ...values), outcome =>
-      outcome instanceof GuestStream && check !== undefined ? checkedStream(outcome, check) : outcome
-    )
-  const api = new Proxy(Object.create(null) as object, {
-    // A proxy that had a `then` would be taken for a promise.
-    get: (_, name) =>
-      typeof name === 'string' && name !== 'then'
-        ? (...values: Argument[]) => iterable(call(name, values))
-        : undefined
-  })
-  return {
-    engine: guest.engine,
-    exports: guest.exports,
-    ended: guest.ended,
-    api: api as TypedGuest<Api>['api'],
-    call: (name, ...values) => checked(guest.call(name, ...values), valueOnly),
-    iterate: (name, ...values) => streamOf(call(name, values), notStreamed),
-    callSync(name, ...values) {
-      try {
-        return guest.callSync(name, ...values)
-      } finally {
-        check?.()
-      }
-    },
-    run: (given = args) => checked(guest.run(given), code => code),
-    usage: () => guest.usage(),
-    dispose,
-    [Symbol.asyncDispose]: dispose
-  }
-}
-
-/** Refuse a stream where a value is asked for, and let the guest let go of it. */
-export function valueOnly(outcome: Outcome): Value {
-  if (!(outcome instanceof GuestStream)) return outcome
-  outcome.return().catch(() => {})
-  throw streamed()
-}
-
-/** What is called by its type is one or the other: a promise, and for who goes through it a stream. */
-const iterable = (outcome: Promise<Outcome>): Promise<Outcome> & AsyncIterable<Value> =>
-  Object.assign(outcome, { [Symbol.asyncIterator]: () => streamOf(outcome, notStreamed) })
-
-const checkedStream = (stream: GuestStream, check: () => void): GuestStream =>
-  new GuestStream(async ending => {
-    try {
-      const { done, value } = await (ending ? stream.return() : stream.next())
-      return done === true ? DONE : value
-    } finally {
-      check()
-    }
-  })
 
 /** What a guest threw, with its own name and message and a stack of guest frames only. */
 export class GuestError extends Error {

@@ -3,7 +3,8 @@
  *
  * @see docs/spec.md §7
  */
-import { guestFor, type LaunchOptions, type TypedGuest, type Value } from './guest.js'
+import type { LaunchOptions, TypedGuest, Value } from './guest.js'
+import { guestFor } from './hosted.js'
 import { launchProgram, wayOf } from './launch.js'
 import { GuestPool, type Pool, type PoolOptions, checkSize, openSource } from './pool.js'
 

@@ -8,13 +8,13 @@ import { CofferError } from '../formats/errors.js'
 import { interrupted } from './failures.js'
 import {
   type EngineGuest,
-  guestFor,
   type GuestSource,
   type LaunchOptions,
   type Program,
   type TypedGuest,
   type Value
 } from './guest.js'
+import { guestFor } from './hosted.js'
 import { wayOf, withClient } from './launch.js'
 
 export interface PoolOptions extends LaunchOptions {

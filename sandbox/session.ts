@@ -26,9 +26,9 @@ import {
   type Limits,
   type Program,
   type Usage,
-  type Value,
-  valueOnly
+  type Value
 } from './guest.js'
+import { valueOnly } from './hosted.js'
 import { WIRE } from './host-wire.js'
 import { withDefaults } from './limits.js'
 import type { MachineFactory } from './machine.js'

@@ -4,7 +4,7 @@
  *
  * @see docs/spec.md §7.3
  */
-import type { Value } from './guest.js'
+import type { Value } from './value.js'
 
 /** What an export came to. */
 export type Outcome = Value | GuestStream

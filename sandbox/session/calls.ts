@@ -1,7 +1,8 @@
 /** Calls of the host's to the guest: at once where the engine's values are in reach, by messages otherwise. */
 import { CofferError } from '../../formats/errors.js'
 import { gone, unsupported } from '../failures.js'
-import { type Argument, GuestError, type Limits, type Value, valueOnly } from '../guest.js'
+import { type Argument, GuestError, type Limits, type Value } from '../guest.js'
+import { valueOnly } from '../hosted.js'
 import { followSignals, signalField, splitSignals, WIRE } from '../host-wire.js'
 import { type Direct, PROMISE, UNCALLED, UNTOLD } from '../machine.js'
 import { TO_GUEST } from '../protocol.js'
