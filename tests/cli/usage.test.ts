@@ -30,7 +30,7 @@ test('every command is loaded by its name, explained, and has an example that pa
 
 test('the commands are those of the contract', () => {
   const wanted =
-    'keygen trust devices press prepare copy order apply run list inspect verify renew return transfer dev help version'
+    'keygen trust devices press prepare copy order apply run list inspect verify renew return transfer export import dev help version'
   assert.equal(COMMANDS.map(({ name }) => name).sort(), wanted.split(' ').sort())
 })
 
