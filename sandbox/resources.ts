@@ -1,7 +1,7 @@
 /**
  * The engine's own files, and the programs that it starts in a thread or process of their own. They lie beside this module
- * in build/, beside the bundle in dist/, under the same names; in the one-file program coffer.mjs they are inside, and
- * scripts/bundle.ts puts another module with these exports in place of this one.
+ * in build/, beside the bundle in dist/, under the same names; in the programs that are one file they are inside, and
+ * scripts/one-file.ts puts another module with these exports in place of this one.
  */
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -16,5 +16,11 @@ export const threadStart = (name: string, beside = import.meta.url): { url: URL;
   argv: []
 })
 
-/** What Node starts with as a process of its own. */
-export const partWords = (name: string): readonly string[] => [fileURLToPath(resource(name))]
+/** How Node starts as a process of its own. @param flags - For Node and V8. */
+export const processStart = (
+  name: string,
+  flags: readonly string[]
+): { words: readonly string[]; env: Readonly<Record<string, string>> } => ({
+  words: [...flags, fileURLToPath(resource(name))],
+  env: {}
+})

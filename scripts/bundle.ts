@@ -13,20 +13,17 @@
  *
  * What went into each file stands in build/bundles.json, for tests/house/bundle.test.ts.
  */
-import { build, type BuildOptions, type Metafile, type OutputFile, type Plugin } from 'esbuild'
+import { build, type BuildOptions, type Metafile, type OutputFile } from 'esbuild'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { brotliCompressSync } from 'node:zlib'
+import { EMBEDDED, notPressing, PARTS, PRESSING, resources, ROOT as root } from './one-file.js'
 import { write } from './write.js'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
 process.chdir(root)
 mkdirSync('dist/bin', { recursive: true })
 
 const PROGRAM = 'dist/coffer-program.cjs'
-/** Large, or native, and only needed by those who press. */
-const PRESSING = ['esbuild', '@endo/evasive-transform', '@jridgewell/trace-mapping', 'acorn']
 const outputs: Metafile['outputs'] = {}
 
 /** Bundle in memory, then write each file in one step, those first that others import. */
@@ -102,14 +99,6 @@ await bundle({
 const REQUIRE =
   "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);"
 
-/** The parts of coffer.mjs that start by themselves, and the files that they need. */
-const PARTS = {
-  'thread-worker.js': 'sandbox/thread-worker.ts',
-  'ses-child.js': 'sandbox/ses-child.ts',
-  'payload-thread.js': 'loader/payload-thread.ts'
-}
-const EMBEDDED = ['quickjs.wasm', 'quickjs.image', 'guest-sdk.js']
-
 await bundle({
   stdin: {
     contents: `
@@ -129,7 +118,7 @@ await bundle({
   minifyWhitespace: true,
   banner: { js: `#!/usr/bin/env node\n${REQUIRE}` },
   logOverride: { 'import-is-undefined': 'silent' },
-  plugins: [embedded(), notPressing()]
+  plugins: [resources(embedded), notPressing()]
 })
 
 await bundle({
@@ -162,50 +151,21 @@ for (const folder of ['dist', 'dist/bin'])
   }
 
 /** sandbox/resources.ts, with the files inside. */
-function embedded(): Plugin {
+function embedded(): string {
   const text = (name: string) =>
     JSON.stringify(brotliCompressSync(readFileSync(join(root, 'dist', name))).toString('base64'))
-  const contents = () => `
+  return `
+    import { readFileSync } from 'node:fs'
     import { fileURLToPath } from 'node:url'
     import { brotliDecompressSync } from 'node:zlib'
     const files = { ${EMBEDDED.map(name => `'${name}': ${text(name)}`).join(', ')} }
     const here = new URL(import.meta.url)
     const PART = '--coffer-part='
     export const resource = name => new URL('./no-such-file/' + name, here)
-    export const readResource = name => brotliDecompressSync(Buffer.from(files[name], 'base64'))
+    export const readResource = name =>
+      name === 'coffer.mjs' ? readFileSync(here) : brotliDecompressSync(Buffer.from(files[name], 'base64'))
     export const threadStart = name => ({ url: here, argv: [PART + name] })
-    export const partWords = name => [fileURLToPath(here), PART + name]`
-  return {
-    name: 'embedded',
-    setup: ({ onLoad }) =>
-      onLoad({ filter: /[\\/]sandbox[\\/]resources\.ts$/ }, () => ({ contents: contents(), loader: 'js' }))
-  }
-}
-
-/** Pressing needs packages that one file cannot hold. */
-function notPressing(): Plugin {
-  const contents = `
-    const { CofferError } = require('./formats/errors.ts')
-    throw new CofferError('COFFER_USAGE', 'This one-file coffer does not press titles.', {
-      hint: 'Install coffer as a package, and press with that.'
-    })`
-  return {
-    name: 'not pressing',
-    setup({ onResolve, onLoad }) {
-      onResolve(
-        { filter: new RegExp(`^(?:${PRESSING.filter(name => name !== 'acorn').join('|')})$`) },
-        ({ path }) => ({
-          path,
-          namespace: 'not-pressing'
-        })
-      )
-      onLoad({ filter: /.*/, namespace: 'not-pressing' }, () => ({
-        contents,
-        resolveDir: root,
-        loader: 'js'
-      }))
-    }
-  }
+    export const processStart = (name, flags) => ({ words: [...flags, fileURLToPath(here), PART + name], env: {} })`
 }
 
 /** The terms of each package whose code is in dist/, as its authors wrote them. */

@@ -1,11 +1,10 @@
 /** The manager application on a medium, MA of the seed's FIG. 3(A): one file that runs wherever there is Node. */
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { CofferError } from '../../formats/errors.js'
-import { makeFolder, readFile, writeFile } from '../files.js'
+import { readResource } from '../../sandbox/resources.js'
+import { makeFolder, writeFile } from '../files.js'
 
 export const MANAGER_NAME = 'coffer.mjs'
-const MAX_MANAGER_BYTES = 16 * 1024 * 1024
 
 /**
  * Put this very program, as one file, into a folder. It holds no secret and nothing of a person.
@@ -14,12 +13,15 @@ const MAX_MANAGER_BYTES = 16 * 1024 * 1024
  * @throws CofferError COFFER_FILE_MISSING where this program has no such file beside it; of writing.
  */
 export function installManager(folder: string): string {
-  const bytes = readFile(fileURLToPath(new URL(MANAGER_NAME, import.meta.url)), MAX_MANAGER_BYTES)
-  if (bytes === undefined) {
+  let bytes: Uint8Array
+  try {
+    bytes = readResource(MANAGER_NAME)
+  } catch (cause) {
     throw new CofferError('COFFER_FILE_MISSING', 'The program as one file is not beside this one.', {
       expected: MANAGER_NAME,
       found: 'no such file',
-      hint: 'Install coffer again, or leave out --with-manager.'
+      hint: 'Install coffer again, or leave out --with-manager.',
+      cause
     })
   }
   makeFolder(folder)

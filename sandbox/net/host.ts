@@ -1,7 +1,6 @@
 /** What `coffer:net` needs of the host, loaded when a guest is granted it: one without costs nothing. */
-import { readFileSync } from 'node:fs'
 import type { NetGrant, NetHost } from '../guest.js'
-import { resource } from '../resources.js'
+import { readResource } from '../resources.js'
 import { NetClient } from './client.js'
 
 /** @throws TypeError for a grant that does not say what it means. */
@@ -12,4 +11,4 @@ export function netHost(grant: NetGrant): NetHost {
 }
 
 /** The guest's half, as text. */
-export const netScript = (): string => readFileSync(resource('guest-net.js'), 'utf8')
+export const netScript = (): string => Buffer.from(readResource('guest-net.js')).toString('utf8')

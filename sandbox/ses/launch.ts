@@ -12,7 +12,7 @@ import type { CofferError } from '../../formats/errors.js'
 import { engineFailed, imageUnfit, limitReached } from '../failures.js'
 import type { EngineGuest, LaunchOptions, Limits, Program } from '../guest.js'
 import { type NearChannel, type NearEvents, startRemote } from '../remote.js'
-import { partWords } from '../resources.js'
+import { processStart } from '../resources.js'
 import { FD, FrameSplitter, framed, readVerdict, rewritingBytes } from './pipes.js'
 
 /** What V8 itself ends with when its heap is full: SIGABRT, or an exit code where there are no signals. */
@@ -35,27 +35,24 @@ export class Child {
 
   constructor(limits: Limits, sourceBytes: number) {
     const memoryMiB = Math.max(Math.ceil(limits.memoryBytes / 2 ** 20), 1)
-    const child = spawn(
-      process.execPath,
-      [
-        // A young generation in proportion, so that short-lived garbage does not count for much.
-        `--max-old-space-size=${memoryMiB + RUNTIME_HEAP_MIB + Math.ceil(rewritingBytes(sourceBytes) / 2 ** 20)}`,
-        `--max-semi-space-size=${Math.min(Math.max(memoryMiB >> 4, 1), 16)}`,
-        ...permissionFlags(),
-        ...partWords('ses-child.js')
-      ],
-      {
-        // Nothing of this process's environment: it may hold secrets, and NODE_OPTIONS.
-        env: {
-          TZ: 'UTC',
-          ...(process.env['SystemRoot'] === undefined ? {} : { SystemRoot: process.env['SystemRoot'] })
-        },
-        stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
-        // Out of reach of the terminal's Ctrl-C, which is for this process to handle.
-        detached: process.platform !== 'win32',
-        windowsHide: true
-      }
-    )
+    const { words, env } = processStart('ses-child.js', [
+      // A young generation in proportion, so that short-lived garbage does not count for much.
+      `--max-old-space-size=${memoryMiB + RUNTIME_HEAP_MIB + Math.ceil(rewritingBytes(sourceBytes) / 2 ** 20)}`,
+      `--max-semi-space-size=${Math.min(Math.max(memoryMiB >> 4, 1), 16)}`,
+      ...permissionFlags()
+    ])
+    const child = spawn(process.execPath, words, {
+      // Nothing of this process's environment: it may hold secrets, and NODE_OPTIONS.
+      env: {
+        ...env,
+        TZ: 'UTC',
+        ...(process.env['SystemRoot'] === undefined ? {} : { SystemRoot: process.env['SystemRoot'] })
+      },
+      stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+      // Out of reach of the terminal's Ctrl-C, which is for this process to handle.
+      detached: process.platform !== 'win32',
+      windowsHide: true
+    })
     this.#process = child
     const stdio = child.stdio as readonly unknown[] as readonly Socket[]
     this.#sockets = stdio.slice(FD.commands)

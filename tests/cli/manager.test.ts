@@ -34,6 +34,19 @@ test('it runs the medium that it lies on, in each engine and isolation, with not
   assert.is((await run(onMedium, ['run', other], site.options())).stdout, HELLO_OUTPUT)
 })
 
+test('a title that was granted the network finds it there', async () => {
+  const source = `import { fetch } from 'coffer:net'
+    export default async () => {
+      try { await fetch('https://other.example/') } catch (error) { console.log(typeof fetch, error.name) }
+    }`
+  const net = await site.copied(
+    site.app('org.example.net', source, { permissions: ['net'], net: ['api.example.org'] })
+  )
+  const ran = await run(onMaster, ['run', net, '--allow', 'net=api.example.org'], site.options())
+  assert.equal([ran.code, ran.stderr], [0, ''])
+  assert.match(ran.stdout, /^function [A-Z]\w*Error\n$/)
+})
+
 test('on a copy of the medium it refuses, and elsewhere it asks for a medium', async () => {
   const copy = site.fresh('copy')
   cpSync(medium, copy, { recursive: true, preserveTimestamps: true })

@@ -1,0 +1,50 @@
+/** What the programs that are one file have in common: scripts/bundle.ts makes coffer.mjs, scripts/sea.ts the executable. */
+import type { Plugin } from 'esbuild'
+import { fileURLToPath } from 'node:url'
+
+export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Large, or native, and only needed by those who press. */
+export const PRESSING = ['esbuild', '@endo/evasive-transform', '@jridgewell/trace-mapping', 'acorn']
+
+/** The parts that start by themselves, in a thread or a process of their own. */
+export const PARTS = {
+  'thread-worker.js': 'sandbox/thread-worker.ts',
+  'ses-child.js': 'sandbox/ses-child.ts'
+}
+
+/** The engine's files, which are in dist/. */
+export const EMBEDDED = ['quickjs.wasm', 'quickjs.image', 'guest-sdk.js', 'guest-net.js']
+
+/** Another module in the place of sandbox/resources.ts, with the same exports. */
+export const resources = (contents: () => string): Plugin => ({
+  name: 'resources',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /[\\/]sandbox[\\/]resources\.ts$/ }, () => ({ contents: contents(), loader: 'js' }))
+})
+
+/** Pressing needs packages that one file cannot hold. */
+export function notPressing(): Plugin {
+  const contents = `
+    const { CofferError } = require('./formats/errors.ts')
+    throw new CofferError('COFFER_USAGE', 'This one-file coffer does not press titles.', {
+      hint: 'Install coffer as a package, and press with that.'
+    })`
+  return {
+    name: 'not pressing',
+    setup({ onResolve, onLoad }) {
+      onResolve(
+        { filter: new RegExp(`^(?:${PRESSING.filter(name => name !== 'acorn').join('|')})$`) },
+        ({ path }) => ({
+          path,
+          namespace: 'not-pressing'
+        })
+      )
+      onLoad({ filter: /.*/, namespace: 'not-pressing' }, () => ({
+        contents,
+        resolveDir: ROOT,
+        loader: 'js'
+      }))
+    }
+  }
+}
