@@ -14,6 +14,8 @@ import { RECORD_TYPES } from '../formats/frame.js'
 import { encode } from '../formats/msgpack.js'
 import { encodeCheckpoint } from '../formats/records/checkpoint.js'
 import { encodeRoot, openRoots, rootHash } from '../formats/records/root.js'
+import { act } from './acts.js'
+import { openAdmins, type Admins } from './admins.js'
 import { openDesk, type Desk } from './desk.js'
 import { fileError, flushFolder, writeWholeFile } from './files.js'
 import { openIssue } from './issue.js'
@@ -25,7 +27,7 @@ import { SYSTEM_POWERS, type Powers } from './powers.js'
 import { receipt } from './receipt.js'
 import { register } from './register.js'
 import { openReports, type Reports } from './reports.js'
-import type { Admit } from './requests.js'
+import type { Admit, ValueOf } from './requests.js'
 import { takeReturn } from './returns.js'
 import { firstList } from './revoke.js'
 import { keyRing, retireKey, revokeKey, rotateEpoch, rotateKey, type KeyRing } from './rotate.js'
@@ -49,6 +51,15 @@ export interface LicenseCenter {
   readonly name: string
   /** What the seller asks and decides. */
   readonly desk: Desk
+  /** Who may do that from afar. */
+  readonly admins: Admins
+  /**
+   * What a signed request asks of the desk (center/acts.ts).
+   *
+   * @param valueOf - Its method, path and headers.
+   * @returns What becomes JSON. @throws CofferError.
+   */
+  act(name: string, request: { valueOf: ValueOf; body: Uint8Array; admit?: Admit }): Promise<unknown>
   /** @returns The answer to an order, or to a return: the same bytes whenever the same record comes. @throws CofferError. */
   issue(request: Uint8Array, admit?: Admit): Promise<Uint8Array>
   /** @returns The release ticket for a publisher's registration. @throws CofferError. */
@@ -189,16 +200,20 @@ const checkpointSigner =
 function openedCenter(site: Site, name: string, folder: string): LicenseCenter {
   const { store, vault } = site
   const issue = openIssue(site)
+  const desk = openDesk(site)
+  const sessions = openSessions(site)
   return {
     centerId: hex(site.centerId),
     name,
-    desk: openDesk(site),
+    desk,
+    admins: openAdmins(site),
+    act: (name, request) => act({ site, desk, sessions }, name, request),
     issue: (record, admit) =>
       record[TYPE_OFFSET] === RECORD_TYPES.return ? takeReturn(site, record, admit) : issue(record, admit),
     receipt: (request, admit) => receipt(site, request, admit),
     register: (registration, admit) => register(site, registration, admit),
     reports: openReports(site),
-    sessions: openSessions(site),
+    sessions,
     now: site.powers.now,
     keepPayment: (provider, paid) => keepPayment(site, provider, paid),
     roots: async () => encode({ roots: await rootRecords(store.books) }),

@@ -8,6 +8,7 @@ import type * as Commands from './commands.js'
 import type { Gift, TermsChange } from './desk.js'
 import { REVOCATION_KINDS } from './revoke.js'
 import { paint, type Result } from './screen.js'
+import { MAX_SALES_DAYS } from './names.js'
 import { areFeatures } from '../formats/records/fields.js'
 import { MAX_COPIES, MAX_EXPIRES_DAYS, MAX_PRICE_MINOR } from './terms.js'
 
@@ -23,13 +24,16 @@ Examples:
   coffer-center rotate shop key                             a new signing key
   coffer-center ledger shop verify
 
-Ids may be cut short, from 6 digits on. Without an action, a list is shown.`
+Ids may be cut short, from 6 digits on. Without an action, a list is shown.
+From another machine the URL of the center stands in place of the folder, and an admin's or publisher's key signs:
+  COFFER_CENTER_KEY=admin.key coffer-center title https://shop.example set org.example.hello --price 900`
 
 /** Groups whose folder is typed before the action, and the action that is meant when there is none. */
 const GROUPS: Readonly<Record<string, { readonly actions: readonly string[]; readonly otherwise: string }>> =
   {
     publisher: { actions: ['add', 'list'], otherwise: 'list' },
     title: { actions: ['list', 'show', 'set'], otherwise: 'list' },
+    admin: { actions: ['list', 'add', 'remove'], otherwise: 'list' },
     user: { actions: ['list', 'show', 'add', 'block', 'unblock', 'enrolment'], otherwise: 'list' },
     grant: { actions: ['list', 'show', 'give', 'refund', 'revoke'], otherwise: 'list' },
     revoke: { actions: ['list', 'export', 'key', ...REVOCATION_KINDS], otherwise: 'list' },
@@ -141,9 +145,32 @@ function program(json: boolean): Command {
     )
 
   command(root, 'login <folder>', "print a link that opens the seller's pages, once, within ten minutes")
-    .option('--url <url>', 'where the pages are', 'http://127.0.0.1:8787')
+    .option(
+      '--url <url>',
+      'where the pages are (default: http://127.0.0.1:8787, or the URL in place of the folder)'
+    )
     .addHelpText('after', '\nExample:\n  coffer-center login shop --url https://shop.example')
     .action((folder, { url }) => show(commands => commands.login(folder, url)))
+
+  command(root, 'sales <folder>', 'what each title earned, by day')
+    .option('--days <n>', 'how many days back', integer(1, MAX_SALES_DAYS), 30)
+    .addHelpText('after', '\nExample:\n  coffer-center sales shop --days 90')
+    .action((folder, { days }) => show(commands => commands.showSales(folder, days)))
+
+  const admin = group(
+    'admin',
+    'whose keys may do the rest from afar, by signed requests',
+    '  coffer-center admin add shop <public key> --name ann\n  coffer-center admin remove shop 4f1d9a'
+  )
+  command(admin, 'list <folder>', 'the admins').action(folder =>
+    show(commands => commands.listAdmins(folder))
+  )
+  command(admin, 'add <folder> <public-key>', 'let a key in; it is what "coffer keygen --publisher" printed')
+    .option('--name <name>', 'how you call whoever has it')
+    .action((folder, key, { name }) => show(commands => commands.addAdmin(folder, key, name)))
+  command(admin, 'remove <folder> <admin>', 'its requests are refused from now on').action((folder, id) =>
+    show(commands => commands.removeAdmin(folder, id))
+  )
 
   const publisher = group(
     'publisher',
@@ -219,12 +246,12 @@ function program(json: boolean): Command {
       const { price, currency, copies, expiresDays, bearer } = options
       const change: TermsChange = {
         ...only(options, 'graceDays', 'trialDays', 'refundDays', 'transfer', 'features'),
-        ...(options.copiesInAll !== undefined && { titleCopies: options.copiesInAll }),
-        ...(options.renewPrice !== undefined && { renewPriceMinor: options.renewPrice }),
+        ...(options.copiesInAll !== undefined && { titleCopies: orNull(options.copiesInAll) }),
+        ...(options.renewPrice !== undefined && { renewPriceMinor: orNull(options.renewPrice) }),
         ...(price !== undefined && { priceMinor: price }),
         ...(currency !== undefined && { currency }),
-        ...(copies !== undefined && { copies }),
-        ...(expiresDays !== undefined && { expiresDays }),
+        ...(copies !== undefined && { copies: orNull(copies) }),
+        ...(expiresDays !== undefined && { expiresDays: orNull(expiresDays) }),
         ...(bearer !== undefined && { bearerAllowed: bearer === 'yes' })
       }
       return show(commands => commands.setTerms(folder, titleId, change))
@@ -375,10 +402,15 @@ function integer(min: number, max: number) {
   }
 }
 
+/** What stands for null while commander has it, which makes '' of null. */
+const NONE = Symbol('none')
+
 function integerOr(word: string, min: number, max: number) {
   const parse = integer(min, max)
-  return (typed: string): number | null => (typed === word ? null : parse(typed))
+  return (typed: string): number | typeof NONE => (typed === word ? NONE : parse(typed))
 }
+
+const orNull = <T>(value: T | typeof NONE): T | null => (value === NONE ? null : (value as T))
 
 function featureNames(typed: string): string[] {
   const names = typed === 'none' ? [] : typed.split(',').map(name => name.trim())
@@ -388,7 +420,9 @@ function featureNames(typed: string): string[] {
 
 /** Those of the options that were typed. */
 const only = <T extends Record<string, any>>(options: T, ...names: readonly string[]) =>
-  Object.fromEntries(names.filter(name => options[name] !== undefined).map(name => [name, options[name]]))
+  Object.fromEntries(
+    names.filter(name => options[name] !== undefined).map(name => [name, orNull(options[name])])
+  )
 
 const tokenHalf = () =>
   new CofferError('COFFER_USAGE', 'A token has a module and a label.', {

@@ -24,18 +24,39 @@ import type { RevocationKind } from './revoke.js'
 import { readServices } from './services.js'
 import { moneyText, shortId, table, timeText, type Result } from './screen.js'
 
-/** Open the center, do one thing at its desk, close it. */
-async function atDesk<T>(
-  folder: string,
-  work: (desk: Desk, center: LicenseCenter) => Promise<T>
-): Promise<T> {
+/**
+ * Do one thing at the desk of a center: one that is opened for it, or one that runs elsewhere.
+ *
+ * @param place - Its folder, or its URL, where the key that COFFER_CENTER_KEY names signs.
+ */
+async function atDesk<T>(place: string, work: (desk: Desk) => Promise<T>): Promise<T> {
+  if (isAddress(place)) return work((await remote(place)).desk)
+  return inFolder(place, center => work(center.desk))
+}
+
+const remote = async (url: string) =>
+  (await import('./remote.js')).openRemote(url, process.env['COFFER_CENTER_KEY'] || undefined)
+
+/** Open the center, do one thing with it, close it: what only who has the folder may do. */
+async function inFolder<T>(folder: string, work: (center: LicenseCenter) => Promise<T>): Promise<T> {
+  if (isAddress(folder)) throw onlyInFolder(folder)
   const center = await openCenter(folder, SYSTEM_POWERS, unlockFromEnvironment())
   try {
-    return await work(center.desk, center)
+    return await work(center)
   } finally {
     await center.close()
   }
 }
+
+/** Whether a center is meant that runs elsewhere, not a folder. */
+const isAddress = (place: string): boolean => /^https?:\/\//i.test(place)
+
+const onlyInFolder = (url: string) =>
+  new CofferError('COFFER_USAGE', 'This is done only where the folder of the center is.', {
+    expected: 'a folder',
+    found: url,
+    hint: 'Run it on the machine of the center. Keys, admins and request files stay there.'
+  })
 
 export async function init(
   folder: string,
@@ -151,7 +172,7 @@ export async function issueFile(
       hint: 'Name another file with --out, or replace it with --force.'
     })
   }
-  const answer = await atDesk(folder, (_desk, center) => center.issue(request))
+  const answer = await inFolder(folder, center => center.issue(request))
   await writeWholeFile(answerFile, answer, replace)
   return {
     json: { out: answerFile, bytes: answer.length },
@@ -167,10 +188,7 @@ export async function receiptFile(
   { out, replace, mail }: { out: string; replace: boolean; mail?: string | undefined }
 ): Promise<Result> {
   const request = await readSmallFile(requestFile, MAX_RECORD_BYTES)
-  const [receipt, name] = await atDesk(folder, async (_desk, center) => [
-    await center.receipt(request),
-    center.name
-  ])
+  const [receipt, name] = await inFolder(folder, async center => [await center.receipt(request), center.name])
   await writeWholeFile(out, receipt, replace)
   if (mail !== undefined) await mailReceipt(folder, mail, name, receipt)
   return {
@@ -209,10 +227,15 @@ async function mailReceipt(folder: string, to: string, name: string, receipt: Ui
   }
 }
 
+const DEFAULT_URL = 'http://127.0.0.1:8787'
+
 /** A link that makes whoever opens it first the seller on the center's pages. */
-export async function login(folder: string, url: string): Promise<Result> {
+export async function login(folder: string, at: string | undefined): Promise<Result> {
+  const url = at ?? (isAddress(folder) ? folder : DEFAULT_URL)
   if (!URL.canParse(url)) throw new CofferError('COFFER_USAGE', 'Where are the pages?', { expected: 'a URL' })
-  const token = await atDesk(folder, (_desk, center) => center.sessions.open('link'))
+  const token = isAddress(folder)
+    ? await (await remote(folder)).login()
+    : await inFolder(folder, center => center.sessions.open('link'))
   const link = new URL(`/login/${token}`, url).href
   return {
     json: { link },
@@ -472,7 +495,7 @@ function findRevocable(desk: Desk, kind: RevocationKind, typed: string): Promise
 
 /** What the center signed counts no more: a matter of root records, not of the list (center/rotate.ts). */
 export const revokeKey = (folder: string, typed: string): Promise<Result> =>
-  atDesk(folder, async (_desk, { keys }) => {
+  inFolder(folder, async ({ keys }) => {
     const publicKey = await findKey(keys, typed)
     const sequence = await keys.revoke(publicKey)
     return {
@@ -483,9 +506,19 @@ Buyers get fresh grants for nothing with "coffer renew"; press your masters agai
     }
   })
 
+/** What everybody may have. */
+async function atPublic<T>(
+  place: string,
+  work: (center: Pick<LicenseCenter, 'roots' | 'revocations'>) => Promise<T>
+): Promise<T> {
+  if (!isAddress(place)) return inFolder(place, work)
+  const { get } = await remote(place)
+  return work({ roots: () => get('/v1/roots'), revocations: () => get('/v1/revocations') })
+}
+
 /** Put the newest list and the root records into a file, as masters carry them. */
 export const exportRevocations = (folder: string, path: string): Promise<Result> =>
-  atDesk(folder, async (_desk, center) => {
+  atPublic(folder, async center => {
     const { roots } = decode(await center.roots()) as { roots: Uint8Array[] }
     await writeWholeFile(
       path,
@@ -496,7 +529,7 @@ export const exportRevocations = (folder: string, path: string): Promise<Result>
   })
 
 export const listKeys = (folder: string): Promise<Result> =>
-  atDesk(folder, async (_desk, { keys }) => {
+  inFolder(folder, async ({ keys }) => {
     const { keys: ring, epoch, sequence } = await keys.ring()
     return {
       json: { keys: ring, epoch, root: sequence },
@@ -514,7 +547,7 @@ export const listKeys = (folder: string): Promise<Result> =>
   })
 
 export const rotateKey = (folder: string): Promise<Result> =>
-  atDesk(folder, async (_desk, { keys }) => {
+  inFolder(folder, async ({ keys }) => {
     const publicKey = await keys.rotateKey()
     return {
       json: { key: publicKey },
@@ -524,7 +557,7 @@ export const rotateKey = (folder: string): Promise<Result> =>
   })
 
 export const rotateEpoch = (folder: string): Promise<Result> =>
-  atDesk(folder, async (_desk, { keys }) => {
+  inFolder(folder, async ({ keys }) => {
     const epoch = await keys.rotateEpoch()
     return {
       json: { epoch },
@@ -534,7 +567,7 @@ export const rotateEpoch = (folder: string): Promise<Result> =>
   })
 
 export const retireKey = (folder: string, typed: string): Promise<Result> =>
-  atDesk(folder, async (_desk, { keys }) => {
+  inFolder(folder, async ({ keys }) => {
     const publicKey = await findKey(keys, typed)
     await keys.retire(publicKey)
     return {
@@ -652,6 +685,53 @@ export const verifyLedger = (folder: string): Promise<Result> =>
     return {
       json: { orders, copies, postings },
       text: `${orders} orders, ${copies} copies, ${postings} postings: they agree`
+    }
+  })
+
+export const showSales = (place: string, days: number): Promise<Result> =>
+  atDesk(place, async desk => {
+    const sales = await desk.sales(days)
+    return {
+      json: { sales },
+      text: table(
+        ['DAY', 'TITLE', 'SALES'],
+        sales.map(({ day, titleId, currency, amountMinor }) => [
+          day,
+          titleId,
+          moneyText(amountMinor, currency)
+        ]),
+        `Nothing was sold in the last ${days} days.`
+      )
+    }
+  })
+
+export const addAdmin = (folder: string, word: string, name: string | undefined): Promise<Result> =>
+  inFolder(folder, async ({ admins }) => {
+    const admin = await admins.add(parsePublicKeys('publisher', word), name ?? `admin ${word.slice(-6)}`)
+    return {
+      json: { admin },
+      text: admin,
+      note: `This key may do from afar what you do here, except with keys and admins:
+COFFER_CENTER_KEY=<its file> coffer-center title <URL>`
+    }
+  })
+
+export const removeAdmin = (folder: string, typed: string): Promise<Result> =>
+  inFolder(folder, async ({ admins }) => {
+    const admin = await admins.remove(typed)
+    return { json: { admin }, text: admin, note: 'What this key signs from now on is refused.' }
+  })
+
+export const listAdmins = (folder: string): Promise<Result> =>
+  inFolder(folder, async ({ admins }) => {
+    const rows = await admins.list()
+    return {
+      json: { admins: rows.map(({ signKey, name, added }) => ({ admin: signKey, name, added })) },
+      text: table(
+        ['ADMIN', 'NAME', 'ADDED'],
+        rows.map(({ signKey, name, added }) => [shortId(signKey), name, timeText(added)]),
+        'No admins. Add one with "coffer-center admin add <folder> <public key>".'
+      )
     }
   })
 

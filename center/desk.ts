@@ -7,6 +7,7 @@ import type { GrantKind, Scheme } from '../formats/records/fields.js'
 import { balances, postCharge, receivable, type Balance } from './ledger.js'
 import { checkName, ID_CHARS } from './names.js'
 import { endGrant, revoke, type RevocationKind } from './revoke.js'
+import { sold, type Sold } from './sales.js'
 import type { Site } from './site.js'
 import type { Books, Ending, Tables } from './store.js'
 import { checkTerms, joinFeatures, splitFeatures, termsFor, type Terms, type TitleTerms } from './terms.js'
@@ -101,6 +102,8 @@ export interface Desk {
   /** What one user owes, by currency. */
   owedBy(userId: string): Promise<Balance[]>
   verifyLedger(): Promise<LedgerCheck>
+  /** What each title earned on each of the last days, oldest first. */
+  sales(days: number): Promise<Sold[]>
   /**
    * The full id that begins like this.
    *
@@ -141,6 +144,7 @@ export function openDesk(site: Site): Desk {
     balances: () => balances(books),
     owedBy: userId => balances(books, receivable(userId)),
     verifyLedger: () => snapshot(inside => verifyLedger(site, inside)),
+    sales: days => sold(books, site.powers.now(), days),
     find: (kind, typed, mayBeNew = false) => find(books, kind, typed, mayBeNew)
   }
 }
@@ -215,13 +219,23 @@ async function grants(
   if (userId !== undefined) query = query.where('userId', '=', userId)
   if (grantId !== undefined) query = query.where('grantId', '=', grantId)
   const rows = await query.orderBy('bought').orderBy('grantId').execute()
-  return rows.map(({ bearer, revoked, features, epoch: _epoch, tried: _tried, paid: _paid, ...row }) => ({
-    ...row,
-    features: splitFeatures(features),
-    bearer: bearer === 1,
-    revoked: revoked === 1
-  }))
+  return rows.map(grantSummary)
 }
+
+export const grantSummary = ({
+  bearer,
+  revoked,
+  features,
+  epoch: _epoch,
+  tried: _tried,
+  paid: _paid,
+  ...row
+}: Tables['grants']): GrantSummary => ({
+  ...row,
+  features: splitFeatures(features),
+  bearer: bearer === 1,
+  revoked: revoked === 1
+})
 
 async function give(
   books: Books,
@@ -314,7 +328,7 @@ const userMissing = (userId: string) =>
     hint: 'List them with "coffer-center user <folder> list", or add one with "user <folder> add <public key>".'
   })
 
-const titleMissing = (titleId: string) =>
+export const titleMissing = (titleId: string) =>
   new CofferError('COFFER_TITLE_MISSING', `The center has no title ${titleId}.`, {
     hint: 'List its titles with "coffer-center title <folder> list"; a title appears when it is pressed.'
   })

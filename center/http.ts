@@ -1,6 +1,7 @@
 /**
  * The center over HTTP: the endpoints of center/interface.ts, and beside them
  *
+ *     POST /v1/desk/<act>     what an admin or publisher asks by a signed request (center/acts.ts)
  *     GET  /v1/openapi.json   the same for programs
  *     GET  /healthz           "ok" while this process serves
  *     GET  /readyz            "ok" while the database answers too
@@ -15,9 +16,11 @@ import type { Server } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
 import { CofferError, type ErrorCode } from '../formats/errors.js'
 import { MAX_RECORD_BYTES } from '../formats/limits.js'
+import { ACTS } from './acts.js'
 import type { LicenseCenter } from './center.js'
-import { CONTENT_TYPE, ENDPOINTS, openApi, PROBLEM_TYPE, titleOf } from './interface.js'
+import { actPath, CONTENT_TYPE, ENDPOINTS, JSON_TYPE, openApi, PROBLEM_TYPE, titleOf } from './interface.js'
 import { RateLimit, senderOf, TooMany, type Rate } from './limits.js'
+import { COVERED, TAG } from './message-signature.js'
 import { buyerPages } from './pages/buyer.js'
 import { STYLE } from './pages/frame.js'
 import { sellerPages } from './pages/seller.js'
@@ -156,6 +159,17 @@ function routes(center: LicenseCenter, options: ServeOptions): App {
       return record(call, await answer(center, body, admit))
     })
   }
+  for (const name of Object.keys(ACTS)) {
+    const path = actPath(name)
+    app.post(path, async call => {
+      served(call, path)
+      const body = await readTyped(call.req.raw, JSON_TYPE)
+      if (new URL(call.req.url).search !== '') throw noQuery()
+      const valueOf = (component: string) =>
+        component === '@method' ? 'POST' : component === '@path' ? path : call.req.header(component)
+      return call.json((await center.act(name, { valueOf, body, admit })) as object)
+    })
+  }
   app.get('/v1/openapi.json', call => {
     served(call, '/v1/openapi.json')
     return call.json(openApi(center.name))
@@ -225,17 +239,26 @@ function addressOf(call: Call, behindProxy: boolean): string | undefined {
 const record = (call: Call, bytes: Uint8Array): Response =>
   call.body(bytes as Uint8Array<ArrayBuffer>, 200, { 'content-type': CONTENT_TYPE })
 
-async function readRecord(request: Request): Promise<Uint8Array> {
+const readRecord = (request: Request) => readTyped(request, CONTENT_TYPE)
+
+async function readTyped(request: Request, type: string): Promise<Uint8Array> {
   const contentType = request.headers.get('content-type')
-  if (contentType?.split(';')[0]!.trim().toLowerCase() !== CONTENT_TYPE) {
+  if (contentType?.split(';')[0]!.trim().toLowerCase() !== type) {
     throw new Refusal(415, 'COFFER_USAGE', 'The body has the wrong type.', {
-      expected: CONTENT_TYPE,
+      expected: type,
       found: contentType === null ? 'no content type' : 'another content type',
-      hint: `Send the record with the header "content-type: ${CONTENT_TYPE}".`
+      hint: `Send it with the header "content-type: ${type}".`
     })
   }
   return readBody(request, MAX_RECORD_BYTES)
 }
+
+/** A signature covers the path and not a query: what is asked for stands in the body. */
+const noQuery = () =>
+  new CofferError('COFFER_USAGE', 'Nothing is asked by a query here.', {
+    expected: 'an address without "?"',
+    hint: 'Send what is asked for as the body.'
+  })
 
 const unknownRoute = (method: string) =>
   new CofferError('COFFER_USAGE', `There is nothing here to ${method === 'GET' ? 'get' : 'send'}.`, {
@@ -268,6 +291,7 @@ function problem(call: Call, cause: unknown, onFault: ServeOptions['onFault'], s
     {
       'content-type': PROBLEM_TYPE,
       ...(httpStatus === 413 && { connection: 'close' }),
+      ...(httpStatus === 401 && { 'accept-signature': ACCEPT_SIGNATURE }),
       ...(error instanceof TooMany && { 'retry-after': String(error.retryAfterSeconds) })
     }
   )
@@ -291,6 +315,9 @@ function statusOf(error: CofferError): number {
       return 500
   }
 }
+
+/** RFC 9421 §5.1: what a client must sign to be let in. */
+const ACCEPT_SIGNATURE = `sig1=(${COVERED.map(name => `"${name}"`).join(' ')});created;nonce;keyid;tag="${TAG}"`
 
 /** What went wrong inside is for the log; the client gets the number to quote. */
 const FAILED = new CofferError('COFFER_CENTER_FAILED', 'The center failed.', {

@@ -4,12 +4,19 @@
  */
 import { ERROR_CODES } from '../formats/errors.js'
 import { MAX_RECORD_BYTES } from '../formats/limits.js'
+import { ACTS, type Act } from './acts.js'
 import type { LicenseCenter } from './center.js'
+import { objectSchema } from './json.js'
+import { COVERED, SKEW_SECONDS, TAG } from './message-signature.js'
 import type { Admit } from './requests.js'
 
 /** The media type insists that a browser asks before it sends a page's request: no other site's page can order. */
 export const CONTENT_TYPE = 'application/vnd.coffer'
 export const PROBLEM_TYPE = 'application/problem+json'
+export const JSON_TYPE = 'application/json'
+
+/** Where an act of the desk is (center/acts.ts). */
+export const actPath = (name: string): string => `/v1/desk/${name}`
 
 export interface Endpoint {
   readonly method: 'get' | 'post'
@@ -72,6 +79,7 @@ export const ENDPOINTS: readonly Endpoint[] = [
 
 const STATUS_TEXT: Readonly<Record<number, string>> = {
   400: 'Not a valid record',
+  401: 'Not signed by who may do this',
   403: 'Refused',
   404: 'No such thing',
   413: 'Too large',
@@ -107,16 +115,39 @@ export function openApi(name: string): object {
   for (const endpoint of ENDPOINTS) {
     paths[endpoint.path] = { ...paths[endpoint.path], [endpoint.method]: operation(endpoint) }
   }
+  const actOperation = (name: string, { summary, who, takes }: Act) => ({
+    operationId: `desk-${name}`,
+    summary: `${summary} (${who === 'admin' ? 'admins' : 'admins and publishers'})`,
+    security: [{ messageSignature: [] }],
+    requestBody: { required: true, content: { [JSON_TYPE]: { schema: objectSchema(takes) } } },
+    responses: {
+      200: { description: 'what was asked for', content: { [JSON_TYPE]: {} } },
+      ...Object.fromEntries(
+        [400, 401, 403, 404, 413, 415, 429, 500, 503].map(status => [status, problem(status)])
+      )
+    }
+  })
+  for (const [name, act] of Object.entries(ACTS)) paths[actPath(name)] = { post: actOperation(name, act) }
   return {
     openapi: '3.1.0',
     info: { title: `${name}, a license center`, version: '1', description: DESCRIPTION },
     paths,
-    components: { schemas: { Problem: PROBLEM_SCHEMA } }
+    components: {
+      schemas: { Problem: PROBLEM_SCHEMA },
+      securitySchemes: { messageSignature: SIGNATURE_SCHEME }
+    }
   }
 }
 
 const DESCRIPTION =
-  'Records are signed frames of MessagePack. Whoever orders, returns or registers says so in a signed record; there is no other login.'
+  'Records are signed frames of MessagePack. Whoever orders, returns or registers says so in a signed record. What the desk is asked is JSON, in requests that an admin or a publisher signed.'
+
+const SIGNATURE_SCHEME = {
+  type: 'apiKey',
+  in: 'header',
+  name: 'Signature',
+  description: `HTTP Message Signatures (RFC 9421) with Ed25519: Signature-Input and Signature with the tag "${TAG}" over exactly ${COVERED.join(', ')}, with created (within ${SKEW_SECONDS} s of the center's clock), a nonce of 16 to 64 characters that is used once, and keyid, the public key in hexadecimal. Content-Digest (RFC 9530) has the body's SHA-256; Coffer-Center is the id of the center.`
+}
 
 const text = (description: string) => ({ type: 'string', description })
 /** What {@link Problem} documents: RFC 9457. */

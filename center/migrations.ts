@@ -229,5 +229,25 @@ export const migrations = ({ bytes, text }: ColumnTypes): Record<string, Migrati
       await schema.dropIndex('grants_user').execute()
       await schema.createIndex('grants_user').on('grants').columns(['userId', 'titleId', 'bought']).execute()
     }
+  },
+
+  '0006-desk': {
+    async up({ schema }: Kysely<unknown>) {
+      await schema
+        .createTable('admins')
+        .addColumn('signKey', text, column => column.primaryKey())
+        .addColumn('name', text, column => column.notNull())
+        .addColumn('added', 'bigint', column => column.notNull())
+        .execute()
+      await schema
+        .createTable('acts')
+        .addColumn('nonceHash', text, column => column.primaryKey())
+        .addColumn('signer', text, column => column.notNull())
+        .addColumn('act', text, column => column.notNull())
+        .addColumn('digest', text, column => column.notNull())
+        .addColumn('asked', 'bigint', column => column.notNull())
+        .execute()
+      await schema.createIndex('acts_asked').on('acts').column('asked').execute()
+    }
   }
 })

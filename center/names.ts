@@ -1,4 +1,4 @@
-/** Names and ids that the seller types or a program passes, checked before they are kept. */
+/** Names, ids and numbers that the seller types or a program passes, checked before they are kept. */
 import { CofferError } from '../formats/errors.js'
 import { MAX_NAME_CHARS } from '../formats/limits.js'
 import { isTitleId } from '../formats/records/fields.js'
@@ -13,6 +13,9 @@ export function checkName(name: string): string {
     hint: 'Give another one with --name.'
   })
 }
+
+/** Ten years: of how many days sales can be asked for. */
+export const MAX_SALES_DAYS = 3660
 
 /** Hexadecimal digits of an id. */
 export const ID_CHARS = { user: 64, medium: 64, publisher: 64, grant: 32 } as const

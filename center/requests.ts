@@ -17,6 +17,9 @@ const MAX_AHEAD_SECONDS = DAY_SECONDS
 /** Called with the signer of a record once its signature was verified; throws for one who sends too much. */
 export type Admit = (signer: string) => void
 
+/** What a signed HTTP request says: `@method`, `@path`, or a header by its name in small letters. */
+export type ValueOf = (component: string) => string | undefined
+
 export interface Incoming {
   readonly kind: Tables['requests']['kind']
   readonly requestId: Uint8Array

@@ -149,6 +149,18 @@ export interface Tables {
     release: number | null
     revoked: number
   }
+  /** Who may do from afar what the seller does here (center/admins.ts). */
+  admins: { signKey: string; name: string; added: number }
+  /** What was asked of the desk by signed requests lately, so that each is taken once (center/acts.ts). */
+  acts: {
+    /** Hash of the signer and his nonce. */
+    nonceHash: string
+    signer: string
+    act: string
+    /** SHA-256 of what was asked, hexadecimal. */
+    digest: string
+    asked: number
+  }
   /** Who is logged in on the pages (center/sessions.ts). */
   sessions: {
     tokenHash: string

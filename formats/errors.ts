@@ -66,6 +66,7 @@ export const ERROR_CODES = {
   COFFER_REQUEST_REFUSED: 77, // any other refusal by the center
   COFFER_TITLE_UNKNOWN: 77, // the center does not sell it (S12)
   COFFER_PUBLISHER_UNKNOWN: 77,
+  COFFER_NOT_AUTHORIZED: 77, // nobody who may do this at the center signed it
   COFFER_ENROLMENT_CLOSED: 77,
   COFFER_ANSWER_MISMATCH: 77, // an answer that belongs to another request
   COFFER_PERMISSION_NEEDED: 77, // a title asks for what the person has not granted

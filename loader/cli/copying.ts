@@ -112,6 +112,8 @@ export class CopyStory {
         this.#certificates = event
         step('S5', `CS  ${event.certificate}`)
         return step('', `CS' ${event.recomputedCertificate}`)
+      case 'wait':
+        return tellWait(event)
       case 'S6':
         return step('S6', 'they are the same')
       case 'S7':
@@ -146,6 +148,11 @@ export class CopyStory {
     }
     this.#bar.bar.update(done.doneBytes, done.totalBytes)
   }
+}
+
+/** For commands that tell nothing else of what they do. */
+export const tellWait = (event: { readonly step: string; readonly seconds?: number }): void => {
+  if (event.step === 'wait') say(`The center has much to do; asked again in ${event.seconds} s.`)
 }
 
 const stepText = (name: string, text: string): string => `${name.padEnd(8)}  ${printable(text)}`

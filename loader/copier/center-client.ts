@@ -8,15 +8,30 @@ import { MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_REVOCATIONS_BYTES } from '../..
 import { decodeRoots } from '../home.js'
 
 const TIMEOUT_MS = 30_000
+/** So long a center that has too much to do is asked again, all its waits together. */
+const PATIENCE_MS = 120_000
+/** Between two tries where it does not say how long. */
+const WAIT_SECONDS = 2
 const MAX_PROBLEM_BYTES = 16 * 1024
 const RECORD_TYPE = 'application/vnd.coffer'
 
+export interface ClientOptions {
+  /** Told before each wait for a center that has too much to do. */
+  readonly onWait?: (seconds: number) => void
+  /** How long to wait in all. Default: two minutes. */
+  readonly patienceMs?: number
+}
+
 export class CenterClient {
   readonly url: string
+  readonly #onWait: (seconds: number) => void
+  readonly #patienceMs: number
 
   /** @throws CofferError COFFER_USAGE for anything but an http or https URL. */
-  constructor(url: string) {
+  constructor(url: string, { onWait = () => {}, patienceMs = PATIENCE_MS }: ClientOptions = {}) {
     this.url = normalizedUrl(url)
+    this.#onWait = onWait
+    this.#patienceMs = patienceMs
   }
 
   /**
@@ -58,15 +73,28 @@ export class CenterClient {
     return this.#exchange('POST', '/v1/releases', registration, MAX_RECORD_BYTES * 2)
   }
 
+  /** The same bytes again where the center asks for it (429, 503): what is signed is answered, and charged, once. */
   async #exchange(
     method: string,
     path: string,
     body: Uint8Array | undefined,
     maxBytes: number
   ): Promise<Uint8Array> {
-    let reply: Reply
+    const deadline = performance.now() + this.#patienceMs
+    for (;;) {
+      const reply = await this.#send(method, path, body, maxBytes)
+      if (isSuccess(reply.status)) return reply.bytes
+      const seconds = isBusy(reply.status) ? (reply.retryAfterSeconds ?? WAIT_SECONDS) : undefined
+      if (seconds === undefined || performance.now() + seconds * 1000 > deadline)
+        throw problem(reply.status, reply.bytes, this.url)
+      this.#onWait(seconds)
+      await new Promise(resolve => setTimeout(resolve, seconds * 1000))
+    }
+  }
+
+  async #send(method: string, path: string, body: Uint8Array | undefined, maxBytes: number): Promise<Reply> {
     try {
-      reply = await exchange(new URL(this.url + path), method, body, maxBytes)
+      return await exchange(new URL(this.url + path), method, body, maxBytes)
     } catch (error) {
       if (error instanceof CofferError) throw error
       throw new CofferError(
@@ -80,14 +108,22 @@ export class CenterClient {
         }
       )
     }
-    if (!isSuccess(reply.status)) throw problem(reply.status, reply.bytes, this.url)
-    return reply.bytes
   }
 }
 
 interface Reply {
   readonly status: number
   readonly bytes: Uint8Array
+  /** What the center asks for: seconds, or a date, as from now; undefined: nothing. At least 1. */
+  readonly retryAfterSeconds: number | undefined
+}
+
+const isBusy = (status: number): boolean => status === 429 || status === 503
+
+function retryAfter(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined
+  const seconds = /^\d{1,6}$/.test(header) ? Number(header) : (Date.parse(header) - Date.now()) / 1000
+  return Number.isNaN(seconds) ? undefined : Math.max(1, Math.ceil(seconds))
 }
 
 const isSuccess = (status: number): boolean => status >= 200 && status < 300
@@ -110,7 +146,8 @@ function exchange(url: URL, method: string, body: Uint8Array | undefined, maxByt
     const outgoing = request(url, options, response => {
       const status = response.statusCode!
       const bound = isSuccess(status) ? maxBytes : MAX_PROBLEM_BYTES
-      readBounded(response, bound).then(bytes => resolve({ status, bytes }), reject)
+      const retryAfterSeconds = retryAfter(response.headers['retry-after'])
+      readBounded(response, bound).then(bytes => resolve({ status, bytes, retryAfterSeconds }), reject)
     })
     outgoing.on('error', reject).end(body)
   })
@@ -160,6 +197,15 @@ function problem(status: number, body: Uint8Array, url: string): CofferError {
     }
   } catch {
     // Not a problem document: said below.
+  }
+  if (isBusy(status)) {
+    return new CofferError(
+      'COFFER_BUSY',
+      `The server at ${url} has too much to do (HTTP status ${status}).`,
+      {
+        hint: 'Repeat the command later: an order that did arrive is not charged twice.'
+      }
+    )
   }
   return new CofferError(
     'COFFER_CENTER_FAILED',

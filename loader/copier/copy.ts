@@ -45,6 +45,8 @@ export type CopyEvent =
   | { readonly step: 'S5'; readonly certificate: string; readonly recomputedCertificate: string }
   | { readonly step: 'S6' }
   | { readonly step: 'unwrapped'; readonly wrappedMediumKey: string; readonly wrappedMasterMediumKey: string }
+  /** The center has too much to do, and is asked again after so long. */
+  | { readonly step: 'wait'; readonly seconds: number }
   | { readonly step: 'S7' | 'S16' | 'verify'; readonly doneBytes: number; readonly totalBytes: number }
 
 export interface CopyOptions {
@@ -90,7 +92,7 @@ export async function copy(
   checkSpace(root, source)
   const fromMaster = masterRevocations(master)
   followRoots(fromMaster, home)
-  const center = centerClient(source.manifest, home, options.centerUrl)
+  const center = centerClient(source.manifest, options)
   await followCertificate(source.manifest, center, home)
   const order = makeOrder(source.manifest, medium, home, powers, options)
   announceOrder(order, source.manifest.scheme, onEvent)
@@ -153,15 +155,18 @@ async function followCertificate(manifest: ParsedManifest, client: CenterClient,
 }
 
 /** @throws CofferError COFFER_USAGE when nobody knows where the center listens. */
-export function centerClient({ centerId }: { centerId: Uint8Array }, home: Home, url?: string): CenterClient {
+export function centerClient(
+  { centerId }: { centerId: Uint8Array },
+  { home, centerUrl, onEvent = () => {} }: Pick<CopyOptions, 'home' | 'centerUrl' | 'onEvent'>
+): CenterClient {
   const center = home.requireCenter(centerId)
-  const at = url ?? center.url
+  const at = centerUrl ?? center.url
   if (at === undefined) {
     throw new CofferError('COFFER_USAGE', `It is not known where the center ${center.name} listens.`, {
       hint: 'Give its address with --center <URL>, or order by files with "coffer order".'
     })
   }
-  return new CenterClient(at)
+  return new CenterClient(at, { onWait: seconds => onEvent({ step: 'wait', seconds }) })
 }
 
 /** @param learn - Takes the center's revocation list. What was taken back gets no answer that could carry it, and a

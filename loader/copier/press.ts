@@ -31,6 +31,8 @@ export type PressEvent =
   /** `reason`: why there is none. */
   | { readonly step: 'image'; readonly imageBytes: number; readonly reason?: string }
   | { readonly step: 'register'; readonly center: string }
+  /** The center has too much to do, and is asked again after so long. */
+  | { readonly step: 'wait'; readonly seconds: number }
   | { readonly step: 'seal'; readonly doneBytes: number; readonly totalBytes: number }
 
 export interface PressOptions {
@@ -67,7 +69,9 @@ export async function press(path: string, options: PressOptions): Promise<Presse
   const { source, contents } = await packageContents(app, onEvent)
   const image = await pressedImage(app, source, onEvent)
   try {
-    const client = new CenterClient(options.centerUrl)
+    const client = new CenterClient(options.centerUrl, {
+      onWait: seconds => onEvent({ step: 'wait', seconds })
+    })
     const center = await centerOf(client, home)
     onEvent({ step: 'register', center: center.name })
     const ticket = await registerRelease(app, scheme, center, client, publisher, powers)

@@ -27,7 +27,7 @@ import {
 } from './copy.js'
 import { acceptAnswer, makeOrder, requireGrant, type GrantAnswer, type Order } from './order.js'
 
-export type RenewOptions = Pick<CopyOptions, 'home' | 'centerUrl' | 'powers'>
+export type RenewOptions = Pick<CopyOptions, 'home' | 'centerUrl' | 'powers' | 'onEvent'>
 
 export interface Renewed {
   readonly title: string
@@ -42,10 +42,10 @@ export interface Renewed {
 
 /** Over HTTP. @throws CofferError of every step; the old grant stays until the new one is in place. */
 export async function renewTitle(root: string, titleId: string, options: RenewOptions): Promise<Renewed> {
-  const { home, centerUrl, powers = POWERS } = options
+  const { home, powers = POWERS } = options
   using _lock = lockMedium(mediumPaths(root))
   using title = titleOf(root, titleId, home)
-  const client = centerClient(title.manifest, home, centerUrl)
+  const client = centerClient(title.manifest, options)
   const order = renewal(root, title, home, powers)
   const answer = await orderOnline(order, client, home, async () => {
     home.follow(await client.roots())

@@ -37,7 +37,7 @@ import { listOf } from '../travel.js'
 import { acceptAnswer, makeOrder, requireGrant } from './order.js'
 import { removeUnused } from './place.js'
 
-export interface ReturnOptions extends Pick<CopyOptions, 'home' | 'centerUrl' | 'powers'> {}
+export interface ReturnOptions extends Pick<CopyOptions, 'home' | 'centerUrl' | 'powers' | 'onEvent'> {}
 
 export interface Returned {
   readonly title: string
@@ -65,10 +65,10 @@ export interface Pending {
  * @throws CofferError of every step. Once the grant is gone, the same call goes on where it stopped.
  */
 export async function returnTitle(root: string, titleId: string, options: ReturnOptions): Promise<Returned> {
-  const { home, centerUrl, powers = POWERS } = options
+  const { home, powers = POWERS } = options
   using _lock = lockMedium(mediumPaths(root))
   const pending = giveUp(root, titleId, home, powers)
-  const answer = await centerClient(pending.given, home, centerUrl).giveBack(pending.bytes)
+  const answer = await centerClient(pending.given, options).giveBack(pending.bytes)
   return finishReturn(root, pending, acceptAnswer(answer, home, pending.given).answer, home)
 }
 
@@ -121,7 +121,7 @@ export async function transferTitle(
   target: string,
   options: TransferOptions
 ): Promise<Copied> {
-  const { home, centerUrl, powers = POWERS, onEvent = () => {} } = options
+  const { home, powers = POWERS, onEvent = () => {} } = options
   using _lock = lockMedium(mediumPaths(root))
   using _targetLock = lockMedium(mediumPaths(target))
   const medium = measureMedium(target)
@@ -135,7 +135,7 @@ export async function transferTitle(
         const kind = 'transfer' as const
         return makeOrder(source.manifest, medium, home, powers, { kind, bind: grant.bind }).bytes
       })
-  const bytes = await centerClient(pending.given, home, centerUrl).giveBack(pending.bytes)
+  const bytes = await centerClient(pending.given, options).giveBack(pending.bytes)
   const answer = requireGrant(acceptAnswer(bytes, home, pending.given).answer)
   const fromMaster = options.master === undefined ? undefined : masterRevocations(options.master)
   const copied = install(answer, source, fromMaster, medium, home, powers, onEvent)
@@ -203,10 +203,11 @@ async function moveSaves(
 export async function sendReturn(
   root: string,
   pending: Pending,
-  { home, centerUrl }: ReturnOptions
+  options: ReturnOptions
 ): Promise<Returned & { readonly answer: Uint8Array }> {
   using _lock = lockMedium(mediumPaths(root))
-  const answer = await centerClient(pending.given, home, centerUrl).giveBack(pending.bytes)
+  const { home } = options
+  const answer = await centerClient(pending.given, options).giveBack(pending.bytes)
   return { ...finishReturn(root, pending, acceptAnswer(answer, home, pending.given).answer, home), answer }
 }
 

@@ -3,7 +3,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openStore } from '../../center/store.js'
 import { decodeEntry } from '../../center/journal.js'
-import { hex } from '../../formats/bytes.js'
+import { hex, utf8 } from '../../formats/bytes.js'
 import { decode, encode, type Packable } from '../../formats/msgpack.js'
 import { sha256 } from '../../formats/primitives.js'
 import { openReceipt } from '../../formats/records/checkpoint.js'
@@ -15,7 +15,9 @@ import {
   newCenter,
   pressed,
   registrationBytes,
+  publisherKeys,
   requestBytes,
+  signedAct,
   TITLE,
   userKeys,
   type TestCenter
@@ -42,6 +44,9 @@ async function busyShop() {
   for (const order of orders) await shop.center.issue(order)
   await desk.revoke('medium', 'ab'.repeat(32))
   await shop.center.sessions.open('link')
+  await shop.center.admins.add(publisherKeys('admin'), 'Admin')
+  const { valueOf, body } = signedAct(shop.center.centerId, 'titles', {})
+  await shop.center.act('titles', { valueOf, body: utf8(body) })
   return { ...shop, orders }
 }
 

@@ -9,7 +9,10 @@ import { join } from 'node:path'
 import { createCenter, type LicenseCenter } from '../../center/center.js'
 import { findBooks } from '../../center/place.js'
 import type { Powers } from '../../center/powers.js'
-import { fromHex } from '../../formats/bytes.js'
+import { actPath } from '../../center/interface.js'
+import { contentDigest, sign } from '../../center/message-signature.js'
+import type { ValueOf } from '../../center/requests.js'
+import { base64url, fromHex, utf8 } from '../../formats/bytes.js'
 import {
   computeCertificate,
   deriveBindingKey,
@@ -20,7 +23,7 @@ import {
   unwrapTitleKey,
   type Binding
 } from '../../formats/derive.js'
-import { deriveKeys } from '../../formats/keys.js'
+import { deriveKeys, type Keys } from '../../formats/keys.js'
 import { decode } from '../../formats/msgpack.js'
 import { openAnswer } from '../../formats/records/answer.js'
 import type { Bind, Scheme } from '../../formats/records/fields.js'
@@ -150,6 +153,34 @@ export interface OrderOptions {
   readonly created?: number
   readonly sealKey?: Uint8Array
   readonly kind?: RequestKind
+}
+
+let nonces = 0
+export const newNonce = () => base64url(named(`nonce ${process.pid} ${nonces++}`, 24))
+
+export interface ActOptions {
+  readonly keys?: Keys
+  readonly created?: number
+  readonly nonce?: string
+}
+
+/** A request to the desk as an admin or publisher signs it. */
+export function signedAct(
+  centerId: string,
+  act: string,
+  given: object,
+  { keys = publisherKeys('admin'), created = NOW, nonce = newNonce() }: ActOptions = {}
+) {
+  const body = JSON.stringify(given)
+  const headers: Record<string, string> = {
+    'content-type': 'application/json',
+    'content-digest': contentDigest(utf8(body)),
+    'coffer-center': centerId
+  }
+  const valueOf: ValueOf = name =>
+    name === '@method' ? 'POST' : name === '@path' ? actPath(act) : headers[name]
+  Object.assign(headers, sign(valueOf, keys.signer, { created, nonce }))
+  return { body, headers, valueOf }
 }
 
 export const mediumNamed = (medium = 'stick'): Uint8Array => named(`medium ${medium}`)

@@ -1,4 +1,5 @@
 /** What the center's books are asked, whichever database they are in. */
+import './acts.test.js'
 import './audit.test.js'
 import './issue.test.js'
 import './register.test.js'

@@ -99,12 +99,28 @@ const PUBLISHED: Readonly<Record<string, { for: 'buyer' | 'seller'; inside: stri
     'dist/center.js': {
       for: 'seller',
       inside: [],
-      imported: ['@hono/node-server', '@photostructure/sqlite', 'hono', 'kysely', 'msgpackr', 'pg']
+      imported: [
+        '@hono/node-server',
+        '@photostructure/sqlite',
+        'hono',
+        'kysely',
+        'msgpackr',
+        'pg',
+        'structured-headers'
+      ]
     },
     'dist/bin/coffer-center.js': {
       for: 'seller',
       inside: ['@hono/node-server', 'commander', 'hono', 'kysely', 'msgpackr'],
-      imported: ['@photostructure/sqlite', 'nodemailer', 'pg', 'pino', 'prom-client', 'stripe']
+      imported: [
+        '@photostructure/sqlite',
+        'nodemailer',
+        'pg',
+        'pino',
+        'prom-client',
+        'stripe',
+        'structured-headers'
+      ]
     }
   }
 

@@ -105,7 +105,8 @@ test('every code and command that a document names is there', () => {
     'COFFER_VAULT_KEY',
     'COFFER_VAULT_PASSPHRASE',
     'COFFER_VAULT_NEW_PASSPHRASE',
-    'COFFER_VAULT_PIN'
+    'COFFER_VAULT_PIN',
+    'COFFER_CENTER_KEY'
   ])
   const commands = new Set(COMMANDS.map(({ name }) => name))
   const centerCommands = read('center/cli.ts')

@@ -21,6 +21,7 @@ const ONLY_FROM: readonly (readonly [RegExp, RegExp])[] = [
   [/^(?:hono|@hono\/)/, /^center\//],
   [/^(?:kysely|@photostructure\/sqlite)$/, /^(?:center\/|scripts\/bench-center\.ts)/],
   [/^(?:pino|prom-client)$/, /^center\/watch\.ts$/],
+  [/^structured-headers$/, /^center\/message-signature\.ts$/],
   [/^stripe$/, /^center\/payment\.ts$/],
   [/^nodemailer$/, /^center\/mail\.ts$/],
   [/^pg$/, /^(?:(?:center|scripts)\/postgres|scripts\/bench-center)\.ts$/],

@@ -4,6 +4,7 @@ import { press, type PressEvent } from '../../copier/press.js'
 import { installManager } from '../../copier/manager.js'
 import { Home } from '../../home.js'
 import type { Call, Outcome } from '../command.js'
+import { tellWait } from '../copying.js'
 import { printable, say } from '../output.js'
 import { ProgressBar, sizeText } from '../screen.js'
 
@@ -23,6 +24,8 @@ export async function execute(call: Call): Promise<Outcome> {
         )
       case 'register':
         return say(`register at ${printable(event.center)}`)
+      case 'wait':
+        return tellWait(event)
       case 'seal':
         return sealing.update(event.doneBytes, event.totalBytes)
     }

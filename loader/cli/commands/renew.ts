@@ -3,14 +3,14 @@ import { renewTitle, requestRenewal, type Renewed } from '../../copier/renew.js'
 import { Home } from '../../home.js'
 import type { Call, Outcome } from '../command.js'
 import { harden } from '../harden.js'
-import { requestOut } from '../copying.js'
+import { requestOut, tellWait } from '../copying.js'
 import { say } from '../output.js'
 import { moneyText, timeText } from '../screen.js'
 
 export async function execute(call: Call): Promise<Outcome> {
   harden()
   const [root, titleId] = [call.argument('medium'), call.argument('title')]
-  const options = { home: new Home(), centerUrl: call.text('center') }
+  const options = { home: new Home(), centerUrl: call.text('center'), onEvent: tellWait }
   const out = call.text('out')
   if (out === undefined) return renewed(await renewTitle(root, titleId, options))
   return requestOut(out, () => {

@@ -2,13 +2,13 @@
 import { requestReturn, returnTitle, type Returned } from '../../copier/returns.js'
 import { Home } from '../../home.js'
 import type { Call, Outcome } from '../command.js'
-import { requestOut } from '../copying.js'
+import { requestOut, tellWait } from '../copying.js'
 import { say } from '../output.js'
 import { moneyText } from '../screen.js'
 
 export async function execute(call: Call): Promise<Outcome> {
   const [root, titleId] = [call.argument('medium'), call.argument('title')]
-  const options = { home: new Home(), centerUrl: call.text('center') }
+  const options = { home: new Home(), centerUrl: call.text('center'), onEvent: tellWait }
   const out = call.text('out')
   if (out === undefined) return returned(await returnTitle(root, titleId, options))
   return requestOut(out, () => {

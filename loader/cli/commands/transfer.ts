@@ -5,7 +5,7 @@ import { requestHandOn, sendReturn, transferTitle } from '../../copier/returns.j
 import { readFile, writeFile } from '../../files.js'
 import { Home } from '../../home.js'
 import type { Call, Outcome } from '../command.js'
-import { CopyStory, refuseExisting, requestOut } from '../copying.js'
+import { CopyStory, refuseExisting, requestOut, tellWait } from '../copying.js'
 import { harden } from '../harden.js'
 import { printable, say } from '../output.js'
 
@@ -32,7 +32,7 @@ async function move(call: Call, target: string): Promise<Outcome> {
 /** To someone else, who made the order: the answer is for him. */
 async function handOn(call: Call, orderFile: string): Promise<Outcome> {
   const [root, titleId] = [call.argument('medium'), call.argument('title')]
-  const options = { home: new Home(), centerUrl: call.text('center') }
+  const options = { home: new Home(), centerUrl: call.text('center'), onEvent: tellWait }
   const order = readFile(orderFile, MAX_ANSWER_BYTES)
   if (order === undefined) throw noOrder(orderFile)
   const out = call.text('out')
