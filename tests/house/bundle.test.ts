@@ -111,16 +111,8 @@ const PUBLISHED: Readonly<Record<string, { for: 'buyer' | 'seller'; inside: stri
     },
     'dist/bin/coffer-center.js': {
       for: 'seller',
-      inside: ['@hono/node-server', 'commander', 'hono', 'kysely', 'msgpackr'],
-      imported: [
-        '@photostructure/sqlite',
-        'nodemailer',
-        'pg',
-        'pino',
-        'prom-client',
-        'stripe',
-        'structured-headers'
-      ]
+      inside: ['@hono/node-server', 'commander', 'hono', 'kysely', 'msgpackr', 'structured-headers'],
+      imported: ['@photostructure/sqlite', 'nodemailer', 'pg', 'pino', 'prom-client', 'stripe']
     }
   }
 
