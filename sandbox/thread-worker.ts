@@ -6,8 +6,8 @@ import { quickjs } from './quickjs/node.js'
 import { serveRemote } from './remote.js'
 import type { ThreadData } from './thread/launch.js'
 
-const { answers, answered, program } = workerData as ThreadData
-const reuse: Reuse | undefined = program && { idle: [] }
+const { answers, answered, program, foreign } = workerData as ThreadData
+const reuse: Reuse | undefined = program && { idle: [], foreign }
 let seen = 0
 
 function prepare(): MachineFactory {

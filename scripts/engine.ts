@@ -70,6 +70,8 @@ await keep(
     wasmPath,
     gluePath,
     'scripts/meter.ts',
+    'scripts/dispatch.ts',
+    'scripts/repeats.ts',
     'sandbox/quickjs/abi.ts',
     require.resolve('binaryen/package.json')
   ]),
@@ -80,7 +82,7 @@ await keep(
     write(METERED, metered.wasm)
     write(BOOT, metered.bootWasm)
     console.log(
-      `engine: metered ${metered.loops - metered.unmeteredLoops} of ${metered.loops} loops, padded ${metered.paddedFrames} frames`
+      `engine: metered ${metered.loops} loops and ${metered.meteredCalls} functions, ${metered.longestStretch} instructions at most to a unit; padded ${metered.paddedFrames} frames`
     )
   }
 )

@@ -1,10 +1,14 @@
 /**
- * Make of the released QuickJS wasm one whose every native loop can be stopped from inside the caller's own thread.
+ * Make of the released QuickJS wasm one that can be stopped wherever it is, from inside the caller's own thread.
  *
  * The interpreter asks its interrupt handler on calls and backward jumps of guest code, never inside a built-in:
- * `[].indexOf.call({ length: 2 ** 53 - 1 })` would keep a thread for years. So at the head of every loop one unit of
- * fuel is taken, for every copy or fill of a large block one per 16 bytes, and when the fuel is used up an import is called that
- * may throw. Only the interpreter's own function is left alone: it is where time is spent, and it asks by itself.
+ * `[].indexOf.call({ length: 2 ** 53 - 1 })` would keep a thread for years. And whether it asks is up to what stands in
+ * its memory, which may come out of a title's image. So it is never asked to ask. Instead, at the head of every loop one
+ * unit of fuel is taken, for every copy or fill of a large block one per 16 bytes, at the start of functions by which calls
+ * can go on for long (repeats.ts) one too; and when the fuel is used up an import is called that may throw. Nothing that
+ * memory holds changes this: it is in the code.
+ *
+ * The interpreter's own loop is where time is spent; how it takes fuel is a matter of its own (dispatch.ts).
  *
  * The names come from the glue that the compiler wrote for the same wasm, where they are minified. Files, timers and
  * the environment, which the engine never needs, answer "no such function" (WASI's error 52).
@@ -16,6 +20,8 @@ import {
   type EngineImports
 } from '../sandbox/quickjs/abi.js'
 import binaryen from 'binaryen'
+import { meterDispatch } from './dispatch.js'
+import { findRepeats } from './repeats.js'
 
 export interface MeteredEngine {
   /** What ships: no data segments, since every instance starts from an image. */
@@ -23,14 +29,15 @@ export interface MeteredEngine {
   /** The same functions with their data and start function: what makes the image. */
   readonly bootWasm: Uint8Array
   readonly loops: number
-  readonly unmeteredLoops: number
+  readonly meteredCalls: number
+  /** @see Repeats */
+  readonly longestStretch: number
   readonly paddedFrames: number
 }
 
 /** How the glue shows which import is which: the key of the entry that does this. */
 const IMPORTS: Record<Exclude<keyof EngineImports, 'outOfFuel' | 'trackRejection'>, RegExp> = {
   callFunction: /([\w$]+):function\([^)]*\)\{return c\.callbacks\.callFunction/,
-  interrupt: /([\w$]+):function\([^)]*\)\{return c\.callbacks\.shouldInterrupt/,
   loadModule: /([\w$]+):function\([^)]*\)\{[^}]*c\.callbacks\.loadModuleSource/,
   grow: /([\w$]+):\w=>\{var \w=H\.length;/,
   now: /([\w$]+):\(\)=>Date\.now\(\)/
@@ -41,6 +48,12 @@ const IMPORTS: Record<Exclude<keyof EngineImports, 'outOfFuel' | 'trackRejection
  * another signature, at each start, and the host would have nothing to add.
  */
 const ANSWERS: readonly { readonly name: string; readonly glue: RegExp; readonly answer: string }[] = [
+  // Fuel does it.
+  {
+    name: 'interrupt',
+    glue: /([\w$]+):function\([^)]*\)\{return c\.callbacks\.shouldInterrupt/,
+    answer: '(i32.const 0)'
+  },
   // No value of the guest's refers to the host.
   { name: 'freeHostRef', glue: /([\w$]+):function\([^)]*\)\{c\.callbacks\.freeHostRef/, answer: '' },
   // The guest's clock runs in UTC: a struct tm of zeros, and no offset.
@@ -202,10 +215,21 @@ function answerInPlace(text: string, imported: string): string {
   )
 }
 
-/** At the head of a loop. The local spares a second load of the global: V8 does not. */
-const TURN = `
-(global.set $fuel (local.tee $left (i32.sub (global.get $fuel) (i32.const 1))))
+/** Take some fuel. The local spares a second load of the global: V8 does not. */
+const take = (units: number) => `
+(global.set $fuel (local.tee $left (i32.sub (global.get $fuel) (i32.const ${units}))))
 (if (i32.lt_s (local.get $left) (i32.const 0)) (then (call $refuel)))`
+
+/** At the head of a loop. */
+const TURN = take(1)
+/** For a call or jump of the guest's: what lies between two of them is a kilobyte of instructions at most, mostly few. */
+const JUMP = take(4)
+/** For an instruction in the first bytes of a kilobyte; and how much in debt a guest may be: 16 million instructions. */
+const KILOBYTE = 2
+const MOST_DEBT = 1_000_000
+const TAKE_KILOBYTE = `
+(global.set $fuel (i32.sub (global.get $fuel) (i32.const ${KILOBYTE})))
+(if (i32.lt_s (global.get $fuel) (i32.const -${MOST_DEBT})) (then (unreachable)))`
 
 /**
  * @param wasm - The engine as released.
@@ -254,8 +278,9 @@ export function meterEngine(wasm: Uint8Array, glue: string): MeteredEngine {
     .map(item => /^\(import "a" "([^"]+)" \(func (\S+)/.exec(item))
     .find(found => found !== null && importNames.get(found[1]!) === 'callFunction')![2]!
   const data: string[] = []
+  const dispatch = meterDispatch(interpreter, JUMP, TAKE_KILOBYTE)
+  const repeats = findRepeats(items, labelOf(interpreter))
   let loops = 0
-  let unmeteredLoops = 0
   let paddedFrames = 0
   for (const item of items) {
     const imported = /^\(import "a" "([^"]+)" \((memory|func) ([^\s()]+)(.*)\)\)$/.exec(item)
@@ -277,15 +302,15 @@ export function meterEngine(wasm: Uint8Array, glue: string): MeteredEngine {
       }
     } else if (/^\((data|start) /.test(item)) data.push(item)
     else if (item.startsWith('(func ')) {
-      const inFunction = item.match(LOOP)?.length ?? 0
-      loops += inFunction
-      if (item === interpreter) unmeteredLoops = inFunction
-      const metered = (item === interpreter || inFunction === 0 ? item : meterLoops(item))
+      loops += item.match(LOOP)?.length ?? 0
+      const metered = (item === interpreter ? dispatch.text : item)
+        .replace(LOOP, loop => (item === interpreter && loop === dispatch.loop ? loop : loop + TURN))
         .replaceAll('(memory.copy', '(call $meteredCopy')
         .replaceAll('(memory.fill', '(call $meteredFill')
       const padded = padFrame(answerInPlace(metered, callFunction))
       if (padded !== metered) paddedFrames++
-      definitions.push(padded)
+      if (item === interpreter) definitions.push(begin(padded, JUMP))
+      else definitions.push(begin(padded, repeats.functions.has(labelOf(item)) ? take(1) : ''))
     } else if (item.startsWith('(table ')) {
       const size = Number(/\d+(?= )/.exec(item.replace(/^\(table \S+ /, ''))?.[0])
       if (size !== REJECTION_TRACKER) throw new Error(`the engine's table has changed: ${item}`)
@@ -293,13 +318,32 @@ export function meterEngine(wasm: Uint8Array, glue: string): MeteredEngine {
     } else definitions.push(item)
   }
   const text = (data: readonly string[]) => ['(module', ...imports, ...data, ...definitions, ')'].join('\n')
-  return { wasm: assemble(text([])), bootWasm: assemble(text(data)), loops, unmeteredLoops, paddedFrames }
+  return {
+    wasm: assemble(text([])),
+    bootWasm: assemble(text(data)),
+    loops,
+    meteredCalls: repeats.functions.size,
+    longestStretch: repeats.longestStretch,
+    paddedFrames
+  }
 }
 
 const LOOP = /\(loop .*/g
 
-const meterLoops = (text: string): string =>
-  text.replace('\n', '\n(local $left i32)\n').replace(LOOP, `$&${TURN}`)
+const labelOf = (item: string): string => item.split(' ', 2)[1]!
+
+/** Put code in front of a function's own, and declare the local that metering uses. */
+function begin(text: string, code: string): string {
+  const lines = text.split('\n')
+  const first = lines.findIndex((line, i) => i > 0 && !/^\s*\(local /.test(line))
+  const locals = ['$left', '$turns'].filter(local => text.includes(local) || code.includes(local))
+  return [
+    ...lines.slice(0, first),
+    ...locals.map(local => `(local ${local} i32)`),
+    code,
+    ...lines.slice(first)
+  ].join('\n')
+}
 
 /** What stands directly inside the module, each with its lines. */
 function topLevelItems(text: string): string[] {

@@ -84,9 +84,7 @@ export interface EngineImports {
     args: Pointer,
     id: number
   ) => Pointer
-  /** Asked by the interpreter every 10,000 calls and jumps. @returns 0 to go on. */
-  readonly interrupt: (runtime: Pointer) => number
-  /** Asked by native loops and block copies. @returns fuel for the next stretch. */
+  /** Asked wherever the engine is, when it has used up its fuel. @returns fuel for the next stretch. */
   readonly outOfFuel: () => number
   /** @returns the module's source from malloc, ending in a zero byte; 0 after QTS_Throw. */
   readonly loadModule: (runtime: Pointer, context: Pointer, name: Pointer) => Pointer

@@ -129,6 +129,8 @@ export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: strin
   engine.QTS_RuntimeEnableInterruptHandler(runtime)
   // Handler and its argument, the rejection tracker and its argument, the list of jobs: so quickjs.c declares them.
   const handler = fields().findIndex((word, i) => word !== before[i])
+  // It showed where they stand, and is not needed: scripts/meter.ts.
+  for (const at of [handler, handler + 1]) instance.view.setUint32(runtime + 4 * at, before[at]!, true)
   instance.view.setUint32(runtime + 4 * (handler + 2), REJECTION_TRACKER, true)
   engine.QTS_RuntimeEnableModuleLoader(runtime, 0)
   const scratch = instance.allocate(SCRATCH.bytes)

@@ -58,6 +58,7 @@ export class HostCalls {
 
   /** What the guest passed; undefined with the engine's exception pending. */
   private arguments(instance: Instance, at: Pointer, count: number): Value[] | undefined {
+    if (count > MAX_ARGUMENTS) throw engineFailed('it passes more arguments than it ever does')
     try {
       return this.reader.readList(at, count)
     } catch (reason) {
@@ -108,6 +109,9 @@ export class HostCalls {
     return thrown
   }
 }
+
+/** The engine's own bound, that a guest's memory can lie about. */
+const MAX_ARGUMENTS = 65_535
 
 /** Answer a call of the host's by the engine's pending exception. */
 function pending(instance: Instance, self: Pointer): Pointer {

@@ -107,10 +107,6 @@ export class Instance {
         this.words[(self >> 2) + 1] = TAG.boolean
         return self
       },
-      interrupt: () => {
-        this.hooks.poll()
-        return 0
-      },
       outOfFuel: () => {
         this.hooks.poll()
         return FUEL

@@ -66,6 +66,8 @@ export interface Reuse {
   pristine?: Pristine | undefined
   /** The image that is in `pristine`, where that is a program. */
   restored?: Uint8Array | undefined
+  /** That image may be made by hand: what the memory says of itself is believed of no guest. */
+  readonly foreign?: boolean
 }
 
 /** The compiled engine and the image that all guests start from. */
@@ -153,8 +155,6 @@ export class QuickjsMachine implements PressingMachine {
     // Every guest would roll the same dice.
     instance.bytes.set(this.port.dice, randomState)
     instance.engine.QTS_RuntimeSetMaxStackSize(runtime, this.stackBytes)
-    // That the interpreter asks is nothing an image decides.
-    instance.engine.QTS_RuntimeEnableInterruptHandler(runtime)
     instance.bytes[stripFlags] = this.imaging?.strip === true ? STRIP_SOURCE : 0
   }
 
@@ -252,7 +252,8 @@ export class QuickjsMachine implements PressingMachine {
     const { reuse } = this
     // What still runs in it would go on in the next guest's memory.
     if (reuse?.pristine !== undefined && !busy) {
-      if (reuse.pristine.heal(instance, this.stackBytes, torn)) reuse.idle.push(instance)
+      const whole = torn || reuse.foreign === true
+      if (reuse.pristine.heal(instance, this.stackBytes, whole)) reuse.idle.push(instance)
       return
     }
     // The C stack is mostly memory that nobody ever touched, and to write there costs a page each: it is wiped as deep

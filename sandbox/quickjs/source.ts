@@ -10,7 +10,7 @@ import { quickjs } from './node.js'
 export function openInline(given: Program, options: LaunchOptions): GuestSource {
   const factory = quickjs()
   const program = startable(given, options)
-  const reuse: Reuse = { idle: [] }
+  const reuse: Reuse = { idle: [], foreign: given.image !== undefined }
   return {
     start: () =>
       startSession('quickjs', (port, limits) => factory(port, limits, { reuse }), program, options, {

@@ -14,6 +14,8 @@ export interface ThreadData {
   readonly answered: Int32Array
   /** Of a worker that serves guest after guest: their program. */
   readonly program: Program | undefined
+  /** @see Reuse */
+  readonly foreign: boolean
 }
 
 /** The engine's own stack is bounded below V8's; a recursion must meet that bound first. */
@@ -36,15 +38,18 @@ export class Thread {
   #onFree: (() => void) | undefined
   #ended = false
 
-  /** @param program - The worker keeps it, and serves guest after guest of it. */
-  constructor(limits: Limits, program?: Program) {
+  /**
+   * @param program - The worker keeps it, and serves guest after guest of it.
+   * @param foreign - Its image was not made here.
+   */
+  constructor(limits: Limits, program?: Program, foreign = false) {
     const { port1, port2 } = new MessageChannel()
     this.#answers = port1
     this.#stays = program !== undefined
     const { url, argv } = threadStart('thread-worker.js')
     this.#worker = new Worker(url, {
       argv,
-      workerData: { answers: port2, answered: this.#answered, program } satisfies ThreadData,
+      workerData: { answers: port2, answered: this.#answered, program, foreign } satisfies ThreadData,
       transferList: [port2],
       env: {},
       execArgv: [],

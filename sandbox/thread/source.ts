@@ -11,7 +11,7 @@ export function openThreads(given: Program, options: LaunchOptions): GuestSource
     start(): Promise<EngineGuest> {
       // The worker has the program, from its own start.
       return startRemote('quickjs', {}, options, (events, limits) => {
-        const thread = idle.pop() ?? new Thread(limits, program)
+        const thread = idle.pop() ?? new Thread(limits, program, given.image !== undefined)
         return thread.serve(events, () => idle.push(thread))
       })
     },

@@ -2,6 +2,7 @@
 import binaryen from 'binaryen'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { DEFAULT_LIMITS } from '../../sandbox/guest.js'
@@ -11,39 +12,117 @@ import { loadQuickjs } from '../../sandbox/quickjs/factory.js'
 import { quickjs } from '../../sandbox/quickjs/node.js'
 import { rollDice } from '../../sandbox/random.js'
 import { resource } from '../../sandbox/resources.js'
+import { meterDispatch } from '../../scripts/dispatch.js'
 import { meterEngine } from '../../scripts/meter.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import { PORT, STAND_IN, bootWasm, makeMachine, standInImage, wasm, wasmHash } from './quickjs-stand-in.js'
 
-test('the metered engine: every loop and block copy is metered, but for one function', () => {
+const engineRequire = createRequire(createRequire(import.meta.url).resolve('quickjs-emscripten'))
+const released = readFileSync(engineRequire.resolve('@jitl/quickjs-wasmfile-release-sync/wasm'))
+
+const functionsOf = (text: string) =>
+  text.split(/^ (?=\()/m).flatMap(item => {
+    const label = /^\(func (\S+)/.exec(item)?.[1]
+    return label === undefined ? [] : [[label, item] as const]
+  })
+const metered = (() => {
   const module = binaryen.readBinary(wasm)
-  const functions = module
-    .emitText()
-    .split(/^ (?=\()/m)
-    .filter(item => item.startsWith('(func '))
+  const text = module.emitText()
   module.dispose()
-  const unmetered = functions.filter(text => {
+  return { text, functions: new Map(functionsOf(text)) }
+})()
+const interpreter = [...metered.functions.values()].reduce((longest, text) =>
+  text.length > longest.length ? text : longest
+)
+/** Some fuel less, then the question whether any is left. */
+const TAKES_FUEL = String.raw`\(global\.set \$global\$\d\s+\(local\.tee \$\w+\s+\(i32\.sub\s+\(global\.get \$global\$\d\)\s+\(i32\.const \d+\)\s+\)\s+\)\s+\)\s+\(if\s+\(i32\.lt_s`
+
+test('the metered engine: every loop and block copy takes fuel, but for one loop', () => {
+  const unmetered = [...metered.functions.values()].filter(text => {
     const loops = text.match(/\(loop .*/g)?.length ?? 0
-    // The head of a metered loop: its label, then one unit of fuel less, then the question whether any is left.
-    const metered = text.match(
-      /\(loop .*\s+\(global\.set \$global\$\d\s+\(local\.tee \$\w+\s+\(i32\.sub\s+\(global\.get \$global\$\d\)\s+\(i32\.const 1\)\s+\)\s+\)\s+\)\s+\(if\s+\(i32\.lt_s/g
-    )
-    return loops !== (metered?.length ?? 0)
+    const paid = text.match(new RegExp(String.raw`\(loop .*\s+${TAKES_FUEL}`, 'g'))?.length ?? 0
+    return loops - paid !== (text === interpreter ? 1 : 0)
   })
   // The two metered helpers turn by blocks, each paid for.
-  assert.is(unmetered.length, 3)
-  assert.is(
-    unmetered.find(text => text.length > 10_000),
-    functions.reduce((longest, text) => (text.length > longest.length ? text : longest))
-  )
-  const copying = functions.filter(text => /\(memory\.(copy|fill)/.test(text))
+  assert.is(unmetered.length, 2)
+  const copying = [...metered.functions.values()].filter(text => /\(memory\.(copy|fill)/.test(text))
   assert.is(copying.length, 2)
-  for (const text of copying) assert.ok(text.split('\n').length < 100, 'only the two metered helpers copy')
+  for (const text of [...unmetered, ...copying])
+    assert.ok(text.split('\n').length < 100, 'only the two metered helpers copy')
 })
 
-test('the metered engine imports a memory and seven functions, and no files, clock or environment of a system', () => {
+test('the metered engine: no functions call each other in a circle without fuel', () => {
+  const { text, functions } = metered
+  const pays = (body: string) =>
+    new RegExp(String.raw`^\(func .*\n(?:\s*\(local .*\n)*\s*${TAKES_FUEL}`).test(body)
+  const signature = (head: string) =>
+    head
+      .replace(/\$[^\s()]+/g, '')
+      .replace(/\(type \)|[()]|func/g, ' ')
+      .replace(/\s+/g, ' ')
+      .trim()
+  const types = new Map(
+    [...text.matchAll(/^ \(type (\S+) \((func.*)\)\)$/gm)].map(([, name, head]) => [name!, signature(head!)])
+  )
+  const table = [...text.matchAll(/^ \(elem .*\)$/gm)].flatMap(([line]) => line.match(/\$[^\s()]+/g)!)
+  const ofType = (type: string) =>
+    table.filter(
+      label => functions.has(label) && signature(functions.get(label)!.split('\n', 1)[0]!) === types.get(type)
+    )
+  const calls = new Map(
+    [...functions].map(([label, body]) => [
+      label,
+      [
+        ...[...body.matchAll(/\(call (\$[^\s()]+)/g)].map(([, target]) => target!),
+        ...[
+          ...new Set([...body.matchAll(/\(call_indirect .*?\(type (\$[^\s()]+)\)/g)].map(([, type]) => type!))
+        ].flatMap(ofType)
+      ].filter(target => functions.has(target) && !pays(functions.get(target)!))
+    ])
+  )
+  assert.ok(table.length > 400 && [...calls.values()].flat().length > 3000, 'the graph is read')
+  assert.ok(pays(interpreter))
+  // Take away whoever calls nobody that is left: in the end nobody is.
+  for (let before = -1; calls.size !== before;) {
+    before = calls.size
+    for (const [label, targets] of calls) if (!targets.some(target => calls.has(target))) calls.delete(label)
+  }
+  const left = [...calls.keys()].filter(label => !pays(functions.get(label)!))
+  assert.equal(left, [])
+})
+
+test('meterDispatch() refuses an interpreter whose instructions may follow each other in a way that it does not see', () => {
+  const module = binaryen.readBinary(released)
+  const [, text] = functionsOf(module.emitText()).reduce((longest, item) =>
+    item[1].length > longest[1].length ? item : longest
+  )
+  module.dispose()
+  const { text: done, jumps } = meterDispatch(text, '(jump)', '(kilobyte)')
+  assert.is(done.split('(jump)').length, jumps + 1)
+  assert.ok(jumps > 8)
+  assert.is(done.split('(kilobyte)').length, 2)
+  const [, next, present] =
+    /\(local\.set (\$\d+)\s+\(i32\.add\s+\(local\.tee (\$\d+)\s+\(local\.get \1\)/.exec(text)!
+  const escaped = (local: string) => local.replace('$', String.raw`\$`)
+  const step = text.search(
+    new RegExp(String.raw`\(local\.set ${escaped(next!)}\s+\(i32\.add\s+\(local\.get ${escaped(present!)}\)`)
+  )
+  const refuses = (changed: string) => {
+    try {
+      meterDispatch(changed, '', '')
+      assert.unreachable()
+    } catch (error) {
+      assert.match((error as Error).message, 'the engine has changed')
+    }
+  }
+  // The present instruction is forgotten before the next is reckoned from it.
+  refuses(`${text.slice(0, step)}(local.set ${present} (i32.const 8))${text.slice(step)}`)
+  refuses('(func $1)')
+})
+
+test('the metered engine imports a memory and six functions, and no files, clock or environment of a system', () => {
   const imports = WebAssembly.Module.imports(new WebAssembly.Module(wasm)).map(({ name }) => name)
-  const allowed = 'callFunction grow interrupt loadModule memory now outOfFuel trackRejection'
+  const allowed = 'callFunction grow loadModule memory now outOfFuel trackRejection'
   assert.is(imports.sort().join(' '), allowed)
 })
 
