@@ -24,7 +24,7 @@ export const threads = (count: number): Helpers => ({
   count,
   start(workerData) {
     const { Worker } = process.getBuiltinModule('node:worker_threads')
-    const { url, argv } = threadStart('payload-thread.js', import.meta.url)
+    const { url, argv } = threadStart('payload-thread.js', import.meta.dirname)
     for (let i = 0; i < count; i++) {
       const worker = new Worker(url, { argv, workerData, env: {}, execArgv: [], stdin: false })
       // What a thread cannot do is done without it.

@@ -356,7 +356,7 @@ function withKeyFile<T>(owner: KeyOwner, path: string, use: (keys: Keys, seed: U
   }
   let seed: Uint8Array | undefined
   try {
-    seed = parseSecretKey(owner, new TextDecoder('latin1').decode(bytes))
+    seed = parseSecretKey(owner, String.fromCharCode(...bytes))
     const keys = deriveKeys(owner, seed)
     wipeKeys(keys)
     const { signer, recipient, signKey, sealKey } = keys

@@ -49,6 +49,8 @@ export interface TitleOnMedium {
   readonly releases: readonly number[]
 }
 
+const GRANT = '.grant'
+
 /** What is on a medium, by the names of its files alone. */
 export function listTitles(root: string): TitleOnMedium[] {
   const paths = mediumPaths(root)
@@ -58,7 +60,7 @@ export function listTitles(root: string): TitleOnMedium[] {
     return found.get(titleId)!
   }
   for (const file of listFolder(paths.grants)) {
-    const name = file.replace(/\.grant$/, '')
+    const name = file.endsWith(GRANT) ? file.slice(0, -GRANT.length) : file
     const parsed = name === file ? undefined : parseLicenseName(name)
     if (parsed !== undefined) entry(parsed.titleId).licenses.push(name)
   }

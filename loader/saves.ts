@@ -6,7 +6,6 @@
  * until then all of the old saves are there, from then on all of the new ones. Reading writes nothing.
  */
 import { dirname, join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { hex, wipe } from '../formats/bytes.js'
 import { openPayload, sealPayload, SALT_BYTES, sealedSize } from '../formats/cobblestone.js'
 import { deriveSaveKey } from '../formats/derive.js'
@@ -193,7 +192,7 @@ export class MediumSaves implements SaveStore, Disposable {
         const locked = error instanceof Locked
         if (!locked || tries === LOCK_TRIES) throw locked ? error.cause : error
       }
-      await sleep(LOCK_WAIT_MS)
+      await new Promise(resolve => setTimeout(resolve, LOCK_WAIT_MS))
     }
   }
 

@@ -1,4 +1,5 @@
 /** Start a program where its options say. Each way to run one is loaded when it is first asked for. */
+import { randomFillSync } from 'node:crypto'
 import type { Engine, EngineGuest, Isolation, LaunchOptions, Program } from './guest.js'
 
 const ENGINES: readonly Engine[] = ['quickjs', 'ses']
@@ -24,7 +25,7 @@ export async function launchProgram(program: Program, options: LaunchOptions): P
     import('./session.js'),
     import('./quickjs/node.js')
   ])
-  return startSession('quickjs', quickjs(), program, options)
+  return startSession('quickjs', quickjs(), program, options, { random: randomFillSync })
 }
 
 /** The client that a grant of the network stands for. */

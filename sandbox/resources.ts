@@ -4,23 +4,23 @@
  * scripts/one-file.ts puts another module with these exports in place of this one.
  */
 import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 
-export const resource = (name: string): URL => new URL(`./${name}`, import.meta.url)
+export const resource = (name: string): string => join(import.meta.dirname, name)
 
 export const readResource = (name: string): Uint8Array => readFileSync(resource(name))
 
-/** Where a thread starts, and the words that it starts with. @param beside - The module that its own one lies beside. */
-export const threadStart = (name: string, beside = import.meta.url): { url: URL; argv: string[] } => ({
-  url: new URL(`./${name}`, beside),
-  argv: []
-})
+/** Where a thread starts, and the words that it starts with. @param folder - Where its own module lies. */
+export const threadStart = (
+  name: string,
+  folder = import.meta.dirname
+): { url: string | URL; argv: string[] } => ({ url: join(folder, name), argv: [] })
 
 /** How Node starts as a process of its own. @param flags - For Node and V8. */
 export const processStart = (
   name: string,
   flags: readonly string[]
 ): { words: readonly string[]; env: Readonly<Record<string, string>> } => ({
-  words: [...flags, fileURLToPath(resource(name))],
+  words: [...flags, resource(name)],
   env: {}
 })

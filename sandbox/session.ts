@@ -38,7 +38,7 @@ import { Life } from './session/life.js'
 import { Meter, type Watch } from './session/meter.js'
 import { Output } from './session/output.js'
 import { Requests } from './session/requests.js'
-import { Time } from './session/time.js'
+import { type Random, Time } from './session/time.js'
 import { Turns } from './session/turns.js'
 import type { Outcome } from './stream.js'
 import { MalformedMessage, Reader } from './wire.js'
@@ -50,8 +50,10 @@ const EXIT_UNCAUGHT = 1
 /** What a session is given where host and guest are apart. */
 export interface SessionPowers {
   /** Instead of the options' capabilities. */
-  readonly grants: CapabilityTable
+  readonly grants?: CapabilityTable
   readonly watch?: Watch
+  /** Fills bytes with randomness fit for secrets. Default: Web Crypto, which some hosts take a while to load. */
+  readonly random?: Random
 }
 
 /**
@@ -66,7 +68,7 @@ export async function startSession(
   makeMachine: MachineFactory,
   program: Program,
   options: LaunchOptions,
-  powers: SessionPowers = { grants: grantTable(options.capabilities ?? {}, withDefaults(options.limits)) }
+  powers: SessionPowers = {}
 ): Promise<EngineGuest> {
   const session = new Session(engine, options, powers)
   try {
@@ -94,10 +96,11 @@ class Session implements EngineGuest {
   readonly #requests: Requests
   readonly #calls: Calls
 
-  constructor(engine: Engine, options: LaunchOptions, { grants, watch }: SessionPowers) {
+  constructor(engine: Engine, options: LaunchOptions, powers: SessionPowers) {
     this.engine = engine
     this.#options = options
     this.#limits = withDefaults(options.limits)
+    const { watch, random, grants = grantTable(options.capabilities ?? {}, this.#limits) } = powers
     this.#grants = grants
     const life = this.#life
     const limits = this.#limits
@@ -107,7 +110,7 @@ class Session implements EngineGuest {
     this.#turns = new Turns(life, this.#meter, limits, () => this.#atRest())
     this.#output = new Output(this.#meter, options)
     this.#requests = new Requests(life, this.#meter, this.#turns, grants)
-    this.#time = new Time(life, this.#turns, limits, pending, this.#requests, options.seed)
+    this.#time = new Time(life, this.#turns, limits, pending, this.#requests, options.seed, random)
     this.#calls = new Calls(life, this.#meter, this.#turns, this.#time, pending)
   }
 

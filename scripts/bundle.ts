@@ -3,7 +3,8 @@
  *
  *   *.js, chunk-*.js          library entries (ES modules); packages stay imports
  *   coffer-program.cjs        the buyer's program, everything in one file: sixty modules start slower than one
- *   bin/coffer.cjs            starts it, with V8's code cache (scripts/cache.ts) where that fits
+ *   coffer-run.cjs            the same for `coffer run` alone: half of it starts faster than the whole
+ *   bin/coffer.cjs            starts them, with V8's code cache (scripts/cache.ts) where that fits
  *   bin/coffer-center.js      the center's program
  *   coffer.mjs                the buyer's program again, engines and all in this one file: what a medium can carry
  *   ses-child.js              what the sandbox starts in a process of its own,
@@ -23,7 +24,8 @@ import { write } from './write.js'
 process.chdir(root)
 mkdirSync('dist/bin', { recursive: true })
 
-const PROGRAM = 'dist/coffer-program.cjs'
+/** Of `coffer`, started by loader/cli/start.cjs. */
+const PROGRAMS = { 'coffer-program': 'loader/cli/bin.ts', 'coffer-run': 'loader/cli/bin-run.ts' }
 const outputs: Metafile['outputs'] = {}
 
 /** Bundle in memory, then write each file in one step, those first that others import. */
@@ -45,8 +47,10 @@ async function bundle(options: BuildOptions): Promise<void> {
     const path = pathOf(file)
     if (existsSync(path) && readFileSync(path).equals(file.contents)) continue
     // V8 tells a cache's program by its length alone: what was made for an older one must be gone before.
-    if (path === PROGRAM)
-      for (const name of readdirSync('dist')) if (name.endsWith('.cache')) rmSync(`dist/${name}`)
+    const [, program = ''] = /^dist\/(.*)\.cjs$/.exec(path) ?? []
+    if (program in PROGRAMS)
+      for (const name of readdirSync('dist'))
+        if (name.startsWith(`${program}.`) && name.endsWith('.cache')) rmSync(`dist/${name}`)
     write(path, file.contents)
   }
   Object.assign(outputs, metafile!.outputs)
@@ -78,22 +82,22 @@ await bundle({
   format: 'esm'
 })
 
-/** `import.meta.url` as the ES modules see it: a file in dist/. */
-const HERE = "const __coffer_here = require('node:url').pathToFileURL(__filename).href;"
-
-await bundle({
-  entryPoints: ['loader/cli/bin.ts'],
-  outfile: PROGRAM,
-  format: 'cjs',
-  // ASCII alone is read, and kept, as one byte per character.
-  charset: 'ascii',
-  define: { 'import.meta.url': '__coffer_here' },
-  banner: { js: HERE },
-  external: PRESSING,
-  // A script made from a code cache cannot import(); require() takes ES modules too since Node 20.19.
-  supported: { 'dynamic-import': false },
-  minifySyntax: true
-})
+for (const [name, entry] of Object.entries(PROGRAMS))
+  await bundle({
+    entryPoints: [entry],
+    outfile: `dist/${name}.cjs`,
+    format: 'cjs',
+    // ASCII alone is read, and kept, as one byte per character.
+    charset: 'ascii',
+    define: { 'import.meta.dirname': '__dirname' },
+    // As Node itself would wrap it; to do so at each start would copy the text twice.
+    banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
+    footer: { js: '})' },
+    external: PRESSING,
+    // A script made from a code cache cannot import(); require() takes ES modules too since Node 20.19.
+    supported: { 'dynamic-import': false },
+    minify: true
+  })
 
 /** Packages of the older kind ask for Node's own modules in the older way. */
 const REQUIRE =

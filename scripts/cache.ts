@@ -1,6 +1,6 @@
 /**
  * Build step: what V8 compiles at a cold `coffer run`, kept, so that a run does not spend its time on it: the engine's
- * machine code (sandbox/quickjs/native.ts) and the code cache of the buyer's program.
+ * machine code (sandbox/quickjs/native.ts) and the code caches of the buyer's two programs.
  *
  * What is worth keeping is what a run uses: a title is pressed, copied and run once, and the functions that V8 had
  * compiled by then are kept. Each file fits one version of Node only, and its name says which; it is made anew when
@@ -18,8 +18,8 @@ import { write } from './write.js'
 
 process.chdir(fileURLToPath(new URL('../..', import.meta.url)))
 
-const PROGRAM = 'dist/coffer-program.cjs'
-const CACHE = `dist/coffer-program.${process.version}-${process.arch}.cache`
+/** What each program does when its functions are looked at. */
+const PROGRAMS = { 'coffer-run': 'run', 'coffer-program': 'verify' }
 
 /** Do the work unless its result is there, made of the same inputs. */
 async function keep(results: readonly string[], inputs: readonly string[], work: () => Promise<void> | void) {
@@ -36,7 +36,10 @@ async function keep(results: readonly string[], inputs: readonly string[], work:
 const NATIVE = ['build/sandbox', 'dist'].map(folder => `${folder}/${NATIVE_CODE}`)
 const ENGINE = ['quickjs.wasm', 'quickjs.image'].map(name => `dist/${name}`)
 await keep(NATIVE, [...ENGINE, 'build/sandbox/quickjs/native.js', 'build/scripts/native.js'], makeNativeCode)
-await keep([CACHE], [PROGRAM], makeCodeCache)
+for (const [name, command] of Object.entries(PROGRAMS)) {
+  const cache = `dist/${name}.${process.version}-${process.arch}.cache`
+  await keep([cache], [`dist/${name}.cjs`], () => makeCodeCache(cache, command))
+}
 
 /** In a process of its own, since it asks of V8 what only V8's own tests ask: without the result all runs the same. */
 function makeNativeCode(): void {
@@ -46,7 +49,7 @@ function makeNativeCode(): void {
   if (status !== 0) console.error(`engine: no machine code is kept; making it ended with ${signal ?? status}`)
 }
 
-async function makeCodeCache(): Promise<void> {
+async function makeCodeCache(cache: string, command: string): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'coffer-cache-'))
   try {
     await using shop = await newShop(folder)
@@ -58,15 +61,16 @@ async function makeCodeCache(): Promise<void> {
       `const { script } = require(${JSON.stringify(join(process.cwd(), 'dist/bin/coffer.cjs'))})
        process.on('exit', () => require('node:fs').writeFileSync(${JSON.stringify(made)}, script.createCachedData()))`
     )
-    const { status, stderr } = spawnSync(process.execPath, [maker, 'run', medium], {
+    const { status, stderr } = spawnSync(process.execPath, [maker, command, medium], {
       env: { ...process.env, COFFER_HOME: shop.home.folder },
       encoding: 'utf8',
       stdio: ['ignore', 'ignore', 'pipe']
     })
-    if (status !== 0) throw new Error(`the run that fills the code cache ended with ${status}: ${stderr}`)
+    if (status !== 0)
+      throw new Error(`the ${command} that fills the code cache ended with ${status}: ${stderr}`)
     const data = readFileSync(made)
     // With its digest: V8 does not look whether it is whole (loader/cli/start.cjs).
-    write(CACHE, Buffer.concat([data, createHash('sha256').update(data).digest()]))
+    write(cache, Buffer.concat([data, createHash('sha256').update(data).digest()]))
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

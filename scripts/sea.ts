@@ -53,7 +53,7 @@ await build({
   },
   outfile: `${folder}/coffer.cjs`,
   format: 'cjs',
-  define: { 'import.meta.url': '__coffer_here' },
+  define: { 'import.meta.url': '__coffer_here', 'import.meta.dirname': '__dirname' },
   // Modules are strict, as SES insists that it be.
   banner: {
     js: "'use strict';const __coffer_here = require('node:url').pathToFileURL(process.execPath).href;"

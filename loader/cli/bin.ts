@@ -1,8 +1,5 @@
-/** The executable: nothing but `main` and its exit code. */
-import { main } from './main.js'
-import { installCrashHandlers } from './failure.js'
+/** The executable: every command. */
+import { COMMANDS } from './commands.js'
+import { runMain } from './main.js'
 
-installCrashHandlers()
-void main(process.argv.slice(2)).then(exitCode => {
-  process.exitCode = exitCode
-})
+runMain(COMMANDS)

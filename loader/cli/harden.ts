@@ -3,7 +3,7 @@
  * what can be closed from inside. This guards a buyer against others and against accidents; whoever controls the
  * process as its owner can read what he bought (SECURITY.md).
  */
-import { writeFileSync } from 'node:fs'
+import { closeSync, openSync, writeSync } from 'node:fs'
 import { CofferError } from '../../formats/errors.js'
 
 /** Options of Node that open the process, write its memory, or load other code into it. */
@@ -33,7 +33,11 @@ export function harden(): void {
   if (process.platform !== 'win32') process.on('SIGUSR1', () => {})
   try {
     // No pages of this process go into a core dump.
-    if (process.platform === 'linux') writeFileSync('/proc/self/coredump_filter', '0')
+    if (process.platform === 'linux') {
+      const filter = openSync('/proc/self/coredump_filter', 'w')
+      writeSync(filter, '0')
+      closeSync(filter)
+    }
   } catch {
     // Without /proc there is nothing to filter with; the limits of the system hold.
   }
@@ -41,6 +45,7 @@ export function harden(): void {
 
 /** The first unsafe option on Node's command line or in NODE_OPTIONS, where a process does not see it otherwise. */
 export function unsafeOption(execArgv: readonly string[], nodeOptions = ''): string | undefined {
+  if (execArgv.length === 0 && nodeOptions === '') return undefined
   const words = [...execArgv, ...nodeOptions.split(/[\s"']+/)]
   // Node takes _ for - in the names of options.
   return words

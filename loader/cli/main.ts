@@ -1,16 +1,29 @@
 /** The `coffer` command: how it is typed, and how it ends. */
 import { CofferError } from '../../formats/errors.js'
 import { findCommand, parseCall } from './parse.js'
-import { COMMANDS } from './commands.js'
-import type { Outcome } from './command.js'
+import type { Command, Outcome } from './command.js'
+import { installCrashHandlers, report } from './failure.js'
 import { isClosed, lostBecause, STDOUT, write } from './output.js'
 
-/** @param argv - Without node and script. @returns The exit code (docs/spec.md §10.3). Never throws. */
-export async function main(argv: readonly string[]): Promise<number> {
+/**
+ * Do what the command line of this process says, and end it. All has been written by then: nothing is waited for, since to
+ * take Node apart in order costs a short run some milliseconds.
+ */
+export function runMain(commands: readonly Command[]): void {
+  installCrashHandlers()
+  void main(process.argv.slice(2), commands).then(exitCode => process.exit(exitCode))
+}
+
+/**
+ * @param argv - Without node and script.
+ * @param commands - What there is to choose from.
+ * @returns The exit code (docs/spec.md §10.3). Never throws.
+ */
+export async function main(argv: readonly string[], commands: readonly Command[]): Promise<number> {
   const options = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : argv.length)
   const json = options.includes('--json')
   try {
-    const { data, text, exitCode = 0 } = await perform(argv)
+    const { data, text, exitCode = 0 } = await perform(argv, commands)
     if (json) write(STDOUT, `${JSON.stringify(data)}\n`)
     else if (text !== '') write(STDOUT, `${text}\n`)
     const lost = lostBecause(STDOUT)
@@ -19,28 +32,27 @@ export async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     // Whoever read our output has what he wanted; nobody is left to complain to.
     if (isClosed(STDOUT)) return 0
-    const { report } = await import('./failure.js')
     return report(error, json)
   }
 }
 
 /** Options may stand before the command's name; `--help` and `--version` may stand for one. */
-async function perform(argv: readonly string[]): Promise<Outcome> {
+async function perform(argv: readonly string[], commands: readonly Command[]): Promise<Outcome> {
   const end = argv.includes('--') ? argv.indexOf('--') : argv.length
   const words = argv.map((word, index) => (word === '-h' && index < end ? '--help' : word))
   const at = words.slice(0, end).findIndex(word => !word.startsWith('-'))
   const name = at < 0 ? words.find(word => word === '--help' || word === '--version')?.slice(2) : words[at]
-  if (name === undefined) throw noCommand()
-  const command = await findCommand(COMMANDS, name)
+  if (name === undefined) throw noCommand(commands)
+  const command = await findCommand(commands, name)
   const others = words.filter((word, index) => (at < 0 ? word !== `--${name}` : index !== at))
-  const call = await parseCall(command, COMMANDS, others)
+  const call = await parseCall(command, commands, others)
   const { execute } = await (call.flag('help') ? import('./commands/help.js') : command.load())
   return execute(call)
 }
 
-const noCommand = () =>
+const noCommand = (commands: readonly Command[]) =>
   new CofferError('COFFER_USAGE', 'Which command?', {
-    expected: COMMANDS.map(({ name }) => name).join(' '),
+    expected: commands.map(({ name }) => name).join(' '),
     found: 'nothing',
     hint: 'See "coffer help".'
   })

@@ -114,6 +114,7 @@ const INTERRUPTED_EXIT_CODE = 130
 class Interrupts implements Disposable {
   readonly #controller = new AbortController()
   #idle: NodeJS.Immediate | undefined
+  #listening = false
 
   get signal(): AbortSignal {
     return this.#controller.signal
@@ -130,6 +131,7 @@ class Interrupts implements Disposable {
 
   listen(): void {
     this[Symbol.dispose]()
+    this.#listening = true
     process.on('SIGINT', this.interrupt).on('SIGTERM', this.interrupt).on('SIGHUP', this.interrupt)
   }
 
@@ -139,11 +141,16 @@ class Interrupts implements Disposable {
    */
   listenOnceIdle(): void {
     if (process.listenerCount('SIGINT') > 0) return
-    this.#idle = setImmediate(() => process.on('SIGINT', this.interrupt))
+    this.#idle = setImmediate(() => {
+      this.#listening = true
+      process.on('SIGINT', this.interrupt)
+    })
   }
 
   [Symbol.dispose](): void {
     clearImmediate(this.#idle)
+    if (!this.#listening) return
+    this.#listening = false
     process.off('SIGINT', this.interrupt).off('SIGTERM', this.interrupt).off('SIGHUP', this.interrupt)
   }
 }

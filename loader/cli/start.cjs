@@ -5,19 +5,14 @@
  */
 const { createHash } = require('node:crypto')
 const { existsSync, readFileSync } = require('node:fs')
-const { createRequire } = require('node:module')
-const { Script } = require('node:vm')
 const { dirname, join } = require('node:path')
+const { Script } = require('node:vm')
 
-const filename = join(__dirname, '../coffer-program.cjs')
-const cache = join(__dirname, `../coffer-program.${process.version}-${process.arch}.cache`)
-const script = new Script(
-  `(function (exports, require, module, __filename, __dirname) {${readFileSync(filename, 'latin1')}\n})`,
-  {
-    filename,
-    cachedData: readCache()
-  }
-)
+const program = process.argv[2] === 'run' ? 'coffer-run' : 'coffer-program'
+const filename = join(__dirname, `../${program}.cjs`)
+const cache = join(__dirname, `../${program}.${process.version}-${process.arch}.cache`)
+const script = new Script(readFileSync(filename, 'latin1'), { filename, cachedData: readCache() })
+
 /** V8 takes a cache as it is, and one flipped bit can end the process: a damaged one is as none. */
 function readCache() {
   const kept = existsSync(cache) ? readFileSync(cache) : Buffer.alloc(0)
@@ -25,6 +20,7 @@ function readCache() {
   return createHash('sha256').update(data).digest().equals(digest) ? data : undefined
 }
 
-script.runInThisContext()(exports, createRequire(filename), module, filename, dirname(filename))
+// What is not inside, such as esbuild, is found from here as from there.
+script.runInThisContext()(exports, require, module, filename, dirname(filename))
 
 module.exports = { script, cache }

@@ -2,7 +2,15 @@
  * Facts of the machine and of a file's volume, from files of the system, without a shell. Each is '' where the system
  * does not tell.
  */
-import { readFileSync, readdirSync, readlinkSync, realpathSync, statfsSync, statSync } from 'node:fs'
+import {
+  existsSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  realpathSync,
+  statfsSync,
+  statSync
+} from 'node:fs'
 
 /** Where the system's own files are; tests hand over recorded ones. */
 export interface SystemFiles {
@@ -28,7 +36,8 @@ const quietly = <T>(action: () => T): T | undefined => {
 
 export const SYSTEM: SystemFiles = {
   platform: process.platform,
-  read: path => quietly(() => readFileSync(path, 'utf8')),
+  // Most of what is looked for is not there, and an error takes longer to make than a file to read.
+  read: path => quietly(() => (existsSync(path) ? readFileSync(path, 'utf8') : undefined)),
   realPath: path => quietly(() => realpathSync(path)),
   list: path => quietly(() => readdirSync(path)) ?? [],
   link: path => quietly(() => readlinkSync(path)),

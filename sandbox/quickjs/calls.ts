@@ -33,7 +33,7 @@ export class Calls implements Direct {
       engine.freeInPlace(context, scratch + SCRATCH.driven)
       for (const name of names) {
         if (bound.includes(name)) continue
-        const text = instance.newText(name.replace(/^.*\./, ''))
+        const text = instance.newText(name.slice(name.lastIndexOf('.') + 1))
         const made = engine.QTS_NewFunction(context, text, 0, 0, FUNCTION.host + bound.length)
         const key = this.passing.make(instance, name)
         this.entry.drive(DRIVE.bind, made, key)

@@ -28,7 +28,7 @@ import { decodeTitleImage, fittingState, type Image } from './image.js'
 import { type Hooks, Instance } from './instance.js'
 import { Linker } from './linking.js'
 import { Passing } from './passing.js'
-import { Pristine } from './pristine.js'
+import { clearStack, Pristine } from './pristine.js'
 import { COMPILED, Program } from './program.js'
 import { ValueReader } from './values.js'
 
@@ -256,20 +256,11 @@ export class QuickjsMachine implements PressingMachine {
       if (reuse.pristine.heal(instance, this.stackBytes, whole)) reuse.idle.push(instance)
       return
     }
-    // The C stack is mostly memory that nobody ever touched, and to write there costs a page each: it is wiped as deep
-    // as the guest may have gone, and from there on as long as anything is found.
     const { stackTop } = this.image.fields
     const { bytes } = instance
-    bytes.fill(0, stackTop)
     const bottom = stackTop - STACK_BYTES
-    let end = stackTop - this.stackBytes - PAGE_BYTES
-    bytes.fill(0, end, stackTop)
-    while (end > bottom) {
-      const start = Math.max(bottom, end - PAGE_BYTES)
-      if (!new Uint32Array(bytes.buffer, start, (end - start) / 4).some(word => word !== 0)) break
-      bytes.fill(0, start, end)
-      end -= PAGE_BYTES
-    }
+    bytes.fill(0, stackTop)
+    clearStack(bytes, bottom, stackTop, torn ? STACK_BYTES : this.stackBytes)
     bytes.fill(0, 0, bottom)
   }
 

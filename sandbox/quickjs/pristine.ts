@@ -86,8 +86,13 @@ export class Pristine {
   }
 }
 
-/** The C stack is used from its top, and mostly not far down: what is used is found block by block, the rest at once. */
-function clearStack(bytes: Uint8Array, bottom: number, top: number, stackBytes: number): void {
+/**
+ * Overwrite what was used of the C stack. It is used from its top, and mostly not far down: what is used is found block by
+ * block, the rest at once. To write where nobody ever wrote would cost a page each.
+ *
+ * @param stackBytes - How deep a guest may have gone, before its native code.
+ */
+export function clearStack(bytes: Uint8Array, bottom: number, top: number, stackBytes: number): void {
   let at = top
   while (at > bottom && !isZero(bytes, at - BLOCK_BYTES)) {
     at -= BLOCK_BYTES
@@ -96,8 +101,7 @@ function clearStack(bytes: Uint8Array, bottom: number, top: number, stackBytes: 
   for (let end = at; end > bottom; end -= ZEROS.length) {
     const start = Math.max(bottom, end - ZEROS.length)
     if (Buffer.compare(bytes.subarray(start, end), ZEROS.subarray(0, end - start)) === 0) {
-      // Native code went no deeper than this between two of the engine's own checks.
-      if (start < top - stackBytes) return
+      if (end <= top - stackBytes - NATIVE_BYTES) return
       continue
     }
     for (let block = start; block < end; block += BLOCK_BYTES) {
@@ -106,12 +110,12 @@ function clearStack(bytes: Uint8Array, bottom: number, top: number, stackBytes: 
   }
 }
 
-const ZEROS = new Uint8Array(256 * 1024)
+/** Native code goes no deeper than this between two of the engine's own checks. */
+const NATIVE_BYTES = 64 * 1024
+const ZEROS = new Uint8Array(16 * 1024)
 
 /** One block, or what is left of it. */
 function isZero(bytes: Uint8Array, start: number): boolean {
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset + start, BLOCK_BYTES / 4)
-  let any = 0
-  for (let i = 0; i < words.length; i++) any |= words[i]!
-  return any === 0
+  const block = bytes.subarray(start, start + BLOCK_BYTES)
+  return Buffer.compare(block, ZEROS.subarray(0, block.length)) === 0
 }

@@ -19,6 +19,9 @@ export interface Waits {
   readonly keys: number
 }
 
+/** Fills bytes with chance, and returns them. */
+export type Random = (bytes: Uint8Array) => Uint8Array
+
 export class Time {
   readonly startedMs = monotonicMs()
   /** When the guest wants to be woken, on the clock of monotonicMs(); undefined when no timer waits. */
@@ -31,6 +34,7 @@ export class Time {
   #virtualMs = 0
   #virtualWakeMs = 0
   readonly #seededBytes: (() => number) | undefined
+  readonly #random: Random
 
   readonly #life: Life
   readonly #turns: Turns
@@ -45,8 +49,10 @@ export class Time {
     limits: Limits,
     calls: ReadonlyMap<number, { readonly startedMs: number }>,
     waits: Waits,
-    seed: number | undefined
+    seed: number | undefined,
+    random: Random = bytes => crypto.getRandomValues(bytes)
   ) {
+    this.#random = random
     this.#life = life
     this.#turns = turns
     this.#limits = limits
@@ -75,7 +81,7 @@ export class Time {
   random(count: number): Uint8Array {
     if (count > MAX_RANDOM_BYTES) throw new MalformedMessage('too many random bytes')
     const bytes = new Uint8Array(count)
-    if (this.#seededBytes === undefined) return crypto.getRandomValues(bytes)
+    if (this.#seededBytes === undefined) return this.#random(bytes)
     for (let i = 0; i < count; i++) bytes[i] = this.#seededBytes() >>> 24
     return bytes
   }

@@ -75,6 +75,11 @@ const PUBLISHED: Readonly<Record<string, { for: 'buyer' | 'seller'; inside: stri
       inside: ['env-paths', 'is-safe-filename', 'msgpackr'],
       imported: ['@endo/evasive-transform', '@jridgewell/trace-mapping', 'acorn', 'esbuild']
     },
+    'dist/coffer-run.cjs': {
+      for: 'buyer',
+      inside: ['env-paths', 'is-safe-filename', 'msgpackr'],
+      imported: []
+    },
     'dist/coffer.mjs': {
       for: 'buyer',
       inside: [
@@ -246,33 +251,35 @@ test('coffer run loads no package, no network, no process, no thread; alone in a
 
 test('what V8 compiled before only saves time: damaged, of another Node or not there, all runs the same', () => {
   const caches = readdirSync(join(folder, 'dist')).filter(name => name.endsWith('.cache'))
-  assert.equal(caches.map(name => name.split('.')[0]).sort(), ['coffer-program', 'quickjs'])
-  const runs = (how: string) => {
+  assert.equal(caches.map(name => name.split('.')[0]).sort(), ['coffer-program', 'coffer-run', 'quickjs'])
+  const runs = (how: string, command = 'run') => {
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
-      [join(folder, 'dist/bin/coffer.cjs'), 'run', medium],
+      [join(folder, 'dist/bin/coffer.cjs'), command, medium],
       { encoding: 'utf8', env: { PATH: process.env['PATH'], COFFER_HOME: home } }
     )
     assert.equal([how, status, stderr], [how, 0, ''])
-    assert.match(stdout, 'Hello, world.', how)
+    assert.match(stdout, command === 'run' ? 'Hello, world.' : 'org.example.hello', how)
   }
   runs('whole')
+  runs('whole', 'list')
   for (const name of caches) {
     const path = join(folder, 'dist', name)
     const whole = readFileSync(path)
+    const command = name.startsWith('coffer-program') ? 'list' : 'run'
     // V8 itself looks at the head alone, and runs or dies of the rest: each file is held against a hash that it carries.
     for (const at of [0, 8, whole.length >> 2, whole.length >> 1, whole.length - 40, whole.length - 1]) {
       const damaged = Buffer.from(whole)
       damaged[at]! ^= 1
       writeFileSync(path, damaged)
-      runs(`${name}, byte ${at}`)
+      runs(`${name}, byte ${at}`, command)
     }
     writeFileSync(path, whole.subarray(0, whole.length - 100))
-    runs(`${name}, cut short`)
+    runs(`${name}, cut short`, command)
     writeFileSync(path, '')
-    runs(`${name}, empty`)
+    runs(`${name}, empty`, command)
     rmSync(path)
-    runs(`${name}, gone`)
+    runs(`${name}, gone`, command)
   }
 })
 

@@ -78,7 +78,13 @@ test('npm pack makes a package of exactly these files', () => {
         'guest-net'
       ].map(name => `dist/${name}.js`),
       // No code cache: it fits one version of Node, and without it the program only starts slower.
-      ...['dist/coffer-program.cjs', 'dist/coffer.mjs', 'dist/bin/coffer.cjs', 'dist/bin/coffer-center.js'],
+      ...[
+        'dist/coffer-program.cjs',
+        'dist/coffer-run.cjs',
+        'dist/coffer.mjs',
+        'dist/bin/coffer.cjs',
+        'dist/bin/coffer-center.js'
+      ],
       ...['dist/quickjs.wasm', 'dist/quickjs.image', 'dist/licenses.txt'],
       ...chunks,
       ...declarations,
