@@ -34,10 +34,11 @@ export class Requests implements Waits {
   /** Give the guest what was granted as functions that need no messages, and note which number stands for which. */
   bind(direct: Direct): void {
     this.#functions = direct.bind(functionsOf(this.#grants.modules)).map(key => {
-      const [, module, name] = /^(.*)\.(.*)$/.exec(key) ?? []
-      const grant = this.#grants.find(module!, name!)
+      const dot = key.lastIndexOf('.')
+      const module = key.slice(0, dot)
+      const grant = this.#grants.find(module, key.slice(dot + 1))
       if (grant === undefined || grant.kind === 'constant') return undefined
-      return { module: module!, grant, calls: 0, slow: false }
+      return { module, grant, calls: 0, slow: false }
     })
   }
 
