@@ -1,0 +1,150 @@
+/**
+ * `npm run bench:media`: copying, converting and opening titles of 100 KB, 10 MB and 1 GB, against the disk, the cipher, and
+ * what a person would use instead, on the same files in the same minutes. All sides take turns, and their medians are
+ * compared: on a shared machine nothing else says much. It takes some minutes and 6 GB of disk.
+ *
+ *   npm run bench:media               all sizes
+ *   npm run bench:media -- 1GB        one of them: 100KB, 10MB, 1GB
+ */
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { mediumPaths } from '../loader/medium/layout.js'
+import { median, milliseconds } from './bench/measure.js'
+import { Titles, type Job } from './bench/titles.js'
+import {
+  has,
+  hasTaskset,
+  openSslRate,
+  report,
+  run,
+  skip,
+  withAge,
+  withGpg,
+  type Peer
+} from './bench/tools.js'
+import { newShop, type Shop } from './shop.js'
+
+const SIZES = [
+  { name: '100KB', bytes: 100e3, rounds: 11 },
+  { name: '10MB', bytes: 10e6, rounds: 9 },
+  { name: '1GB', bytes: 1e9, rounds: 3 }
+] as const
+const MIB = 1024 * 1024
+
+/** Milliseconds that one side of a comparison took. */
+type Side = () => Promise<number>
+
+async function benchSize(shop: Shop, { name, bytes, rounds }: (typeof SIZES)[number]): Promise<void> {
+  const { medium, titleId } = await shop.largeMedium(bytes, 'conversion')
+  const path = mediumPaths(medium).title(titleId, 1)
+  const { size: sizeBytes } = statSync(path)
+  const target = join(folder, 'target')
+  const subject = { medium, titleId, home: shop.home.folder, target }
+  using one = new Titles(subject, 1)
+  using two = new Titles(subject, 2)
+  const floor = await one.do('program')
+  await two.do('program')
+
+  const ours = (titles: Titles, job: Job) => async () => {
+    rmSync(target, { force: true })
+    return (await titles.do(job)).ms
+  }
+  const shell =
+    (line: string, cores: 1 | 2 = 1) =>
+    async () => {
+      rmSync(target, { force: true })
+      return milliseconds(() => run('sh', ['-c', line], { cores }))
+    }
+  const ssl = (direction: 'decrypt' | 'encrypt') => async () => sizeBytes / 1e3 / openSslRate(direction)
+  const sides: Record<string, Side> = {
+    transfer: ours(one, 'transfer'),
+    convert: ours(one, 'convert'),
+    verify: ours(one, 'verify'),
+    convertTwo: ours(two, 'convert'),
+    verifyTwo: ours(two, 'verify'),
+    cp: shell(`cp ${path} ${target} && sync ${target}`)
+  }
+  if (has('openssl')) Object.assign(sides, { decrypt: ssl('decrypt'), encrypt: ssl('encrypt') })
+  const peers = (['age', 'gpg'] as const).filter(tool => {
+    if (has(tool)) return true
+    skip(`${name}, beside ${tool}`, `there is no ${tool} (Debian package "${tool}")`)
+    return false
+  })
+  for (const peer of peers) {
+    const { open, seal }: Peer = (peer === 'age' ? withAge : withGpg)(folder, path)
+    const both = `${open} | ${seal} > ${target} && sync ${target}`
+    sides[`${peer} open`] = shell(`${open} > /dev/null`)
+    sides[`${peer} both`] = shell(both)
+    if (peer === 'age') sides['age both, two cores'] = shell(both, 2)
+  }
+
+  const taken = await inTurns(sides, rounds)
+  const compare = (what: string, our: string, peer: string, theirs: readonly string[], goal = 'none') => {
+    if (theirs.some(side => taken[side] === undefined)) return
+    const theirMs = theirs.reduce((sum, side) => sum + taken[side]!, 0)
+    const rate = (ms: number) => (sizeBytes / 1e3 / ms).toFixed(0)
+    const detail = `${rate(taken[our]!)} / ${rate(theirMs)} MB/s`
+    report(`${name}, ${what} / ${peer}`, theirMs / taken[our]!, goal, detail)
+  }
+  const large = bytes >= 1e9
+  compare('embodiment 1', 'transfer', 'cp', ['cp'], 'at least 0.9')
+  compare('embodiment 2', 'convert', 'OpenSSL, open and seal', ['decrypt', 'encrypt'])
+  compare('embodiment 2', 'convert', 'age -d | age -r', ['age both'], 'at least 1.5')
+  compare('embodiment 2', 'convert', 'gpg -d | gpg -c', ['gpg both'])
+  compare('open and check', 'verify', 'OpenSSL, open', ['decrypt'])
+  compare('open and check', 'verify', 'age -d', ['age open'])
+  compare('open and check', 'verify', 'gpg -d', ['gpg open'])
+  if (large && hasTaskset && availableParallelism() > 1) {
+    compare('embodiment 2, two cores', 'convertTwo', 'one', ['convert'])
+    compare('embodiment 2, two cores', 'convertTwo', 'age, one', ['age both'], 'at least 2.5')
+    compare('embodiment 2, two cores', 'convertTwo', 'age, two', ['age both, two cores'])
+    compare('open and check, two cores', 'verifyTwo', 'one', ['verify'], 'at least 1.6')
+  }
+  if (large) {
+    const ready = await one.do('program')
+    const parts = `${ready.ms.toFixed(1)} ms of ${taken['verify']!.toFixed(0)}`
+    report(
+      `${name}, its program ready / all of it checked`,
+      ready.ms / taken['verify']!,
+      'at most 0.01',
+      parts
+    )
+  }
+  for (const [cores, titles] of Object.entries({ 'one core': one, 'two cores': two })) {
+    const { peakBytes } = await titles.do('program')
+    const mib = (peak: number) => `${(peak / MIB).toFixed(0)} MiB`
+    const what = `${name}, peak memory over the floor, ${cores}, in MiB`
+    report(
+      what,
+      (peakBytes - floor.peakBytes) / MIB,
+      'under 64',
+      `${mib(peakBytes)} / ${mib(floor.peakBytes)}`
+    )
+  }
+  for (const made of [target, `${path}.age`, `${path}.gpg`]) rmSync(made, { force: true })
+}
+
+/** Medians. The first turn warms up. */
+async function inTurns(
+  sides: Readonly<Record<string, Side>>,
+  rounds: number
+): Promise<Record<string, number>> {
+  const times: Record<string, number[]> = {}
+  for (let round = -1; round < rounds; round++)
+    for (const [name, side] of Object.entries(sides)) {
+      const ms = await side()
+      if (round >= 0) (times[name] ??= []).push(ms)
+    }
+  return Object.fromEntries(Object.entries(times).map(([name, values]) => [name, median(values)]))
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'coffer-bench-'))
+try {
+  const words = process.argv.slice(2)
+  console.log(`Node ${process.version}; medians of turns; ratio first, then ours / theirs\n`)
+  await using shop = await newShop(folder)
+  for (const size of SIZES) if (words.length === 0 || words.includes(size.name)) await benchSize(shop, size)
+} finally {
+  rmSync(folder, { recursive: true, force: true })
+}
