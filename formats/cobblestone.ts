@@ -23,6 +23,8 @@ export const HEADER_BYTES = SALT_BYTES + COMMITMENT_BYTES
 const KEY_BYTES = 32
 const NONCE_BYTES = 12
 const MAX_CHUNKS = 2 ** 38
+/** Where reading reaches the speed of the disk. */
+const READ_CHUNKS = 16
 /** The format uses none: the context is in the key derivation. */
 const NO_AAD = new Uint8Array(0)
 
@@ -399,7 +401,8 @@ class ReusedMemory {
  * Open bytes `offset` to `offset + length` of the plaintext, decrypting only the chunks that hold them.
  *
  * @param plaintextBytes - of the whole payload, from an authenticated source: it tells where the last chunk ends.
- * @param readSealed - reads sealed bytes at an offset from the header's first byte. It may reuse its memory.
+ * @param readSealed - reads sealed bytes at an offset from the header's first byte, at most 262 400 at once. It may reuse
+ *   its memory.
  * @returns fresh plaintext. The caller owns it and wipes it.
  * @throws CofferError `COFFER_PAYLOAD_FORGED`, `COFFER_PAYLOAD_TRUNCATED`
  */
@@ -426,16 +429,18 @@ export function readRange(
     for (let at = offset; at < end;) {
       const index = Math.floor(at / CHUNK_BYTES)
       const start = index * CHUNK_BYTES
-      const chunkBytes = Math.min(CHUNK_BYTES, plaintextBytes - start)
-      const sealed = readSealed(HEADER_BYTES + index * SEALED_CHUNK_BYTES, chunkBytes + TAG_BYTES)
-      if (sealed.length !== chunkBytes + TAG_BYTES) throw truncated(`chunk ${index} is incomplete`)
-      if (at === start && start + chunkBytes <= end) {
-        opener.openChunk(index, sealed, range, at - offset)
+      const whole = at === start ? wholeChunks(start, end, plaintextBytes) : 0
+      const bytes = Math.min(Math.max(whole, 1) * CHUNK_BYTES, plaintextBytes - start)
+      const sealedBytes = bytes + Math.max(whole, 1) * TAG_BYTES
+      const sealed = readSealed(HEADER_BYTES + index * SEALED_CHUNK_BYTES, sealedBytes)
+      if (sealed.length !== sealedBytes) throw truncated(`chunk ${index} is incomplete`)
+      if (whole > 0) {
+        opener.openChunks(index, sealed, range.subarray(at - offset))
       } else {
         opener.openChunk(index, sealed, chunk, 0)
-        range.set(chunk.subarray(at - start, Math.min(chunkBytes, end - start)), at - offset)
+        range.set(chunk.subarray(at - start, Math.min(bytes, end - start)), at - offset)
       }
-      at = start + chunkBytes
+      at = start + bytes
     }
     return range
   } catch (error) {
@@ -444,6 +449,12 @@ export function readRange(
   } finally {
     wipe(chunk)
   }
+}
+
+/** How many chunks from `start` on lie whole in front of `end`, the shorter last one too: as many as are read at once. */
+function wholeChunks(start: number, end: number, plaintextBytes: number): number {
+  const chunks = (end - start) / CHUNK_BYTES
+  return Math.min(READ_CHUNKS, end === plaintextBytes ? Math.ceil(chunks) : Math.floor(chunks))
 }
 
 // ---------------------------------------------------------------- keys and nonces

@@ -101,6 +101,8 @@ class SealedPackage implements Disposable {
   readonly #title: OpenTitle
   readonly #opener: PayloadOpener
   readonly #totalBytes: number
+  /** What is read lies here until it is opened. */
+  #sealed: Uint8Array = new Uint8Array(0)
 
   /** @param key - Not kept. @throws CofferError COFFER_PAYLOAD_FORGED, COFFER_PAYLOAD_TRUNCATED. */
   constructor(title: OpenTitle, key: Uint8Array) {
@@ -147,9 +149,12 @@ class SealedPackage implements Disposable {
 
   #read(offset: number, length: number): Uint8Array {
     const { file, payloadOffset } = this.#title
-    return readRange(this.#opener, this.#totalBytes, offset, length, (at, bytes) =>
-      file.read(payloadOffset + at, bytes)
-    )
+    return readRange(this.#opener, this.#totalBytes, offset, length, (at, bytes) => {
+      if (this.#sealed.length < bytes) this.#sealed = new Uint8Array(bytes)
+      const sealed = this.#sealed.subarray(0, bytes)
+      file.readInto(sealed, payloadOffset + at)
+      return sealed
+    })
   }
 
   [Symbol.dispose](): void {
