@@ -32,7 +32,7 @@ import { authenticate, recheck } from '../loader/recheck.js'
 import { unwrapPayloadKey } from '../loader/unwrap.js'
 import { median, milliseconds, pin, pinned } from './bench/measure.js'
 import { Titles } from './bench/titles.js'
-import { CORE, has, openSslRate, report, run, skip, withAge } from './bench/tools.js'
+import { CORE, has, openSslRate, report, run, shell, skip, withAge } from './bench/tools.js'
 import { newShop, type Shop } from './shop.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -109,7 +109,7 @@ async function benchRecheck(shop: Shop): Promise<void> {
   )
 }
 
-/** 100 MB of payload to memory, on one core, against OpenSSL itself and age. */
+/** 100 MB of payload to memory, on one core, against OpenSSL itself and age, in time of the processor. */
 async function benchOpen(folder: string): Promise<void> {
   const bytes = 100e6
   using titles = new Titles({ memoryBytes: bytes }, 1)
@@ -119,12 +119,11 @@ async function benchOpen(folder: string): Promise<void> {
   if (has('age')) writeFileSync(plain, new Uint8Array(bytes))
   const age = has('age') ? withAge(folder, plain) : undefined
   for (let round = -3; round < 9; round++) {
-    const { ms } = await titles.do('open')
+    const { cpuMs } = await titles.do('open')
     if (round < 0) continue
-    rates.ours.push(rate(ms))
+    rates.ours.push(rate(cpuMs))
     if (has('openssl')) rates.ssl.push(openSslRate())
-    if (age !== undefined)
-      rates.age.push(rate(milliseconds(() => run('sh', ['-c', `${age.open} > /dev/null`]))))
+    if (age !== undefined) rates.age.push(rate(shell(`${age.open} > /dev/null`).cpuMs))
   }
   const ours = median(rates.ours)
   const detail = (peer: number) => `${ours.toFixed(0)} / ${peer.toFixed(0)} MB/s`

@@ -19,7 +19,7 @@ import { authenticate, recheck } from '../../loader/recheck.js'
 import { unwrapPayloadKey } from '../../loader/unwrap.js'
 import { verifyPayload } from '../../loader/verify.js'
 import { milliseconds } from './measure.js'
-import { CORE, hasTaskset } from './tools.js'
+import { CORE, hasTaskset, type Taken } from './tools.js'
 
 export type Job = 'transfer' | 'convert' | 'verify' | 'program' | 'open'
 
@@ -28,8 +28,7 @@ export type Subject =
   | { readonly medium: string; readonly titleId: string; readonly home: string; readonly target: string }
   | { readonly memoryBytes: number }
 
-export interface Done {
-  readonly ms: number
+export interface Done extends Taken {
   /** Most that the process has taken so far. */
   readonly peakBytes: number
 }
@@ -70,8 +69,11 @@ if (process.argv[1] === fileURLToPath(import.meta.url) && process.send !== undef
   const subject = JSON.parse(process.argv[2]!) as Subject
   const jobs = 'memoryBytes' in subject ? inMemory(subject.memoryBytes) : onMedium(subject)
   process.on('message', (job: Job) => {
+    const before = process.cpuUsage()
     const ms = milliseconds(jobs[job]!)
-    process.send!({ ms, peakBytes: process.resourceUsage().maxRSS * 1024 } satisfies Done)
+    const { user, system } = process.cpuUsage(before)
+    const cpuMs = (user + system) / 1e3
+    process.send!({ ms, cpuMs, peakBytes: process.resourceUsage().maxRSS * 1024 } satisfies Done)
   })
 }
 

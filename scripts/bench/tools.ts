@@ -16,24 +16,39 @@ export const has = (tool: string): boolean =>
 export const onOneCore = (command: string, args: readonly string[]): [string, string[]] =>
   hasTaskset ? ['taskset', ['-c', CORE, command, ...args]] : [command, [...args]]
 
+/** What something took: on the wall, and of processors. On a shared machine the second says more about what needs one core. */
+export interface Taken {
+  readonly ms: number
+  readonly cpuMs: number
+}
+
 /** Run a program to its end on one core. */
 export function run(
   command: string,
   args: readonly string[],
   { env, cores = 1 }: { env?: NodeJS.ProcessEnv; cores?: 1 | 2 } = {}
-): void {
+): string {
   const [program, given] = cores === 1 ? onOneCore(command, args) : [command, args]
   const { status, stderr } = spawnSync(program, given, {
+    encoding: 'utf8',
     stdio: ['ignore', 'ignore', 'pipe'],
     // Node reads this file of certificates at every start, which would drown what is measured.
     env: { ...process.env, NODE_EXTRA_CA_CERTS: '', ...env }
   })
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}: ${String(stderr)}`)
+  if (status !== 0) throw new Error(`${command} ${args.join(' ')} ended with ${status}: ${stderr}`)
+  return stderr
 }
 
-/** MB/s of the library that Node's crypto is made of, without Node: one key, one buffer, no tag. */
+/** Run a line of shell, all its processes counted. */
+export function shell(line: string, cores: 1 | 2 = 1): Taken {
+  const said = run('bash', ['-c', `TIMEFORMAT='took %3R %3U %3S'; time { ${line}; }`], { cores })
+  const [real, user, system] = /took (\S+) (\S+) (\S+)/.exec(said)!.slice(1).map(Number)
+  return { ms: real! * 1e3, cpuMs: (user! + system!) * 1e3 }
+}
+
+/** MB per second of processor, of the library that Node's crypto is made of, without Node: one key, one buffer, no tag. */
 export function openSslRate(direction: 'decrypt' | 'encrypt' = 'decrypt'): number {
-  const args = ['speed', '-elapsed', '-seconds', '1', '-bytes', '16384', '-evp', 'aes-256-gcm']
+  const args = ['speed', '-seconds', '1', '-bytes', '16384', '-evp', 'aes-256-gcm']
   if (direction === 'decrypt') args.push('-decrypt')
   const { stdout } = spawnSync(...onOneCore('openssl', args), {
     encoding: 'utf8',
