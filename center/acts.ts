@@ -197,6 +197,12 @@ export const ACTS: Readonly<Record<string, Act>> = {
         ({ sequence }) => sequence
       )
   },
+  fold: {
+    summary: 'Make the revocation list short now: copies that have ended go over into the parts',
+    who: 'admin',
+    takes: {},
+    run: ({ desk }) => desk.foldRevocations()
+  },
   users: {
     summary: 'Who orders, a page at a time',
     who: 'admin',

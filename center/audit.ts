@@ -27,6 +27,8 @@ const KEYS: Readonly<Record<keyof Tables, readonly string[]>> = {
   grants: ['grantId'],
   ledger: ['posting', 'account'],
   revocations: ['sequence'],
+  ended: ['one'],
+  endedParts: ['first'],
   admins: ['signKey'],
   acts: ['nonceHash'],
   sessions: ['tokenHash']

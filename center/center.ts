@@ -17,6 +17,7 @@ import { encodeRoot, openRoots, rootHash } from '../formats/records/root.js'
 import { act } from './acts.js'
 import { openAdmins, type Admins } from './admins.js'
 import { openDesk, type Desk } from './desk.js'
+import { endedFile } from './ended.js'
 import { fileError, flushFolder, writeWholeFile } from './files.js'
 import { openIssue } from './issue.js'
 import { logWith, type SignCheckpoint } from './log.js'
@@ -74,6 +75,8 @@ export interface LicenseCenter {
   receipt(request: Uint8Array, admit?: Admit): Promise<Uint8Array>
   /** The newest revocation list, a record. */
   revocations(): Promise<Uint8Array>
+  /** Copies that have ended, which the list does not name: a record, and what it counts; undefined: there are none. */
+  ended(): Promise<Uint8Array | undefined>
   /** Its own keys over time. */
   readonly keys: CenterKeys
   /** What the pages show, and who is logged in on them. */
@@ -219,6 +222,7 @@ function openedCenter(site: Site, name: string, folder: string): LicenseCenter {
     roots: async () => encode({ roots: await rootRecords(store.books) }),
     keys: centerKeys(site, folder),
     revocations: async () => (await centerRow(store.books)).revocationList,
+    ended: () => store.snapshot(endedFile),
     async close() {
       await store.close()
       vault.close()

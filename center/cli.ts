@@ -36,7 +36,7 @@ const GROUPS: Readonly<Record<string, { readonly actions: readonly string[]; rea
     admin: { actions: ['list', 'add', 'remove'], otherwise: 'list' },
     user: { actions: ['list', 'show', 'add', 'block', 'unblock', 'enrolment'], otherwise: 'list' },
     grant: { actions: ['list', 'show', 'give', 'refund', 'revoke'], otherwise: 'list' },
-    revoke: { actions: ['list', 'export', 'key', ...REVOCATION_KINDS], otherwise: 'list' },
+    revoke: { actions: ['list', 'export', 'fold', 'key', ...REVOCATION_KINDS], otherwise: 'list' },
     rotate: { actions: ['list', 'key', 'epoch', 'retire'], otherwise: 'list' },
     vault: { actions: ['show', 'lock', 'unlock'], otherwise: 'show' },
     ledger: { actions: ['show', 'verify'], otherwise: 'show' }
@@ -324,6 +324,11 @@ function program(json: boolean): Command {
   command(revoke, 'export <folder> <file>', 'the newest list and the root records, for a master').action(
     (folder, file) => show(commands => commands.exportRevocations(folder, file))
   )
+  command(
+    revoke,
+    'fold <folder>',
+    'make the list short now: it happens by itself with every thousandth copy'
+  ).action(folder => show(commands => commands.foldRevocations(folder)))
   command(revoke, 'key <folder> <id>', 'what this signing key of the center signed counts no more').action(
     (folder, id) => show(commands => commands.revokeKey(folder, id))
   )
@@ -469,10 +474,12 @@ function asCofferError(error: unknown): CofferError {
 }
 
 function fail(error: CofferError, json: boolean): number {
-  const { code, message, hint, exitCode } = error
-  if (json) process.stdout.write(`${JSON.stringify({ error: { code, message, hint } })}\n`)
+  const { code, message, hint, expected, found, exitCode } = error
+  if (json) process.stdout.write(`${JSON.stringify({ error: { code, message, hint, expected, found } })}\n`)
   else {
     process.stderr.write(`${paint('red', 'error', process.stderr)} ${code}: ${message}\n`)
+    if (expected !== undefined) process.stderr.write(`  expected  ${expected}\n`)
+    if (found !== undefined) process.stderr.write(`  found     ${found}\n`)
     if (hint !== undefined) process.stderr.write(`${hint}\n`)
   }
   if (process.env['COFFER_DEBUG'] === '1') console.error(error)

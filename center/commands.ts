@@ -1,6 +1,6 @@
 /** What each command of `coffer-center` does, apart from how it is typed (center/cli.ts). */
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import { parsePublicKeys, userIdOf, type PublicKeys } from '../formats/keys.js'
@@ -8,6 +8,7 @@ import { MAX_RECORD_BYTES } from '../formats/limits.js'
 import { decode } from '../formats/msgpack.js'
 import { isTitleId } from '../formats/records/fields.js'
 import { encodeCollection } from '../formats/records/revocations.js'
+import { rootHash } from '../formats/records/root.js'
 import {
   createCenter,
   openCenter,
@@ -493,6 +494,12 @@ function findRevocable(desk: Desk, kind: RevocationKind, typed: string): Promise
   }
 }
 
+export const foldRevocations = (folder: string): Promise<Result> =>
+  atDesk(folder, async desk => {
+    const moved = await desk.foldRevocations()
+    return { json: { moved }, text: `${moved} copies that have ended are named by the list no longer` }
+  })
+
 /** What the center signed counts no more: a matter of root records, not of the list (center/rotate.ts). */
 export const revokeKey = (folder: string, typed: string): Promise<Result> =>
   inFolder(folder, async ({ keys }) => {
@@ -509,11 +516,19 @@ Buyers get fresh grants for nothing with "coffer renew"; press your masters agai
 /** What everybody may have. */
 async function atPublic<T>(
   place: string,
-  work: (center: Pick<LicenseCenter, 'roots' | 'revocations'>) => Promise<T>
+  work: (center: Pick<LicenseCenter, 'roots' | 'revocations' | 'ended'>) => Promise<T>
 ): Promise<T> {
   if (!isAddress(place)) return inFolder(place, work)
   const { get } = await remote(place)
-  return work({ roots: () => get('/v1/roots'), revocations: () => get('/v1/revocations') })
+  return work({
+    roots: () => get('/v1/roots'),
+    revocations: () => get('/v1/revocations'),
+    ended: () =>
+      get('/v1/revocations/ended').catch((error: unknown) => {
+        if (error instanceof CofferError && error.code === 'COFFER_FILE_MISSING') return undefined
+        throw error
+      })
+  })
 }
 
 /** Put the newest list and the root records into a file, as masters carry them. */
@@ -525,7 +540,16 @@ export const exportRevocations = (folder: string, path: string): Promise<Result>
       encodeCollection({ lists: [await center.revocations()], roots: [roots] }),
       true
     )
-    return { json: { out: path }, text: path, note: 'Put it onto a master under the name "revocations".' }
+    const ended = await center.ended()
+    const endedPath = join(dirname(path), `ended-${hex(rootHash(roots[0]!)).slice(0, 16)}`)
+    if (ended !== undefined) await writeWholeFile(endedPath, ended, true)
+    return {
+      json: { out: path, ...(ended !== undefined && { ended: endedPath }) },
+      text: ended === undefined ? path : `${path}\n${endedPath}`,
+      note: `Put it onto a master under the name "revocations"${
+        ended === undefined ? '' : ', and the other file beside it under its own'
+      }.`
+    }
   })
 
 export const listKeys = (folder: string): Promise<Result> =>

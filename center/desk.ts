@@ -6,7 +6,7 @@ import type { PublicKeys } from '../formats/keys.js'
 import type { GrantKind, Scheme } from '../formats/records/fields.js'
 import { balances, postCharge, receivable, type Balance } from './ledger.js'
 import { checkName, ID_CHARS } from './names.js'
-import { endGrant, revoke, type RevocationKind } from './revoke.js'
+import { endGrant, foldNow, revoke, type RevocationKind } from './revoke.js'
 import { sold, type Sold } from './sales.js'
 import type { Site } from './site.js'
 import type { Books, Ending, Tables } from './store.js'
@@ -98,6 +98,8 @@ export interface Desk {
   /** @returns Number of the list that has it. */
   revoke(kind: RevocationKind, id: string, release?: number | null): Promise<number>
   revocations(): Promise<RevocationSummary[]>
+  /** Let the list name copies that have ended no longer: they go over into the parts. @returns How many they were. */
+  foldRevocations(): Promise<number>
   balances(): Promise<Balance[]>
   /** What one user owes, by currency. */
   owedBy(userId: string): Promise<Balance[]>
@@ -141,6 +143,7 @@ export function openDesk(site: Site): Desk {
     refund: grantId => refund(site, grantId),
     revoke: (kind, id, release) => revoke(site, kind, id, release),
     revocations: () => books.selectFrom('revocations').selectAll().orderBy('sequence').execute(),
+    foldRevocations: () => foldNow(site),
     balances: () => balances(books),
     owedBy: userId => balances(books, receivable(userId)),
     verifyLedger: () => snapshot(inside => verifyLedger(site, inside)),

@@ -2,7 +2,7 @@
  * The HTTP interface as a table, from which the routes are made and the OpenAPI document is: what is not here is not
  * served, and what is here is documented.
  */
-import { ERROR_CODES } from '../formats/errors.js'
+import { CofferError, ERROR_CODES } from '../formats/errors.js'
 import { MAX_RECORD_BYTES } from '../formats/limits.js'
 import { ACTS, type Act } from './acts.js'
 import type { LicenseCenter } from './center.js'
@@ -46,6 +46,20 @@ export const ENDPOINTS: readonly Endpoint[] = [
     gives: 'the newest revocation list, a record',
     refusals: [],
     answer: center => center.revocations()
+  },
+  {
+    method: 'get',
+    path: '/v1/revocations/ended',
+    summary: 'Copies that have ended and that the list does not name',
+    gives: 'a record, and the parts that it counts',
+    refusals: [404],
+    async answer(center) {
+      const file = await center.ended()
+      if (file !== undefined) return file
+      throw new CofferError('COFFER_FILE_MISSING', 'There are none: the revocation list names them all.', {
+        hint: 'GET /v1/revocations has the list.'
+      })
+    }
   },
   {
     method: 'post',

@@ -352,9 +352,20 @@ function copyOf(
     kind,
     expires,
     graceSeconds,
+    runsUntil: runsUntil(held, expires, graceSeconds),
     features: joinFeatures(features),
     epoch,
     ...(isTrial && { tried: 1 }),
     ...(chargedMinor > 0 && paid)
   }
+}
+
+/** Of all issues of a copy together; null: for ever. A copy from before this was kept is not known to end. */
+function runsUntil(
+  held: Tables['grants'] | undefined,
+  expires: number | null,
+  graceSeconds: number
+): number | null {
+  if (expires === null || held?.runsUntil === null) return null
+  return Math.max(expires + graceSeconds, held?.runsUntil ?? 0)
 }

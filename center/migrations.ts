@@ -249,5 +249,29 @@ export const migrations = ({ bytes, text }: ColumnTypes): Record<string, Migrati
         .execute()
       await schema.createIndex('acts_asked').on('acts').column('asked').execute()
     }
+  },
+
+  '0007-ended': {
+    async up({ schema }: Kysely<unknown>) {
+      await schema
+        .alterTable('revocations')
+        .addColumn('place', 'integer', column => column.notNull().defaultTo(0))
+        .execute()
+      await schema.alterTable('revocations').addColumn('ends', 'bigint').execute()
+      await schema.alterTable('grants').addColumn('runsUntil', 'bigint').execute()
+      await schema.createIndex('revocations_place').on('revocations').columns(['place', 'sequence']).execute()
+      await schema.createIndex('revocations_ends').on('revocations').columns(['place', 'ends']).execute()
+      await schema
+        .createTable('ended')
+        .addColumn('one', 'integer', column => column.primaryKey().check(sql`"one" = 1`))
+        .addColumn('sequence', 'bigint', column => column.notNull())
+        .addColumn('record', bytes, column => column.notNull())
+        .execute()
+      await schema
+        .createTable('endedParts')
+        .addColumn('first', 'integer', column => column.primaryKey())
+        .addColumn('ids', bytes, column => column.notNull())
+        .execute()
+    }
   }
 })

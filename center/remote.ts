@@ -27,7 +27,7 @@ export interface Remote {
   /** Of the pages: a token that opens them once. */
   login(): Promise<string>
   /** What is public: root records and the newest list, as the center gives them. */
-  get(path: '/v1/roots' | '/v1/revocations'): Promise<Uint8Array>
+  get(path: string): Promise<Uint8Array>
 }
 
 /**
@@ -105,6 +105,7 @@ function deskBy(request: Request): Desk {
     revoke: (kind, id, release) =>
       request('revoke', { kind, id, ...(typeof release === 'number' && { release }) }),
     revocations: () => all<RevocationSummary>('revocations'),
+    foldRevocations: () => request('fold'),
     balances,
     owedBy: async userId => (await balances()).filter(({ account }) => account === `receivable/${userId}`),
     verifyLedger: () => request('ledger-verify', {}, AUDIT_TIMEOUT_MS),

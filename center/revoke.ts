@@ -7,6 +7,7 @@ import { CofferError } from '../formats/errors.js'
 import type { Signer } from '../formats/frame.js'
 import type { VerifiedRequest } from '../formats/records/request.js'
 import { encodeRevocations, type Revocation } from '../formats/records/revocations.js'
+import { dropExpired, endedRow, fold, MAX_NAMED, PLACE, resign } from './ended.js'
 import { checkId } from './names.js'
 import { centerRow, signerNow, type Site } from './site.js'
 import type { Books, Ending, Tables } from './store.js'
@@ -49,13 +50,13 @@ export async function revoke(
 async function list(
   site: Site,
   books: Books,
-  entry: Pick<Tables['revocations'], 'kind' | 'id' | 'release'>,
+  entry: Pick<Tables['revocations'], 'kind' | 'id' | 'release'> & { readonly ends?: number | null },
   revoked: number
 ): Promise<number> {
   const { revocationSequence } = await centerRow(books)
   await books
     .insertInto('revocations')
-    .values({ ...entry, sequence: revocationSequence + 1, revoked })
+    .values({ ends: null, ...entry, sequence: revocationSequence + 1, revoked, place: PLACE.list })
     .execute()
   return publishList(site, books, revoked)
 }
@@ -69,22 +70,46 @@ export async function endGrant(
   now: number
 ): Promise<number> {
   await books.updateTable('grants').set({ revoked: 1, ending }).where('grantId', '=', grantId).execute()
-  return list(site, books, { kind: 'grant', id: grantId, release: null }, now)
+  const copy = await books
+    .selectFrom('grants')
+    .select('runsUntil')
+    .where('grantId', '=', grantId)
+    .executeTakeFirst()
+  return list(site, books, { kind: 'grant', id: grantId, release: null, ends: copy?.runsUntil ?? null }, now)
 }
 
 /** The list of a new center: number 1, empty. */
 export const firstList = (centerId: Uint8Array, signer: Signer, issued: number): Uint8Array =>
   encodeRevocations({ centerId, entries: [], issued, sequence: 1 }, signer)
 
+/** Move the copies that the list names out of it now, not only when they are many. @returns How many they were. */
+export const foldNow = (site: Site): Promise<number> =>
+  site.store.transaction(async books => {
+    const named = (await listed(books)).filter(({ kind }) => kind === 'grant').length
+    if (named > 0) await publishList(site, books, site.powers.now(), { maxNamed: 0 })
+    return named
+  })
+
 /**
  * Sign the list as it is now, under the next number.
  *
+ * @param rooted - A root record came: another key signs, perhaps because one counts no more.
  * @throws CofferError COFFER_REQUEST_REFUSED when it is full.
  */
-export async function publishList(site: Site, books: Books, issued: number): Promise<number> {
+export async function publishList(
+  site: Site,
+  books: Books,
+  issued: number,
+  { rooted = false, maxNamed = MAX_NAMED }: { rooted?: boolean; maxNamed?: number } = {}
+): Promise<number> {
   const center = await centerRow(books)
   const sequence = center.revocationSequence + 1
-  const rows = await books.selectFrom('revocations').selectAll().orderBy('sequence').execute()
+  await dropExpired(books, issued)
+  let rows = await listed(books)
+  if (rows.filter(({ kind }) => kind === 'grant').length > maxNamed) {
+    await fold(site, books, sequence, issued)
+    rows = await listed(books)
+  } else if (rooted) await resign(site, books, sequence, issued)
   if (rows.length > MAX_ENTRIES) {
     throw new CofferError('COFFER_REQUEST_REFUSED', 'The revocation list is full.', {
       expected: `at most ${MAX_ENTRIES} entries`,
@@ -98,13 +123,18 @@ export async function publishList(site: Site, books: Books, issued: number): Pro
     ...(release !== null && { release })
   }))
   const { centerId } = site
+  const ended = (await endedRow(books))?.sequence
   const revocationList = encodeRevocations(
-    { centerId, entries, issued, sequence },
+    { centerId, ...(ended !== undefined && { ended }), entries, issued, sequence },
     await signerNow(site, books)
   )
   await books.updateTable('center').set({ revocationSequence: sequence, revocationList }).execute()
   return sequence
 }
+
+/** What the list names, oldest first. */
+const listed = (books: Books) =>
+  books.selectFrom('revocations').selectAll().where('place', '=', PLACE.list).orderBy('sequence').execute()
 
 /** The revocation that covers this, if any. @param release - null: only one of the whole. */
 async function revocationOf(

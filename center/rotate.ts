@@ -140,7 +140,7 @@ function publishRoot(
     )
     await books.insertInto('roots').values({ sequence, record }).execute()
     await books.updateTable('center').set({ epoch }).execute()
-    await publishList(site, books, created)
+    await publishList(site, books, created, { rooted: true })
     return sequence
   })
 }

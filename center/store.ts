@@ -130,6 +130,8 @@ export interface Tables {
     paidMinor: number
     currency: string
     paid: number
+    /** The latest time until which any issue of it runs, grace included; null: for ever, or unknown. */
+    runsUntil: number | null
   }
   /** Double entry: the rows of one posting add up to 0 (center/ledger.ts). */
   ledger: {
@@ -148,7 +150,14 @@ export interface Tables {
     id: string
     release: number | null
     revoked: number
+    /** Whether the list names it, the parts below have it, or neither any more (center/ended.ts). */
+    place: number
+    /** When the copy runs no more by itself; null: never, or unknown. */
+    ends: number | null
   }
+  /** Copies that have ended and that the list does not name: the record of one row, and the 256 parts that it counts. */
+  ended: { one: number; sequence: number; record: Uint8Array }
+  endedParts: { first: number; ids: Uint8Array }
   /** Who may do from afar what the seller does here (center/admins.ts). */
   admins: { signKey: string; name: string; added: number }
   /** What was asked of the desk by signed requests lately, so that each is taken once (center/acts.ts). */

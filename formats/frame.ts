@@ -35,7 +35,8 @@ export const RECORD_TYPES = {
   registration: 9,
   release: 10,
   return: 11,
-  checkpoint: 12
+  checkpoint: 12,
+  ended: 13
 } as const
 
 export type RecordType = keyof typeof RECORD_TYPES

@@ -29,6 +29,7 @@ export { openPackageIndex, PackageChecker, type PackageEntry, type PackageIndex 
 export { isTitleId, type Bind, type GrantKind, type MediumKind, type Scheme } from './records/fields.js'
 export { openAnswer, type VerifiedAnswer } from './records/answer.js'
 export { openCheckpoint, openReceipt, type Checkpoint, type Receipt } from './records/checkpoint.js'
+export { isEnded, openEnded, openEndedFile, type Ended } from './records/ended.js'
 export { openGrant, type Grant, type VerifiedGrant } from './records/grant.js'
 export { openIdentity, type Identity } from './records/identity.js'
 export { checkManifest, parseManifest, type Manifest, type ParsedManifest } from './records/manifest.js'

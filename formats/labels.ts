@@ -45,7 +45,8 @@ export const LABELS = [
   'signed/registration',
   'signed/release',
   'signed/return',
-  'signed/checkpoint'
+  'signed/checkpoint',
+  'signed/ended'
 ] as const
 
 export type Label = (typeof LABELS)[number]

@@ -5,6 +5,9 @@ export const MAX_RECORD_BYTES = 64 * 1024
 /** Answers carry a grant, roots and a revocation list. */
 export const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 export const MAX_REVOCATIONS_BYTES = 2 * 1024 * 1024
+/** Copies that have ended, of one center, and what they take at most. */
+export const MAX_ENDED = 8_000_000
+export const MAX_ENDED_BYTES = 64 * 1024 * 1024
 export const MAX_SIGNATURES = 4
 
 export const MAX_DEPTH = 16

@@ -240,6 +240,11 @@ export class Home {
     }
   }
 
+  /** Copies that have ended, as this person's programs last had them from the center (ended.ts). */
+  endedPath(centerId: Uint8Array): string {
+    return this.#centerFile(hex(centerId), 'ended')
+  }
+
   /** What this person's programs remember of a center's times and of copies that were given up. */
   marks(centerId: Uint8Array): Marks {
     const place = this.#marksPlace(centerId)

@@ -20,6 +20,8 @@ export interface ClaimedLicense {
   readonly name: string
   readonly grantBytes: Uint8Array
   readonly revocationsBytes: Uint8Array | undefined
+  /** Where copies that have ended may be listed, too. */
+  readonly folder?: string
   /** A return on its way. */
   readonly returnBytes?: Uint8Array | undefined
 }
@@ -110,7 +112,7 @@ export function readLicense(root: string, titleId: string, userId?: Uint8Array):
     })
   }
   const revocationsBytes = readFile(paths.revocations, MAX_COLLECTION_BYTES)
-  return { titleId, name, grantBytes, revocationsBytes, returnBytes }
+  return { titleId, name, grantBytes, revocationsBytes, returnBytes, folder: paths.folder }
 }
 
 export const givenUp = (titleId: string): CofferError =>

@@ -6,6 +6,7 @@
  * that the medium as measured and CS' as recomputed enter the key (unwrap.ts). With every `if` of this file taken out
  * a foreign medium still does not open.
  */
+import { join } from 'node:path'
 import { equalBytes, hex, wipe } from '../formats/bytes.js'
 import {
   computeCertificate,
@@ -29,6 +30,7 @@ import type { Home, UserKeys } from './home.js'
 import { describeChange, type MeasuredMedium } from './medium/measure.js'
 import { givenUp, type ClaimedLicense } from './read.js'
 import { remembering } from './remember.js'
+import { endedName, lookUp, lookUpAtHome, rememberEnded } from './ended.js'
 import { followRoots, listOf, rootsOf } from './travel.js'
 
 declare const signed: unique symbol
@@ -99,7 +101,9 @@ export function authenticate(claimed: ClaimedLicense, home: Home): SignedLicense
     )
   }
   refuseReturned(claimed, grant, home)
-  return { grant, center, revocations: newestRevocations(claimed, grant, center, home) } as SignedLicense
+  const revocations = newestRevocations(claimed, grant, center, home)
+  refuseEnded(claimed, grant, center, home)
+  return { grant, center, revocations } as SignedLicense
 }
 
 const openGrantOnce = remembering(openGrant)
@@ -132,6 +136,25 @@ function refuseFormerKey(grantBytes: Uint8Array, home: Home): void {
     expected: `a grant signed by a key of its root record ${center.sequence}`,
     found: 'one signed by a key that it no longer names',
     hint: 'Order the title for this medium again with "coffer copy"; a title bought before costs nothing again.'
+  })
+}
+
+/**
+ * Copies that have ended and that the list does not name: by the medium, or by what was seen at home.
+ *
+ * @throws CofferError COFFER_REVOKED, COFFER_RECORD_*, COFFER_ENCODING.
+ */
+function refuseEnded({ folder }: ClaimedLicense, grant: VerifiedGrant, center: Center, home: Home): void {
+  const found =
+    folder === undefined ? undefined : lookUp(join(folder, endedName(center.centerId)), center, grant.grantId)
+  const known = lookUpAtHome(center, grant.grantId, home)
+  // A newer one than at home is remembered there: this person has seen it.
+  if (found !== undefined && found.sequence > (known?.sequence ?? 0)) rememberEnded(folder!, center, home)
+  if (found?.isEnded !== true && known?.isEnded !== true) return
+  throw new CofferError('COFFER_REVOKED', 'The center has taken this grant back: its copy has ended.', {
+    expected: 'a copy that is held',
+    found: 'one that was returned, handed on or taken back',
+    hint: 'Ask the seller; if it is a mistake, order the title again afterwards.'
   })
 }
 

@@ -40,6 +40,7 @@ import { encodePackageHead } from '../formats/package.js'
 import { ed25519PublicKey, hkdfExpand512, sha256, wrapKey } from '../formats/primitives.js'
 import { encodeAnswer } from '../formats/records/answer.js'
 import { encodeCheckpoint, encodeReceipt } from '../formats/records/checkpoint.js'
+import { encodeEnded, PARTS, withEnded } from '../formats/records/ended.js'
 import type { Scheme } from '../formats/records/fields.js'
 import { encodeGrant, encodeGrantBody, grantHash, type Grant } from '../formats/records/grant.js'
 import { encodeIdentity, factorHint, mediumId, openIdentity } from '../formats/records/identity.js'
@@ -683,6 +684,42 @@ vector(
   { root, logRoot: log.root() },
   flipped(checkpoint, 40)
 )
+// ---------------------------------------------------------------- copies that have ended
+
+const endedIds = [0, 0, 7, 255].map((first, n) => new Uint8Array(16).fill(n + 1).fill(first, 0, 1))
+const endedParts = Array.from({ length: PARTS }, (_, first) =>
+  withEnded(
+    new Uint8Array(0),
+    endedIds.filter(id => id[0] === first)
+  )
+)
+const endedRecord = encodeEnded({ centerId, issued: NOW, sequence: 9, parts: endedParts }, centerSeed)
+vector('ended', 'ended', 'opens', 'four copies that have ended', { root }, concat(endedRecord, ...endedParts))
+vector(
+  'ended-other-copy',
+  'ended',
+  'COFFER_RECORD_DAMAGED',
+  'one bit of an id turned',
+  { root },
+  concat(endedRecord, flipped(concat(...endedParts), 3))
+)
+vector(
+  'ended-cut',
+  'ended',
+  'COFFER_RECORD_DAMAGED',
+  'the last byte is missing',
+  { root },
+  concat(endedRecord, ...endedParts).slice(0, -1)
+)
+vector(
+  'ended-altered',
+  'ended',
+  'COFFER_RECORD_FORGED',
+  'one bit of the record turned',
+  { root },
+  flipped(concat(endedRecord, ...endedParts), 60)
+)
+
 /** The sixth of seven: its sibling, then the pair before, then the first four. */
 const sixth = [
   leafHash(logged[4]!),

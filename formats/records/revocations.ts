@@ -20,6 +20,8 @@ const entry = map({
 
 const shape = map({
   centerId: hash,
+  /** Number of the record of ended copies that belongs to it (ended.ts); absent: there is none. */
+  ended: optional(u32),
   entries: list(entry, 0, 20_000),
   issued: seconds,
   /** 1 for the first list, which is empty. */

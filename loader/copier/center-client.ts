@@ -4,7 +4,12 @@
  */
 import { concat, utf8Decode } from '../../formats/bytes.js'
 import { CofferError, ERROR_CODES, type ErrorCode } from '../../formats/errors.js'
-import { MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_REVOCATIONS_BYTES } from '../../formats/limits.js'
+import {
+  MAX_ANSWER_BYTES,
+  MAX_ENDED_BYTES,
+  MAX_RECORD_BYTES,
+  MAX_REVOCATIONS_BYTES
+} from '../../formats/limits.js'
 import { decodeRoots } from '../home.js'
 
 const TIMEOUT_MS = 30_000
@@ -66,6 +71,11 @@ export class CenterClient {
   /** @returns The bytes of the newest revocation list, not yet verified. */
   revocations(): Promise<Uint8Array> {
     return this.#exchange('GET', '/v1/revocations', undefined, MAX_REVOCATIONS_BYTES)
+  }
+
+  /** @returns Copies that have ended and that the list does not name, as the center keeps them; not yet verified. */
+  ended(): Promise<Uint8Array> {
+    return this.#exchange('GET', '/v1/revocations/ended', undefined, MAX_ENDED_BYTES)
   }
 
   /** @param registration - An encoded registration. @returns The release record's bytes, not yet verified. */

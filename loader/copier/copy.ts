@@ -14,6 +14,7 @@ import { checkManifest, type ParsedManifest } from '../../formats/records/manife
 import type { RequestKind } from '../../formats/records/request.js'
 import { encodeCollection, MAX_COLLECTION_BYTES } from '../../formats/records/revocations.js'
 import { learnTime } from '../clock.js'
+import { carryEnded } from '../ended.js'
 import { PendingFile, readFile, writeFile } from '../files.js'
 import type { Home } from '../home.js'
 import { lockMedium } from '../lock.js'
@@ -26,6 +27,7 @@ import { followRoots, newestCollection } from '../travel.js'
 import { unwrapPayloadKey } from '../unwrap.js'
 import { verifyPayload } from '../verify.js'
 import { CenterClient } from './center-client.js'
+import { learnEnded } from './learn.js'
 import { masterRevocations, openOnMaster } from './master.js'
 import { acceptAnswer, makeOrder, requireGrant, type GrantAnswer, type Order } from './order.js'
 import { checkReplacing, placeFor, removeUnused } from './place.js'
@@ -92,14 +94,14 @@ export async function copy(
   checkSpace(root, source)
   const fromMaster = masterRevocations(master)
   followRoots(fromMaster, home)
+  carryEnded(home, mediumPaths(root).folder, master)
   const center = centerClient(source.manifest, options)
   await followCertificate(source.manifest, center, home)
   const order = makeOrder(source.manifest, medium, home, powers, options)
   announceOrder(order, source.manifest.scheme, onEvent)
-  const answer = await orderOnline(order, center, home, async () => {
-    home.follow(await center.roots())
-    installRevocations(root, home, await center.revocations(), fromMaster)
-  })
+  const answer = await orderOnline(order, center, home, () =>
+    learnPublished(center, source.manifest.centerId, root, home, fromMaster)
+  )
   return install(answer, source, fromMaster, medium, home, powers, onEvent)
 }
 
@@ -121,6 +123,7 @@ export function applyAnswer(
   using _lock = lockMedium(mediumPaths(root))
   checkReplacing(root, source.manifest, userId, asked)
   checkSpace(root, source)
+  carryEnded(home, mediumPaths(root).folder, master)
   return install(answer, source, masterRevocations(master), medium, home, powers, onEvent)
 }
 
@@ -169,6 +172,23 @@ export function centerClient(
   return new CenterClient(at, { onWait: seconds => onEvent({ step: 'wait', seconds }) })
 }
 
+/** Refusals that may mean that a copy which is on the medium was taken back. */
+const ENDED: ReadonlySet<string> = new Set(['COFFER_REVOKED', 'COFFER_GRANT_MISSING'])
+
+/** Take what the center publishes, as an answer would have brought it. */
+export async function learnPublished(
+  client: CenterClient,
+  centerId: Uint8Array,
+  root: string,
+  home: Home,
+  fromMaster?: Uint8Array
+): Promise<void> {
+  home.follow(await client.roots())
+  const list = await client.revocations()
+  await learnEnded(client, list, home.requireCenter(centerId), home)
+  installRevocations(root, home, list, fromMaster)
+}
+
 /** @param learn - Takes the center's revocation list. What was taken back gets no answer that could carry it, and a
  *   copy that is there already would run on. */
 export async function orderOnline(
@@ -182,10 +202,12 @@ export async function orderOnline(
     bytes = await center.order(order.bytes)
   } catch (error) {
     // Why there is no copy is what the person must know, even where the list cannot be had.
-    if (error instanceof CofferError && error.code === 'COFFER_REVOKED') await learn().catch(() => {})
+    if (error instanceof CofferError && ENDED.has(error.code)) await learn().catch(() => {})
     throw error
   }
-  return requireGrant(acceptAnswer(bytes, home, order.request).answer)
+  const { answer, center: pinned } = acceptAnswer(bytes, home, order.request)
+  await learnEnded(center, answer.revocations, pinned, home)
+  return requireGrant(answer)
 }
 
 /** S3 to S7, S15 to S17: from an answer to a title that runs. The caller holds the medium's lock. */
@@ -266,7 +288,13 @@ export function recheckInstalled(
     throw new CofferError('COFFER_IO', 'The grant that was just written is not there.')
   const revocationsBytes = readFile(mediumPaths(root).revocations, MAX_COLLECTION_BYTES)
   const signed = authenticate(
-    { titleId: source.manifest.id, name: source.manifest.id, grantBytes, revocationsBytes },
+    {
+      titleId: source.manifest.id,
+      name: source.manifest.id,
+      grantBytes,
+      revocationsBytes,
+      folder: mediumPaths(root).folder
+    },
     home
   )
   return recheck(signed, source.manifest, measureMedium(root), home, powers.now())
@@ -339,6 +367,7 @@ export function installRevocations(
   const carried = readFile(path, MAX_COLLECTION_BYTES)
   const newest = newestCollection(home, carried, fromMaster, encodeCollection({ lists: [answered] }))
   if (carried === undefined || !equalBytes(carried, newest)) writeFile(path, newest)
+  carryEnded(home, mediumPaths(root).folder)
 }
 
 /** Before anything is ordered: the new copy must fit beside the old one. */

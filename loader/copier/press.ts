@@ -15,6 +15,7 @@ import { encodeRegistration, openRegistration, openRelease } from '../../formats
 import { encodeCollection } from '../../formats/records/revocations.js'
 import { encodeTitleHead, titleFileName } from '../../formats/title.js'
 import { checkProgram } from '../../sandbox/check.js'
+import { carryEnded } from '../ended.js'
 import { makeFolder, PendingFile, writeFile } from '../files.js'
 import { readKeyFile, type Home, type PinnedCenter } from '../home.js'
 import { POWERS, type Powers } from '../powers.js'
@@ -22,6 +23,7 @@ import { newestCollection } from '../travel.js'
 import { IMAGE_NAME, PROGRAM_NAME, readApp, readAssets, type App } from './app.js'
 import { bundleApp, type Bundle } from './bundle.js'
 import { CenterClient } from './center-client.js'
+import { learnEnded } from './learn.js'
 import { masterRevocations } from './master.js'
 import { narrowFailure } from './narrow.js'
 
@@ -75,12 +77,15 @@ export async function press(path: string, options: PressOptions): Promise<Presse
     const center = await centerOf(client, home)
     onEvent({ step: 'register', center: center.name })
     const ticket = await registerRelease(app, scheme, center, client, publisher, powers)
-    const list = encodeCollection({ lists: [await client.revocations()] })
+    const newest = await client.revocations()
+    const list = encodeCollection({ lists: [newest] })
     const sealed = image === undefined ? contents : withImage(app, contents, image)
     const pressed = sealTitle(app, scheme, sealed, ticket, publisher, center, options.out, powers, onEvent)
     // What the center has taken back by now travels on the master.
     const path = join(options.out, 'revocations')
     writeFile(path, newestCollection(home, masterRevocations(options.out), list))
+    await learnEnded(client, newest, center, home)
+    carryEnded(home, options.out)
     return pressed
   } finally {
     wipe(source, image)

@@ -21,6 +21,7 @@ import {
   centerClient,
   grantOf,
   installRevocations,
+  learnPublished,
   orderOnline,
   recheckInstalled,
   type CopyOptions
@@ -47,10 +48,9 @@ export async function renewTitle(root: string, titleId: string, options: RenewOp
   using title = titleOf(root, titleId, home)
   const client = centerClient(title.manifest, options)
   const order = renewal(root, title, home, powers)
-  const answer = await orderOnline(order, client, home, async () => {
-    home.follow(await client.roots())
-    installRevocations(root, home, await client.revocations())
-  })
+  const answer = await orderOnline(order, client, home, () =>
+    learnPublished(client, title.manifest.centerId, root, home)
+  )
   return installGrant(answer, root, title, home, powers)
 }
 

@@ -31,6 +31,7 @@ import {
   type CopyOptions
 } from './copy.js'
 import { ownGrant, savesOf } from './held.js'
+import { learnEnded } from './learn.js'
 import { masterRevocations, openOnMaster } from './master.js'
 import { encodeCollection } from '../../formats/records/revocations.js'
 import { listOf } from '../travel.js'
@@ -68,8 +69,18 @@ export async function returnTitle(root: string, titleId: string, options: Return
   const { home, powers = POWERS } = options
   using _lock = lockMedium(mediumPaths(root))
   const pending = giveUp(root, titleId, home, powers)
-  const answer = await centerClient(pending.given, options).giveBack(pending.bytes)
-  return finishReturn(root, pending, acceptAnswer(answer, home, pending.given).answer, home)
+  const { answer } = await send(pending, options)
+  return finishReturn(root, pending, answer, home)
+}
+
+/** Send a return, and believe what comes back. */
+async function send(pending: Pending, options: ReturnOptions) {
+  const { home } = options
+  const client = centerClient(pending.given, options)
+  const bytes = await client.giveBack(pending.bytes)
+  const { answer, center } = acceptAnswer(bytes, home, pending.given)
+  await learnEnded(client, answer.revocations, center, home)
+  return { bytes, answer }
 }
 
 /** The same by files, first half: the return, to carry to the center. The medium has given the copy up then. */
@@ -135,8 +146,7 @@ export async function transferTitle(
         const kind = 'transfer' as const
         return makeOrder(source.manifest, medium, home, powers, { kind, bind: grant.bind }).bytes
       })
-  const bytes = await centerClient(pending.given, options).giveBack(pending.bytes)
-  const answer = requireGrant(acceptAnswer(bytes, home, pending.given).answer)
+  const answer = requireGrant((await send(pending, options)).answer)
   const fromMaster = options.master === undefined ? undefined : masterRevocations(options.master)
   const copied = install(answer, source, fromMaster, medium, home, powers, onEvent)
   await moveSaves(root, target, pending, home, powers)
@@ -207,8 +217,8 @@ export async function sendReturn(
 ): Promise<Returned & { readonly answer: Uint8Array }> {
   using _lock = lockMedium(mediumPaths(root))
   const { home } = options
-  const answer = await centerClient(pending.given, options).giveBack(pending.bytes)
-  return { ...finishReturn(root, pending, acceptAnswer(answer, home, pending.given).answer, home), answer }
+  const { bytes, answer } = await send(pending, options)
+  return { ...finishReturn(root, pending, answer, home), answer: bytes }
 }
 
 /**

@@ -43,6 +43,8 @@ async function busyShop() {
   const orders = ['stick', 'card', 'disk'].map(medium => requestBytes(shop.pinned.centerId, { medium }))
   for (const order of orders) await shop.center.issue(order)
   await desk.revoke('medium', 'ab'.repeat(32))
+  await desk.revoke('grant', 'cd'.repeat(16))
+  await desk.foldRevocations()
   await shop.center.sessions.open('link')
   await shop.center.admins.add(publisherKeys('admin'), 'Admin')
   const { valueOf, body } = signedAct(shop.center.centerId, 'titles', {})

@@ -27,6 +27,7 @@ import {
   manifestLength,
   openAnswer,
   openCheckpoint,
+  openEndedFile,
   openGrant,
   openIdentity,
   openPayload,
@@ -199,6 +200,19 @@ const READERS: Record<string, Reader> = {
     const order = openRequest(given.order)
     assert.is(order.kind, 'transfer')
     assert.equal(order.userId, vector.hex('receiver'))
+  },
+
+  ended(vector) {
+    const opened = openEndedFile(vector.bytes, vector.centers)
+    if (opened === undefined) return false
+    const { ended } = opened
+    // Four of them, two under one first byte.
+    assert.is(ended.totalBytes, ended.recordBytes + 4 * 7)
+    assert.equal(
+      [0, 1, 7, 255].map(first => ended.part(first).lengthBytes),
+      [14, 0, 7, 7]
+    )
+    return true
   },
 
   checkpoint(vector) {

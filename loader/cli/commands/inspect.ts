@@ -13,6 +13,7 @@ import {
 } from '../../../formats/frame.js'
 import { MAX_ANSWER_BYTES, MAX_REVOCATIONS_BYTES } from '../../../formats/limits.js'
 import { decode, type Packable } from '../../../formats/msgpack.js'
+import { openReceipt } from '../../../formats/records/checkpoint.js'
 import { decodeCollection, MAX_COLLECTION_BYTES } from '../../../formats/records/revocations.js'
 import { rootHash } from '../../../formats/records/root.js'
 import { SAVES_MAGIC } from '../../../formats/saves.js'
@@ -105,6 +106,8 @@ function showFile(path: string, home: Home): { readonly [name: string]: Shown } 
   const bytes = readFile(path, MAX_FILE_BYTES)
   if (bytes === undefined) throw nothingThere(path)
   if (isRecord(bytes)) return showRecord(bytes, home, 0)
+  const receipt = isMap(bytes, 'checkpoint') ? showReceipt(bytes, home) : undefined
+  if (receipt !== undefined) return receipt
   const lists = showList(
     'revocation lists',
     () => {
@@ -121,6 +124,66 @@ function showFile(path: string, home: Home): { readonly [name: string]: Shown } 
     hint: 'Check the path.'
   })
 }
+
+/** Whether this is a bare map whose first field has this name. */
+const isMap = (bytes: Uint8Array, first: string): boolean =>
+  (bytes[0]! & 0xf0) === 0x80 &&
+  bytes[1] === 0xa0 + first.length &&
+  ascii(bytes.subarray(2, 2 + first.length)) === first
+
+/**
+ * A receipt, proved without a network: its entry is in the log that a trusted center signed.
+ *
+ * @throws CofferError COFFER_CENTER_UNTRUSTED where nobody trusted here signed it, COFFER_RECORD_*, COFFER_ENCODING.
+ */
+function showReceipt(bytes: Uint8Array, home: Home): { readonly [name: string]: Shown } {
+  const opened = openReceipt(bytes, home.centers())
+  if (opened === undefined) throw untrustedReceipt()
+  const { receipt, checkpoint, center } = opened
+  const { changes } = decode(receipt.entry) as { changes: readonly { [name: string]: Packable }[] }
+  const rows = (table: string) =>
+    changes
+      .filter(change => change['table'] === table)
+      .map(change => change['row'] as { [name: string]: Packable })
+  const pick = (row: { [name: string]: Packable }, ...names: readonly string[]) =>
+    Object.fromEntries(
+      names.flatMap(name => (row[name] === undefined ? [] : [[name, shownCell(name, row[name]!)]]))
+    )
+  return {
+    type: 'receipt',
+    verdict: 'proved',
+    center: center.name,
+    centerId: hex(checkpoint.centerId),
+    entry: `${receipt.index} of ${checkpoint.size}`,
+    signed: isoTime(checkpoint.issued),
+    requests: rows('requests').map(row =>
+      pick(row, 'requestId', 'kind', 'requestHash', 'signer', 'answered')
+    ),
+    copies: rows('grants').map(row =>
+      pick(row, 'grantId', 'titleId', 'release', 'mediumId', 'userId', 'kind', 'bought', 'expires', 'ending')
+    ),
+    charges: rows('ledger').map(row => pick(row, 'account', 'amountMinor', 'currency', 'posted'))
+  }
+}
+
+const SECONDS = new Set(['answered', 'bought', 'expires', 'posted'])
+const shownCell = (name: string, cell: Packable): Shown =>
+  cell instanceof Uint8Array
+    ? hex(cell)
+    : SECONDS.has(name) && typeof cell === 'number'
+      ? isoTime(cell)
+      : (cell as Shown)
+
+const untrustedReceipt = () =>
+  new CofferError(
+    'COFFER_CENTER_UNTRUSTED',
+    'This receipt was not signed by a center that is trusted here.',
+    {
+      expected: 'a checkpoint signed by a pinned center',
+      found: 'one signed by someone else',
+      hint: 'If you know the seller, pin the center with "coffer trust <center URL>" first.'
+    }
+  )
 
 /** Titles and saves are known by their first bytes, since they may be far larger than what is read whole. */
 function beginsWith(path: string, magic: Uint8Array): boolean {
