@@ -10,7 +10,8 @@ export const PRESSING = ['esbuild', '@endo/evasive-transform', '@jridgewell/trac
 /** The parts that start by themselves, in a thread or a process of their own. */
 export const PARTS = {
   'thread-worker.js': 'sandbox/thread-worker.ts',
-  'ses-child.js': 'sandbox/ses-child.ts'
+  'ses-child.js': 'sandbox/ses-child.ts',
+  'payload-thread.js': 'loader/payload-thread.ts'
 }
 
 /** The engine's files, which are in dist/. */
