@@ -210,6 +210,12 @@ export class SealedAssets implements AssetSource, Disposable {
     }
   }
 
+  /** The sealed map of the program's places; undefined where the publisher left it out. @throws as `read`. */
+  readPlaces(): Uint8Array | undefined {
+    const entry = this.#index.entries.find(({ role }) => role === 'source-map')
+    return entry && this.#contents.readEntry(this.#index, entry)
+  }
+
   /**
    * A title may catch what reading an asset throws: whoever called it is to know all the same.
    *

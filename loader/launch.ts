@@ -15,12 +15,13 @@ import { launchProgram } from '../sandbox/launch.js'
 import type { VerifiedGrant } from '../formats/records/grant.js'
 import type { OpenedProgram } from './decrypt.js'
 import { mediumPaths } from './medium/layout.js'
+import { lazyPlaces } from './places.js'
 import type { Powers } from './powers.js'
 import type { OpenTitle } from './read.js'
 import { DEFAULT_SAVE_BYTES, MediumSaves } from './saves.js'
 import type { PayloadKey } from './unwrap.js'
 
-export interface TitleOptions extends Omit<LaunchOptions, 'capabilities' | 'name'> {
+export interface TitleOptions extends Omit<LaunchOptions, 'capabilities' | 'name' | 'locate'> {
   /**
    * Whether the title may start from the image that it carries, which is memory that nobody compiled. Default true. A
    * publisher who made one by hand could lead the engine where a limit on computing is no longer asked about; `false`
@@ -101,6 +102,7 @@ export function prepareLaunch(
       ...options,
       engine,
       name: `${manifest.id}.js`,
+      locate: lazyPlaces(() => program.assets.readPlaces()),
       limits: { ...manifestLimits(manifest), ...options.limits },
       capabilities: {
         ...granted,

@@ -222,6 +222,14 @@ export interface Program {
   readonly image?: Uint8Array | undefined
 }
 
+/**
+ * Where a place in a program comes from.
+ *
+ * @param line - From 1, as is the column.
+ * @returns a text such as `src/main.ts:3:9`; undefined where that is not known.
+ */
+export type SourcePlace = (line: number, column: number) => string | undefined
+
 export interface LaunchOptions {
   readonly engine?: Engine
   readonly isolation?: Isolation
@@ -231,6 +239,8 @@ export interface LaunchOptions {
   readonly args?: readonly string[]
   /** Name of the program in guest stack traces. Default 'title.js'. */
   readonly name?: string
+  /** Where the program's places come from, for stacks of its errors: asked when there is an error to tell. */
+  readonly locate?: SourcePlace
   /** Where console.log and console.error go. Default: nowhere. Bytes belong to the receiver. */
   readonly stdout?: (bytes: Uint8Array) => void
   readonly stderr?: (bytes: Uint8Array) => void

@@ -29,6 +29,7 @@ export {
   type NetResponse,
   type SaveChange,
   type SaveStore,
+  type SourcePlace,
   type TerminalHost,
   type TypedGuest,
   type Usage,

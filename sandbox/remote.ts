@@ -28,6 +28,8 @@ import { type ModuleGrant, readError, writeError } from './protocol.js'
 import { WIRE, flattenHostError, followSignals, signalField, splitSignals } from './host-wire.js'
 import { withDefaults } from './limits.js'
 import { type SessionPowers, startSession } from './session.js'
+import { STDERR, uncaughtText } from './session/output.js'
+import { guestFrames } from './stack.js'
 import { DONE, GuestStream, type Outcome } from './stream.js'
 import { isRefusal, MalformedMessage, Reader, Writer } from './wire.js'
 
@@ -70,8 +72,12 @@ const FROM_FAR = {
   /** id: the call came to a stream, which waits for steps under this number */
   stream: 10,
   /** id of a step: there is no more */
-  done: 11
+  done: 11,
+  /** failure: what the guest threw and nobody caught, for stderr */
+  uncaught: 12
 } as const
+
+const encoder = new TextEncoder()
 
 /** The number of the start among the calls. */
 const START = 0
@@ -374,12 +380,17 @@ class RemoteGuest implements EngineGuest {
         this.#close(id)?.resolve(value)
         return
       }
+      case FROM_FAR.uncaught: {
+        const error = this.#readFailure(reader)
+        if (!(error instanceof GuestError)) throw new MalformedMessage("an error of the guest's expected")
+        return this.#output(STDERR, encoder.encode(uncaughtText(error)))
+      }
       case FROM_FAR.stream:
         return this.#streamed(reader.count())
       case FROM_FAR.done:
         return this.#done(reader.count())
       case FROM_FAR.failed:
-        return this.#failed(reader.count(), readFailure(reader))
+        return this.#failed(reader.count(), this.#readFailure(reader))
       case FROM_FAR.output:
         this.#output(reader.count(), reader.value())
         return
@@ -394,7 +405,7 @@ class RemoteGuest implements EngineGuest {
       case FROM_FAR.usage:
         return this.#readUsage(reader)
       case FROM_FAR.ended: {
-        const failure = readFailure(reader)
+        const failure = this.#readFailure(reader)
         // An error that nobody caught ended its program, which is an exit code rather than a failure.
         if (failure instanceof CofferError && failure.code === 'COFFER_GUEST_GONE') {
           for (const [id, { kind }] of this.#calls) if (kind === 'program') this.#close(id)!.resolve(1)
@@ -404,6 +415,14 @@ class RemoteGuest implements EngineGuest {
       default:
         throw new MalformedMessage('unknown frame')
     }
+  }
+
+  /** The far side knows frames of the program alone; this one, where they come from. */
+  #readFailure(reader: Reader): CofferError | GuestError {
+    const failure = readFailure(reader)
+    if (!(failure instanceof GuestError)) return failure
+    const { name = 'title.js', locate } = this.#options
+    return new GuestError(failure.name, failure.message, guestFrames(failure.guestStack, name, locate))
   }
 
   #readUsage(reader: Reader): void {
@@ -579,6 +598,7 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
             // The near side's to close.
             end() {}
           },
+          uncaught: error => channel.post(writeFailure(writer.begin(FROM_FAR.uncaught), error).message),
           ...(far.watch === undefined ? {} : { watch: far.watch })
         }
       )

@@ -54,6 +54,8 @@ export interface SessionPowers {
   readonly watch?: Watch
   /** Fills bytes with randomness fit for secrets. Default: Web Crypto, which some hosts take a while to load. */
   readonly random?: Random
+  /** Told of what nobody caught, in place of stderr. */
+  readonly uncaught?: (error: GuestError) => void
 }
 
 /**
@@ -100,7 +102,7 @@ class Session implements EngineGuest {
     this.engine = engine
     this.#options = options
     this.#limits = withDefaults(options.limits)
-    const { watch, random, grants = grantTable(options.capabilities ?? {}, this.#limits) } = powers
+    const { watch, random, uncaught, grants = grantTable(options.capabilities ?? {}, this.#limits) } = powers
     this.#grants = grants
     const life = this.#life
     const limits = this.#limits
@@ -108,7 +110,7 @@ class Session implements EngineGuest {
     this.ended = life.told
     this.#meter = new Meter(life, limits, pending, options.signal, watch)
     this.#turns = new Turns(life, this.#meter, limits, () => this.#atRest())
-    this.#output = new Output(this.#meter, options)
+    this.#output = new Output(this.#meter, options, uncaught)
     this.#requests = new Requests(life, this.#meter, this.#turns, grants)
     this.#time = new Time(life, this.#turns, limits, pending, this.#requests, options.seed, random)
     this.#calls = new Calls(life, this.#meter, this.#turns, this.#time, pending)

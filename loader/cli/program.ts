@@ -27,17 +27,15 @@ export type ProcessOptions = Required<Pick<LaunchOptions, 'stdout' | 'stderr' | 
  * Start a program, run it to its end, and put everything back.
  *
  * @param start - Launches the guest with these options; `terminal` makes the terminal for a program that may use it.
- * @param retell - What the program says on stderr, and how it failed, in better words.
  */
 export async function runProgram(
   call: Call,
-  start: (options: ProcessOptions, terminal: () => Promise<TerminalHost>) => Promise<Guest>,
-  retell = (text: string): string => text
+  start: (options: ProcessOptions, terminal: () => Promise<TerminalHost>) => Promise<Guest>
 ): Promise<Ended> {
   // With --json, stdout belongs to the one object.
   const output = call.json ? STDERR : STDOUT
   using interrupts = new Interrupts()
-  using stage = new Stage(output, interrupts, retell)
+  using stage = new Stage(output, interrupts)
   const isolation = (call.text('isolation') as Isolation | undefined) ?? (isWatched() ? 'thread' : 'inline')
   if (isolation === 'thread' || call.text('engine') === 'ses') interrupts.listen()
   try {
@@ -71,15 +69,13 @@ class Stage implements Disposable {
   readonly options: Omit<ProcessOptions, 'isolation'>
   readonly #output: OutputStream
   readonly #interrupts: Interrupts
-  readonly #retell: (text: string) => string
   #terminal: Terminal | undefined
   /** Said on stderr while another page covered it. */
   #held: string[] = []
 
-  constructor(output: OutputStream, interrupts: Interrupts, retell: (text: string) => string) {
+  constructor(output: OutputStream, interrupts: Interrupts) {
     this.#output = output
     this.#interrupts = interrupts
-    this.#retell = retell
     this.options = {
       stdout: bytes => {
         write(output, bytes)
@@ -93,7 +89,7 @@ class Stage implements Disposable {
 
   complain(text: string): void {
     if (this.#terminal?.onOtherPage) this.#held.push(text)
-    else write(STDERR, this.#retell(text))
+    else write(STDERR, text)
   }
 
   readonly terminal = async (): Promise<TerminalHost> => {

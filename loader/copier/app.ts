@@ -22,6 +22,8 @@ export const PERMISSIONS = ['terminal', 'save', 'assets', 'host', 'net'] as cons
 /** Names of the program's own entries in a package. */
 export const PROGRAM_NAME = 'program.js'
 export const IMAGE_NAME = 'program.image'
+export const PLACES_NAME = 'program.js.map'
+const OWN_NAMES: readonly string[] = [PROGRAM_NAME, IMAGE_NAME, PLACES_NAME]
 
 /** In which form a program is sealed: its source, an image of it once it has started, or where there is one both. */
 const CODE_FORMS = ['both', 'image', 'source'] as const
@@ -34,6 +36,8 @@ export interface App {
   readonly engine: 'quickjs' | 'ses'
   readonly engineRequired: boolean
   readonly code: (typeof CODE_FORMS)[number]
+  /** Errors are to tell buyers the files and lines of the source. */
+  readonly sourceMap: boolean
   readonly permissions: readonly string[]
   /** Hosts that it asks to reach; there when it asks for `net`. */
   readonly net: readonly string[] | undefined
@@ -89,6 +93,7 @@ function readSingleFile(path: string): App {
     engine: 'quickjs',
     engineRequired: false,
     code: 'both',
+    sourceMap: true,
     permissions: [],
     net: undefined,
     limits: {},
@@ -128,6 +133,12 @@ function readPackage(folder: string): App {
         'hosts that it asks to reach, such as ["api.example.org"]'
       ) as string[])
     : undefined
+  const code =
+    (read.optional(
+      'code',
+      value => CODE_FORMS.includes(value as App['code']),
+      `one of ${CODE_FORMS.join(', ')}`
+    ) as App['code'] | undefined) ?? 'both'
   const app: App = {
     id: read.required(
       'id',
@@ -147,12 +158,11 @@ function readPackage(folder: string): App {
         App['engine'] | undefined) ?? 'quickjs',
     engineRequired:
       read.optional('engineRequired', value => typeof value === 'boolean', 'true or false') === true,
-    code:
-      (read.optional(
-        'code',
-        value => CODE_FORMS.includes(value as App['code']),
-        `one of ${CODE_FORMS.join(', ')}`
-      ) as App['code'] | undefined) ?? 'both',
+    code,
+    // Who seals no source wants no names out of it either.
+    sourceMap:
+      (read.optional('sourceMap', value => typeof value === 'boolean', 'true or false') as
+        boolean | undefined) ?? code !== 'image',
     permissions,
     net,
     limits: readLimits(path, read.optional('limits', isObject, 'an object')),
@@ -278,13 +288,12 @@ export function readAssets(app: App): AssetFile[] {
 function assetName(folder: string, path: string): string {
   const name = relative(folder, path).split(sep).join('/')
   // A name that is not UTF-8 arrives with U+FFFD in it, and names no file then.
-  if (isEntryName(name) && name !== PROGRAM_NAME && name !== IMAGE_NAME && inspectFile(path) !== undefined)
-    return name
+  if (isEntryName(name) && !OWN_NAMES.includes(name) && inspectFile(path) !== undefined) return name
   throw new CofferError(
     'COFFER_MANIFEST_INVALID',
     `The asset ${shown(path)} has a name that cannot travel.`,
     {
-      expected: `UTF-8 of at most ${MAX_ENTRY_NAME_CHARS} characters without "\\" and control characters, neither "${PROGRAM_NAME}" nor "${IMAGE_NAME}"`,
+      expected: `UTF-8 of at most ${MAX_ENTRY_NAME_CHARS} characters without "\\" and control characters, none of ${OWN_NAMES.join(', ')}`,
       found: shown(name),
       hint: 'Rename the file and press again.'
     }

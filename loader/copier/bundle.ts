@@ -3,8 +3,8 @@
  * imports may remain, and texts that the SES engine refuses are rewritten so that a title runs on both engines.
  */
 import type { Message, Metafile } from 'esbuild'
-import { relative } from 'node:path'
-import { originalPositionFor, TraceMap } from '@jridgewell/trace-mapping'
+import { relative, resolve, sep } from 'node:path'
+import { encodedMappings, originalPositionFor, TraceMap } from '@jridgewell/trace-mapping'
 import { utf8 } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
 import type { App } from './app.js'
@@ -16,6 +16,8 @@ export interface Bundle {
   readonly modules: readonly string[]
   /** Where a place in the bundle comes from, as file:line:column. */
   locate(line: number, column: number): string | undefined
+  /** The same for buyers, as a source map without the text of the sources, and without folders above the app's. */
+  readonly places: { readonly version: 3; readonly sources: readonly string[]; readonly mappings: string }
 }
 
 /** @throws CofferError COFFER_PROGRAM_INVALID with file and line. */
@@ -49,7 +51,16 @@ export async function bundleApp(app: App): Promise<Bundle> {
   const code = result.outputFiles.find(file => file.path.endsWith('.js'))!
   const evaded = await evade(code.text, map.text)
   const trace = new TraceMap(evaded.map)
-  return { source: utf8(evaded.code), modules, locate: (line, column) => locate(trace, line, column) }
+  return {
+    source: utf8(evaded.code),
+    modules,
+    locate: (line, column) => locate(trace, line, column),
+    places: {
+      version: 3,
+      sources: trace.sources.map(source => (source === null ? '' : publicName(app.folder, source))),
+      mappings: encodedMappings(trace)
+    }
+  }
 }
 
 function bundlingFailed(errors: readonly Message[], cause: unknown): CofferError {
@@ -93,6 +104,13 @@ async function evade(code: string, map: string): Promise<{ code: string; map: st
   // Given the map of its input, it answers with one that leads back to the author's files.
   const evaded = await evadeCensor(code, { sourceType: 'module', sourceUrl: 'title.js', sourceMap: map })
   return { code: evaded.code, map: JSON.stringify(evaded.map) }
+}
+
+/** A file as buyers may see it: by its place in the app, or in its package. */
+function publicName(folder: string, source: string): string {
+  const path = relative(folder, resolve(source)).split(sep).join('/')
+  const [, inPackage] = /^.*(?:^|\/)node_modules\/(.*)$/.exec(path) ?? []
+  return inPackage === undefined ? path.replace(/^(?:\.\.\/)+/, '') : `node_modules/${inPackage}`
 }
 
 function locate(trace: TraceMap, line: number, column: number): string | undefined {

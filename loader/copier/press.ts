@@ -3,6 +3,7 @@
  * Kd or Ka for it, and seals what esbuild bundled and the engine compiled.
  */
 import { join } from 'node:path'
+import { brotliCompressSync, constants } from 'node:zlib'
 import { equalBytes, hex, utf8, utf8Decode, wipe } from '../../formats/bytes.js'
 import { CHUNK_BYTES, SALT_BYTES, sealedSize, StreamSealer } from '../../formats/cobblestone.js'
 import { openReleaseKey, payloadContext } from '../../formats/derive.js'
@@ -20,7 +21,7 @@ import { makeFolder, PendingFile, writeFile } from '../files.js'
 import { readKeyFile, type Home, type PinnedCenter } from '../home.js'
 import { POWERS, type Powers } from '../powers.js'
 import { newestCollection } from '../travel.js'
-import { IMAGE_NAME, PROGRAM_NAME, readApp, readAssets, type App } from './app.js'
+import { IMAGE_NAME, PLACES_NAME, PROGRAM_NAME, readApp, readAssets, type App } from './app.js'
 import { bundleApp, type Bundle } from './bundle.js'
 import { CenterClient } from './center-client.js'
 import { learnEnded } from './learn.js'
@@ -68,7 +69,7 @@ export async function press(path: string, options: PressOptions): Promise<Presse
   const publisher = readKeyFile('publisher', options.publisherKeyFile)
   const app = readApp(path)
   onEvent({ step: 'bundle', app })
-  const { source, contents } = await packageContents(app, onEvent)
+  const { source, contents, places } = await packageContents(app, onEvent)
   const image = await pressedImage(app, source, onEvent)
   try {
     const client = new CenterClient(options.centerUrl, {
@@ -79,7 +80,8 @@ export async function press(path: string, options: PressOptions): Promise<Presse
     const ticket = await registerRelease(app, scheme, center, client, publisher, powers)
     const newest = await client.revocations()
     const list = encodeCollection({ lists: [newest] })
-    const sealed = image === undefined ? contents : withImage(app, contents, image)
+    const program = image === undefined ? contents : withImage(app, contents, image)
+    const sealed = app.sourceMap ? [...program, sealedPlaces(places)] : program
     const pressed = sealTitle(app, scheme, sealed, ticket, publisher, center, options.out, powers, onEvent)
     // What the center has taken back by now travels on the master.
     const path = join(options.out, 'revocations')
@@ -94,7 +96,7 @@ export async function press(path: string, options: PressOptions): Promise<Presse
 
 interface Content {
   readonly name: string
-  readonly role: 'program' | 'image' | 'asset'
+  readonly role: 'program' | 'image' | 'source-map' | 'asset'
   readonly bytes: Uint8Array
 }
 
@@ -102,7 +104,7 @@ interface Content {
 export async function packageContents(
   app: App,
   onEvent: (event: PressEvent) => void
-): Promise<{ source: Uint8Array; contents: readonly Content[]; locate: Bundle['locate'] }> {
+): Promise<Pick<Bundle, 'source' | 'locate' | 'places'> & { contents: readonly Content[] }> {
   const bundle = await bundleApp(app)
   onEvent({ step: 'compile', programBytes: bundle.source.length })
   checkImports(app, bundle)
@@ -111,9 +113,19 @@ export async function packageContents(
   return {
     source: bundle.source,
     locate: bundle.locate,
+    places: bundle.places,
     contents: [{ name: PROGRAM_NAME, role: 'program', bytes: bundle.source }, ...assets]
   }
 }
+
+/** Small, since all of a title passes by before it starts. */
+const sealedPlaces = (places: Bundle['places']): Content => ({
+  name: PLACES_NAME,
+  role: 'source-map',
+  bytes: brotliCompressSync(utf8(JSON.stringify(places)), {
+    params: { [constants.BROTLI_PARAM_QUALITY]: 9 }
+  })
+})
 
 async function pressedImage(
   app: App,

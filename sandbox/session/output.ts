@@ -8,11 +8,18 @@ export const STDERR = 2
 
 export class Output {
   readonly #meter: Meter
-  readonly #options: Pick<LaunchOptions, 'name' | 'stdout' | 'stderr'>
+  readonly #options: Pick<LaunchOptions, 'name' | 'locate' | 'stdout' | 'stderr'>
+  readonly #uncaught: ((error: GuestError) => void) | undefined
 
-  constructor(meter: Meter, options: Pick<LaunchOptions, 'name' | 'stdout' | 'stderr'>) {
+  /** @param uncaught - Who prints what nobody caught, where that is not done here. */
+  constructor(
+    meter: Meter,
+    options: Pick<LaunchOptions, 'name' | 'locate' | 'stdout' | 'stderr'>,
+    uncaught?: (error: GuestError) => void
+  ) {
     this.#meter = meter
     this.#options = options
+    this.#uncaught = uncaught
   }
 
   /** @param stream - 1 or 2. */
@@ -23,14 +30,21 @@ export class Output {
     if (write !== undefined) this.#meter.asHost(() => write(bytes))
   }
 
-  printUncaught({ name, message, guestStack }: GuestError): void {
-    this.print(STDERR, `Uncaught ${name}${message === '' ? '' : `: ${message}`}\n${guestStack}`)
+  printUncaught(error: GuestError): void {
+    const text = uncaughtText(error)
+    if (this.#uncaught === undefined) return this.print(STDERR, text)
+    this.#meter.countOutput(text.length)
+    this.#uncaught(error)
   }
 
   error({ name, message, stack }: FlatError): GuestError {
-    const frames = guestFrames(stack, this.#options.name ?? 'title.js')
+    const { name: program = 'title.js', locate } = this.#options
+    const frames = guestFrames(stack, program, locate)
     return new GuestError(name.slice(0, MOST_TEXT.name), message.slice(0, MOST_TEXT.message), frames)
   }
 }
+
+export const uncaughtText = ({ name, message, guestStack }: GuestError): string =>
+  `Uncaught ${name}${message === '' ? '' : `: ${message}`}\n${guestStack}`
 
 const encoder = new TextEncoder()

@@ -282,6 +282,18 @@ test('dev runs source as run runs titles, and keeps nothing', async () => {
   assert.match((await dev(site.app('org.example.deep', source))).stderr, /main\.js:5:\d+/)
 })
 
+test('an error of a title is told by its place in the source, wherever the title runs', async () => {
+  const line = 1 + PROBE.split('\n').findIndex(text => text.includes('of its own'))
+  for (const words of [[], ['--isolation', 'thread'], ['--engine', 'ses']]) {
+    const { code, stderr } = await site.coffer('run', probe, ...words, '--', 'throw')
+    assert.is(code, 1)
+    assert.match(
+      stderr,
+      new RegExp(`^Uncaught TypeError: of its own\\n {4}at main \\(main\\.js:${line}:\\d+\\)\\n`)
+    )
+  }
+})
+
 test('ses runs the same title', async () => {
   if (!existsSync(join(ROOT, 'build/sandbox/ses'))) return console.log('skip: the SES engine is not built')
   const ran = await site.coffer('run', probe, '--engine', 'ses', '--', 'words', 'a')

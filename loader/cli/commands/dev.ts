@@ -13,38 +13,27 @@ export async function execute(call: Call): Promise<Outcome> {
   const app = readApp(call.argument('app'))
   checkOffered(app)
   const { source, contents, locate } = await packageContents(app, () => {})
-  const name = `${app.id}.js`
   const asks = (permission: string) => app.permissions.includes(permission)
   if (asks('save')) say('What the app saves is kept in memory, and gone when it ends.')
-  const { exitCode, usage } = await runProgram(
-    call,
-    async (process, terminal) => {
-      const seed = call.number('seed')
-      return launch(source, {
-        ...process,
-        engine: (call.text('engine') as Engine | undefined) ?? app.engine,
-        ...(seed === undefined ? {} : { seed }),
-        name,
-        limits: { cpuMs: RUN_CPU_MS, ...manifestLimits(app), ...limitsOf(call) },
-        capabilities: {
-          ...(app.assetsFolder === undefined ? {} : { assets: assetsOf(contents) }),
-          license: { kind: 'perpetual', features: call.list('feature'), expires: null },
-          ...(app.net === undefined ? {} : { net: { allow: app.net } }),
-          ...(asks('terminal') ? { terminal: await terminal() } : {}),
-          ...(asks('save') ? { save: memorySaves(saveQuotaBytes(app)) } : {})
-        }
-      })
-    },
-    inSource(name, locate)
-  )
+  const { exitCode, usage } = await runProgram(call, async (process, terminal) => {
+    const seed = call.number('seed')
+    return launch(source, {
+      ...process,
+      engine: (call.text('engine') as Engine | undefined) ?? app.engine,
+      ...(seed === undefined ? {} : { seed }),
+      name: `${app.id}.js`,
+      locate,
+      limits: { cpuMs: RUN_CPU_MS, ...manifestLimits(app), ...limitsOf(call) },
+      capabilities: {
+        ...(app.assetsFolder === undefined ? {} : { assets: assetsOf(contents) }),
+        license: { kind: 'perpetual', features: call.list('feature'), expires: null },
+        ...(app.net === undefined ? {} : { net: { allow: app.net } }),
+        ...(asks('terminal') ? { terminal: await terminal() } : {}),
+        ...(asks('save') ? { save: memorySaves(saveQuotaBytes(app)) } : {})
+      }
+    })
+  })
   return { data: { title: app.id, release: app.release, exitCode, usage }, text: '', exitCode }
-}
-
-/** Places in the bundle as places in the source, for whoever reads a stack. */
-function inSource(name: string, locate: (line: number, column: number) => string | undefined) {
-  const place = new RegExp(`${name.replaceAll('.', '\\.')}:(\\d+):(\\d+)`, 'g')
-  return (text: string): string =>
-    text.replace(place, (bundled, line, column) => locate(Number(line), Number(column)) ?? bundled)
 }
 
 function checkOffered({ name, permissions }: App): void {
