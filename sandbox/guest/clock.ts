@@ -87,7 +87,11 @@ function installRandom(dice: Uint8Array): void {
   if (Reflect.defineProperty(Math, 'random', { value: random, writable: true, configurable: true })) return
   // Math is frozen and shared under SES: a copy with this one difference.
   const own = {}
-  for (const key of Reflect.ownKeys(Math)) define(own, key, Math[key as keyof Math])
+  for (const key of Reflect.ownKeys(Math)) {
+    const value = Math[key as keyof Math]
+    if (typeof value === 'function') define(own, key, value)
+    else Reflect.defineProperty(own, key, { value, configurable: typeof value === 'string' })
+  }
   define(own, 'random', random)
   installGlobals({ Math: own })
 }

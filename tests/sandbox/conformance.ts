@@ -628,6 +628,14 @@ export function conform(way: string, how: LaunchOptions, launch: Launch = launch
     )
   })
 
+  test('constants of Math are constant', async () => {
+    const constants = `['PI', 'E', 'LN2', 'LN10', 'LOG2E', 'LOG10E', 'SQRT2', 'SQRT1_2', Symbol.toStringTag]
+      .map(name => Object.getOwnPropertyDescriptor(Math, name))
+      .filter(({ value, writable, enumerable, configurable }) =>
+        writable || enumerable || configurable !== (typeof value === 'string')).length`
+    assert.is(await evaluate(constants), 0)
+  })
+
   test('randomness differs from guest to guest', async () => {
     const draw = `[Math.random(), Math.random(), [...crypto.getRandomValues(new Uint8Array(8))].join(), crypto.randomUUID()]`
     const [one, two] = (await Promise.all([evaluate(draw), evaluate(draw)])) as unknown[][]
