@@ -77,6 +77,8 @@ export interface LicenseCenter {
   revocations(): Promise<Uint8Array>
   /** Copies that have ended, which the list does not name: a record, and what it counts; undefined: there are none. */
   ended(): Promise<Uint8Array | undefined>
+  /** Whether an order could be answered now: books that answer, and a vault with the key in use. @throws CofferError. */
+  ready(): Promise<void>
   /** Its own keys over time. */
   readonly keys: CenterKeys
   /** What the pages show, and who is logged in on them. */
@@ -223,6 +225,7 @@ function openedCenter(site: Site, name: string, folder: string): LicenseCenter {
     keys: centerKeys(site, folder),
     revocations: async () => (await centerRow(store.books)).revocationList,
     ended: () => store.snapshot(endedFile),
+    ready: async () => void (await signerNow(site, store.books)),
     async close() {
       await store.close()
       vault.close()

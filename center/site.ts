@@ -27,12 +27,31 @@ export async function signerNow({ vault }: Pick<Site, 'vault'>, books: Books): P
 /** The same by root records that were read. */
 export function signerBy(vault: Vault, roots: readonly Uint8Array[]): Signer {
   const name = hex(sha256(...roots))
-  if (name !== lastOpened?.name) lastOpened = { name, key: openRoots(roots).keys[0]! }
-  return vault.signer(lastOpened.key)
+  if (name !== lastOpened?.name) {
+    const { keys, former } = openRoots(roots)
+    lastOpened = { name, key: keys[0]!, older: [...keys.slice(1), ...former] }
+  }
+  const { key, older } = lastOpened
+  try {
+    return vault.signer(key)
+  } catch (cause) {
+    if (older.some(known => vault.holds(known))) throw vaultBehind(cause)
+    throw cause
+  }
 }
 
+/** The key was rotated on another machine; what this one has is the center's, but older. */
+const vaultBehind = (cause: unknown) =>
+  new CofferError('COFFER_CENTER_FAILED', "This machine's vault is older than the keys of the center.", {
+    expected: 'the signing key that is in use since the last rotation',
+    found: 'older keys alone',
+    hint: 'Copy the folder "vault" from the machine where you rotated; a running server sees it at once.',
+    cause
+  })
+
 /** They change seldom, and cost two signatures each to open. */
-let lastOpened: { readonly name: string; readonly key: Uint8Array } | undefined
+let lastOpened:
+  { readonly name: string; readonly key: Uint8Array; readonly older: readonly Uint8Array[] } | undefined
 
 /** Every root record, first to newest. */
 export async function rootRecords(books: Books): Promise<Uint8Array[]> {

@@ -14,6 +14,7 @@ import { concat, hex } from '../../formats/bytes.js'
 import { enc } from '../../formats/encode.js'
 import { NO_ATTACHMENTS, signFrame } from '../../formats/frame.js'
 import { encode } from '../../formats/msgpack.js'
+import type { Keys } from '../../formats/keys.js'
 import { ed25519PublicKey, ed25519Sign } from '../../formats/primitives.js'
 import {
   named,
@@ -24,6 +25,7 @@ import {
   publisherKeys,
   registrationBytes,
   requestBytes,
+  signedAct,
   TITLE,
   userKeys
 } from './parties.js'
@@ -131,6 +133,37 @@ function resigned(): Uint8Array {
 }
 const deep = (levels: number) => concat(new Uint8Array(levels).fill(0x91), new Uint8Array([0xc0]))
 const framed = (packed: Uint8Array) => signFrame('request', packed, NO_ATTACHMENTS, userKeys().signSeed)
+
+const FREE = { titleId: TITLE, priceMinor: 0 }
+const ZEROS = Buffer.alloc(64).toString('base64')
+const NO_SIGNATURE = { signature: '', 'signature-input': '' }
+
+interface Asked {
+  readonly keys?: Keys
+  readonly created?: number
+  readonly center?: string
+  /** What is sent in the place of what was signed. */
+  readonly headers?: Record<string, string>
+  readonly body?: string
+  readonly path?: string
+  /** What is signed in the place of JSON. */
+  readonly json?: string
+}
+function desk(act: string, given: object, asked: Asked = {}): Promise<Reply> {
+  const center = asked.center ?? shop.center.centerId
+  const { body, headers } = signedAct(center, act, given, { keys: publisherKeys(), ...asked })
+  return send(asked.path ?? `/v1/desk/${act}`, {
+    method: 'POST',
+    headers: { ...headers, ...asked.headers },
+    body: asked.body ?? body
+  })
+}
+async function twice(act: string, given: object): Promise<Reply> {
+  const { body, headers } = signedAct(shop.center.centerId, act, given, { keys: publisherKeys() })
+  const once = () => send(`/v1/desk/${act}`, { method: 'POST', headers, body })
+  await once()
+  return once()
+}
 
 const BAD = [400]
 const REFUSED = [403]
@@ -326,6 +359,105 @@ const CASES: readonly Case[] = [
     [200, 400, 404],
     () => raw(`GET http://evil.example/v1/roots HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n`)
   ],
+  // The desk
+  ['a desk without a signature', [401], () => desk('titles', {}, { headers: NO_SIGNATURE })],
+  ['a desk asked by nobody we know', [401], () => desk('titles', {}, { keys: publisherKeys('mallory') })],
+  ['a desk asked by a buyer', [401], () => desk('titles', {}, { keys: userKeys() })],
+  [
+    'a signature of another body',
+    [401],
+    () => desk('title-set', FREE, { body: '{"titleId":"x","priceMinor":1}' })
+  ],
+  ['a signature for another act', [401], () => desk('titles', {}, { path: '/v1/desk/ledger-verify' })],
+  [
+    'a signature of zeros at the desk',
+    [401],
+    () => desk('titles', {}, { headers: { signature: `sig1=:${ZEROS}:` } })
+  ],
+  [
+    'ten thousand signatures',
+    [401, 431],
+    () => desk('titles', {}, { headers: { signature: 'a=:AA==:, '.repeat(600) } })
+  ],
+  [
+    'a signature field that never closes',
+    [401],
+    () => desk('titles', {}, { headers: { 'signature-input': `sig1=${'('.repeat(3000)}` } })
+  ],
+  [
+    'a digest of another kind',
+    [401],
+    () => desk('titles', {}, { headers: { 'content-digest': 'sha-512=:AA==:' } })
+  ],
+  [
+    'a signature of an hour ago',
+    REFUSED,
+    () => desk('titles', {}, { keys: publisherKeys(), created: NOW - 3600 })
+  ],
+  [
+    'a signature of tomorrow',
+    REFUSED,
+    () => desk('titles', {}, { keys: publisherKeys(), created: NOW + 86_400 })
+  ],
+  [
+    'a signature for another center',
+    REFUSED,
+    () => desk('titles', {}, { keys: publisherKeys(), center: hex(named('elsewhere')) })
+  ],
+  ['a signed request twice', REFUSED, () => twice('titles', {})],
+  ['a publisher who wants the users', REFUSED, () => desk('users', {}, { keys: publisherKeys() })],
+  [
+    "a publisher who sets another's price",
+    [404],
+    () => desk('title-set', FREE, { keys: publisherKeys('second') })
+  ],
+  [
+    "a publisher who refunds another's sale",
+    BAD,
+    () => desk('refund', { grantId: 'ab'.repeat(16) }, { keys: publisherKeys('second') })
+  ],
+  ['an act that is none', [404], () => desk('drop-tables', {}, { keys: publisherKeys() })],
+  ['a desk that is read', [404], () => send('/v1/desk/titles', {})],
+  ['a desk asked by a form', [415], () => desk('titles', {}, { headers: { 'content-type': 'text/plain' } })],
+  ['a desk asked for 1 MiB', [413], () => desk('titles', {}, { body: ' '.repeat(1 << 20) })],
+  ['JSON that is none, well signed', BAD, () => desk('titles', {}, { keys: publisherKeys(), json: '{"a":' })],
+  [
+    'JSON 20 000 deep, well signed',
+    BAD,
+    () => desk('titles', {}, { keys: publisherKeys(), json: '['.repeat(20_000) })
+  ],
+  ['half a character, well signed', BAD, () => desk('titles', {}, { keys: publisherKeys(), json: '\ud800' })],
+  ['a field too many at the desk', BAD, () => desk('titles', { admin: true }, { keys: publisherKeys() })],
+  ['SQL as a user', BAD, () => desk('grants', { userId: "' or 1=1 --" }, { keys: publisherKeys() })],
+  [
+    'a pattern as an id',
+    BAD,
+    () => desk('find', { kind: 'user', typed: '______' }, { keys: publisherKeys() })
+  ],
+  [
+    'a price that no ledger holds',
+    BAD,
+    () => desk('title-set', { titleId: TITLE, priceMinor: 1e300 }, { keys: publisherKeys() })
+  ],
+  [
+    'a query at the desk',
+    BAD,
+    () => desk('titles', {}, { keys: publisherKeys(), path: '/v1/desk/titles?admin=1' })
+  ],
+  // What is not there yet, and pages
+  ['copies that have ended, of which there are none', [404], () => send('/v1/revocations/ended', {})],
+  ['copies that have ended, sent', [404], () => post(order(), '/v1/revocations/ended')],
+  ['a login that was made up', [403, 404, 200, 410], () => send(`/login/${'A'.repeat(43)}`, {})],
+  [
+    "the seller's page without a session",
+    [200, 302, 303, 401, 403, 404],
+    () => send('/seller', { redirect: 'manual' })
+  ],
+  [
+    'a session that was made up',
+    [200, 302, 303, 401, 403, 404],
+    () => send('/seller', { redirect: 'manual', headers: { cookie: 'coffer-seller=AAAA' } })
+  ],
   ['who asks, made up', [404], () => send('/v1/x', { headers: { 'x-forwarded-for': "1' or 1=1" } })]
 ]
 
@@ -342,7 +474,7 @@ const secrets = ['signing', 'storage', 'epoch-1/master', 'epoch-1/certification'
   readFileSync(join(shop.folder, 'vault', file))
 )
 
-test('the table has at least 60 cases', () => assert.ok(CASES.length >= 60, String(CASES.length)))
+test('the table has at least 110 cases', () => assert.ok(CASES.length >= 110, String(CASES.length)))
 
 for (const [what, statuses, run] of CASES) {
   test(`${what}: ${statuses.join(' or ')}`, async () => {

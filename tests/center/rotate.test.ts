@@ -1,10 +1,21 @@
 /** The center's keys over time, and the vault they are in. */
-import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openCenter } from '../../center/center.js'
+import { serve } from '../../center/http.js'
 import { createVaultKeyFile, lockOf, openKeyFiles, relockKeyFiles } from '../../center/keyfiles.js'
+import { isUrl } from '../../center/store.js'
 import { hex } from '../../formats/bytes.js'
 import { decode } from '../../formats/msgpack.js'
 import { openAnswer } from '../../formats/records/answer.js'
@@ -216,6 +227,32 @@ test('an altered lock is refused, and does not make us compute for ever', async 
     writeFileSync(join(vault, 'lock'), JSON.stringify({ ...lock, ...change }))
     await rejectsWith('COFFER_FILE_MISSING', () => openCenter(folder, powers, unlock))
   }
+})
+
+test('another machine whose vault is older says so, signs nothing, and goes on once the vault is copied', async () => {
+  const shop = await newCenter()
+  await pressed(shop)
+  const other = join(temporaryFolder(), 'other')
+  // The same books, by whichever database: what is copied is a folder, what is shared are the books.
+  cpSync(shop.folder, other, { recursive: true, filter: path => !/center\.db/.test(path) })
+  if (!isUrl(shop.place)) symlinkSync(shop.place, join(other, 'center.db'))
+  const second = await openCenter(other, shop.powers)
+  await second.ready()
+  await shop.center.keys.rotateKey()
+  const error = await rejectsWith('COFFER_CENTER_FAILED', () => second.ready())
+  assert.match(error.hint!, 'vault')
+  await rejectsWith('COFFER_CENTER_FAILED', () => second.issue(requestBytes(shop.pinned.centerId)))
+  const serving = await serve(second, { onFault: () => {} })
+  assert.is((await fetch(`${serving.url}/readyz`)).status, 500)
+  assert.is((await fetch(`${serving.url}/healthz`)).status, 200)
+  await rejectsWith('COFFER_CENTER_FAILED', () => openCenter(other, shop.powers))
+  cpSync(join(shop.folder, 'vault'), join(other, 'vault'), { recursive: true })
+  assert.is((await fetch(`${serving.url}/readyz`)).status, 200)
+  await second.issue(requestBytes(shop.pinned.centerId))
+  assert.is((await shop.center.desk.grants()).length, 1)
+  await serving.close()
+  await second.close()
+  await shop.center.close()
 })
 
 test.run()
