@@ -78,16 +78,16 @@ export const code = (text: string): Html => html`<code title="${text}">${text.sl
 
 export const time = (seconds: number | null): Html =>
   seconds === null
-    ? html`never`
+    ? html`no end`
     : html`<time datetime="${isoTime(seconds)}">${isoTime(seconds).slice(0, 16).replace('T', ' ')}</time>`
 
 export const notice = (kind: 'good' | 'bad', text: string): Html =>
   html`<p class="notice ${kind}" role="${kind === 'bad' ? 'alert' : 'status'}">${text}</p>`
 
 export const STYLE = `
-:root { color-scheme: light dark; --ink: #1d2430; --paper: #fbfbf9; --soft: #eeeeea; --line: #d6d6d0; --mark: #0b5a8c;
+:root { color-scheme: light dark; --ink: #1d2430; --paper: #fbfbf9; --soft: #eeeeea; --line: #d6d6d0; --edge: #767d86; --mark: #0b5a8c;
   --bad: #9c1c1c; --good: #1c6b34; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e8ea; --paper: #16191d; --soft: #20252b; --line: #363d45;
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e8ea; --paper: #16191d; --soft: #20252b; --line: #363d45; --edge: #7d8791;
   --mark: #7cc0ee; --bad: #f09a9a; --good: #8fd6a4; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, sans-serif; }
@@ -100,7 +100,7 @@ a { color: var(--mark); } nav a { text-decoration: none; padding: .1rem 0; }
 nav a[aria-current] { color: var(--ink); border-bottom: 2px solid var(--mark); }
 main { max-width: 70rem; margin: 0 auto; padding: 1rem 1.5rem 4rem; }
 h1 { font-size: 1.6rem; margin: .6rem 0 1rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .6rem; }
-.scroll { overflow-x: auto; } .scroll + .scroll { margin-top: 1.5rem; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+.scroll { overflow-x: auto; } .scroll + .scroll { margin-top: 1.5rem; } .scroll + form { margin-top: 1rem; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 caption { text-align: left; font-weight: 600; padding: .3rem 0; }
 th, td { text-align: left; padding: .4rem .8rem .4rem 0; border-bottom: 1px solid var(--line); vertical-align: top;
   white-space: nowrap; }
@@ -108,7 +108,7 @@ th { font-weight: 600; font-size: .85rem; } code { font: .9em ui-monospace, mono
 form.inline { display: inline; } form.stack { display: grid; gap: .8rem; max-width: 26rem; }
 label { display: grid; gap: .2rem; font-weight: 600; } label small { font-weight: 400; }
 label.tick { display: flex; gap: .5rem; align-items: center; }
-input, select { font: inherit; font-weight: 400; padding: .4rem .5rem; border: 1px solid var(--line); border-radius: 4px; background: var(--paper);
+input, select { font: inherit; font-weight: 400; padding: .4rem .5rem; border: 1px solid var(--edge); border-radius: 4px; background: var(--paper);
   color: var(--ink); } input[type=file] { background: var(--soft); }
 button { font: inherit; padding: .4rem .9rem; border: 1px solid var(--mark); border-radius: 4px; background: var(--mark);
   color: var(--paper); cursor: pointer; justify-self: start; }
@@ -120,6 +120,7 @@ button.quiet { background: none; color: var(--mark); } button.danger { backgroun
 .none { color: inherit; opacity: .75; } .figures { display: flex; flex-wrap: wrap; gap: 1rem; padding: 0; list-style: none; }
 .figures li { background: var(--soft); padding: .7rem 1.1rem; border-radius: 6px; min-width: 9rem; }
 .figures b { display: block; font-size: 1.4rem; }
-svg.chart { width: 100%; min-width: 34rem; height: auto; } .chart rect { fill: var(--mark); } .chart text { fill: var(--ink); font: 11px system-ui; }
+svg.chart { width: 100%; height: auto; } .chart rect { fill: var(--mark); } .chart text { fill: var(--ink); font: 11px system-ui; }
 .chart line { stroke: var(--line); }
+@media (max-width: 40rem) { .chart text { font-size: 22px; } .chart text.least { display: none; } }
 `
