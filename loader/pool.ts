@@ -4,7 +4,7 @@
  */
 import { equalBytes } from '../formats/bytes.js'
 import type { EngineGuest, GuestSource } from '../sandbox/guest.js'
-import { openSource } from '../sandbox/pool.js'
+import { openSource, type PoolBounds } from '../sandbox/pool.js'
 import { openProgram } from './decrypt.js'
 import type { Home } from './home.js'
 import { formsOf, prepareLaunch, type TitleOptions } from './launch.js'
@@ -14,10 +14,7 @@ import { readLicense, readTitle } from './read.js'
 import { authenticate, recheck } from './recheck.js'
 import { unwrapPayloadKey } from './unwrap.js'
 
-export interface TitlePoolOptions extends TitleOptions {
-  /** Guests that are in use at one time, at most. */
-  readonly size: number
-}
+export interface TitlePoolOptions extends TitleOptions, PoolBounds {}
 
 /** A title that was opened, for guest after guest. */
 interface Opened {

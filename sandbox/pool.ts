@@ -17,10 +17,17 @@ import {
 import { guestFor } from './hosted.js'
 import { wayOf, withClient } from './launch.js'
 
-export interface PoolOptions extends LaunchOptions {
+export interface PoolBounds {
   /** Guests that are in use at one time, at most. */
   readonly size: number
+  /**
+   * Told of each guest that ended while it was taken, other than by being disposed of: for a limit `reason.limit` says
+   * which one. Its place is free once it is disposed of, and the next guest is a new one. What it throws is lost.
+   */
+  readonly onEnd?: (reason: CofferError) => void
 }
+
+export interface PoolOptions extends LaunchOptions, PoolBounds {}
 
 export interface PoolUsage {
   readonly size: number
@@ -30,6 +37,8 @@ export interface PoolUsage {
   readonly waiting: number
   /** Guests handed out so far. */
   readonly takes: number
+  /** Those among them that ended other than by being disposed of. */
+  readonly ended: number
 }
 
 export interface Pool<Api = Record<string, (...args: Value[]) => Value>> extends AsyncDisposable {
@@ -60,17 +69,18 @@ interface Waiter {
 }
 
 export class GuestPool<Api> implements Pool<Api> {
-  readonly #options: Pick<PoolOptions, 'size' | 'args'>
+  readonly #options: PoolBounds & Pick<LaunchOptions, 'args'>
   readonly #source: GuestSource
   readonly #taken = new Set<EngineGuest>()
   /** Places in use: guests that are taken, and those that are on their way. */
   #places = 0
   #takes = 0
+  #ended = 0
   readonly #waiters: Waiter[] = []
   #closed: Promise<void> | undefined
   #drained: (() => void) | undefined
 
-  constructor(options: Pick<PoolOptions, 'size' | 'args'>, source: GuestSource) {
+  constructor(options: PoolBounds & Pick<LaunchOptions, 'args'>, source: GuestSource) {
     this.#options = options
     this.#source = source
   }
@@ -89,6 +99,7 @@ export class GuestPool<Api> implements Pool<Api> {
     }
     this.#takes++
     this.#taken.add(guest)
+    void guest.ended.then(reason => this.#tellEnd(reason))
     const taken = guestFor<Api>(guest, { args: this.#options.args, release: () => this.#giveBack(guest) })
     if (this.#closed === undefined && !signal?.aborted) return taken
     await taken.dispose()
@@ -100,7 +111,8 @@ export class GuestPool<Api> implements Pool<Api> {
       size: this.#options.size,
       taken: this.#taken.size,
       waiting: this.#waiters.length,
-      takes: this.#takes
+      takes: this.#takes,
+      ended: this.#ended
     }
   }
 
@@ -142,6 +154,16 @@ export class GuestPool<Api> implements Pool<Api> {
     })
   }
 
+  #tellEnd(reason: CofferError): void {
+    if (reason.code === 'COFFER_GUEST_GONE') return
+    this.#ended++
+    try {
+      this.#options.onEnd?.(reason)
+    } catch {
+      // Nobody is there to hear it.
+    }
+  }
+
   #giveBack(guest: EngineGuest): void {
     if (!this.#taken.delete(guest)) return
     this.#leave()
@@ -157,7 +179,7 @@ export class GuestPool<Api> implements Pool<Api> {
 }
 
 /** @throws RangeError for a size that is no whole number from 1. */
-export function checkSize({ size }: Pick<PoolOptions, 'size'>): void {
+export function checkSize({ size }: PoolBounds): void {
   if (!Number.isInteger(size) || size < 1) throw new RangeError(`Cannot keep ${size} guests`)
 }
 

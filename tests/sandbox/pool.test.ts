@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { utf8 } from '../../formats/bytes.js'
-import { createPool, type PoolOptions, type Value } from '../../sandbox/index.js'
+import { type CofferError, createPool, type PoolOptions, type Value } from '../../sandbox/index.js'
 import { rejectsWith } from '../helpers/rejects.js'
 
 const WAYS = [
@@ -21,7 +21,12 @@ const COUNTER = `let n = 0; globalThis.list = []
 
 test('each guest is as fresh as the first, whatever became of those before', async () => {
   for (const way of WAYS) {
-    await using pool = await createPool(utf8(COUNTER), { size: 2, limits: { cpuMs: 2000 }, ...way })
+    const reasons: CofferError[] = []
+    const onEnd = (reason: CofferError) => {
+      reasons.push(reason)
+      throw new Error('a listener of no account')
+    }
+    await using pool = await createPool(utf8(COUNTER), { size: 2, limits: { cpuMs: 2000 }, onEnd, ...way })
     const dice = new Set<Value>()
     for (const use of ['next', 'grow', 'spin', 'deep', 'leave', 'next']) {
       const guest = await pool.take()
@@ -41,7 +46,16 @@ test('each guest is as fresh as the first, whatever became of those before', asy
       await rejectsWith('COFFER_GUEST_GONE', () => guest.call('next'))
     }
     assert.is(dice.size, 6)
-    assert.equal(pool.usage(), { size: 2, taken: 0, waiting: 0, takes: 6 })
+    const { ended, ...usage } = pool.usage()
+    assert.equal(usage, { size: 2, taken: 0, waiting: 0, takes: 6 })
+    // One for certain; the end of the stack may be the end of an engine.
+    assert.is(ended, reasons.length)
+    const limits = reasons.flatMap(({ limit }) => (limit === undefined ? [] : [limit]))
+    assert.equal(
+      limits.map(({ name, value }) => [name, value]),
+      [['cpuMs', 2000]]
+    )
+    assert.ok(limits[0]!.used > 2000)
   }
 })
 
