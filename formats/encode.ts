@@ -16,12 +16,21 @@ const toBytes = (field: Field): Uint8Array =>
 
 /** @returns Fresh bytes, owned by the caller. */
 export function enc(label: Label, ...fields: readonly Field[]): Uint8Array {
-  const parts = [prefixOf(label)]
-  for (const field of fields) {
-    const bytes = toBytes(field)
-    parts.push(u32be(bytes.length), bytes)
+  const prefix = prefixOf(label)
+  const parts = fields.map(toBytes)
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + 4 + part.length, prefix.length))
+  out.set(prefix)
+  let at = prefix.length
+  for (const part of parts) {
+    const { length } = part
+    out[at] = length >>> 24
+    out[at + 1] = length >>> 16
+    out[at + 2] = length >>> 8
+    out[at + 3] = length
+    out.set(part, at + 4)
+    at += 4 + length
   }
-  return concat(...parts)
+  return out
 }
 
 const prefixes = new Map<Label, Uint8Array>()

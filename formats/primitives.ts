@@ -22,7 +22,7 @@ import {
   verify
 } from 'node:crypto'
 import type { Hash, KeyObject } from 'node:crypto'
-import { base64url, fromBase64url, fromHex, hex, wipe } from './bytes.js'
+import { base64url, concat, fromBase64url, fromHex, hex, wipe } from './bytes.js'
 import { CofferError } from './errors.js'
 
 export const AES_KEY_BYTES = 32
@@ -101,7 +101,9 @@ function hkdfExpand(
   const out = new Uint8Array(lengthBytes)
   let block: Uint8Array = new Uint8Array(0)
   for (let at = 0, counter = 1; at < lengthBytes; at += hashBytes, counter++) {
-    const next = hmac(hash, key, block, info, new Uint8Array([counter]))
+    const input = concat(block, info, Uint8Array.of(counter))
+    const next = hmac(hash, key, input)
+    if (counter > 1) wipe(input)
     wipe(block)
     block = next
     out.set(block.subarray(0, lengthBytes - at), at)

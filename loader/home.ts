@@ -62,6 +62,7 @@ export class UserKeys implements Keys {
   /** Secret, 32 bytes: saves are sealed under keys derived from it. */
   readonly saveSecret: Uint8Array
   readonly #opened = new Map<string, Uint8Array>()
+  readonly #names = new WeakMap<Uint8Array, string>()
 
   constructor({ signer, recipient, signKey, sealKey }: Keys, saveSecret: Uint8Array, markSecret: Uint8Array) {
     this.saveSecret = saveSecret
@@ -81,7 +82,9 @@ export class UserKeys implements Keys {
    * @returns A copy; the caller wipes it.
    */
   opened(grantBytes: Uint8Array, open: () => Uint8Array): Uint8Array {
-    const name = hex(sha256(grantBytes))
+    // A grant that is remembered comes as the same object, which nobody writes to.
+    let name = this.#names.get(grantBytes)
+    if (name === undefined) this.#names.set(grantBytes, (name = hex(sha256(grantBytes))))
     let key = this.#opened.get(name)
     if (key === undefined) {
       key = open()
@@ -109,6 +112,8 @@ export class Home {
   readonly #roots = new Map<string, readonly Uint8Array[]>()
   /** Where marks are, by center: always the same object, by which what was read there is remembered. */
   readonly #places = new Map<string, MarksPlace>()
+  /** What folders of centers are called: to write an id in hexadecimal takes longer than to find it. */
+  readonly #names: { readonly centerId: Uint8Array; readonly name: string }[] = []
 
   /** Nothing is read or created until it is needed. */
   constructor(folder?: string) {
@@ -218,7 +223,10 @@ export class Home {
 
   /** The newest revocation list of a center that this person's programs ever saw. */
   revocations(center: Center): { revocations: Revocations; bytes: Uint8Array } | undefined {
-    const bytes = readFile(this.#centerFile(hex(center.centerId), 'revocations'), MAX_REVOCATIONS_BYTES)
+    const bytes = readFile(
+      this.#centerFile(this.#name(center.centerId), 'revocations'),
+      MAX_REVOCATIONS_BYTES
+    )
     if (bytes === undefined) return undefined
     try {
       return openListOnce(bytes, center)
@@ -281,7 +289,7 @@ export class Home {
   #marksPlace(centerId: Uint8Array): MarksPlace | undefined {
     const user = this.userKeys()
     if (user === undefined) return undefined
-    const name = hex(centerId)
+    const name = this.#name(centerId)
     const place = this.#places.get(name) ?? {
       path: this.#centerFile(name, 'marks'),
       secret: user.markSecret,
@@ -322,7 +330,13 @@ export class Home {
   /** The root records of a pinned center, first to newest. */
   roots(center: Center): readonly Uint8Array[] {
     this.centers() // reads them
-    return this.#roots.get(hex(center.centerId)) ?? []
+    return this.#roots.get(this.#name(center.centerId)) ?? []
+  }
+
+  #name(centerId: Uint8Array): string {
+    let known = this.#names.find(one => equalBytes(one.centerId, centerId))
+    if (known === undefined) this.#names.push((known = { centerId: centerId.slice(), name: hex(centerId) }))
+    return known.name
   }
 
   #centerFile(name: string, file: string): string {

@@ -9,7 +9,7 @@ export interface PayloadKey extends Disposable {
   readonly [unwrapped]: true
   /** Kd or Ku, 32 bytes. */
   readonly key: Uint8Array
-  /** 32 bytes: saves are sealed under keys derived from it. */
+  /** 32 bytes, derived when it is first asked for: saves are sealed under keys derived from it. */
   readonly saveRoot: Uint8Array
 }
 
@@ -23,11 +23,33 @@ export function unwrapPayloadKey(license: CheckedLicense): PayloadKey {
   if (license.scheme === 'certificate') {
     const { certificationKey, recomputedCertificate, wrappedTitleKey } = license
     const key = unwrapTitleKey(certificationKey, binding, recomputedCertificate, wrappedTitleKey)
-    return payloadKey(key, license.saveRoot.slice())
+    return payloadKey(key, license)
   }
   const key = unwrapConversionKey(license.bindingKey, 'medium-key', license.wrappedMediumKey)
-  return payloadKey(key, license.saveRoot.slice())
+  return payloadKey(key, license)
 }
 
-const payloadKey = (key: Uint8Array, saveRoot: Uint8Array): PayloadKey =>
-  ({ key, saveRoot, [Symbol.dispose]: () => wipe(key, saveRoot) }) as unknown as PayloadKey
+const payloadKey = (key: Uint8Array, license: CheckedLicense): PayloadKey =>
+  new UnwrappedKey(key, license) as unknown as PayloadKey
+
+class UnwrappedKey implements Disposable {
+  readonly key: Uint8Array
+  readonly #license: CheckedLicense
+  #saveRoot: Uint8Array | undefined
+  #isDisposed = false
+
+  constructor(key: Uint8Array, license: CheckedLicense) {
+    this.key = key
+    this.#license = license
+  }
+
+  get saveRoot(): Uint8Array {
+    if (this.#isDisposed) throw new Error('internal: the save root of a key that was disposed of')
+    return (this.#saveRoot ??= this.#license.deriveSaveRoot())
+  }
+
+  [Symbol.dispose](): void {
+    this.#isDisposed = true
+    wipe(this.key, this.#saveRoot)
+  }
+}

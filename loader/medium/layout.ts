@@ -35,7 +35,13 @@ export function parseTitleName(name: string): { titleId: string; release: number
   return titleId !== undefined && isTitleId(titleId) ? { titleId, release: Number(release) } : undefined
 }
 
-export const mediumPaths = (root: string) => {
+/** The same object as long as one medium is asked about. */
+export const mediumPaths = (root: string): MediumPaths =>
+  last?.root === root ? last.paths : (last = { root, paths: pathsOf(root) }).paths
+
+let last: { readonly root: string; readonly paths: MediumPaths } | undefined
+
+const pathsOf = (root: string) => {
   const folder = join(root, COFFER_FOLDER)
   return {
     folder,
@@ -63,4 +69,4 @@ export const mediumPaths = (root: string) => {
   }
 }
 
-export type MediumPaths = ReturnType<typeof mediumPaths>
+export type MediumPaths = ReturnType<typeof pathsOf>

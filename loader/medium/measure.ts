@@ -5,7 +5,13 @@
 import { equalBytes } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
 import { MAX_RECORD_BYTES } from '../../formats/limits.js'
-import { factorHint, mediumId, openIdentity, type Identity } from '../../formats/records/identity.js'
+import {
+  type Factor,
+  factorHint,
+  mediumId,
+  openIdentity,
+  type Identity
+} from '../../formats/records/identity.js'
 import type { MediumKind } from '../../formats/records/fields.js'
 import { inspectFile, inspectFolder, isFolder, readFile } from '../files.js'
 import { driveKind } from './drive.js'
@@ -49,19 +55,32 @@ export function measureMedium(root: string): MeasuredMedium {
     name,
     value: KINDS[identity.kind].measure(name, context)
   }))
-  return {
-    root,
-    context,
-    identity,
-    mediumId: mediumId(identity, factors),
-    // Only asked for when something is to be said about it.
-    get factors() {
-      return factors.map((factor, index) => ({
-        name: factor.name,
-        unchanged: equalBytes(factorHint(identity.nonce, factor), identity.factors[index]!.hint)
-      }))
-    }
-  } as unknown as MeasuredMedium
+  return new Measurement(root, context, identity, factors) as unknown as MeasuredMedium
+}
+
+class Measurement {
+  readonly root: string
+  readonly context: MeasureContext
+  readonly identity: Identity
+  readonly mediumId: Uint8Array
+  readonly #factors: readonly Factor[]
+
+  constructor(root: string, context: MeasureContext, identity: Identity, factors: readonly Factor[]) {
+    this.root = root
+    this.context = context
+    this.identity = identity
+    this.mediumId = mediumId(identity, factors)
+    this.#factors = factors
+  }
+
+  /** Only asked for when something is to be said about it. */
+  get factors(): MeasuredMedium['factors'] {
+    const { nonce, factors } = this.identity
+    return this.#factors.map((factor, index) => ({
+      name: factor.name,
+      unchanged: equalBytes(factorHint(nonce, factor), factors[index]!.hint)
+    }))
+  }
 }
 
 const openIdentityOnce = remembering((bytes: Uint8Array, _context: undefined): Identity =>
