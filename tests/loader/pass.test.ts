@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -10,7 +11,8 @@ import {
   HEADER_BYTES,
   payloadHeader,
   SEALED_CHUNK_BYTES,
-  sealPayload
+  sealPayload,
+  StreamSealer
 } from '../../formats/cobblestone.js'
 import { payloadContext } from '../../formats/derive.js'
 import { BLOCK_BYTES, type BlockWork } from '../../loader/blocks.js'
@@ -202,6 +204,38 @@ test('helpersFor() asks for help with large payloads alone', () => {
   assert.is(helpersFor(1e6), undefined)
   const large = helpersFor(1e9)
   assert.ok(large === undefined || (large.count >= 1 && large.count <= 2))
+})
+
+test('passPayload() takes less than 64 MiB for a payload of 160 MB, threads included', () => {
+  const path = join(folder, 'large')
+  const descriptor = openSync(path, 'w')
+  const sealer = new StreamSealer(KEY, CONTEXT, SALT)
+  const piece = new Uint8Array(BLOCK_PLAINTEXT)
+  writeSync(descriptor, sealer.header)
+  for (let i = 0; i < 610; i++) writeSync(descriptor, sealer.push(piece))
+  writeSync(descriptor, sealer.end())
+  closeSync(descriptor)
+  const program = `
+    import { RandomFile } from '${new URL('../../loader/files.js', import.meta.url).href}'
+    import { releaseAtOnce, threads } from '${new URL('../../loader/helpers.js', import.meta.url).href}'
+    import { passPayload } from '${new URL('../../loader/pass.js', import.meta.url).href}'
+    const file = RandomFile.open(process.argv[1])
+    const manifest = { id: '${ID}', release: 1, payloadBytes: file.sizeBytes }
+    releaseAtOnce()
+    const before = process.resourceUsage().maxRSS
+    let passed = 0
+    passPayload({ file, payloadOffset: 0, manifest }, {
+      key: Buffer.from(process.argv[2], 'hex'), take: part => { passed += part.length }, helpers: threads(1)
+    })
+    console.log(passed, (process.resourceUsage().maxRSS - before) * 1024)`
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    ['--input-type=module', '--eval', program, path, Buffer.from(KEY).toString('hex')],
+    { encoding: 'utf8' }
+  )
+  const [passedBytes, tookBytes] = stdout.trim().split(' ').map(Number)
+  assert.is(passedBytes, 610 * BLOCK_PLAINTEXT, stderr)
+  assert.ok(tookBytes! < 64 * 2 ** 20, `${tookBytes} bytes`)
 })
 
 test('every helper has ended', async () => {
