@@ -284,6 +284,19 @@ export function makeFolder(path: string, mode = 0o755): void {
   attempt('create', path, () => makeFolders(path, mode))
 }
 
+/** Make a folder in one that is there: where a medium was pulled out, nothing is made in its place. */
+export function makeFolderWithin(path: string): void {
+  if (isFolder(path)) return
+  attempt('create', path, () => {
+    try {
+      mkdirSync(path)
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST' || !isFolder(path)) throw error
+    }
+    syncFolder(dirname(path))
+  })
+}
+
 /** Not mkdir's own way with `recursive`: it asks for ever where a folder exists that can have none in it, as /proc. */
 function makeFolders(path: string, mode: number): void {
   if (isFolder(path)) return
@@ -311,6 +324,12 @@ export function refuseLinkedFolder(path: string): void {
     found: stats.isSymbolicLink() ? 'a link to somewhere else' : 'something else',
     hint: 'Do not use this medium if it is not yours; otherwise remove that link and repeat the command.'
   })
+}
+
+/** Give a folder another name beside its own, durably. */
+export function renameFolder(from: string, to: string): void {
+  attempt('write', to, () => renameSync(from, to))
+  syncFolder(dirname(to))
 }
 
 /** Remove a file, durably unless told otherwise; no matter if it is not there. */

@@ -34,11 +34,10 @@ import { POWERS } from './powers.js'
  *   of a folder.
  */
 export function lockMedium(paths: MediumPaths, waitMs?: number): Disposable {
-  const folders = [paths.folder, paths.grants, paths.titles]
-  for (const folder of folders) {
-    refuseLinkedFolder(folder)
-    makeFolder(folder)
-  }
+  const needed = [paths.folder, paths.grants, paths.titles]
+  const folders = [...needed, paths.returns, paths.renewals]
+  for (const folder of folders) refuseLinkedFolder(folder)
+  for (const folder of needed) makeFolder(folder)
   const lock = takeLock(join(paths.folder, 'lock'), `writing to the medium at ${paths.folder}`, waitMs)
   try {
     for (const file of folders.flatMap(leftovers)) removeLeftover(file)

@@ -6,12 +6,12 @@
  * until then all of the old saves are there, from then on all of the new ones. Reading writes nothing.
  */
 import { dirname, join } from 'node:path'
-import { hex, wipe } from '../formats/bytes.js'
+import { equalBytes, hex, wipe } from '../formats/bytes.js'
 import { openPayload, sealPayload, SALT_BYTES, sealedSize } from '../formats/cobblestone.js'
 import { deriveSaveKey } from '../formats/derive.js'
 import { enc } from '../formats/encode.js'
 import { CofferError } from '../formats/errors.js'
-import { MAX_SAVE_SLOTS } from '../formats/limits.js'
+import { MAX_RECORD_BYTES, MAX_SAVE_SLOTS } from '../formats/limits.js'
 import {
   historyShape,
   includesHistory,
@@ -26,11 +26,10 @@ import { decodeAs, encodeAs, integer, list, map, optional, u32, type Infer } fro
 import type { SaveChange, SaveStore } from '../sandbox/guest.js'
 import {
   PendingFile,
-  inspectFile,
   inspectFolder,
   leftovers,
   listFolder,
-  makeFolder,
+  makeFolderWithin,
   readFile,
   refuseLinkedFolder,
   removeFile,
@@ -84,8 +83,9 @@ export class MediumSaves implements SaveStore, Disposable {
   readonly #root: Uint8Array
   readonly #powers: Powers
   readonly #quotaBytes: number
-  /** The volume that the medium was on: another folder in its place, or none, is not this medium. */
+  /** What was in its place at first: another medium there, or none, is not this one. */
   readonly #volume: bigint | undefined
+  readonly #identity: Uint8Array | undefined
   #disposed = false
 
   /**
@@ -105,6 +105,7 @@ export class MediumSaves implements SaveStore, Disposable {
     this.#titleId = titleId
     this.#name = name
     this.#volume = inspectFolder(paths.folder)?.dev
+    this.#identity = readFile(paths.identity, MAX_RECORD_BYTES)
     this.#root = key.saveRoot.slice()
     this.#powers = powers
     this.#quotaBytes = quotaBytes
@@ -182,14 +183,16 @@ export class MediumSaves implements SaveStore, Disposable {
 
   /** Commit what is decided on by what is there then; another process's turn is waited for. */
   async #inTurn(decide: (index: Index) => Commit): Promise<void> {
-    this.#folder()
-    makeFolder(this.#paths.saves(this.#name))
     for (let tries = 1; ; tries++) {
       this.#checkLive()
       try {
+        const folder = this.#folder()
+        for (const path of [dirname(folder), folder]) makeFolderWithin(path)
         return this.#commit(decide)
       } catch (error) {
         const locked = error instanceof Locked
+        // That nothing can be written is less than that there is nothing to write to.
+        if (!locked) this.#checkLive()
         if (!locked || tries === LOCK_TRIES) throw locked ? error.cause : error
       }
       await new Promise(resolve => setTimeout(resolve, LOCK_WAIT_MS))
@@ -242,10 +245,20 @@ export class MediumSaves implements SaveStore, Disposable {
       if (placed.length > 0) syncFolder(folder)
       this.#seal(this.#paths.saveIndex(this.#name), INDEX, this.#indexContext(), encodeIndex(next), true)
     } catch (error) {
-      for (const path of placed) removeQuietly(path)
+      // Where only flushing failed after it, the new index is in its place, and names them.
+      if (this.#isOlderThan(revision)) for (const path of placed) removeQuietly(path)
       throw error
     }
     this.#sweep(next)
+  }
+
+  /** Whether the index that is there is an older one for sure. */
+  #isOlderThan(revision: number): boolean {
+    try {
+      return this.#index().revision < revision
+    } catch {
+      return false
+    }
   }
 
   /** Remove what the index does not name. Not made durable: what comes back is swept by the next commit. */
@@ -330,8 +343,10 @@ export class MediumSaves implements SaveStore, Disposable {
   /** A commit that waited for its turn must not seal under a key that was wiped meanwhile. */
   #checkLive(): void {
     if (this.#disposed) throw new CofferError('COFFER_GUEST_GONE', 'The guest of these saves has ended.')
-    const here = inspectFile(this.#paths.identity) && inspectFolder(this.#paths.folder)?.dev
-    if (here !== undefined && here === this.#volume) return
+    // Of two sticks that are plugged in one after the other, the system may give both the same number.
+    const identity = readFile(this.#paths.identity, MAX_RECORD_BYTES)
+    const isThere = inspectFolder(this.#paths.folder)?.dev === this.#volume
+    if (isThere && identity && this.#identity && equalBytes(identity, this.#identity)) return
     throw new CofferError('COFFER_MEDIUM_MISSING', 'Cannot save: the medium is gone.', {
       hint: 'Connect it again and start the title again; what it had saved is there.'
     })

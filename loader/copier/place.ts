@@ -2,12 +2,13 @@
  * Where on a medium a copy goes (docs/spec.md §8.3): so that whatever runs from it now, for this user and for others,
  * runs until the new grant is in place, and for the others after that.
  */
+import { dirname } from 'node:path'
 import { equalBytes } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
 import { MAX_RECORD_BYTES } from '../../formats/limits.js'
 import { readGrantClaim, type Grant } from '../../formats/records/grant.js'
 import type { ParsedManifest } from '../../formats/records/manifest.js'
-import { inspectFile, readFile, removeFile } from '../files.js'
+import { inspectFile, isFolder, readFile, refuseLinkedFolder, removeFile, renameFolder } from '../files.js'
 import { mediumPaths, ownName, type SealedFor } from '../medium/layout.js'
 import { licenseName, listTitles, titlePath } from '../read.js'
 
@@ -20,13 +21,31 @@ export function placeFor(root: string, copy: SealedFor & Pick<Grant, 'userId'>) 
   const plainIsAnothers = there.some(
     ({ name, claim }) => name === titleId && !equalBytes(claim.userId, userId)
   )
+  const own = ownName(titleId, userId)
+  // He had a copy here before, and what it saved is there still.
+  const hasSaved = mine === titleId && !there.some(isPlainOf(userId)) && isFolder(paths.saves(own))
   const ownTitle = paths.ownTitle(copy)
   const plainHasAnotherKey = there.some(({ claim }) => claim.release === release && !haveOneKey(claim, copy))
   return {
-    grant: paths.grant(plainIsAnothers ? ownName(titleId, userId) : mine),
+    grant: paths.grant(plainIsAnothers || hasSaved ? own : mine),
     title:
       plainHasAnotherKey || inspectFile(ownTitle) !== undefined ? ownTitle : paths.title(titleId, release)
   }
+}
+
+/**
+ * What the title saved for a user stays when he gives his copy up: under his own name, so that whoever is the next to have
+ * the title here begins with saves of his own.
+ *
+ * @param name - What his license was filed under.
+ */
+export function setSavesApart(root: string, titleId: string, name: string, userId: Uint8Array): void {
+  const paths = mediumPaths(root)
+  const [plain, own] = [paths.saves(titleId), paths.saves(ownName(titleId, userId))]
+  if (name !== titleId || inspectFile(paths.grant(titleId)) !== undefined) return
+  if (inspectFile(plain) === undefined || inspectFile(own) !== undefined) return
+  for (const folder of [dirname(plain), plain]) refuseLinkedFolder(folder)
+  renameFolder(plain, own)
 }
 
 /** Remove sealed files of a title that no grant on the medium is for. */
@@ -64,6 +83,11 @@ export function checkReplacing(
     hint: `To go back to it nevertheless, say so with "--release ${release}".`
   })
 }
+
+const isPlainOf =
+  (userId: Uint8Array) =>
+  ({ name, claim }: { name: string; claim: Grant }): boolean =>
+    name === claim.titleId && equalBytes(claim.userId, userId)
 
 /** Kd is a release's, Ku an epoch's. */
 const haveOneKey = (a: SealedFor, b: SealedFor): boolean =>

@@ -2,14 +2,17 @@
  * Renew a copy: a fresh grant for the same title, medium and user (docs/spec.md §8.8). The sealed title stays as it is.
  * A lease gets another term; what does not end gets a fresh record, signed with the center's key of today.
  */
+import { dirname } from 'node:path'
 import { equalBytes, hex } from '../../formats/bytes.js'
 import { HEADER_BYTES, PayloadOpener } from '../../formats/cobblestone.js'
 import { payloadContext } from '../../formats/derive.js'
 import { CofferError } from '../../formats/errors.js'
+import { isBearer } from '../../formats/records/fields.js'
 import { readGrantClaim, type Grant } from '../../formats/records/grant.js'
+import { openRequest, type VerifiedRequest } from '../../formats/records/request.js'
 import { MAX_RECORD_BYTES } from '../../formats/limits.js'
 import { learnTime } from '../clock.js'
-import { PendingFile, readFile } from '../files.js'
+import { makeFolder, PendingFile, readFile, removeFile, writeFile } from '../files.js'
 import type { Home } from '../home.js'
 import { lockMedium } from '../lock.js'
 import { mediumPaths } from '../medium/layout.js'
@@ -47,12 +50,67 @@ export async function renewTitle(root: string, titleId: string, options: RenewOp
   using _lock = lockMedium(mediumPaths(root))
   using title = titleOf(root, titleId, home)
   const client = centerClient(title.manifest, options)
-  const order = renewal(root, title, home, powers)
-  const answer = await orderOnline(order, client, home, () =>
-    learnPublished(client, title.manifest.centerId, root, home)
-  )
-  return installGrant(answer, root, title, home, powers)
+  const path = mediumPaths(root).renewal(licenseName(root, titleId, home.requireUserKeys().userId))
+  return await askOnce(path, renewal(root, title, home, powers), async order => {
+    const answer = await orderOnline(order, client, home, () =>
+      learnPublished(client, title.manifest.centerId, root, home)
+    )
+    return installGrant(answer, root, title, home, powers)
+  })
 }
+
+/**
+ * The request is on the medium before it is sent, and stays until its grant is in place. A renewal that was charged and
+ * whose answer was lost is so asked for again, by the same request, which costs nothing.
+ *
+ * @param order - What to ask where nothing is on its way.
+ */
+async function askOnce(
+  path: string,
+  order: Order,
+  perform: (order: Order) => Promise<Renewed>
+): Promise<Renewed> {
+  const before = pendingRenewal(path, order)
+  if (before === undefined) {
+    makeFolder(dirname(path))
+    writeFile(path, order.bytes)
+  }
+  try {
+    const renewed = await perform(before ?? order)
+    removeFile(path)
+    return renewed
+  } catch (error) {
+    // What was refused was not charged; or it is of so long ago that it helps no more.
+    if (!(error instanceof CofferError) || error.exitCode !== 77) throw error
+    removeFile(path)
+    if (before === undefined) throw error
+    return askOnce(path, order, perform)
+  }
+}
+
+/** The request on a medium, where it asks for the same as this one. */
+function pendingRenewal(path: string, { request }: Order): Order | undefined {
+  const bytes = readFile(path, MAX_RECORD_BYTES)
+  if (bytes === undefined) return undefined
+  try {
+    const order = { bytes, request: openRequest(bytes) }
+    return asksTheSame(order.request, request) ? order : undefined
+  } catch (error) {
+    // A damaged one was never sent, or its answer is there.
+    if (error instanceof CofferError) return undefined
+    throw error
+  }
+}
+
+const asksTheSame = (a: VerifiedRequest, b: VerifiedRequest): boolean =>
+  a.kind === b.kind &&
+  a.titleId === b.titleId &&
+  a.release === b.release &&
+  a.scheme === b.scheme &&
+  isBearer(a.bind) === isBearer(b.bind) &&
+  equalBytes(a.mediumId, b.mediumId) &&
+  equalBytes(a.userId, b.userId) &&
+  equalBytes(a.centerId, b.centerId)
 
 /** The same by files, first half. */
 export function requestRenewal(
@@ -83,8 +141,12 @@ function titleOf(root: string, titleId: string, home: Home): OpenTitle {
   return openTitleFile(titlePath(root, claimOf(root, titleId, userId)))
 }
 
-const claimOf = (root: string, titleId: string, userId: Uint8Array): Grant =>
-  readGrantClaim(readLicense(root, titleId, userId).grantBytes)
+/** @throws CofferError COFFER_USER_MISMATCH where all copies are others': nothing is asked of the center then. */
+function claimOf(root: string, titleId: string, userId: Uint8Array): Grant {
+  const claim = readGrantClaim(readLicense(root, titleId, userId).grantBytes)
+  if (!equalBytes(claim.userId, userId)) throw anothers(titleId)
+  return claim
+}
 
 function renewal(root: string, { manifest }: OpenTitle, home: Home, powers: Powers): Order {
   const { bind } = claimOf(root, manifest.id, home.requireUserKeys().userId)

@@ -36,7 +36,7 @@ import { masterRevocations, openOnMaster } from './master.js'
 import { encodeCollection } from '../../formats/records/revocations.js'
 import { listOf } from '../travel.js'
 import { acceptAnswer, makeOrder, requireGrant } from './order.js'
-import { removeUnused } from './place.js'
+import { removeUnused, setSavesApart } from './place.js'
 
 export interface ReturnOptions extends Pick<CopyOptions, 'home' | 'centerUrl' | 'powers' | 'onEvent'> {}
 
@@ -110,6 +110,7 @@ function finishReturn(root: string, pending: Pending, answer: VerifiedAnswer, ho
   learnList(centerId, answer.revocations, home)
   learnTime(centerId, answer.answered, measureMedium(root), home)
   removeUnused(root, titleId)
+  setSavesApart(root, titleId, basename(pending.path, '.return'), pending.given.userId)
   removeFile(pending.path)
   home.forgetReturned(centerId, grantId)
   return {

@@ -52,6 +52,9 @@ const pathsOf = (root: string) => {
     returns: join(folder, 'returns'),
     /** A return on its way: the copy that it names runs no more. */
     returned: (name: string) => join(folder, 'returns', `${name}.return`),
+    renewals: join(folder, 'renewals'),
+    /** A request to renew that is on its way. */
+    renewal: (name: string) => join(folder, 'renewals', `${name}.request`),
     /** What a user's programs remember of this medium. */
     marks: (userId: Uint8Array) => join(folder, `marks-${hex(userId).slice(0, 16)}`),
     /** @param name - A titleId, or an {@link ownName}; so below. */

@@ -241,10 +241,10 @@ export const snapshot = (root: string): Map<string, string> =>
     ])
   )
 
-/** Make the world. Call once per file; it takes about a quarter of a second. */
-export async function librarySite(): Promise<LibrarySite> {
+/** Make the world. Call once per file; it takes about a quarter of a second. @param at - When, by its clock. */
+export async function librarySite(at = 1_800_000_000): Promise<LibrarySite> {
   const folder = mkdtempSync(join(tmpdir(), 'coffer-library-'))
-  const clock = { at: 1_800_000_000 }
+  const clock = { at }
   const powers: Powers = { now: () => clock.at, random: POWERS.random }
   const center = await createCenter(join(folder, 'shop'), { name: 'Shop' }, powers)
   // One buyer orders faster here than any person does.

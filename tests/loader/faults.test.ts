@@ -6,14 +6,17 @@
  * `npm run faults` does all of it; here a sample, another one each time.
  */
 import { spawn } from 'node:child_process'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { hex, utf8Decode } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
-import { applyAnswer, prepare, requestCopy } from '../../loader/copier/index.js'
+import { readGrantClaim } from '../../formats/records/grant.js'
+import { applyAnswer, exportSaves, importSaves, prepare, requestCopy } from '../../loader/copier/index.js'
+import { renewTitle } from '../../loader/copier/renew.js'
+import { returnTitle, transferTitle } from '../../loader/copier/returns.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
 import { measureMedium } from '../../loader/medium/measure.js'
 import type { Fault, FaultLog, FaultPlan } from '../helpers/faulty.js'
@@ -29,10 +32,9 @@ const FAULTY = fileURLToPath(new URL('../helpers/faulty.js', import.meta.url))
 const LIMIT_MS = 30_000
 const PRICE = 500
 
-const site = await librarySite()
-test.after(closeSites)
 // The processes have the clock of the machine.
-site.clock.at = Math.floor(Date.now() / 1000)
+const site = await librarySite(Math.floor(Date.now() / 1000))
+test.after(closeSites)
 const options = { home: site.home, powers: site.powers }
 
 /** One go of a scenario: its own medium, and what must hold. */
@@ -114,6 +116,12 @@ function checkTidy(root: string): void {
   assert.equal(odd, [], 'left behind after the command was repeated')
 }
 
+/** Made when the first scenario needs it. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => (made ??= make())
+}
+
 // ---------------------------------------------------------------- scenarios
 
 const preparing: Scenario = {
@@ -142,14 +150,14 @@ const preparing: Scenario = {
         const made = before === undefined ? prepare(root, 'folder', site.powers).mediumId : before
         assert.is(identity(), made)
         // What was prepared before the fault can be used; the first writer clears up.
-        await site.copy((await hello).master, root, 'org.faults.hello')
+        await site.copy((await hello()).master, root, 'org.faults.hello')
         await site.runs(root, 'org.faults.hello')
         checkTidy(root)
       }
     }
   }
 }
-const hello = site.press('org.faults.hello')
+const hello = once(() => site.press('org.faults.hello'))
 
 const says = (text: string): TitleToPress => ({
   source: `console.log('${text}'); export default () => 0`,
@@ -159,16 +167,16 @@ const says = (text: string): TitleToPress => ({
 /** Copies of one title, each onto a medium that has `from` or nothing. */
 function copying(name: string, from: TitleToPress | undefined, to: TitleToPress, byFiles = false): Scenario {
   const id = `org.faults.${name.replaceAll(' ', '-').replaceAll(',', '')}`
-  const pressed = (async () => {
+  const pressed = once(async () => {
     const old = from && (await site.press(id, from))
     const now = await site.press(id, to)
     await site.center.desk.setTerms(id, { priceMinor: PRICE, currency: 'EUR' })
     return { old: old?.master, now: now.master }
-  })()
+  })
   return {
     name,
     async begin() {
-      const { old, now } = await pressed
+      const { old, now } = await pressed()
       const root = site.prepare()
       if (old !== undefined) await site.copy(old, root, id)
       const before = await running(root, id)
@@ -202,9 +210,7 @@ function copying(name: string, from: TitleToPress | undefined, to: TitleToPress,
       }
     },
     async end(attempts) {
-      const sales = (await site.center.desk.balances()).find(({ account }) => account === `sales/${id}`)
-      assert.is(sales?.balanceMinor, -PRICE * attempts, 'each medium was charged once')
-      assert.equal((await site.center.desk.verifyLedger()).problems, [])
+      assert.is(await salesOf(id), PRICE * attempts, 'each medium was charged once')
     }
   }
 }
@@ -231,7 +237,7 @@ const saving: Scenario = {
   // The title hears of it, and ends by its own error.
   codes: [1],
   async begin() {
-    const { master, id } = await pressedSaving
+    const { master, id } = await pressedSaving()
     const root = site.prepare()
     await site.copy(master, root, id)
     const save = { capabilities: { save: true } } as const
@@ -269,7 +275,179 @@ const saving: Scenario = {
     }
   }
 }
-const pressedSaving = site.press('org.faults.save', { source: SAVING, fields: { permissions: ['save'] } })
+const pressedSaving = once(() =>
+  site.press('org.faults.save', { source: SAVING, fields: { permissions: ['save'] } })
+)
+
+/** What a title's sales come to, by its account. */
+async function salesOf(id: string): Promise<number> {
+  const account = (await site.center.desk.balances()).find(({ account }) => account === `sales/${id}`)
+  assert.equal((await site.center.desk.verifyLedger()).problems, [])
+  return -(account?.balanceMinor ?? 0)
+}
+
+const RENEWAL = 200
+const TERM_DAYS = 30
+
+/** A title whose copies cost something, and what else its seller allows. */
+async function sold(id: string, title: TitleToPress, terms: object) {
+  const pressed = await site.press(id, title)
+  await site.center.desk.setTerms(id, { priceMinor: PRICE, currency: 'EUR', ...terms })
+  return pressed
+}
+
+/** Do it again; that it was all done before, so that nothing is left to do, is as good. */
+async function again(codes: readonly string[], repeat: () => Promise<unknown>): Promise<void> {
+  try {
+    await repeat()
+  } catch (error) {
+    if (!(error instanceof CofferError) || !codes.includes(error.code)) throw error
+  }
+}
+
+/** A lease gets another term, which is paid for once, though the answer may be lost. */
+const renewing: Scenario = {
+  name: 'renew',
+  async begin() {
+    const { id, master } = await pressedLease()
+    const root = site.prepare()
+    await site.copy(master, root, id)
+    const end = () => readGrantClaim(readFileSync(mediumPaths(root).grant(id))).expires!
+    const before = end()
+    const after = before + TERM_DAYS * 86_400
+    return {
+      places: [root],
+      words: ['renew', root, id],
+      async check(done) {
+        assert.is(await running(root, id), 'old')
+        if (done) assert.is(end(), after)
+        else assert.ok([before, after].includes(end()))
+      },
+      async repeat() {
+        await again(['COFFER_REQUEST_REFUSED'], () => renewTitle(root, id, options))
+        assert.is(await running(root, id), 'old')
+        assert.is(end(), after)
+        checkTidy(root)
+        assert.equal(readdirSync(mediumPaths(root).renewals), [])
+      }
+    }
+  },
+  async end(attempts) {
+    assert.is(await salesOf((await pressedLease()).id), (PRICE + RENEWAL) * attempts, 'each was charged once')
+  }
+}
+const pressedLease = once(() =>
+  sold('org.faults.renew', says('old'), { expiresDays: TERM_DAYS, renewPriceMinor: RENEWAL })
+)
+
+/** Of a copy that was given up. */
+const GONE = ['COFFER_TITLE_MISSING', 'COFFER_GRANT_MISSING', 'COFFER_RETURNED']
+
+const returning: Scenario = {
+  name: 'return',
+  async begin() {
+    const { id, master } = await pressedReturn()
+    const root = site.prepare()
+    await site.copy(master, root, id)
+    return {
+      places: [root],
+      words: ['return', root, id],
+      async check(done) {
+        const found = await running(root, id)
+        assert.ok((done ? GONE : ['old', ...GONE]).includes(found), `found ${found}`)
+      },
+      async repeat() {
+        await again(['COFFER_TITLE_MISSING'], () => returnTitle(root, id, options))
+        assert.ok(GONE.includes(await running(root, id)))
+        checkTidy(root)
+        assert.equal(readdirSync(mediumPaths(root).returns), [])
+        assert.equal(readdirSync(mediumPaths(root).titles), [])
+      }
+    }
+  },
+  async end() {
+    assert.is(await salesOf((await pressedReturn()).id), 0, 'each was paid back, once')
+  }
+}
+const pressedReturn = once(() => sold('org.faults.return', says('old'), { refundDays: 30 }))
+
+/** The copy and its saves; at no moment are there two copies that run. */
+const transferring: Scenario = {
+  name: 'transfer',
+  async begin() {
+    const { id, master } = await pressedTransfer()
+    const [root, target] = [site.prepare(), site.prepare()]
+    await site.copy(master, root, id)
+    {
+      await using guest = await site.launch(root, id, { capabilities: { save: true } })
+      await guest.run(['old'])
+    }
+    const here = 'null old null'
+    return {
+      places: [root, target],
+      words: ['transfer', root, id, '--to', target],
+      async check(done) {
+        const [from, to] = [await running(root, id), await running(target, id)]
+        assert.ok([here, ...GONE].includes(from), `found ${from}`)
+        // Without its saves it runs too: they come last, and from the first medium when the command is repeated.
+        assert.ok([here, 'null null null', ...GONE].includes(to), `found ${to} on the other`)
+        assert.ok(GONE.includes(from) || GONE.includes(to), 'two copies run')
+        if (done) assert.equal([GONE.includes(from), to], [true, here])
+      },
+      async repeat() {
+        await again(['COFFER_TITLE_MISSING'], () => transferTitle(root, id, target, options))
+        assert.ok(GONE.includes(await running(root, id)))
+        assert.is(await running(target, id), here)
+        // Whoever saves next clears up what was left there.
+        await using guest = await site.launch(target, id, { capabilities: { save: true } })
+        await guest.run(['new'])
+        for (const medium of [root, target]) checkTidy(medium)
+        assert.equal(readdirSync(mediumPaths(root).returns), [])
+      }
+    }
+  },
+  async end(attempts) {
+    assert.is(await salesOf((await pressedTransfer()).id), PRICE * attempts, 'each was paid for once')
+  }
+}
+const pressedTransfer = once(() =>
+  sold('org.faults.transfer', { source: SAVING, fields: { permissions: ['save'] } }, {})
+)
+
+/** All saves of another medium, in the place of those that are here. */
+const importing: Scenario = {
+  name: 'import saves',
+  async begin() {
+    const { master, id } = await pressedSaving()
+    const [from, to] = [site.prepare(), site.prepare()]
+    for (const [root, value] of [
+      [from, 'new'],
+      [to, 'old']
+    ] as const) {
+      await site.copy(master, root, id)
+      await using guest = await site.launch(root, id, { capabilities: { save: true } })
+      await guest.run([value])
+    }
+    const path = site.path('saves')
+    exportSaves(from, id, path, options)
+    return {
+      places: [to],
+      words: ['import', path, to, '--replace'],
+      async check(done) {
+        const found = await running(to, id)
+        assert.ok(
+          (done ? ['new'] : ['old', 'new']).some(slot => found === `null ${slot} null`),
+          `found ${found}`
+        )
+      },
+      async repeat() {
+        await importSaves(path, to, { ...options, replace: true })
+        assert.is(await running(to, id), 'null new null')
+        checkTidy(to)
+      }
+    }
+  }
+}
 
 const old = (scheme: (typeof SCHEMES)[number]): TitleToPress => ({ scheme, ...says('old') })
 const scenarios: readonly Scenario[] = [
@@ -280,7 +458,11 @@ const scenarios: readonly Scenario[] = [
   ...SCHEMES.map(scheme =>
     copying(`apply ${scheme}`, old(scheme), { scheme, ...says('new'), release: 2 }, true)
   ),
-  saving
+  saving,
+  renewing,
+  returning,
+  transferring,
+  importing
 ]
 
 // ---------------------------------------------------------------- every point
