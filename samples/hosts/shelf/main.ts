@@ -4,13 +4,13 @@
  *
  *   node build/samples/hosts/shelf/main.js <medium> <folder> [port]
  *
- * Each request has a guest of its own: what one page makes of the plugin, no other page meets. The plugin is rechecked
- * against the medium every time, so that a stick which is pulled out stops the server from rendering.
+ * Each request has a guest of its own, fresh from a pool: what one page makes of the plugin, no other page meets. The
+ * plugin is rechecked against the medium every time, so that a stick which is pulled out stops the server from rendering.
  */
 import { readdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
-import { CofferError, GuestError, openMedium, type Medium } from 'coffer'
+import { CofferError, GuestError, openMedium, type Pool } from 'coffer'
 
 /** What the plugin exports; see samples/titles/markdown. */
 interface Renderer {
@@ -20,12 +20,19 @@ interface Renderer {
 const PLUGIN = 'org.example.markdown'
 const LIMITS = { memoryBytes: 64 * 1024 * 1024, cpuMs: 10_000 }
 
-/** Enough for one machine: more at once would only wait for each other. */
+/** Pages that are rendered at once, enough for one machine; and readers who are served or wait for that. */
 const MAX_AT_ONCE = 4
+const MAX_READERS = 8
 
-async function page(medium: Medium, folder: string, name: string, signal: AbortSignal): Promise<string> {
+async function page(
+  pool: Pool<Renderer>,
+  folder: string,
+  name: string,
+  signal: AbortSignal
+): Promise<string> {
   const markdown = name === '' ? await contents(folder) : await readFile(join(folder, `${name}.md`), 'utf8')
-  await using plugin = await medium.launch<Renderer>(PLUGIN, { limits: LIMITS, signal })
+  await using plugin = await pool.take({ signal })
+  signal.addEventListener('abort', () => void plugin.dispose())
   const html = await plugin.api.render(markdown, { page: true, title: name || 'Shelf' })
   // What a guest returns is input from outside, like any other.
   if (typeof html !== 'string') throw new TypeError(`the plugin returned ${typeof html} instead of a text`)
@@ -51,7 +58,8 @@ function answerTo(error: unknown): [status: number, line: string] {
 
 async function serve(mediumPath: string, folder: string, port: number): Promise<void> {
   const medium = await openMedium(mediumPath)
-  let atOnce = 0
+  const pool = await medium.pool<Renderer>(PLUGIN, { size: MAX_AT_ONCE, limits: LIMITS })
+  let readers = 0
   const server = createServer((request, response) => {
     const gone = new AbortController()
     response.once('close', () => gone.abort())
@@ -59,14 +67,14 @@ async function serve(mediumPath: string, folder: string, port: number): Promise<
     const send = (status: number, text: string, type = 'text/plain') =>
       response.writeHead(status, { 'content-type': `${type}; charset=utf-8` }).end(text)
     if (name === undefined) return send(404, 'There is no such page.')
-    if (atOnce === MAX_AT_ONCE) return send(503, 'Too many readers at once.')
-    atOnce++
-    page(medium, folder, name, gone.signal)
+    if (readers === MAX_READERS) return send(503, 'Too many readers at once.')
+    readers++
+    page(pool, folder, name, gone.signal)
       .then(
         html => send(200, html, 'text/html'),
         error => send(...answerTo(error))
       )
-      .finally(() => atOnce--)
+      .finally(() => readers--)
   })
   server.listen(port, '127.0.0.1', () => {
     const address = server.address()
