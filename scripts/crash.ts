@@ -27,9 +27,9 @@ const CLI = fileURLToPath(new URL('../center/cli.js', import.meta.url))
 const TITLE = 'org.example.hello'
 const PRICE_MINOR = 900
 const BUYERS = 6
-/** A round's orders go to so many users, each with a quota that some orders meet. */
-const USERS = 5
-const COPIES = 40
+/** The orders between two kills go to so many new users, each with a quota that some orders meet. */
+const USERS = 2
+const COPIES = 10
 
 export interface CrashOutcome {
   readonly kills: number
@@ -52,10 +52,11 @@ export async function crash(kills: number, database: string | undefined): Promis
     let recovered = 0
     for (let kill = 0; kill < kills; kill++) {
       const center = await startCenter(folder)
+      const users = newUsers()
       let stopped = false
       const buyers = Array.from({ length: BUYERS }, async () => {
         while (!stopped) {
-          const order = nextOrder(orders, centerId)
+          const order = nextOrder(orders, centerId, users)
           const wasLost = order.lost
           const told = await send(center.url, order.record)
           if (told === undefined) order.lost = true
@@ -108,10 +109,11 @@ async function newShop(folder: string, database: string | undefined): Promise<Ui
 const now = () => Math.floor(Date.now() / 1000)
 const newId = (bytes = 16) => new Uint8Array(randomBytes(bytes))
 
-const users = Array.from({ length: USERS }, () => deriveKeys('user', randomBytes(32)))
+const newUsers = () => Array.from({ length: USERS }, () => deriveKeys('user', randomBytes(32)))
+type Users = ReturnType<typeof newUsers>
 
 /** One that was lost, one that was answered, or a new one. */
-function nextOrder(orders: Map<string, Order>, centerId: Uint8Array): Order {
+function nextOrder(orders: Map<string, Order>, centerId: Uint8Array, users: Users): Order {
   const known = [...orders.values()]
   const choice = Math.random()
   const lost = known.filter(order => order.lost && order.outcome === undefined)
