@@ -8,7 +8,7 @@ interface Waiting<I> {
 }
 
 /**
- * @param most - At a time: everything else of this process waits meanwhile.
+ * @param most - At a time.
  * @returns Resolves when `work` has done the input, or rejects with what it threw.
  */
 export function gather<I>(

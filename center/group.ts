@@ -34,13 +34,35 @@ export type Conclude<DB> = (books: Transaction<DB>, works: readonly (readonly Ch
 /** Puts a work into the next group; resolves with what came of it, or rejects with why nothing did. */
 export type Enqueue<DB> = <I, T>(kind: Kind<DB, I, T>, input: I) => Promise<T>
 
-export function groupCommits<DB>(books: Kysely<DB>, conclude: Conclude<DB>): Enqueue<DB> {
-  const doneTogether = gather<Waiting<DB>>(MAX_GROUP, group => commitGroup(books, group, conclude))
-  return (kind, input) =>
-    new Promise((resolve, reject) => {
-      void doneTogether({ kind, input, resolve, reject } as Waiting<DB>)
-    })
+export interface Groups<DB> {
+  readonly together: Enqueue<DB>
+  /** Resolves while no group of ours holds the lock: what can wait does, since all writers wait for whoever holds it. */
+  unlocked(): Promise<void>
 }
+
+export function groupCommits<DB>(books: Kysely<DB>, conclude: Conclude<DB>): Groups<DB> {
+  let held = Promise.resolve()
+  const inLock: InLock<DB> = work =>
+    books.transaction().execute(inside => {
+      const result = work(inside)
+      held = result.then(
+        () => {},
+        () => {}
+      )
+      return result
+    })
+  const doneTogether = gather<Waiting<DB>>(MAX_GROUP, group => commitGroup(inLock, group, conclude))
+  return {
+    together: (kind, input) =>
+      new Promise((resolve, reject) => {
+        void doneTogether({ kind, input, resolve, reject } as Waiting<DB>)
+      }),
+    unlocked: () => held
+  }
+}
+
+/** A transaction: its commit, which waits for the disk, comes after the work. */
+type InLock<DB> = <T>(work: (inside: Transaction<DB>) => Promise<T>) => Promise<T>
 
 /** A work by itself, by whatever queries it makes. */
 export const single = <DB, T>(work: (books: Transaction<DB>) => Promise<T>): Kind<DB, void, T> => ({
@@ -59,13 +81,13 @@ interface Waiting<DB> {
 }
 
 async function commitGroup<DB>(
-  books: Kysely<DB>,
+  inLock: InLock<DB>,
   group: readonly Waiting<DB>[],
   conclude: Conclude<DB>
 ): Promise<void> {
   let outcomes: Outcome<unknown>[]
   try {
-    outcomes = await books.transaction().execute(async inside => {
+    outcomes = await inLock(async inside => {
       const done: Outcome<unknown>[] = []
       for (const run of runsOf(group)) done.push(...(await performed(inside, run)))
       await conclude(

@@ -2,6 +2,7 @@
  * The issue of a copy: the central site's half of FIG. 4 (scheme certificate) and FIG. 8 (scheme conversion).
  * Request in, answer out, all of it in one transaction (docs/spec.md §8.4).
  */
+import { setImmediate } from 'node:timers/promises'
 import { fromHex, hex, wipe } from '../formats/bytes.js'
 import {
   computeCertificate,
@@ -46,7 +47,7 @@ interface Order extends Incoming {
   draft?: Draft
 }
 
-/** Orders that are drafted at a time: a few milliseconds' work each dozen, while which nothing else is served. */
+/** Orders that are drafted on one reading of the books. */
 const MAX_DRAFTS = 32
 
 /**
@@ -77,7 +78,12 @@ export function openIssue(site: Site): Issue {
   // What takes long, keys and signatures, on the books as they stand, while others may hold the lock.
   const draft = gather<Order>(MAX_DRAFTS, async orders => {
     const sheet = await read(store.books, orders)
-    for (const order of orders) answerTo(site, sheet, order)
+    for (const order of orders) {
+      // Answers of the database come in between, and those to a group that has the lock come first.
+      await setImmediate()
+      await store.unlocked()
+      answerTo(site, sheet, order)
+    }
   })
   return async (record, admit) => {
     const request = await openRequestAside(record)

@@ -12,7 +12,7 @@ import { Frontier, inclusionPath, leafHash, nodeHash } from '../formats/merkle.j
 import { encodeReceipt } from '../formats/records/checkpoint.js'
 import type { Change } from './journal.js'
 import { encodeEntry } from './journal.js'
-import { writeRows } from './rows.js'
+import { inOneGo, writing } from './rows.js'
 import type { Books } from './store.js'
 
 /** Signs how long the log is and what its root is. */
@@ -45,16 +45,13 @@ async function appendToLog(
     })
     return { index, request: requestOf(changes), entry }
   })
-  await writeRows(books, 'log', entries)
-  await writeRows(books, 'logNodes', nodes)
   const { size } = frontier
   const row = { size, frontier: frontier.bytes(), checkpoint: await sign(books, size, frontier.root()) }
-  if (head === undefined)
-    await books
-      .insertInto('logHead')
-      .values({ one: 1, ...row })
-      .execute()
-  else await books.updateTable('logHead').set(row).execute()
+  await inOneGo(books, [
+    ...writing(books, 'log', entries),
+    ...writing(books, 'logNodes', nodes),
+    ...writing(books, 'logHead', [{ one: 1, ...row }], 'one')
+  ])
 }
 
 /** The request that an entry answers, so that its receipt can be found. */

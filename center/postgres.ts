@@ -21,6 +21,7 @@ import { hex, utf8 } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import { sha256 } from '../formats/primitives.js'
 import type { Database } from './database.js'
+import { Bundle } from './rows.js'
 
 /** Of the books, in this database. */
 const WRITE_LOCK = 0x636f_6666
@@ -83,6 +84,7 @@ function openPool(url: string, options: pg.PoolConfig): PostgresPool {
     connectionString: url,
     connectionTimeoutMillis: CONNECT_LIMIT_MS,
     keepAlive: true,
+    pipeline: true,
     lock_timeout: BUSY_LIMIT_MS,
     idle_in_transaction_session_timeout: FROZEN_LIMIT_MS,
     application_name: 'coffer-center',
@@ -105,13 +107,24 @@ function wrapped(client: pg.PoolClient): PostgresPoolClient {
   let broken: Error | undefined
   const onError = (error: Error) => (broken = error)
   client.on('error', onError)
-  const query = async (text: string, values: readonly unknown[]) => {
+  const one = async (text: string, values: readonly unknown[]) => {
     try {
       const named = values.length > 0 && { name: nameOf(text), values: values as unknown[] }
       return await client.query({ text, ...named })
     } catch (cause) {
       throw translated(cause)
     }
+  }
+  const query = async (text: string, values: readonly unknown[]) => {
+    const bundle = Bundle.of(values)
+    if (bundle === undefined) return one(text, values)
+    // The server takes them in order; after one that fails it refuses the others of its transaction.
+    const sent = await Promise.allSettled(bundle.queries.map(({ sql, parameters }) => one(sql, parameters)))
+    const rows = sent.map(outcome => {
+      if (outcome.status === 'rejected') throw outcome.reason
+      return outcome.value.rows
+    })
+    return { command: 'SELECT', rowCount: rows.length, rows }
   }
   return {
     query: query as unknown as PostgresPoolClient['query'], // cursors are not used

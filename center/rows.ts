@@ -1,6 +1,45 @@
-/** Many rows in few statements, whose texts are made once for each table and parsed once by the database. */
-import { CompiledQuery, type DialectAdapter, type Kysely, type OnConflictBuilder } from 'kysely'
+/** Many statements at once, and many rows in few statements, whose texts are made once for each table and parsed once by the database. */
+import {
+  CompiledQuery,
+  type Compilable,
+  type DialectAdapter,
+  type Kysely,
+  type OnConflictBuilder
+} from 'kysely'
 import type { Books, LogTables, Tables } from './store.js'
+
+/** Statements that are sent together: each database's connection takes one for what it is (sqlite.ts, postgres.ts). */
+export class Bundle {
+  readonly queries: readonly CompiledQuery[]
+
+  constructor(queries: readonly CompiledQuery[]) {
+    this.queries = queries
+  }
+
+  /** @returns undefined for a statement that stands alone. */
+  static of(parameters: readonly unknown[]): Bundle | undefined {
+    return parameters[0] instanceof Bundle ? parameters[0] : undefined
+  }
+}
+
+type RowsOf<Q extends readonly Compilable[]> = {
+  [K in keyof Q]: Q[K] extends Compilable<infer Row> ? Row[] : never
+}
+
+/**
+ * Execute statements one after the other, without waiting for one's rows before the next is sent.
+ *
+ * @returns The rows of each.
+ */
+export async function inOneGo<const Q extends readonly Compilable[]>(
+  books: Books,
+  queries: Q
+): Promise<RowsOf<Q>> {
+  if (queries.length === 0) return [] as unknown as RowsOf<Q>
+  const bundle = new Bundle(queries.map(query => query.compile()))
+  const { rows } = await books.executeQuery(CompiledQuery.raw('', [bundle]))
+  return rows as unknown as RowsOf<Q>
+}
 
 type AllTables = Tables & LogTables
 
@@ -17,25 +56,27 @@ interface Statement {
 const statements = new WeakMap<DialectAdapter, Map<string, Statement>>()
 
 /**
- * Past the journal: who calls this says what he wrote.
+ * Statements that write rows, to be executed in this order. Past the journal: who calls this says what he wrote.
  *
  * @param rows - Whole.
  * @param key - Column of the primary key: rows that are there are overwritten. Without it they must be new.
  */
-export async function writeRows<T extends keyof AllTables>(
+export function writing<T extends keyof AllTables>(
   books: Books,
   table: T,
   rows: readonly AllTables[T][],
   key?: string & keyof AllTables[T]
-): Promise<void> {
+): Compilable[] {
+  const written: Compilable[] = []
   for (let at = 0; at < rows.length;) {
     const count = Math.min(MAX_ROWS, 2 ** Math.floor(Math.log2(rows.length - at)))
     const some = rows.slice(at, at + count) as Record<string, unknown>[]
     const { text, columns } = statementFor(books, table, some, key)
     const values = some.flatMap(row => columns.map(column => row[column]))
-    await books.executeQuery(CompiledQuery.raw(text, values))
+    written.push({ compile: () => CompiledQuery.raw(text, values) })
     at += count
   }
+  return written
 }
 
 function statementFor(

@@ -6,8 +6,7 @@ import { sql } from 'kysely'
 import { hex } from '../formats/bytes.js'
 import type { VerifiedRequest } from '../formats/records/request.js'
 import { left, type Change } from './journal.js'
-import { overwrite, writeRows } from './rows.js'
-import { centerRow, rootRecords } from './site.js'
+import { inOneGo, overwrite, writing } from './rows.js'
 import type { Books, Store, Tables } from './store.js'
 import { isCounted, termsFor, type Standing } from './terms.js'
 
@@ -59,55 +58,44 @@ export class Sheet {
     const mediumIds = each(({ mediumId }) => hex(mediumId))
     const titleIds = each(({ titleId }) => titleId)
 
-    const center = await centerRow(books)
-    const roots = await rootRecords(books)
-    const requests = await books
-      .selectFrom('requests')
-      .select(['requestId', 'kind', 'requestHash', 'sealedAnswer'])
-      .where(oneOf('requestId', requestIds))
-      .execute()
-    const ofTitles = <T extends 'titles' | 'releases'>(table: T) =>
+    const [[center], roots, requests, titles, releases, users, personalTerms, grants] = await inOneGo(books, [
+      books.selectFrom('center').selectAll(),
+      books.selectFrom('roots').select('record').orderBy('sequence'),
       books
-        .selectFrom(table as 'titles')
+        .selectFrom('requests')
+        .select(['requestId', 'kind', 'requestHash', 'sealedAnswer'])
+        .where(oneOf('requestId', requestIds)),
+      books.selectFrom('titles').selectAll().where(oneOf('titleId', titleIds)),
+      books.selectFrom('releases').selectAll().where(oneOf('titleId', titleIds)),
+      books.selectFrom('users').selectAll().where(oneOf('userId', userIds)),
+      books
+        .selectFrom('personalTerms')
         .selectAll()
-        .where(oneOf('titleId', titleIds))
-        .execute() as Promise<unknown> as Promise<Tables[T][]>
-    const titles = await ofTitles('titles')
-    const releases = await ofTitles('releases')
-    const users = await books.selectFrom('users').selectAll().where(oneOf('userId', userIds)).execute()
-    const personalTerms = await books
-      .selectFrom('personalTerms')
-      .selectAll()
-      .where(oneOf('userId', userIds))
-      .where(oneOf('titleId', titleIds))
-      .execute()
-    const grants = await books
-      .selectFrom('grants')
-      .selectAll()
-      .where(oneOf('mediumId', mediumIds))
-      .orderBy('issued')
-      .execute()
+        .where(oneOf('userId', userIds))
+        .where(oneOf('titleId', titleIds)),
+      books.selectFrom('grants').selectAll().where(oneOf('mediumId', mediumIds)).orderBy('issued')
+    ])
     const publishers = titles.map(({ publisher }) => publisher)
-    const revocations = await books
-      .selectFrom('revocations')
-      .selectAll()
-      .where('kind', 'in', ['title', 'publisher', 'medium', 'user'])
-      .where(oneOf('id', [...titleIds, ...publishers, ...mediumIds, ...userIds]))
-      .orderBy('sequence')
-      .execute()
-    const counts = await countsOf(books, now)
-      .select('userId')
-      .where(oneOf('userId', userIds))
-      .where(oneOf('titleId', titleIds))
-      .groupBy(['userId', 'titleId'])
-      .execute()
     const bounded = titles.filter(({ titleCopies }) => titleCopies !== null).map(({ titleId }) => titleId)
-    const inAll =
-      bounded.length === 0
+    const [revocations, counts, inAll = []] = await inOneGo(books, [
+      books
+        .selectFrom('revocations')
+        .selectAll()
+        .where('kind', 'in', ['title', 'publisher', 'medium', 'user'])
+        .where(oneOf('id', [...titleIds, ...publishers, ...mediumIds, ...userIds]))
+        .orderBy('sequence'),
+      countsOf(books, now)
+        .select('userId')
+        .where(oneOf('userId', userIds))
+        .where(oneOf('titleId', titleIds))
+        .groupBy(['userId', 'titleId']),
+      ...(bounded.length === 0
         ? []
-        : await countsOf(books, now).where(oneOf('titleId', bounded)).groupBy('titleId').execute()
+        : [countsOf(books, now).where(oneOf('titleId', bounded)).groupBy('titleId')])
+    ])
     const found = { titles, releases, personalTerms, revocations }
-    return new Sheet(now, center, roots, found, users, requests, grants, [...counts, ...inAll])
+    const records = roots.map(({ record }) => record)
+    return new Sheet(now, center!, records, found, users, requests, grants, [...counts, ...inAll])
   }
 
   private constructor(
@@ -182,10 +170,12 @@ export class Sheet {
       this.#writes.flatMap(write => (write.table === table ? [write.row as Tables[T]] : []))
     // A copy that was issued twice is written as it was left.
     const grants = [...new Map(rowsOf('grants').map(row => [row.grantId, row])).values()]
-    await writeRows(books, 'users', rowsOf('users'))
-    await writeRows(books, 'grants', grants, 'grantId')
-    await writeRows(books, 'requests', rowsOf('requests'))
-    await writeRows(books, 'ledger', rowsOf('ledger'))
+    await inOneGo(books, [
+      ...writing(books, 'users', rowsOf('users')),
+      ...writing(books, 'grants', grants, 'grantId'),
+      ...writing(books, 'requests', rowsOf('requests')),
+      ...writing(books, 'ledger', rowsOf('ledger'))
+    ])
   }
 
   #copiesAt(copy: Pick<Tables['grants'], 'userId' | 'titleId' | 'mediumId'>): Tables['grants'][] {

@@ -11,6 +11,7 @@ import {
   SqliteDriver,
   type DatabaseConnection,
   type Dialect,
+  type QueryResult,
   type SqliteDatabase,
   type SqliteStatement,
   type TransactionSettings
@@ -18,6 +19,7 @@ import {
 import { setTimeout } from 'node:timers/promises'
 import { CofferError } from '../formats/errors.js'
 import type { Database } from './database.js'
+import { Bundle } from './rows.js'
 
 /** How long a writer waits for another's transaction, each of which takes milliseconds. */
 const BUSY_LIMIT_MS = 10_000
@@ -53,8 +55,15 @@ class TransactionalAdapter extends SqliteAdapter {
 class WaitingDriver extends SqliteDriver {
   override async acquireConnection(): Promise<DatabaseConnection> {
     const connection = await super.acquireConnection()
+    const one = <R>(query: CompiledQuery) => retryWhileBusy(() => connection.executeQuery<R>(query))
     return {
-      executeQuery: query => retryWhileBusy(() => connection.executeQuery(query)),
+      async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+        const bundle = Bundle.of(query.parameters)
+        if (bundle === undefined) return one<R>(query)
+        const rows: unknown[] = []
+        for (const each of bundle.queries) rows.push((await one(each)).rows)
+        return { rows: rows as R[] }
+      },
       streamQuery: (query, chunkSize) => connection.streamQuery(query, chunkSize)
     }
   }

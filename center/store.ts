@@ -10,7 +10,7 @@ import { Kysely, Migrator } from 'kysely'
 import type { GrantKind, Scheme } from '../formats/records/fields.js'
 import type { Revocation } from '../formats/records/revocations.js'
 import type { Database, OneOf } from './database.js'
-import { groupCommits, single, type Conclude, type Enqueue } from './group.js'
+import { groupCommits, single, type Conclude, type Groups } from './group.js'
 import { migrations } from './migrations.js'
 
 /** `media`: to another medium of the same user. `users`: to anyone. */
@@ -207,7 +207,8 @@ export interface Store {
    */
   transaction<T>(work: (books: Books) => Promise<T>): Promise<T>
   /** The same for one of many works of a kind, which are done together when they come together. */
-  readonly together: Enqueue<Tables & LogTables>
+  readonly together: Groups<Tables & LogTables>['together']
+  readonly unlocked: Groups<Tables & LogTables>['unlocked']
   /** The condition that a column has one of these values, in the same words however many they are. */
   readonly oneOf: OneOf
   /** Whether writers of other machines take turns with ours. */
@@ -237,11 +238,11 @@ export async function openStore(
     throw error
   }
   const books: Books = new Kysely({ dialect: database.reading() })
-  const together = groupCommits(writer, conclude)
+  const groups = groupCommits(writer, conclude)
   return {
     books,
-    together,
-    transaction: work => together(single(work), undefined),
+    ...groups,
+    transaction: work => groups.together(single(work), undefined),
     oneOf: database.oneOf,
     isShared: database.isShared,
     async snapshot(work) {
