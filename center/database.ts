@@ -1,5 +1,5 @@
 /** What the two databases have in common: all that the store needs to know of the one it has. */
-import type { Dialect, RawBuilder, SqlBool } from 'kysely'
+import type { CompiledQuery, Dialect, RawBuilder, SqlBool } from 'kysely'
 
 export type OneOf = (column: string, values: readonly string[]) => RawBuilder<SqlBool>
 
@@ -20,4 +20,18 @@ export interface ColumnTypes {
   readonly bytes: RawBuilder<unknown>
   /** Compared byte by byte: the same order everywhere. */
   readonly text: RawBuilder<unknown>
+}
+
+/** Statements that are sent together: each database's connection takes one for what it is (sqlite.ts, postgres.ts). */
+export class Bundle {
+  readonly queries: readonly CompiledQuery[]
+
+  constructor(queries: readonly CompiledQuery[]) {
+    this.queries = queries
+  }
+
+  /** @returns undefined for a statement that stands alone. */
+  static of(parameters: readonly unknown[]): Bundle | undefined {
+    return parameters[0] instanceof Bundle ? parameters[0] : undefined
+  }
 }

@@ -20,8 +20,7 @@ import pg from 'pg'
 import { hex, utf8 } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import { sha256 } from '../formats/primitives.js'
-import type { Database } from './database.js'
-import { Bundle } from './rows.js'
+import { Bundle, type Database } from './database.js'
 
 /** Of the books, in this database. */
 const WRITE_LOCK = 0x636f_6666

@@ -6,21 +6,8 @@ import {
   type Kysely,
   type OnConflictBuilder
 } from 'kysely'
+import { Bundle } from './database.js'
 import type { Books, LogTables, Tables } from './store.js'
-
-/** Statements that are sent together: each database's connection takes one for what it is (sqlite.ts, postgres.ts). */
-export class Bundle {
-  readonly queries: readonly CompiledQuery[]
-
-  constructor(queries: readonly CompiledQuery[]) {
-    this.queries = queries
-  }
-
-  /** @returns undefined for a statement that stands alone. */
-  static of(parameters: readonly unknown[]): Bundle | undefined {
-    return parameters[0] instanceof Bundle ? parameters[0] : undefined
-  }
-}
 
 type RowsOf<Q extends readonly Compilable[]> = {
   [K in keyof Q]: Q[K] extends Compilable<infer Row> ? Row[] : never

@@ -18,8 +18,7 @@ import {
 } from 'kysely'
 import { setTimeout } from 'node:timers/promises'
 import { CofferError } from '../formats/errors.js'
-import type { Database } from './database.js'
-import { Bundle } from './rows.js'
+import { Bundle, type Database } from './database.js'
 
 /** How long a writer waits for another's transaction, each of which takes milliseconds. */
 const BUSY_LIMIT_MS = 10_000
