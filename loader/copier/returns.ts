@@ -139,7 +139,7 @@ export async function transferTitle(
   const medium = measureMedium(target)
   const before = pendingTransfer(root, titleId, home)
   const reusable = before !== undefined && equalBytes(before.order.mediumId, medium.mediumId)
-  using source = openSource(root, titleId, options, before?.order.release)
+  using source = openSource(root, titleId, target, options, before?.order.release)
   checkSpace(target, source)
   const pending = reusable
     ? giveUp(root, titleId, home, powers)
@@ -319,6 +319,7 @@ function pendingTransfer(root: string, titleId: string, home: Home) {
 function openSource(
   root: string,
   titleId: string,
+  target: string,
   { home, master }: TransferOptions,
   pendingRelease: number | undefined
 ): OpenTitle {
@@ -327,7 +328,9 @@ function openSource(
       ? ownGrant(root, titleId, home)
       : { titleId, release: pendingRelease, scheme: 'certificate' as const, epoch: 0 }
   if (master !== undefined) return openOnMaster(master, titleId, grant.release)
-  const source = openTitleFile(titlePath(root, grant))
+  // One that was stopped at its very end has left it on the other medium alone.
+  const places = [root, ...(pendingRelease === undefined ? [] : [target])].map(at => titlePath(at, grant))
+  const source = openTitleFile(places.find(path => inspectFile(path) !== undefined) ?? places[0]!)
   if (source.manifest.scheme === 'certificate') return source
   source[Symbol.dispose]()
   throw new CofferError('COFFER_USAGE', `The copy of ${titleId} on this medium is encrypted for it alone.`, {
