@@ -1,4 +1,4 @@
-/** Works that come while others of their kind are being done are done together, next. */
+/** How works that come at once go on: several together, or side by side and each in its turn. */
 import { setImmediate } from 'node:timers/promises'
 
 interface Waiting<I> {
@@ -8,6 +8,8 @@ interface Waiting<I> {
 }
 
 /**
+ * Works that come while others of their kind are being done are done together, next.
+ *
  * @param most - At a time.
  * @returns Resolves when `work` has done the input, or rejects with what it threw.
  */
@@ -38,4 +40,18 @@ export function gather<I>(
       waiting.push({ input, resolve, reject })
       if (!busy) void doAll()
     })
+}
+
+/**
+ * Works that are done side by side, and whose outcomes are told in the order in which they came: what is done on several
+ * threads ends in any order, and who asked first is to be served first.
+ */
+export function inOrder<I, T>(work: (input: I) => Promise<T>): (input: I) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve()
+  return input => {
+    const before = last
+    const outcome = work(input)
+    last = Promise.allSettled([before, outcome])
+    return before.then(() => outcome)
+  }
 }

@@ -25,7 +25,7 @@ import {
   type Grant
 } from '../formats/records/grant.js'
 import { openRequestAside, type VerifiedRequest } from '../formats/records/request.js'
-import { gather } from './gather.js'
+import { gather, inOrder } from './gather.js'
 import type { Kind, Outcome } from './group.js'
 import type { Change } from './journal.js'
 import { postingOf } from './ledger.js'
@@ -85,8 +85,9 @@ export function openIssue(site: Site): Issue {
       answerTo(site, sheet, order)
     }
   })
+  const opened = inOrder(openRequestAside)
   return async (record, admit) => {
-    const request = await openRequestAside(record)
+    const request = await opened(record)
     const signer = hex(request.userId)
     admit?.(signer)
     refuseOtherCenter(site, request.centerId)

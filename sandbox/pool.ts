@@ -2,7 +2,7 @@
  * Guests of one program, kept warm: each that is handed out is as fresh as a launched one, and none of those before can
  * be told from it. How many there are at one time is bounded, and who waits gets the next in the order of asking.
  *
- * @see docs/spec.md §7.5
+ * @see docs/spec.md §7.6
  */
 import { CofferError } from '../formats/errors.js'
 import { interrupted } from './failures.js'

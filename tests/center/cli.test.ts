@@ -154,12 +154,17 @@ test('every failure has its exit code, and with --json its object on stdout', as
     assert.match(said.stderr, name, line)
     assert.not.match(said.stderr, /\x1b|    at /, line)
   }
-  for (const [line, code, name] of [failures[1]!, failures.at(-1)!]) {
+  // What was expected and found is said where there is such a thing, as by `coffer`.
+  const observed = ['expected', 'found']
+  for (const [[line, code, name], more] of [
+    [failures[1]!, []],
+    [failures.at(-1)!, observed]
+  ] as const) {
     const said = await type(cwd, `${line} --json`)
     assert.is(said.code, code)
     assert.is(said.stderr, '')
     const { error } = JSON.parse(said.stdout) as { error: Record<string, string> }
-    assert.equal(Object.keys(error), ['code', 'message', 'hint'])
+    assert.equal(Object.keys(error), ['code', 'message', 'hint', ...more])
     assert.is(error['code'], name)
   }
   assert.not.ok(existsSync(join(cwd, 'answer')))
