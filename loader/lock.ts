@@ -24,16 +24,28 @@ import {
   temporaryPath,
   translate
 } from './files.js'
-import type { MediumPaths } from './medium/layout.js'
+import { mediumPaths, type MediumPaths } from './medium/layout.js'
+import { refuseNoMedium } from './medium/measure.js'
 import { POWERS } from './powers.js'
 
 /**
- * Take the medium for writing, and clear away what a writer that was killed left behind.
+ * Take a medium for writing. In a folder that is none, nothing is made.
+ *
+ * @throws CofferError COFFER_MEDIUM_MISSING, and those of {@link lockFolders}.
+ */
+export function lockMedium(root: string): Disposable {
+  refuseNoMedium(root)
+  return lockFolders(mediumPaths(root))
+}
+
+/**
+ * Take the folders of a medium for writing, made where they are missing, and clear away what a writer that was killed
+ * left behind.
  *
  * @throws CofferError COFFER_BUSY while another program writes to it; COFFER_RECORD_DAMAGED where a link stands in place
  *   of a folder.
  */
-export function lockMedium(paths: MediumPaths, waitMs?: number): Disposable {
+export function lockFolders(paths: MediumPaths, waitMs?: number): Disposable {
   const needed = [paths.folder, paths.grants, paths.titles]
   const folders = [...needed, paths.returns, paths.renewals]
   for (const folder of folders) refuseLinkedFolder(folder)

@@ -29,7 +29,8 @@ export function sizeText(bytes: number): string {
     value /= 1024
     unit++
   }
-  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`
+  if (unit === 0) return value === 1 ? '1 byte' : `${value} bytes`
+  return `${value.toFixed(1)} ${units[unit]}`
 }
 
 /** Whole units of the currency: 1250 EUR is 12.50 EUR, 1250 JPY is 1250 JPY. */

@@ -89,7 +89,7 @@ export async function copy(
   const { home, powers = POWERS, onEvent = () => {} } = options
   using source = openOnMaster(master, titleId, options.release)
   const medium = measureMedium(root)
-  using _lock = lockMedium(mediumPaths(root))
+  using _lock = lockMedium(root)
   checkReplacing(root, source.manifest, home.userKeys()?.userId, options.release)
   checkSpace(root, source)
   const fromMaster = masterRevocations(master)
@@ -120,7 +120,7 @@ export function applyAnswer(
   const medium = measureMedium(root)
   const { titleId, release, userId } = grantOf(answer, medium, home)
   using source = openOnMaster(master, titleId, release)
-  using _lock = lockMedium(mediumPaths(root))
+  using _lock = lockMedium(root)
   checkReplacing(root, source.manifest, userId, asked)
   checkSpace(root, source)
   carryEnded(home, mediumPaths(root).folder, master)

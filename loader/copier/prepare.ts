@@ -4,7 +4,7 @@ import { CofferError } from '../../formats/errors.js'
 import { encodeIdentity } from '../../formats/records/identity.js'
 import type { MediumKind } from '../../formats/records/fields.js'
 import { inspectFile, inspectFolder, PendingFile } from '../files.js'
-import { lockMedium } from '../lock.js'
+import { lockFolders } from '../lock.js'
 import type { MeasuredFactor } from '../medium/kind.js'
 import { mediumPaths, type MediumPaths } from '../medium/layout.js'
 import { KINDS, measureMedium } from '../medium/measure.js'
@@ -24,7 +24,7 @@ export interface Prepared {
 export function prepare(root: string, kind: MediumKind = 'folder', powers: Powers = POWERS): Prepared {
   const paths = mediumPaths(root)
   refuseIdentity(root, paths)
-  using _lock = lockMedium(paths, LOCK_WAIT_MS)
+  using _lock = lockFolders(paths, LOCK_WAIT_MS)
   // Another may have been faster.
   refuseIdentity(root, paths)
   using file = new PendingFile(paths.identity, 0o644)

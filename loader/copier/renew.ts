@@ -47,7 +47,7 @@ export interface Renewed {
 /** Over HTTP. @throws CofferError of every step; the old grant stays until the new one is in place. */
 export async function renewTitle(root: string, titleId: string, options: RenewOptions): Promise<Renewed> {
   const { home, powers = POWERS } = options
-  using _lock = lockMedium(mediumPaths(root))
+  using _lock = lockMedium(root)
   using title = titleOf(root, titleId, home)
   const client = centerClient(title.manifest, options)
   const path = mediumPaths(root).renewal(licenseName(root, titleId, home.requireUserKeys().userId))
@@ -130,7 +130,7 @@ export function applyGrant(
 ): Renewed {
   const answer = requireGrant(acceptAnswer(answerBytes, home).answer)
   const grant = grantOf(answer, measureMedium(root), home)
-  using _lock = lockMedium(mediumPaths(root))
+  using _lock = lockMedium(root)
   using title = openTitleFile(titlePath(root, grant))
   return installGrant(answer, root, title, home, powers)
 }

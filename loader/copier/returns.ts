@@ -67,7 +67,7 @@ export interface Pending {
  */
 export async function returnTitle(root: string, titleId: string, options: ReturnOptions): Promise<Returned> {
   const { home, powers = POWERS } = options
-  using _lock = lockMedium(mediumPaths(root))
+  using _lock = lockMedium(root)
   const pending = giveUp(root, titleId, home, powers)
   const { answer } = await send(pending, options)
   return finishReturn(root, pending, answer, home)
@@ -85,7 +85,7 @@ async function send(pending: Pending, options: ReturnOptions) {
 
 /** The same by files, first half: the return, to carry to the center. The medium has given the copy up then. */
 export function requestReturn(root: string, titleId: string, options: ReturnOptions): Pending {
-  using _lock = lockMedium(mediumPaths(root))
+  using _lock = lockMedium(root)
   return giveUp(root, titleId, options.home, options.powers ?? POWERS)
 }
 
@@ -99,7 +99,7 @@ export function pendingFor(root: string, { requestHash }: VerifiedAnswer): Pendi
 
 /** The same by files, second half. */
 export function applyReturn(answer: Uint8Array, root: string, pending: Pending, home: Home): Returned {
-  using _lock = lockMedium(mediumPaths(root))
+  using _lock = lockMedium(root)
   return finishReturn(root, pending, acceptAnswer(answer, home, pending.given).answer, home)
 }
 
@@ -134,8 +134,8 @@ export async function transferTitle(
   options: TransferOptions
 ): Promise<Copied> {
   const { home, powers = POWERS, onEvent = () => {} } = options
-  using _lock = lockMedium(mediumPaths(root))
-  using _targetLock = lockMedium(mediumPaths(target))
+  using _lock = lockMedium(root)
+  using _targetLock = lockMedium(target)
   const medium = measureMedium(target)
   const before = pendingTransfer(root, titleId, home)
   const reusable = before !== undefined && equalBytes(before.order.mediumId, medium.mediumId)
@@ -178,7 +178,7 @@ export function requestHandOn(
       }
     )
   }
-  using _lock = lockMedium(mediumPaths(root))
+  using _lock = lockMedium(root)
   return giveUp(root, titleId, options.home, options.powers ?? POWERS, () => order)
 }
 
@@ -216,7 +216,7 @@ export async function sendReturn(
   pending: Pending,
   options: ReturnOptions
 ): Promise<Returned & { readonly answer: Uint8Array }> {
-  using _lock = lockMedium(mediumPaths(root))
+  using _lock = lockMedium(root)
   const { home } = options
   const { bytes, answer } = await send(pending, options)
   return { ...finishReturn(root, pending, answer, home), answer: bytes }

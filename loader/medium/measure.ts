@@ -103,6 +103,11 @@ const FACTOR_NAMES: Readonly<Record<string, string>> = {
   serial: 'hardware serial number'
 }
 
+/** @throws CofferError COFFER_MEDIUM_MISSING where no medium was prepared. */
+export function refuseNoMedium(root: string): void {
+  if (inspectFile(mediumPaths(root).identity) === undefined) throw noMedium(root)
+}
+
 function noMedium(root: string): CofferError {
   return new CofferError('COFFER_MEDIUM_MISSING', `There is no coffer medium at ${root}.`, {
     expected: `${root}/.coffer/identity`,

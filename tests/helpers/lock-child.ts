@@ -10,14 +10,14 @@ import { join } from 'node:path'
 import { CofferError } from '../../formats/errors.js'
 import { prepare } from '../../loader/copier/index.js'
 import { isAlive } from '../../loader/files.js'
-import { lockMedium } from '../../loader/lock.js'
+import { lockFolders } from '../../loader/lock.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
 
 const [what, root, turns] = process.argv.slice(2) as [string, string, string?]
 const paths = mediumPaths(root)
 
 if (what === 'hold') {
-  lockMedium(paths)
+  lockFolders(paths)
   process.stdout.write('held\n')
   setInterval(() => {}, 1000)
 } else if (what === 'prepare') {
@@ -30,7 +30,7 @@ if (what === 'hold') {
   const inside = join(root, 'inside')
   for (let turn = Number(turns); turn > 0;) {
     try {
-      using _lock = lockMedium(paths)
+      using _lock = lockFolders(paths)
       const before = existsSync(inside) ? Number(readFileSync(inside, 'utf8')) : 0
       // One that was killed in here may stand in it, a live one never.
       if (isAlive(before)) throw new Error(`process ${before} is in here too`)

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { hex } from '../../formats/bytes.js'
-import { lockMedium, takeLock } from '../../loader/lock.js'
+import { lockFolders, takeLock } from '../../loader/lock.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
 import { measureMedium } from '../../loader/medium/measure.js'
 import { closeSites, librarySite } from '../helpers/library-site.js'
@@ -41,8 +41,8 @@ test('a medium has one writer, and the next when that is done', async () => {
   const paths = mediumPaths(site.prepare())
   const lock = join(paths.folder, 'lock')
   {
-    using _held = lockMedium(paths)
-    const error = await rejectsWith('COFFER_BUSY', () => lockMedium(paths))
+    using _held = lockFolders(paths)
+    const error = await rejectsWith('COFFER_BUSY', () => lockFolders(paths))
     assert.is(error.found, `process ${process.pid}`)
     assert.ok(existsSync(lock))
   }
@@ -55,12 +55,12 @@ test('the lock of a live process stays, that of one that was killed is taken ove
   const paths = mediumPaths(root)
   const holder = child('hold', root)
   await once(holder.stdout!, 'data')
-  const error = await rejectsWith('COFFER_BUSY', () => lockMedium(paths))
+  const error = await rejectsWith('COFFER_BUSY', () => lockFolders(paths))
   assert.is(error.found, `process ${holder.pid}`)
   assert.ok(error.hint)
   holder.kill('SIGKILL')
   await once(holder, 'close')
-  lockMedium(paths)[Symbol.dispose]()
+  lockFolders(paths)[Symbol.dispose]()
   assert.not.ok(existsSync(join(paths.folder, 'lock')))
 })
 
@@ -69,7 +69,7 @@ test('a lock of another machine, of an earlier start, of a process number given 
   const paths = mediumPaths(root)
   const lock = join(paths.folder, 'lock')
   {
-    using _held = lockMedium(paths)
+    using _held = lockFolders(paths)
     const [, started, machine] = readdirSync(lock)[0]!.split('-') as [string, string, string]
     if (started !== '') assert.match(started, /^[0-9]+$/)
     rmSync(lock, { recursive: true })
@@ -82,19 +82,19 @@ test('a lock of another machine, of an earlier start, of a process number given 
     ]) {
       mkdirSync(lock)
       writeFileSync(join(lock, name), '')
-      lockMedium(paths)[Symbol.dispose]()
+      lockFolders(paths)[Symbol.dispose]()
       assert.not.ok(existsSync(lock), name)
     }
   }
   mkdirSync(lock)
-  lockMedium(paths)[Symbol.dispose]()
+  lockFolders(paths)[Symbol.dispose]()
   writeFileSync(lock, 'a file')
-  lockMedium(paths)[Symbol.dispose]()
+  lockFolders(paths)[Symbol.dispose]()
   const elsewhere = site.path('elsewhere')
   mkdirSync(elsewhere)
   writeFileSync(join(elsewhere, 'kept'), '')
   symlinkSync(elsewhere, lock)
-  lockMedium(paths)[Symbol.dispose]()
+  lockFolders(paths)[Symbol.dispose]()
   assert.equal(readdirSync(elsewhere), ['kept'])
 })
 
@@ -102,11 +102,11 @@ test('whoever removes a dead lock too late does not remove the one that was take
   const root = site.prepare()
   const paths = mediumPaths(root)
   const dead = await deadLock(root)
-  using _ours = lockMedium(paths)
+  using _ours = lockFolders(paths)
   // What a slower taker does with the name that it read before.
   const lock = join(paths.folder, 'lock')
   rmSync(join(lock, dead), { force: true })
-  await rejectsWith('COFFER_BUSY', () => lockMedium(paths))
+  await rejectsWith('COFFER_BUSY', () => lockFolders(paths))
   assert.is(readdirSync(lock).length, 1)
 })
 
@@ -145,14 +145,14 @@ test('of many who prepare one folder at once, one does, and its identity stays',
   assert.is(hex(measureMedium(root).mediumId), made[0])
 })
 
-test('lockMedium() refuses a link in place of a folder of the medium, and writes nothing through it', async () => {
+test('lockFolders() refuses a link in place of a folder of the medium, and writes nothing through it', async () => {
   const root = site.prepare()
   const paths = mediumPaths(root)
   const elsewhere = site.path('linked')
   mkdirSync(elsewhere)
   rmSync(paths.grants, { recursive: true })
   symlinkSync(elsewhere, paths.grants)
-  await rejectsWith('COFFER_RECORD_DAMAGED', () => lockMedium(paths))
+  await rejectsWith('COFFER_RECORD_DAMAGED', () => lockFolders(paths))
   assert.equal(readdirSync(elsewhere), [])
 })
 
