@@ -9,7 +9,8 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
 import { serve, type Served, type ServeOptions } from '../../center/http.js'
-import { ENDPOINTS } from '../../center/interface.js'
+import { ACTS } from '../../center/acts.js'
+import { actPath, ENDPOINTS } from '../../center/interface.js'
 import { decode } from '../../formats/msgpack.js'
 import { openRevocations } from '../../formats/records/revocations.js'
 import { openRoots } from '../../formats/records/root.js'
@@ -355,7 +356,8 @@ test('the OpenAPI document names every endpoint, and every endpoint answers', as
     paths: Record<string, Record<string, { responses: Record<string, object> }>>
   }
   assert.is(document.openapi, '3.1.0')
-  assert.equal(Object.keys(document.paths).sort(), ENDPOINTS.map(({ path }) => path).sort())
+  const served = [...ENDPOINTS.map(({ path }) => path), ...Object.keys(ACTS).map(actPath)]
+  assert.equal(Object.keys(document.paths).sort(), served.sort())
   for (const [path, operations] of Object.entries(document.paths)) {
     for (const [method, { responses }] of Object.entries(operations)) {
       const response = await fetch(`${shop.url}${path}`, { method: method.toUpperCase() })

@@ -232,17 +232,30 @@ test('re-encryption in one pass gives what sealing under the other key gives', (
 })
 
 test('readRange() equals a slice of the whole, and reads only the chunks that it needs', () => {
-  for (const size of SIZES) {
+  for (const size of [...SIZES, 34 * CHUNK_BYTES + 7]) {
     const plaintext = sample(size)
     const sealed = seal(plaintext)
     const opener = new PayloadOpener(KEY, CONTEXT, sealed.subarray(0, HEADER_BYTES))
-    const edges = [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, 2 * CHUNK_BYTES, size - 1, size]
+    const edges = [
+      0,
+      1,
+      CHUNK_BYTES - 1,
+      CHUNK_BYTES,
+      CHUNK_BYTES + 1,
+      2 * CHUNK_BYTES,
+      17 * CHUNK_BYTES,
+      size - 1,
+      size
+    ]
     for (const start of edges) {
       for (const end of edges) {
         if (start < 0 || end < start || end > size) continue
         const reads: number[] = []
         const range = readRange(opener, size, start, end - start, (offset, length) => {
-          reads.push((offset - HEADER_BYTES) / SEALED_CHUNK_BYTES)
+          const from = (offset - HEADER_BYTES) / SEALED_CHUNK_BYTES
+          const count = Math.ceil(length / SEALED_CHUNK_BYTES)
+          assert.ok(count >= 1 && count <= 16, `${count} chunks in one read`)
+          reads.push(...Array.from({ length: count }, (_, i) => from + i))
           return sealed.subarray(offset, offset + length)
         })
         assert.is(Buffer.compare(range, plaintext.subarray(start, end)), 0, `${start} to ${end} of ${size}`)
