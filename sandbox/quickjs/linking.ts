@@ -3,7 +3,7 @@ import { CofferError } from '../../formats/errors.js'
 import { DRIVE, EVAL_MODULE, type Pointer } from './abi.js'
 import type { Entry } from './entry.js'
 import type { Instance } from './instance.js'
-import { linkedModule, Program } from './program.js'
+import { linkedModule, type Program } from './program.js'
 
 export class Linker {
   private readonly entry: Entry
