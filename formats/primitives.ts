@@ -271,7 +271,7 @@ export function releaseBy(hidden: Transfer): void {
 
 /**
  * Give back what a cipher's `update` allocated. Left to the collector, 32 MB pile up first, and every chunk goes through
- * memory that no cache holds (docs/decisions/0035-memory-given-back-at-once.md).
+ * memory that no cache holds (docs/decisions/0033-memory-given-back-at-once.md).
  */
 function release({ buffer }: Uint8Array): void {
   if (transfer !== undefined) transfer.call(buffer, 0)

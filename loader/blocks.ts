@@ -1,6 +1,6 @@
 /**
  * A payload on its way through memory, a block at a time, that several threads can work on at once
- * (docs/decisions/0036-two-cores.md). Who reads the payload fills slots with sealed blocks; whoever is free takes one,
+ * (docs/decisions/0034-two-cores.md). Who reads the payload fills slots with sealed blocks; whoever is free takes one,
  * opens it, and seals it again in its place where another key is given; the reader goes through them in order.
  */
 import { wipe } from '../formats/bytes.js'

@@ -2,7 +2,7 @@
  * Where the places of a program come from, for the stacks of its errors: the source map that was sealed with it
  * (docs/spec.md §9.5). Read when an error is to be told, and not before.
  *
- * Reading one takes a page; the package that does it in presses is no part of what runs titles (docs/decisions/0038).
+ * Reading one takes a page; the package that does it in presses is no part of what runs titles (docs/decisions/0036).
  */
 import type { SourcePlace } from '../sandbox/guest.js'
 
