@@ -27,6 +27,7 @@ import type { SaveChange, SaveStore } from '../sandbox/guest.js'
 import {
   PendingFile,
   inspectFolder,
+  isFolder,
   leftovers,
   listFolder,
   makeFolderWithin,
@@ -187,7 +188,12 @@ export class MediumSaves implements SaveStore, Disposable {
       this.#checkLive()
       try {
         const folder = this.#folder()
-        for (const path of [dirname(folder), folder]) makeFolderWithin(path)
+        for (const path of [dirname(folder), folder]) {
+          if (isFolder(path)) continue
+          // It may be missing because another medium was put there just now, in which nothing is to be made.
+          this.#checkLive()
+          makeFolderWithin(path)
+        }
         return this.#commit(decide)
       } catch (error) {
         const locked = error instanceof Locked

@@ -29,7 +29,7 @@ test('export and import: what is said, and what stands in the JSON', async () =>
   assert.is(await count(stick), '1\n')
   assert.is(await count(stick), '2\n')
   const exported = expectSuccess(await site.coffer('export', stick, ID, '--out', file))
-  assert.is(exported.stdout, `Exported 1 save (1 bytes) of ${ID} to ${file}.\n`)
+  assert.is(exported.stdout, `Exported 1 save (1 byte) of ${ID} to ${file}.\n`)
   assert.is(exported.stderr, '')
 
   const imported = jsonOf(expectSuccess(await site.coffer('import', file, card, '--json')))
@@ -44,7 +44,7 @@ test('export and import: what is said, and what stands in the JSON', async () =>
   const replaced = expectSuccess(await site.coffer('import', file, card, '--replace'))
   assert.match(
     replaced.stdout,
-    /^Imported 1 save \(1 bytes\) of org\.example\.counter as they were on 20.* UTC\.\n$/
+    /^Imported 1 save \(1 byte\) of org\.example\.counter as they were on 20.* UTC\.\n$/
   )
   assert.is(await count(card), '3\n')
 })
