@@ -133,3 +133,13 @@ export class CofferError extends Error {
     return ERROR_CODES[this.code]
   }
 }
+
+/** What is read from a source that others can stand in for: a damaged one is as none. Other errors pass. */
+export function orNone<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (error instanceof CofferError) return undefined
+    throw error
+  }
+}

@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path'
 import { hex } from '../formats/bytes.js'
-import { CofferError } from '../formats/errors.js'
+import { CofferError, orNone } from '../formats/errors.js'
 import { MAX_ENDED_BYTES, MAX_RECORD_BYTES } from '../formats/limits.js'
 import { endedRecordLength, isEnded, openEnded, openEndedFile, type Ended } from '../formats/records/ended.js'
 import type { Center } from '../formats/records/root.js'
@@ -112,15 +112,6 @@ export function carryEnded(home: Home, target: string, ...sources: readonly stri
 export function keepEnded(bytes: Uint8Array, center: Center, path: string): void {
   const ended = openEndedFile(bytes, [center])?.ended
   if (ended !== undefined && ended.sequence > endedSequence(path, center)) writeFile(path, bytes)
-}
-
-function orNone<T>(read: () => T): T | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof CofferError) return undefined
-    throw error
-  }
 }
 
 const cutShort = () =>

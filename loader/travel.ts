@@ -3,7 +3,7 @@
  * its root records (docs/spec.md §3.8). Here it is read, and the newest of several sources is put together.
  */
 import { equalBytes } from '../formats/bytes.js'
-import { CofferError } from '../formats/errors.js'
+import { orNone } from '../formats/errors.js'
 import {
   decodeCollection,
   encodeCollection,
@@ -69,14 +69,4 @@ export function newestCollection(home: Home, ...sources: readonly (Uint8Array | 
     lists: carried.map(({ bytes }) => bytes),
     roots: carried.map(({ center }) => home.roots(center))
   })
-}
-
-/** A damaged source is as none: what is made from the others replaces it. */
-function orNone<T>(read: () => T): T | undefined {
-  try {
-    return read()
-  } catch (error) {
-    if (error instanceof CofferError) return undefined
-    throw error
-  }
 }
