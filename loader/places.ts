@@ -6,8 +6,11 @@
  */
 import type { SourcePlace } from '../sandbox/guest.js'
 
-/** A map larger than this, decompressed, is not read. */
-const MAX_MAP_BYTES = 64 * 1024 * 1024
+/** A map larger than this, decompressed, is not read: what is made of it lies in the host's memory, beside its limits. */
+const MAX_MAP_BYTES = 8 * 1024 * 1024
+/** Lines and segments together, each of which becomes an object or two. */
+const MAX_SEGMENTS = 1_000_000
+const MAX_SOURCES = 65_536
 /** Of a place as it is told. */
 const MAX_FILE_CHARS = 512
 
@@ -41,6 +44,7 @@ function linesOf(sealed: Uint8Array | undefined): Line[] {
   const { brotliDecompressSync } = process.getBuiltinModule('node:zlib')
   const text = brotliDecompressSync(sealed, { maxOutputLength: MAX_MAP_BYTES }).toString('utf8')
   const { sources, mappings } = JSON.parse(text) as SourceMap
+  if (sources.length > MAX_SOURCES || segmentsOf(mappings) > MAX_SEGMENTS) return []
   const names = sources.map(name => String(name).slice(0, MAX_FILE_CHARS).replace(INVISIBLE, '?'))
   // File, line and column count on from segment to segment, over the ends of lines too.
   let [file, line, column] = [0, 0, 0]
@@ -62,6 +66,13 @@ function linesOf(sealed: Uint8Array | undefined): Line[] {
     }
     return at => places[lastUpTo(starts, at)]
   })
+}
+
+/** Counted before any is taken apart. */
+function segmentsOf(mappings: string): number {
+  let count = 1
+  for (let at = 0; at < mappings.length; at++) if (mappings[at] === ';' || mappings[at] === ',') count++
+  return count
 }
 
 /** Where the last number stands that is no larger; -1 for none. */
