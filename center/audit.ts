@@ -12,7 +12,8 @@ import { openCheckpoint } from '../formats/records/checkpoint.js'
 import type { Center } from '../formats/records/root.js'
 import { decodeEntry, imageOf, type Change } from './journal.js'
 import { LEVEL_STEP, requestOf } from './log.js'
-import type { Books, LogTables, Tables } from './store.js'
+import { COUNT_KEYS, miscounted } from './counts.js'
+import type { AllTables, Books, LogTables, Tables } from './store.js'
 
 /** What tells the rows of a table apart; in an order in which no row refers to a later one. */
 const KEYS: Readonly<Record<keyof Tables, readonly string[]>> = {
@@ -39,7 +40,7 @@ const LOG_KEYS: Readonly<Record<keyof LogTables, readonly string[]>> = {
   logNodes: ['level', 'index'],
   logHead: ['one']
 }
-const ALL_KEYS = { ...KEYS, ...LOG_KEYS }
+const ALL_KEYS = { ...KEYS, ...LOG_KEYS, ...COUNT_KEYS }
 /** Every table, in that order. */
 export const TABLES = Object.keys(ALL_KEYS) as (keyof typeof ALL_KEYS)[]
 
@@ -57,7 +58,7 @@ export async function auditLog(books: Books, center: Center): Promise<string[]> 
   const { size, problems } = await auditTree(books, center)
   const parts = Math.max(1, Math.ceil((4 * size) / ROWS_IN_MEMORY))
   for (let part = 0; part < parts; part++) problems.push(...(await auditRows(books, { part, parts })))
-  return problems
+  return [...problems, ...(await miscounted(books))]
 }
 
 /** The log against its checkpoint. */
@@ -201,10 +202,7 @@ async function* logEntries(books: Books) {
 }
 
 /** Every row of a table, a page at a time, by its key. */
-export async function* rowsOf(
-  books: Books,
-  table: keyof Tables | keyof LogTables
-): AsyncGenerator<Record<string, unknown>> {
+export async function* rowsOf(books: Books, table: keyof AllTables): AsyncGenerator<Record<string, unknown>> {
   const key = ALL_KEYS[table]
   const columns = sql.join(key.map(column => sql.ref(column)))
   for (let after = sql``; ;) {

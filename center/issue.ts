@@ -33,7 +33,7 @@ import { answeredBefore, keptRequest, type Admit, type Incoming } from './reques
 import { refuseRevoked } from './revoke.js'
 import { changeOf, Sheet, type Write } from './sheet.js'
 import { refuseOtherCenter, signerBy, type Site } from './site.js'
-import type { Books, LogTables, Tables } from './store.js'
+import type { AllTables, Books, Tables } from './store.js'
 import { decideSale, joinFeatures, splitFeatures, type Granted, type Sale } from './terms.js'
 import { enrol } from './users.js'
 import type { Epoch } from './vault.js'
@@ -67,7 +67,7 @@ export function openIssue(site: Site): Issue {
       orders.map(({ request }) => request),
       powers.now()
     )
-  const kind: Kind<Tables & LogTables, Order, Uint8Array> = {
+  const kind: Kind<AllTables, Order, Uint8Array> = {
     async perform(books, orders) {
       const sheet = await read(books, orders)
       const outcomes = orders.map(order => answerTo(site, sheet, order))

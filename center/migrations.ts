@@ -2,7 +2,7 @@
  * How the database came to be, step by step, the same on SQLite and PostgreSQL. A step that was published is never
  * changed: add another. A column that is added later is null in the rows that were there.
  */
-import { sql, type Kysely, type Migration } from 'kysely'
+import { sql, type Kysely, type Migration, type SqlBool } from 'kysely'
 import type { ColumnTypes } from './database.js'
 
 /** In the order of their names. */
@@ -271,6 +271,44 @@ export const migrations = ({ bytes, text }: ColumnTypes): Record<string, Migrati
         .createTable('endedParts')
         .addColumn('first', 'integer', column => column.primaryKey())
         .addColumn('ids', bytes, column => column.notNull())
+        .execute()
+    }
+  },
+
+  '0008-counts': {
+    async up(db: Kysely<unknown>) {
+      const { schema } = db
+      await schema
+        .createTable('counts')
+        .addColumn('titleId', text, column => column.notNull())
+        .addColumn('userId', text, column => column.notNull())
+        .addColumn('copies', 'bigint', column => column.notNull())
+        .addPrimaryKeyConstraint('counts_key', ['titleId', 'userId'])
+        .execute()
+      const held = sql`from "grants" where "revoked" = 0 and "kind" <> 'trial' and "expires" is null`
+      await sql`insert into "counts" ("titleId", "userId", "copies")
+        select "titleId", "userId", count(*) ${held} group by "titleId", "userId"`.execute(db)
+      await sql`insert into "counts" ("titleId", "userId", "copies")
+        select "titleId", '', count(*) ${held} group by "titleId"`.execute(db)
+      // Copies that end by themselves are counted where they are asked for: those that run, and no others.
+      const running = sql<SqlBool>`"revoked" = 0 and "kind" <> 'trial' and "expires" is not null`
+      await schema
+        .createIndex('grants_ending_user')
+        .on('grants')
+        .expression(sql`"userId", "titleId", ("expires" + "graceSeconds")`)
+        .where(running)
+        .execute()
+      await schema
+        .createIndex('grants_ending')
+        .on('grants')
+        .expression(sql`"titleId", ("expires" + "graceSeconds")`)
+        .where(running)
+        .execute()
+      await schema
+        .createIndex('grants_tried')
+        .on('grants')
+        .columns(['userId', 'titleId'])
+        .where(sql<SqlBool>`"tried" = 1`)
         .execute()
     }
   }

@@ -120,8 +120,10 @@ async function handOn(
   }
   const decision = { request: order, answered: given, title, release, sale }
   const { answer, writes } = makeGrant(site, sheet, decision, now)
-  if (user !== undefined) await keep(books, { table: 'users', row: user })
-  for (const write of writes) await keep(books, write)
+  await keep(books, sheet, [
+    ...(user === undefined ? [] : [{ table: 'users' as const, row: user }]),
+    ...writes
+  ])
   return answer
 }
 

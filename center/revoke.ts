@@ -7,6 +7,7 @@ import { CofferError } from '../formats/errors.js'
 import type { Signer } from '../formats/frame.js'
 import type { VerifiedRequest } from '../formats/records/request.js'
 import { encodeRevocations, type Revocation } from '../formats/records/revocations.js'
+import { countLess } from './counts.js'
 import { dropExpired, endedRow, fold, MAX_NAMED, PLACE, resign } from './ended.js'
 import { checkId } from './names.js'
 import { centerRow, signerNow, type Site } from './site.js'
@@ -69,12 +70,11 @@ export async function endGrant(
   ending: Ending,
   now: number
 ): Promise<number> {
-  await books.updateTable('grants').set({ revoked: 1, ending }).where('grantId', '=', grantId).execute()
-  const copy = await books
-    .selectFrom('grants')
-    .select('runsUntil')
-    .where('grantId', '=', grantId)
-    .executeTakeFirst()
+  const copy = await books.selectFrom('grants').selectAll().where('grantId', '=', grantId).executeTakeFirst()
+  if (copy !== undefined) {
+    await books.updateTable('grants').set({ revoked: 1, ending }).where('grantId', '=', grantId).execute()
+    await countLess(books, copy)
+  }
   return list(site, books, { kind: 'grant', id: grantId, release: null, ends: copy?.runsUntil ?? null }, now)
 }
 

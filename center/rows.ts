@@ -7,7 +7,7 @@ import {
   type OnConflictBuilder
 } from 'kysely'
 import { Bundle } from './database.js'
-import type { Books, LogTables, Tables } from './store.js'
+import type { AllTables, Books } from './store.js'
 
 type RowsOf<Q extends readonly Compilable[]> = {
   [K in keyof Q]: Q[K] extends Compilable<infer Row> ? Row[] : never
@@ -28,8 +28,6 @@ export async function inOneGo<const Q extends readonly Compilable[]>(
   return rows as unknown as RowsOf<Q>
 }
 
-type AllTables = Tables & LogTables
-
 /** Rows of one statement: powers of two up to this, so that there are few texts. */
 const MAX_ROWS = 32
 
@@ -46,13 +44,13 @@ const statements = new WeakMap<DialectAdapter, Map<string, Statement>>()
  * Statements that write rows, to be executed in this order. Past the journal: who calls this says what he wrote.
  *
  * @param rows - Whole.
- * @param key - Column of the primary key: rows that are there are overwritten. Without it they must be new.
+ * @param key - Columns of the primary key: rows that are there are overwritten. Without it they must be new.
  */
 export function writing<T extends keyof AllTables>(
   books: Books,
   table: T,
   rows: readonly AllTables[T][],
-  key?: string & keyof AllTables[T]
+  ...key: readonly (string & keyof AllTables[T])[]
 ): Compilable[] {
   const written: Compilable[] = []
   for (let at = 0; at < rows.length;) {
@@ -70,7 +68,7 @@ function statementFor(
   books: Books,
   table: keyof AllTables,
   rows: readonly Record<string, unknown>[],
-  key: string | undefined
+  key: readonly string[]
 ): Statement {
   const { adapter } = books.getExecutor()
   let known = statements.get(adapter)
@@ -80,7 +78,7 @@ function statementFor(
   if (statement === undefined) {
     const columns = Object.keys(rows[0]!)
     const insert = (books as Kysely<any>).insertInto(table).values(rows)
-    const { sql } = (key === undefined ? insert : insert.onConflict(overwrite(key, columns))).compile()
+    const { sql } = (key.length === 0 ? insert : insert.onConflict(overwrite(key, columns))).compile()
     known.set(name, (statement = { text: sql, columns }))
   }
   return statement
@@ -88,9 +86,9 @@ function statementFor(
 
 /** What becomes of a row that is there already: it takes the values of the new one. */
 export const overwrite =
-  (key: string, columns: readonly string[]) => (conflict: OnConflictBuilder<any, any>) =>
+  (key: readonly string[], columns: readonly string[]) => (conflict: OnConflictBuilder<any, any>) =>
     conflict
-      .column(key)
+      .columns(key)
       .doUpdateSet(({ ref }) =>
         Object.fromEntries(columns.map(column => [column, ref(`excluded.${column}`)]))
       )

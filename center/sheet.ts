@@ -2,13 +2,13 @@
  * What a group of orders has to do with in the books, read at once for all of them; and what they change there, seen by
  * those that come after and written at once. So an order costs no query of its own.
  */
-import { sql } from 'kysely'
 import { hex } from '../formats/bytes.js'
 import type { VerifiedRequest } from '../formats/records/request.js'
+import { Counts, countsOf } from './counts.js'
 import { left, type Change } from './journal.js'
 import { inOneGo, overwrite, writing } from './rows.js'
 import type { Books, Store, Tables } from './store.js'
-import { isCounted, termsFor, type Standing } from './terms.js'
+import { termsFor, type Standing } from './terms.js'
 
 /** Who and what an order is about. */
 export type About = Pick<VerifiedRequest, 'requestId' | 'userId' | 'titleId' | 'mediumId'>
@@ -25,24 +25,28 @@ type Written = (typeof WRITTEN)[number]
 /** What the journal keeps of it. */
 export const changeOf = ({ table, row }: Write): Change => left(table, row)
 
-/** Write one of them by itself, under the journal of its work. */
-export async function keep(books: Books, { table, row }: Write): Promise<void> {
-  const insert = books.insertInto(table).values(row)
-  await (table === 'grants' ? insert.onConflict(overwrite('grantId', Object.keys(row))) : insert).execute()
+/** Write some of them by themselves, under the journal of their work. */
+export async function keep(books: Books, sheet: Sheet, writes: readonly Write[]): Promise<void> {
+  for (const { table, row } of writes) {
+    const insert = books.insertInto(table).values(row)
+    await (
+      table === 'grants' ? insert.onConflict(overwrite(['grantId'], Object.keys(row))) : insert
+    ).execute()
+  }
+  sheet.put(writes)
+  await inOneGo(books, sheet.counts.writing(books))
 }
 
 export class Sheet {
-  readonly #now: number
   readonly center: Tables['center']
   /** Every root record, first to newest. */
   readonly roots: readonly Uint8Array[]
   readonly #found: Found
   readonly #users: Map<string, Tables['users']>
   readonly #requests: Map<string, Answered>
-  /** By user, title and medium. */
+  /** By medium, user and title. */
   readonly #copies = new Map<string, Tables['grants'][]>()
-  /** Copies that count, by user and title, and by title. */
-  readonly #counts: Map<string, Count>
+  readonly counts: Counts
   readonly #writes: Write[] = []
 
   /** @param now - Seconds since 1970: the copies that run then count. */
@@ -58,14 +62,28 @@ export class Sheet {
     const mediumIds = each(({ mediumId }) => hex(mediumId))
     const titleIds = each(({ titleId }) => titleId)
 
-    const [[center], roots, requests, titles, releases, users, personalTerms, grants] = await inOneGo(books, [
+    const named = books.selectFrom('titles').where(oneOf('titleId', titleIds))
+    const revoked = books.selectFrom('revocations').selectAll().orderBy('sequence')
+    const [
+      [center],
+      roots,
+      requests,
+      titles,
+      releases,
+      users,
+      personalTerms,
+      grants,
+      revocations,
+      ofPublishers,
+      ...counts
+    ] = await inOneGo(books, [
       books.selectFrom('center').selectAll(),
       books.selectFrom('roots').select('record').orderBy('sequence'),
       books
         .selectFrom('requests')
         .select(['requestId', 'kind', 'requestHash', 'sealedAnswer'])
         .where(oneOf('requestId', requestIds)),
-      books.selectFrom('titles').selectAll().where(oneOf('titleId', titleIds)),
+      named.selectAll(),
       books.selectFrom('releases').selectAll().where(oneOf('titleId', titleIds)),
       books.selectFrom('users').selectAll().where(oneOf('userId', userIds)),
       books
@@ -73,49 +91,40 @@ export class Sheet {
         .selectAll()
         .where(oneOf('userId', userIds))
         .where(oneOf('titleId', titleIds)),
-      books.selectFrom('grants').selectAll().where(oneOf('mediumId', mediumIds)).orderBy('issued')
+      books.selectFrom('grants').selectAll().where(oneOf('mediumId', mediumIds)).orderBy('issued'),
+      revoked
+        .where('kind', 'in', ['title', 'medium', 'user'])
+        .where(oneOf('id', [...titleIds, ...mediumIds, ...userIds])),
+      revoked.where('kind', '=', 'publisher').where('id', 'in', named.select('publisher')),
+      ...countsOf(books, oneOf, { titleIds, userIds, now })
     ])
-    const publishers = titles.map(({ publisher }) => publisher)
-    const bounded = titles.filter(({ titleCopies }) => titleCopies !== null).map(({ titleId }) => titleId)
-    const [revocations, counts, inAll = []] = await inOneGo(books, [
-      books
-        .selectFrom('revocations')
-        .selectAll()
-        .where('kind', 'in', ['title', 'publisher', 'medium', 'user'])
-        .where(oneOf('id', [...titleIds, ...publishers, ...mediumIds, ...userIds]))
-        .orderBy('sequence'),
-      countsOf(books, now)
-        .select('userId')
-        .where(oneOf('userId', userIds))
-        .where(oneOf('titleId', titleIds))
-        .groupBy(['userId', 'titleId']),
-      ...(bounded.length === 0
-        ? []
-        : [countsOf(books, now).where(oneOf('titleId', bounded)).groupBy('titleId')])
-    ])
-    const found = { titles, releases, personalTerms, revocations }
-    const records = roots.map(({ record }) => record)
-    return new Sheet(now, center!, records, found, users, requests, grants, [...counts, ...inAll])
+    return new Sheet(
+      center!,
+      roots.map(({ record }) => record),
+      { titles, releases, personalTerms, revocations: [...revocations, ...ofPublishers] },
+      users,
+      requests,
+      grants,
+      new Counts(now, counts)
+    )
   }
 
   private constructor(
-    now: number,
     center: Tables['center'],
     roots: readonly Uint8Array[],
     found: Found,
     users: readonly Tables['users'][],
     requests: readonly Answered[],
     grants: readonly Tables['grants'][],
-    counts: readonly Count[]
+    counts: Counts
   ) {
-    this.#now = now
     this.center = center
     this.roots = roots
     this.#found = found
     this.#users = new Map(users.map(row => [row.userId, row]))
     this.#requests = new Map(requests.map(row => [row.requestId, row]))
     for (const row of grants) this.#copiesAt(row).push(row)
-    this.#counts = new Map(counts.map(row => [nameOf(row), { ...row }]))
+    this.counts = counts
   }
 
   answered(requestId: string): Answered | undefined {
@@ -143,14 +152,13 @@ export class Sheet {
     const own = this.#found.personalTerms.find(row => row.userId === userId && row.titleId === titleId)
     const copies = this.#copiesAt({ userId, titleId, mediumId })
     const held = copies.find(({ revoked }) => revoked === 0)
-    const count = this.#counts.get(nameOf({ userId, titleId }))
     return {
       terms: termsFor(title, own),
       held,
       epoch: (held ?? copies.at(-1))?.epoch ?? null,
-      tried: count?.tried === 1,
-      copies: count?.copies ?? 0,
-      copiesInAll: this.#counts.get(nameOf({ titleId }))?.copies ?? 0
+      tried: this.counts.hasTried(titleId, userId),
+      copies: this.counts.copies(titleId, userId),
+      copiesInAll: this.counts.copies(titleId)
     }
   }
 
@@ -174,12 +182,13 @@ export class Sheet {
       ...writing(books, 'users', rowsOf('users')),
       ...writing(books, 'grants', grants, 'grantId'),
       ...writing(books, 'requests', rowsOf('requests')),
-      ...writing(books, 'ledger', rowsOf('ledger'))
+      ...writing(books, 'ledger', rowsOf('ledger')),
+      ...this.counts.writing(books)
     ])
   }
 
-  #copiesAt(copy: Pick<Tables['grants'], 'userId' | 'titleId' | 'mediumId'>): Tables['grants'][] {
-    const name = `${nameOf(copy)} ${copy.mediumId}`
+  #copiesAt(copy: Pick<Tables['grants'], 'mediumId' | 'userId' | 'titleId'>): Tables['grants'][] {
+    const name = `${copy.mediumId} ${copy.userId} ${copy.titleId}`
     let copies = this.#copies.get(name)
     if (copies === undefined) this.#copies.set(name, (copies = []))
     return copies
@@ -191,13 +200,7 @@ export class Sheet {
     const before = copies[at]
     if (before !== undefined) copies.splice(at, 1)
     copies.push(row)
-    const more =
-      Number(isCounted(row, this.#now)) - Number(before !== undefined && isCounted(before, this.#now))
-    for (const of of [{ userId: row.userId, titleId: row.titleId }, { titleId: row.titleId }]) {
-      const name = nameOf(of)
-      const { copies = 0, tried = 0 } = this.#counts.get(name) ?? {}
-      this.#counts.set(name, { ...of, copies: copies + more, tried: Math.max(tried, row.tried) })
-    }
+    this.counts.change(before, row)
   }
 }
 
@@ -209,23 +212,3 @@ interface Found {
   readonly personalTerms: readonly Tables['personalTerms'][]
   readonly revocations: readonly Tables['revocations'][]
 }
-
-interface Count {
-  /** Absent: of all users together. */
-  readonly userId?: string
-  readonly titleId: string
-  readonly copies: number
-  readonly tried: number
-}
-
-const nameOf = ({ userId = '', titleId }: Pick<Count, 'userId' | 'titleId'>): string => `${userId} ${titleId}`
-
-/** What {@link isCounted} says, in words of the database. */
-const countsOf = (books: Books, now: number) =>
-  books.selectFrom('grants').select(({ ref, fn }) => [
-    'titleId',
-    sql<number>`sum(case when ${ref('revoked')} = 0 and ${ref('kind')} <> 'trial'
-      and (${ref('expires')} is null or ${ref('expires')} + ${ref('graceSeconds')} > ${sql.lit(now)})
-      then 1 else 0 end)`.as('copies'),
-    fn.max('tried').as('tried')
-  ])

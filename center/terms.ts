@@ -127,10 +127,6 @@ export interface Standing {
   readonly copiesInAll: number
 }
 
-/** Whether a copy counts towards a number of copies. */
-export const isCounted = (copy: Tables['grants'], now: number): boolean =>
-  copy.revoked === 0 && copy.kind !== 'trial' && isLive(copy, now)
-
 /**
  * Decide what an order comes to. A copy that was paid for is issued again for nothing, in any release, until it
  * has ended; then the order buys it anew, on today's terms.
