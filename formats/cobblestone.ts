@@ -150,19 +150,15 @@ export class PayloadSealer {
   }
 
   /**
-   * Seal chunks of any place, for threads that share a payload out among them. Each number must be sealed once in all:
-   * a nonce that serves two texts gives both away.
+   * Seal a chunk of any place, for threads that share a payload out among them. Each number must be sealed once in all: a
+   * nonce that serves two texts gives both away.
    *
-   * @param firstIndex - number of the first, counted from 0.
-   * @param plaintext - whole chunks; the payload's last one, which is shorter and may be empty, ends them.
-   * @param count - how many chunks.
-   * @param out - gets the sealed chunks, one after the other.
+   * @param index - counted from 0.
+   * @param plaintext - 16 384 bytes, or fewer for the payload's last chunk.
+   * @param out - gets `plaintext.length + 16` bytes from `outOffset` on.
    */
-  sealChunks(firstIndex: number, count: number, plaintext: Uint8Array, out: Uint8Array): void {
-    for (let i = 0; i < count; i++) {
-      const chunk = plaintext.subarray(i * CHUNK_BYTES, (i + 1) * CHUNK_BYTES)
-      this.#seal(firstIndex + i, chunk, out, i * SEALED_CHUNK_BYTES)
-    }
+  sealChunkAt(index: number, plaintext: Uint8Array, out: Uint8Array, outOffset: number): void {
+    this.#seal(index, plaintext, out, outOffset)
   }
 
   #seal(index: number, plaintext: Uint8Array, out: Uint8Array, outOffset: number): number {
@@ -204,12 +200,7 @@ export class PayloadOpener {
    * @throws CofferError `COFFER_PAYLOAD_FORGED`, without saying which byte; `COFFER_PAYLOAD_TRUNCATED`
    */
   openChunk(index: number, sealed: Uint8Array, out: Uint8Array, outOffset: number): number {
-    if (sealed.length > SEALED_CHUNK_BYTES)
-      throw new RangeError(`a sealed chunk has at most ${SEALED_CHUNK_BYTES} bytes`)
-    if (sealed.length < TAG_BYTES) throw truncated(`chunk ${index} has no tag`)
-    if (!this.#keys.cipher.open(nonceOf(this.#keys, index), NO_AAD, sealed, out, outOffset)) {
-      throw forged(`chunk ${index} was altered`)
-    }
+    this.#open(index, sealed, plaintext => out.set(plaintext, outOffset))
     return sealed.length - TAG_BYTES
   }
 
@@ -228,6 +219,33 @@ export class PayloadOpener {
       to += this.openChunk(index, sealed.subarray(from, from + SEALED_CHUNK_BYTES), out, to)
     }
     return to
+  }
+
+  /**
+   * Seal chunks that lie one after the other under another key, each under its number. Their plaintext is nowhere but in
+   * the cipher's own memory, a chunk at a time.
+   *
+   * @param firstIndex - number of the first, counted from 0.
+   * @param sealed - whole chunks, and at most one shorter one after them.
+   * @param out - gets as many bytes, from its beginning on.
+   * @returns how many bytes were written.
+   * @throws CofferError as {@link openChunk}.
+   */
+  resealChunks(firstIndex: number, sealed: Uint8Array, sealer: PayloadSealer, out: Uint8Array): number {
+    for (let index = firstIndex, at = 0; at < sealed.length; index++, at += SEALED_CHUNK_BYTES) {
+      this.#open(index, sealed.subarray(at, at + SEALED_CHUNK_BYTES), plaintext =>
+        sealer.sealChunkAt(index, plaintext, out, at)
+      )
+    }
+    return sealed.length
+  }
+
+  #open(index: number, sealed: Uint8Array, take: (plaintext: Uint8Array) => void): void {
+    if (sealed.length > SEALED_CHUNK_BYTES)
+      throw new RangeError(`a sealed chunk has at most ${SEALED_CHUNK_BYTES} bytes`)
+    if (sealed.length < TAG_BYTES) throw truncated(`chunk ${index} has no tag`)
+    if (!this.#keys.cipher.openFor(nonceOf(this.#keys, index), NO_AAD, sealed, take))
+      throw forged(`chunk ${index} was altered`)
   }
 
   /** The opener is spent afterwards. */

@@ -21,7 +21,7 @@ import {
   sign,
   verify
 } from 'node:crypto'
-import type { Hash, KeyObject } from 'node:crypto'
+import type { DecipherGCM, Hash, KeyObject } from 'node:crypto'
 import { base64url, concat, fromBase64url, fromHex, hex, wipe } from './bytes.js'
 import { CofferError } from './errors.js'
 
@@ -229,22 +229,36 @@ export class Aes256Gcm {
    * @returns whether the tag fits.
    */
   open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array, out: Uint8Array, outOffset: number): boolean {
+    return this.openFor(nonce, aad, sealed, plaintext => out.set(plaintext, outOffset))
+  }
+
+  /**
+   * Open without a copy.
+   *
+   * @param sealed - ciphertext, then the 16-byte tag.
+   * @param take - gets the plaintext, only after the tag has passed, in memory that is wiped as soon as it returns.
+   * @returns whether the tag fits.
+   */
+  openFor(
+    nonce: Uint8Array,
+    aad: Uint8Array,
+    sealed: Uint8Array,
+    take: (plaintext: Uint8Array) => void
+  ): boolean {
     const plaintextBytes = sealed.length - GCM_TAG_BYTES
     if (plaintextBytes < 0) return false
     const decipher = createDecipheriv('aes-256-gcm', this.#usable(nonce), nonce, GCM_OPTIONS)
     if (aad.length > 0) decipher.setAAD(aad)
     decipher.setAuthTag(sealed.subarray(plaintextBytes))
     const unverified = decipher.update(sealed.subarray(0, plaintextBytes))
-    let fits = true
     try {
-      decipher.final()
-    } catch {
-      fits = false
+      if (!isFinal(decipher)) return false
+      take(unverified)
+      return true
+    } finally {
+      wipe(unverified)
+      release(unverified)
     }
-    if (fits) out.set(unverified, outOffset)
-    wipe(unverified)
-    release(unverified)
-    return fits
   }
 
   /** Nothing is sealed or opened afterwards. */
@@ -256,6 +270,16 @@ export class Aes256Gcm {
     if (this.#key === undefined) throw new RangeError('the key is wiped')
     checkSize('GCM nonce', nonce, GCM_NONCE_BYTES)
     return this.#key
+  }
+}
+
+/** Whether the tag fits, which Node tells by throwing. */
+function isFinal(decipher: DecipherGCM): boolean {
+  try {
+    decipher.final()
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -1,24 +1,18 @@
 /**
  * A payload on its way through memory, a block at a time, that several threads can work on at once
  * (docs/decisions/0034-two-cores.md). Who reads the payload fills slots with sealed blocks; whoever is free takes one,
- * opens it, and seals it again in its place where another key is given; the reader goes through them in order.
+ * opens it, or seals it under another key where one is given; the reader goes through what came of them in order.
  */
 import { wipe } from '../formats/bytes.js'
-import {
-  CHUNK_BYTES,
-  PayloadOpener,
-  PayloadSealer,
-  SALT_BYTES,
-  SEALED_CHUNK_BYTES
-} from '../formats/cobblestone.js'
+import { PayloadOpener, PayloadSealer, SALT_BYTES, SEALED_CHUNK_BYTES } from '../formats/cobblestone.js'
 
 const BLOCK_CHUNKS = 16
 /** Sixteen sealed chunks: about where reading reaches the speed of the disk (262 400 bytes). */
 export const BLOCK_BYTES = BLOCK_CHUNKS * SEALED_CHUNK_BYTES
-const PLAINTEXT_BYTES = BLOCK_CHUNKS * CHUNK_BYTES
 /** Rounded up to whole pages: the kernel copies fastest to and from where a page begins. */
-const SEALED_ROOM_BYTES = Math.ceil(BLOCK_BYTES / 4096) * 4096
-const SLOT_BYTES = SEALED_ROOM_BYTES + PLAINTEXT_BYTES
+const ROOM_BYTES = Math.ceil(BLOCK_BYTES / 4096) * 4096
+/** A sealed block, and what comes of it. */
+const SLOT_BYTES = 2 * ROOM_BYTES
 const WASM_PAGE_BYTES = 65536
 
 /** What a slot is in, in this order. */
@@ -29,10 +23,14 @@ const DONE = 3
 const FAILED = 4
 type State = typeof EMPTY | typeof FILLED | typeof TAKEN | typeof DONE | typeof FAILED
 
-/** Words of the control area, before three for each slot: its state, its block's number and that block's sealed bytes. */
+/** Words of the control area, before those of each slot. */
 const CHANGES = 0
 const ENDED = 1
-const SLOT_WORDS = 3
+/** Words of a slot, after its state. */
+const BLOCK = 1
+const SEALED_BYTES = 2
+const OPENED_BYTES = 3
+const SLOT_WORDS = 4
 const CONTROL_BYTES = 4096
 
 /** A key and what it is used with. In memory that threads share, so that it lies in one place and is wiped there. */
@@ -86,21 +84,16 @@ export class Blocks {
     return this.#slots
   }
 
-  /** Room for a sealed block, or what it was sealed to again. */
+  /** Room for a sealed block. */
   sealed(slot: number, sealedBytes: number): Uint8Array {
     return new Uint8Array(this.#memory, CONTROL_BYTES + slot * SLOT_BYTES, sealedBytes)
-  }
-
-  /** What a block was opened to. */
-  plaintext(slot: number, plaintextBytes: number): Uint8Array {
-    return new Uint8Array(this.#memory, CONTROL_BYTES + slot * SLOT_BYTES + SEALED_ROOM_BYTES, plaintextBytes)
   }
 
   /** Give out the sealed block that lies in a slot. */
   offer(slot: number, block: number, sealedBytes: number): void {
     const at = wordOf(slot)
-    this.#control[at + 1] = block
-    this.#control[at + 2] = sealedBytes
+    this.#control[at + BLOCK] = block
+    this.#control[at + SEALED_BYTES] = sealedBytes
     this.#set(slot, FILLED)
     Atomics.add(this.#control, CHANGES, 1)
     Atomics.notify(this.#control, CHANGES)
@@ -115,7 +108,7 @@ export class Blocks {
       if (slot < 0) return false
       if (Atomics.compareExchange(this.#control, wordOf(slot), FILLED, TAKEN) !== FILLED) continue
       try {
-        this.#convert(slot)
+        this.#open(slot)
         this.#set(slot, DONE)
       } catch {
         this.#set(slot, FAILED)
@@ -136,19 +129,22 @@ export class Blocks {
   /**
    * Have the block in a slot finished, helping as long as it takes.
    *
+   * @returns its plaintext, or the same sealed again; there until another block is offered in this slot.
    * @throws CofferError COFFER_PAYLOAD_FORGED, whichever thread it was that found it.
    */
-  finish(slot: number): void {
+  finish(slot: number): Uint8Array {
     for (;;) {
       const state = this.#get(slot)
-      if (state === DONE) return
-      // Opening it once more says what is wrong.
-      if (state === FAILED) return this.#convert(slot)
+      if (state === DONE) return this.#opened(slot)
+      if (state === FAILED) {
+        this.#open(slot) // which says what is wrong
+        return this.#opened(slot)
+      }
       if (!this.work()) Atomics.wait(this.#control, wordOf(slot), TAKEN)
     }
   }
 
-  /** Let the others go, and wipe every plaintext. */
+  /** Let the others go, and wipe what blocks were opened to. */
   end(): void {
     Atomics.store(this.#control, ENDED, 1)
     for (let slot = 0; slot < this.#slots; slot++) {
@@ -156,7 +152,7 @@ export class Blocks {
       // What somebody is at would be written after the wiping.
       while (this.#get(slot) === TAKEN) Atomics.wait(this.#control, wordOf(slot), TAKEN)
     }
-    for (let slot = 0; slot < this.#slots; slot++) wipe(this.plaintext(slot, this.#touched(slot)))
+    for (let slot = 0; slot < this.#slots; slot++) wipe(this.#room(slot).subarray(0, this.#touched(slot)))
     Atomics.add(this.#control, CHANGES, 1)
     Atomics.notify(this.#control, CHANGES)
     this.wipe()
@@ -168,23 +164,32 @@ export class Blocks {
     this.#sealer?.wipe()
   }
 
-  #convert(slot: number): void {
+  #open(slot: number): void {
     const firstIndex = this.#blockOf(slot) * BLOCK_CHUNKS
-    const sealed = this.sealed(slot, this.#control[wordOf(slot) + 2]!)
-    const room = this.plaintext(slot, PLAINTEXT_BYTES)
-    const plaintext = room.subarray(0, this.#opener.openChunks(firstIndex, sealed, room))
-    const count = Math.ceil(sealed.length / SEALED_CHUNK_BYTES)
-    this.#sealer?.sealChunks(firstIndex, count, plaintext, sealed)
+    const sealed = this.sealed(slot, this.#control[wordOf(slot) + SEALED_BYTES]!)
+    const room = this.#room(slot)
+    this.#control[wordOf(slot) + OPENED_BYTES] =
+      this.#sealer === undefined
+        ? this.#opener.openChunks(firstIndex, sealed, room)
+        : this.#opener.resealChunks(firstIndex, sealed, this.#sealer, room)
   }
 
-  /** How much of a slot's plaintext was ever written: of a small payload not all, and wiping would make it pages. */
+  #opened(slot: number): Uint8Array {
+    return this.#room(slot).subarray(0, this.#control[wordOf(slot) + OPENED_BYTES])
+  }
+
+  #room(slot: number): Uint8Array {
+    return new Uint8Array(this.#memory, CONTROL_BYTES + slot * SLOT_BYTES + ROOM_BYTES, ROOM_BYTES)
+  }
+
+  /** How much of a slot's room was ever written: of a small payload not all, and wiping would make it pages. */
   #touched(slot: number): number {
     const isAgain = this.#blockOf(slot) >= this.#slots
-    return isAgain ? PLAINTEXT_BYTES : Math.min(PLAINTEXT_BYTES, this.#control[wordOf(slot) + 2]!)
+    return isAgain ? ROOM_BYTES : this.#control[wordOf(slot) + SEALED_BYTES]!
   }
 
   #blockOf(slot: number): number {
-    return this.#control[wordOf(slot) + 1]!
+    return this.#control[wordOf(slot) + BLOCK]!
   }
 
   #get(slot: number): State {

@@ -1,6 +1,6 @@
-/** Every byte of a payload through memory: opened, handed on in order, and sealed again where another key is given. */
+/** Every byte of a payload through memory, in order: opened, or sealed under another key where one is given. */
 import { wipe } from '../formats/bytes.js'
-import { HEADER_BYTES, plaintextSize, SEALED_CHUNK_BYTES, TAG_BYTES } from '../formats/cobblestone.js'
+import { HEADER_BYTES, plaintextSize } from '../formats/cobblestone.js'
 import { payloadContext } from '../formats/derive.js'
 import { BLOCK_BYTES, blockMemory, Blocks, type BlockCipher, type BlockWork } from './blocks.js'
 import type { RandomFile } from './files.js'
@@ -17,14 +17,10 @@ export interface SealedPayload {
 export interface Pass {
   /** 32 bytes. Not kept. */
   readonly key: Uint8Array
-  /** What to seal it to. */
+  /** What to seal it to. Default: nothing, it is only opened. */
   readonly sealing?: BlockCipher | undefined
-  /**
-   * Gets every byte in order, in memory that is used again afterwards.
-   *
-   * @param sealed - The same sealed again, with `sealing`; all but the header.
-   */
-  readonly take: (plaintext: Uint8Array, sealed: Uint8Array) => void
+  /** Gets every byte in order, in memory that is used again afterwards: plaintext, or, sealed again, all but the header. */
+  readonly take: (bytes: Uint8Array) => void
   readonly progress?: Progress | undefined
   /** Start threads that help. Default: this one does it alone. */
   readonly helpers?: Helpers | undefined
@@ -62,11 +58,8 @@ export function passPayload(
         file.readInto(sealed, payloadOffset + HEADER_BYTES + filled * BLOCK_BYTES)
         blocks.offer(filled % blocks.slots, filled, sealed.length)
       }
-      const slot = next % blocks.slots
-      blocks.finish(slot)
-      const sealedBytes = sizeOf(next)
-      take(blocks.plaintext(slot, plaintextOf(sealedBytes)), blocks.sealed(slot, sealedBytes))
-      progress(HEADER_BYTES + next * BLOCK_BYTES + sealedBytes, payloadBytes)
+      take(blocks.finish(next % blocks.slots))
+      progress(HEADER_BYTES + next * BLOCK_BYTES + sizeOf(next), payloadBytes)
     }
   } finally {
     blocks.end()
@@ -77,9 +70,6 @@ export function passPayload(
     return Math.min(BLOCK_BYTES, payloadBytes - HEADER_BYTES - block * BLOCK_BYTES)
   }
 }
-
-const plaintextOf = (sealedBytes: number): number =>
-  sealedBytes - TAG_BYTES * Math.ceil(sealedBytes / SEALED_CHUNK_BYTES)
 
 /** A copy that other threads see. */
 export function shared(key: Uint8Array): Uint8Array {

@@ -2,7 +2,6 @@
 import { wipe } from '../../formats/bytes.js'
 import { payloadHeader, SALT_BYTES } from '../../formats/cobblestone.js'
 import { payloadContext } from '../../formats/derive.js'
-import { PackageChecker } from '../../formats/package.js'
 import { encodeTitleHead } from '../../formats/title.js'
 import type { PendingFile } from '../files.js'
 import { helpersFor } from '../helpers.js'
@@ -32,10 +31,10 @@ export function transferSealed({ file }: OpenTitle, target: PendingFile, progres
 const alignedBlock = (): Uint8Array => new Uint8Array(new WebAssembly.Memory(COPY_BLOCK_PAGES).buffer)
 
 /**
- * Embodiment 2, S16 and S17: out of Ka into Ku in one pass, a block at a time, plaintext only in memory, checked
- * against the manifest as it passes.
+ * Embodiment 2, S16 and S17: out of Ka into Ku in one pass, a block at a time, plaintext only in memory. That its contents
+ * are the publisher's is seen once, by who reads the whole target back before anything is believed of it.
  *
- * @throws CofferError COFFER_PAYLOAD_FORGED, COFFER_PAYLOAD_TRUNCATED, COFFER_PACKAGE_DAMAGED; the target is unfinished then.
+ * @throws CofferError COFFER_PAYLOAD_FORGED, COFFER_PAYLOAD_TRUNCATED; the target is unfinished then.
  */
 export function transferConverted(
   title: OpenTitle,
@@ -49,21 +48,16 @@ export function transferConverted(
   const context = payloadContext(manifest.id, manifest.release)
   const header = payloadHeader(mediumKey, context, powers.random(SALT_BYTES))
   const key = shared(mediumKey)
-  const checker = new PackageChecker(manifest.indexDigest)
   try {
     target.write(encodeTitleHead(manifest.frame.bytes))
     target.write(header)
     passPayload(title, {
       key: masterMediumKey,
       sealing: { key, context, header },
-      take(plaintext, sealed) {
-        checker.push(plaintext)
-        target.write(sealed)
-      },
+      take: sealed => target.write(sealed),
       progress,
       helpers: helpersFor(manifest.payloadBytes)
     })
-    checker.end()
   } finally {
     wipe(masterMediumKey, key)
   }

@@ -1,11 +1,13 @@
 /** FIG. 7: the duplication process of the second embodiment, steps S11 to S17. */
+import { randomBytes } from 'node:crypto'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { hex } from '../../formats/bytes.js'
+import { concat, hex } from '../../formats/bytes.js'
+import { SALT_BYTES, sealPayload } from '../../formats/cobblestone.js'
 import { filesBelow, jsonOf } from '../helpers/site.js'
-import { encryptKa } from './arithmetic.js'
+import { contextOf, encryptKa } from './arithmetic.js'
 import {
   bytesOf,
   contentsOf,
@@ -122,6 +124,23 @@ test('S16: an altered file on the master is not copied', async () => {
   writeFileSync(title.path, whole)
   refused(ran, 65, 'COFFER_PAYLOAD_FORGED')
   for (const folder of ['grants', 'titles']) assert.equal(readdirSync(join(medium, '.coffer', folder)), [])
+})
+
+test("S16: what somebody else encrypted with Ka in place of the publisher's Data is not copied", async () => {
+  const whole = bytesOf(title.path)
+  const onMaster = sealedTitle(title.path)
+  const [, masterMediumKey] = openedWith(copy)
+  const contents = openedPayload(masterMediumKey, onMaster)
+  contents[contents.length - 1]! ^= 1
+  const { id, release } = onMaster.manifest
+  const forged = sealPayload(masterMediumKey, contextOf(id, release), randomBytes(SALT_BYTES), contents)
+  writeFileSync(title.path, concat(whole.subarray(0, onMaster.payloadOffset), forged))
+  const [fresh, before] = [await sites.site.prepared(), contentsOf(copy.medium)]
+  for (const medium of [fresh, copy.medium])
+    refused(await sites.order(title, medium), 65, 'COFFER_PACKAGE_DAMAGED')
+  writeFileSync(title.path, whole)
+  for (const folder of ['grants', 'titles']) assert.equal(readdirSync(join(fresh, '.coffer', folder)), [])
+  assert.equal(contentsOf(copy.medium), before)
 })
 
 test('S17: Data is encrypted again with Ku and stored into the target, which finalizes the process', async () => {
