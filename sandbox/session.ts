@@ -33,7 +33,7 @@ import { WIRE } from './host-wire.js'
 import { withDefaults } from './limits.js'
 import type { MachineFactory } from './machine.js'
 import { constantsOf, DICE_BYTES, linksOf, readError, TO_GUEST, TO_HOST } from './protocol.js'
-import { Calls, type PendingCall, START } from './session/calls.js'
+import { Calls, type PendingCall } from './session/calls.js'
 import { Life } from './session/life.js'
 import { Meter, type Watch } from './session/meter.js'
 import { Output } from './session/output.js'
@@ -41,6 +41,7 @@ import { Requests } from './session/requests.js'
 import { type Random, Time } from './session/time.js'
 import { Turns } from './session/turns.js'
 import type { Outcome } from './stream.js'
+import { START, WaitingCalls } from './waiting.js'
 import { MalformedMessage, Reader } from './wire.js'
 
 /** Exit codes of a program; Node's number for one that nobody stopped from throwing, or from waiting for ever. */
@@ -106,14 +107,14 @@ class Session implements EngineGuest {
     this.#grants = grants
     const life = this.#life
     const limits = this.#limits
-    const pending = new Map<number, PendingCall>()
+    const waiting = new WaitingCalls<PendingCall>()
     this.ended = life.told
-    this.#meter = new Meter(life, limits, pending, options.signal, watch)
+    this.#meter = new Meter(life, limits, waiting.all, options.signal, watch)
     this.#turns = new Turns(life, this.#meter, limits, () => this.#atRest())
     this.#output = new Output(this.#meter, options, uncaught)
     this.#requests = new Requests(life, this.#meter, this.#turns, grants)
-    this.#time = new Time(life, this.#turns, limits, pending, this.#requests, options.seed, random)
-    this.#calls = new Calls(life, this.#meter, this.#turns, this.#time, pending)
+    this.#time = new Time(life, this.#turns, limits, waiting.all, this.#requests, options.seed, random)
+    this.#calls = new Calls(life, this.#meter, this.#turns, this.#time, waiting)
   }
 
   async start(makeMachine: MachineFactory, { source, image }: Program): Promise<void> {

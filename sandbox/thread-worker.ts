@@ -3,7 +3,7 @@ import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_thread
 import type { MachineFactory } from './machine.js'
 import type { Reuse } from './quickjs/machine.js'
 import { quickjs } from './quickjs/node.js'
-import { serveRemote } from './remote.js'
+import { serveRemote } from './remote/far.js'
 import type { ThreadData } from './thread/launch.js'
 
 const { answers, answered, program, foreign } = workerData as ThreadData

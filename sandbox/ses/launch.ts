@@ -11,7 +11,7 @@ import type { Socket } from 'node:net'
 import type { CofferError } from '../../formats/errors.js'
 import { engineFailed, imageUnfit, limitReached } from '../failures.js'
 import type { EngineGuest, LaunchOptions, Limits, Program } from '../guest.js'
-import { type NearChannel, type NearEvents, startRemote } from '../remote.js'
+import { type NearChannel, type NearEvents, startRemote } from '../remote/near.js'
 import { processStart } from '../resources.js'
 import { FD, FrameSplitter, framed, readVerdict, rewritingBytes } from './pipes.js'
 

@@ -4,7 +4,7 @@
  */
 import { imageUnfit } from '../failures.js'
 import type { EngineGuest, GuestSource, LaunchOptions, Program } from '../guest.js'
-import { startRemote } from '../remote.js'
+import { startRemote } from '../remote/near.js'
 import { withDefaults } from '../limits.js'
 import { Child } from './launch.js'
 

@@ -6,54 +6,34 @@ import { valueOnly } from '../hosted.js'
 import { followSignals, signalField, splitSignals, WIRE } from '../host-wire.js'
 import { type Direct, PROMISE, UNCALLED, UNTOLD } from '../machine.js'
 import { TO_GUEST } from '../protocol.js'
-import { DONE, GuestStream, type Outcome } from '../stream.js'
-import { isRefusal, MalformedMessage, type Reader, Writer } from '../wire.js'
+import { DONE, type Outcome } from '../stream.js'
+import { type Caller, START, type WaitingCall, type WaitingCalls } from '../waiting.js'
+import { isRefusal, type Reader, Writer } from '../wire.js'
 import type { Life } from './life.js'
 import { type Account, type Meter, SAMPLED } from './meter.js'
 import { type Output, STDERR } from './output.js'
 import type { Time, Waits } from './time.js'
 import type { Turns } from './turns.js'
 
-/** The call number of the program's start. */
-export const START = 0
-
-export interface PendingCall extends Account {
-  /** With an Outcome; of a step, with an item or DONE. */
-  resolve(outcome: any): void
-  reject(error: Error): void
-  /** A program, which an uncaught error ends; a step of a stream; or any other call. */
-  readonly kind: 'call' | 'program' | 'step'
-  /** Stop following its signals. */
-  release?: (() => void) | undefined
-}
+export interface PendingCall extends WaitingCall, Account {}
 
 export class Calls {
   /** Calls so far. */
   count = 0
-  #lastId = 0
-  readonly #pending: Map<number, PendingCall>
-  /** How to stop following the signals of streams that are open. */
-  readonly #followed = new Map<number, () => void>()
+  readonly #waiting: WaitingCalls<PendingCall>
   readonly #life: Life
   readonly #meter: Meter
   readonly #turns: Turns
   readonly #time: Time
 
-  /** @param pending - Empty. Meter and time read it. */
-  constructor(life: Life, meter: Meter, turns: Turns, time: Time, pending: Map<number, PendingCall>) {
+  /** @param waiting - None yet. Meter and time look at them. */
+  constructor(life: Life, meter: Meter, turns: Turns, time: Time, waiting: WaitingCalls<PendingCall>) {
     this.#life = life
     this.#meter = meter
     this.#turns = turns
     this.#time = time
-    this.#pending = pending
-    life.onEnd(reason => {
-      for (const call of pending.values()) {
-        call.release?.()
-        call.reject(reason)
-      }
-      pending.clear()
-      for (const stream of this.#followed.keys()) this.#unfollow(stream)
-    })
+    this.#waiting = waiting
+    life.onEnd(reason => waiting.fail(reason))
   }
 
   // At once
@@ -75,7 +55,7 @@ export class Calls {
       throw promised(name)
     }
     let settled: { readonly value?: Outcome; readonly error?: Error } | undefined
-    const id = this.#nextId()
+    const id = this.#waiting.nextId()
     const resolve = (value: Outcome | typeof DONE) => (settled = { value: value as Outcome })
     this.open(id, { resolve, reject: error => (settled = { error }), kind: 'call' })
     if (outcome === UNTOLD) this.#turns.enter(() => direct.tell(id))
@@ -102,7 +82,7 @@ export class Calls {
       if (typeof outcome !== 'symbol') return Promise.resolve(outcome)
       if (outcome === UNCALLED) return this.#callByMessage(name, args, program)
       return new Promise((resolve, reject) => {
-        const id = this.#nextId()
+        const id = this.#waiting.nextId()
         // What it did at once counts too.
         this.open(id, { resolve, reject, kind: 'call' }, this.#meter.ownAccount())
         this.#turns.enter(() => direct.tell(id))
@@ -148,7 +128,7 @@ export class Calls {
   /** Call by a message, after what the guest computes now. */
   #callByMessage(name: string, args: readonly unknown[], program: boolean): Promise<Outcome> {
     return new Promise((resolve, reject) => {
-      const id = this.#nextId()
+      const id = this.#waiting.nextId()
       const { values, signals } = splitSignals(args)
       const message = this.#message(id, name, values, signals)
       const call = this.open(id, { resolve, reject, kind: program ? 'program' : 'call' })
@@ -158,50 +138,23 @@ export class Calls {
     })
   }
 
-  /** The call under this number came to a stream, whose signals are followed to its end. */
+  /** The call under this number came to a stream. */
   streamed(id: number): void {
-    const call = this.#pending.get(id)
-    if (id === START || call?.kind === 'step') throw new MalformedMessage('a stream in place of an item')
-    const { release } = call ?? {}
-    if (release !== undefined) {
-      call!.release = undefined
-      this.#followed.set(id, release)
-    }
-    const stream = new GuestStream(async ending => {
-      const item = await this.#step(id, ending)
-      if (item === DONE) this.#unfollow(id)
-      return item
-    })
+    const stream = this.#waiting.streamed(id, (step, ending) => this.#step(id, step, ending))
     this.close(id)?.resolve(stream)
   }
 
   /** The stream that this step belongs to is at its end. */
   done(id: number): void {
-    if (this.#pending.has(id) && this.#pending.get(id)!.kind !== 'step')
-      throw new MalformedMessage('the end of what is no stream')
+    this.#waiting.checkStep(id)
     this.close(id)?.resolve(DONE)
   }
 
-  #unfollow(stream: number): void {
-    this.#followed.get(stream)?.()
-    this.#followed.delete(stream)
-  }
-
-  #step(stream: number, ending: boolean): Promise<Value | typeof DONE> {
-    return new Promise((resolve, reject) => {
-      const { ended } = this.#life
-      // Nothing is left there to be ended.
-      if (ended !== undefined && ending) return resolve(DONE)
-      if (ended !== undefined) throw gone(ended)
-      const id = this.#nextId()
-      this.open(id, { resolve, reject, kind: 'step' })
-      const message = this.#life.writer.begin(TO_GUEST.step).value(id).value(stream).value(ending)
-      this.#turns.deliver(message.message)
-    })
-  }
-
-  #nextId(): number {
-    return (this.#lastId = (this.#lastId % 0x7fffffff) + 1)
+  #step(stream: number, step: Caller, ending: boolean): void {
+    const id = this.#waiting.nextId()
+    this.open(id, step)
+    const message = this.#life.writer.begin(TO_GUEST.step).value(id).value(stream).value(ending)
+    this.#turns.deliver(message.message)
   }
 
   #message(
@@ -220,26 +173,20 @@ export class Calls {
 
   // What they come to
 
-  open(
-    id: number,
-    call: Pick<PendingCall, 'resolve' | 'reject' | 'kind'>,
-    account = this.#meter.account()
-  ): PendingCall {
-    const { resolve, reject, kind } = call
+  open(id: number, caller: Caller, account = this.#meter.account()): PendingCall {
+    const { resolve, reject, kind } = caller
     const { cpuMs, hostCalls, startedMs } = account
     // One by one: to spread both takes longer than all the rest of a call.
     const pending: PendingCall = { resolve, reject, kind, cpuMs, hostCalls, startedMs }
-    this.#pending.set(id, pending)
-    if (this.#pending.size === 1) this.#time.arm()
+    this.#waiting.add(id, pending)
+    if (this.#waiting.all.size === 1) this.#time.arm()
     return pending
   }
 
   /** Settle a call of ours under the number that the guest named; undefined for one it made up. */
   close(id: number): PendingCall | undefined {
-    const call = this.#pending.get(id)
-    call?.release?.()
-    this.#pending.delete(id)
-    if (this.#pending.size === 0) this.#meter.toBackground()
+    const call = this.#waiting.take(id)
+    if (this.#waiting.all.size === 0) this.#meter.toBackground()
     this.#time.arm()
     return call
   }
@@ -259,7 +206,7 @@ export class Calls {
 
   /** An error that nobody caught ends the program, where one is called. @throws CofferError COFFER_GUEST_GONE then. */
   endProgram(exitCode: number): void {
-    for (const [id, call] of this.#pending) {
+    for (const [id, call] of this.#waiting.all) {
       if (call.kind !== 'program') continue
       this.close(id)
       call.resolve(exitCode)
@@ -272,8 +219,8 @@ export class Calls {
     // Where waiting is bounded, it is the bound that ends it.
     if (wallMs !== Infinity) return
     if (this.#time.waits || requests > 0) return
-    const [id, call] = this.#pending.entries().next().value ?? []
-    if (this.#pending.size !== 1 || (id !== START && call!.kind !== 'program')) return
+    const [id, call] = this.#waiting.all.entries().next().value ?? []
+    if (this.#waiting.all.size !== 1 || (id !== START && call!.kind !== 'program')) return
     const message = 'The program waits for a promise that nothing can settle any more.'
     if (id === START) return this.close(START)!.reject(new GuestError('Error', message, ''))
     output.print(STDERR, `${message}\n`)

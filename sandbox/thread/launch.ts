@@ -3,7 +3,8 @@ import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import type { CofferError } from '../../formats/errors.js'
 import { engineFailed } from '../failures.js'
 import type { EngineGuest, LaunchOptions, Limits, Program } from '../guest.js'
-import { DISPOSE, type NearChannel, type NearEvents, startRemote } from '../remote.js'
+import { DISPOSE } from '../remote/frames.js'
+import { type NearChannel, type NearEvents, startRemote } from '../remote/near.js'
 import { threadStart } from '../resources.js'
 
 /** What the worker is given at its start. */

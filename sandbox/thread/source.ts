@@ -1,7 +1,7 @@
 /** A pool's guests in threads: a worker stays, and serves one guest after the other. */
 import type { EngineGuest, GuestSource, LaunchOptions, Program } from '../guest.js'
 import { startable } from '../quickjs/source.js'
-import { startRemote } from '../remote.js'
+import { startRemote } from '../remote/near.js'
 import { Thread } from './launch.js'
 
 export function openThreads(given: Program, options: LaunchOptions): GuestSource {

@@ -12,7 +12,7 @@ import {
 } from '../../../sandbox/index.js'
 import type { MachineFactory, MachinePort } from '../../../sandbox/machine.js'
 import { TO_HOST } from '../../../sandbox/protocol.js'
-import { type NearEvents, startRemote } from '../../../sandbox/remote.js'
+import { type NearEvents, startRemote } from '../../../sandbox/remote/near.js'
 import { WIRE } from '../../../sandbox/host-wire.js'
 import { startSession } from '../../../sandbox/session.js'
 import { MalformedMessage, Reader, Writer } from '../../../sandbox/wire.js'
