@@ -1,5 +1,4 @@
-/** The process of a SES guest: its entry, on both of its threads. */
-import { isMainThread, workerData } from 'node:worker_threads'
+/** The process of a SES guest: its entry. */
+import { serveGuest } from './ses/child.js'
 
-if (isMainThread) void import('./ses/child.js').then(({ serveGuest }) => serveGuest())
-else void import('./ses/watchdog.js').then(({ watchProcess }) => watchProcess(workerData))
+serveGuest()

@@ -7,8 +7,10 @@
  *   bin/coffer.cjs            starts them, with V8's code cache (scripts/cache.ts) where that fits
  *   bin/coffer-center.js      the center's program
  *   coffer.mjs                the buyer's program again, engines and all in this one file: what a medium can carry
- *   ses-child.js              what the sandbox starts in a process of its own,
- *   thread-worker.js          and in a thread
+ *   thread-worker.js          what the sandbox starts in a thread,
+ *   ses-child.cjs             and in a process of its own,
+ *   ses-child-program.cjs     all of which is here; a thread in it is
+ *   ses-watchdog.js
  *   payload-thread.js         a thread that helps with large payloads
  *   licenses.txt              of the packages whose code is inside these files
  *
@@ -18,14 +20,36 @@ import { build, type BuildOptions, type Metafile, type OutputFile } from 'esbuil
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { brotliCompressSync } from 'node:zlib'
-import { EMBEDDED, notPressing, PARTS, PRESSING, resources, ROOT as root } from './one-file.js'
+import {
+  EMBEDDED,
+  notPressing,
+  PRESSING,
+  PROCESSES,
+  resources,
+  ROOT as root,
+  THREADS,
+  WITH_SES
+} from './one-file.js'
 import { write } from './write.js'
 
 process.chdir(root)
 mkdirSync('dist/bin', { recursive: true })
 
-/** Of `coffer`, started by loader/cli/start.cjs. */
-const PROGRAMS = { 'coffer-program': 'loader/cli/bin.ts', 'coffer-run': 'loader/cli/bin-run.ts' }
+interface Program {
+  readonly entry: string
+  readonly external: string[]
+  readonly names: BuildOptions
+}
+/** Started with a code cache: of `coffer` by loader/cli/start.cjs, of a SES guest's process by sandbox/ses/start.cjs. */
+const PROGRAMS: Record<string, Program> = {
+  'coffer-program': { entry: 'loader/cli/bin.ts', external: PRESSING, names: { minify: true } },
+  'coffer-run': { entry: 'loader/cli/bin-run.ts', external: PRESSING, names: { minify: true } },
+  'ses-child-program': {
+    entry: 'sandbox/ses-child.ts',
+    external: [],
+    names: WITH_SES
+  }
+}
 const outputs: Metafile['outputs'] = {}
 
 /** Bundle in memory, then write each file in one step, those first that others import. */
@@ -49,8 +73,9 @@ async function bundle(options: BuildOptions): Promise<void> {
     // V8 tells a cache's program by its length alone: what was made for an older one must be gone before.
     const [, program = ''] = /^dist\/(.*)\.cjs$/.exec(path) ?? []
     if (program in PROGRAMS)
-      for (const name of readdirSync('dist'))
-        if (name.startsWith(`${program}.`) && name.endsWith('.cache')) rmSync(`dist/${name}`)
+      for (const folder of ['dist', 'build/sandbox'])
+        for (const name of readdirSync(folder))
+          if (name.startsWith(`${program}.`) && name.endsWith('.cache')) rmSync(`${folder}/${name}`)
     write(path, file.contents)
   }
   Object.assign(outputs, metafile!.outputs)
@@ -74,15 +99,15 @@ await bundle({
 /** Started by path, in a thread or process of their own; each whole, so that it starts fast. */
 await bundle({
   entryPoints: {
-    'ses-child': 'sandbox/ses-child.ts',
     'thread-worker': 'sandbox/thread-worker.ts',
+    'ses-watchdog': 'sandbox/ses-watchdog.ts',
     'payload-thread': 'loader/payload-thread.ts'
   },
   outdir: 'dist',
   format: 'esm'
 })
 
-for (const [name, entry] of Object.entries(PROGRAMS))
+for (const [name, { entry, external, names }] of Object.entries(PROGRAMS))
   await bundle({
     entryPoints: [entry],
     outfile: `dist/${name}.cjs`,
@@ -90,13 +115,13 @@ for (const [name, entry] of Object.entries(PROGRAMS))
     // ASCII alone is read, and kept, as one byte per character.
     charset: 'ascii',
     define: { 'import.meta.dirname': '__dirname' },
-    // As Node itself would wrap it; to do so at each start would copy the text twice.
-    banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
+    // As Node itself would wrap it; to do so at each start would copy the text twice. Strict, as its modules are.
+    banner: { js: "(function (exports, require, module, __filename, __dirname) {'use strict';" },
     footer: { js: '})' },
-    external: PRESSING,
+    external,
     // A script made from a code cache cannot import(); require() takes ES modules too since Node 20.19.
     supported: { 'dynamic-import': false },
-    minify: true
+    ...names
   })
 
 /** Packages of the older kind ask for Node's own modules in the older way. */
@@ -108,7 +133,7 @@ await bundle({
     contents: `
       const word = process.argv[2] ?? ''
       const part = /^--coffer-part=(.*)$/.exec(word)?.[1] ?? ''
-      ${Object.entries(PARTS)
+      ${Object.entries({ ...THREADS, ...PROCESSES })
         .map(([name, path]) => `if (part === '${name}') await import('./${path}'); else`)
         .join('\n')}
       await import('./loader/cli/bin.ts')`,
@@ -118,8 +143,7 @@ await bundle({
   },
   outfile: 'dist/coffer.mjs',
   format: 'esm',
-  minifySyntax: true,
-  minifyWhitespace: true,
+  ...WITH_SES,
   banner: { js: `#!/usr/bin/env node\n${REQUIRE}` },
   logOverride: { 'import-is-undefined': 'silent' },
   plugins: [resources(embedded), notPressing()]
@@ -135,6 +159,10 @@ await bundle({
 })
 
 write('dist/bin/coffer.cjs', readFileSync('loader/cli/start.cjs'))
+write('dist/ses-child.cjs', readFileSync('sandbox/ses/start.cjs'))
+// Guests of the compiled tree start as those of the bundles do.
+for (const name of ['ses-child.cjs', 'ses-child-program.cjs'])
+  write(`build/sandbox/${name}`, readFileSync(`dist/${name}`))
 for (const program of ['dist/bin/coffer.cjs', 'dist/bin/coffer-center.js', 'dist/coffer.mjs'])
   chmodSync(program, 0o755)
 
@@ -145,6 +173,7 @@ write('build/bundles.json', JSON.stringify(outputs, undefined, 2))
 const made = new Set([
   ...Object.keys(outputs),
   'dist/bin/coffer.cjs',
+  'dist/ses-child.cjs',
   'dist/guest-sdk.js',
   'dist/guest-net.js'
 ])

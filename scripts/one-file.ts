@@ -1,5 +1,5 @@
 /** What the programs that are one file have in common: scripts/bundle.ts makes coffer.mjs, scripts/sea.ts the executable. */
-import type { Plugin } from 'esbuild'
+import type { BuildOptions, Plugin } from 'esbuild'
 import { fileURLToPath } from 'node:url'
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -7,15 +7,20 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** Large, or native, and only needed by those who press. */
 export const PRESSING = ['esbuild', '@endo/evasive-transform', '@jridgewell/trace-mapping', 'acorn']
 
-/** The parts that start by themselves, in a thread or a process of their own. */
-export const PARTS = {
+/** The parts that start in a thread of their own, */
+export const THREADS = {
   'thread-worker.js': 'sandbox/thread-worker.ts',
-  'ses-child.js': 'sandbox/ses-child.ts',
+  'ses-watchdog.js': 'sandbox/ses-watchdog.ts',
   'payload-thread.js': 'loader/payload-thread.ts'
 }
+/** and in a process. */
+export const PROCESSES = { 'ses-child.cjs': 'sandbox/ses-child.ts' }
 
 /** The engine's files, which are in dist/. */
 export const EMBEDDED = ['quickjs.wasm', 'quickjs.image', 'guest-sdk.js', 'guest-net.js']
+
+/** Guests see the names of functions of SES, which esbuild changes where they are those of globals. */
+export const WITH_SES: BuildOptions = { minifyWhitespace: true, keepNames: true }
 
 /** Another module in the place of sandbox/resources.ts, with the same exports. */
 export const resources = (contents: () => string): Plugin => ({

@@ -12,7 +12,7 @@ import { execFileSync } from 'node:child_process'
 import { chmodSync, copyFileSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { EMBEDDED, notPressing, PARTS, resources, ROOT } from './one-file.js'
+import { EMBEDDED, notPressing, PROCESSES, resources, ROOT, THREADS, WITH_SES } from './one-file.js'
 
 /** What Node looks for in itself: half of the text, so that this file is not taken for it. */
 const FUSE = ['NODE_SEA_FUSE', 'fce680ab2cc467b6e072b8b5df1996b2'].join('_')
@@ -31,13 +31,13 @@ const common: BuildOptions = {
   logLevel: 'warning',
   logOverride: { 'import-is-undefined': 'silent' },
   absWorkingDir: ROOT,
-  minifySyntax: true,
-  minifyWhitespace: true,
+  ...WITH_SES,
   plugins: [resources(fromAssets), notPressing()]
 }
 
 /** A thread starts from the text of its own module. */
-await build({ ...common, entryPoints: partEntries(), outdir: folder, format: 'esm' })
+const threads = Object.entries(THREADS).map(([name, path]) => ({ in: path, out: name.replace(/\.js$/, '') }))
+await build({ ...common, entryPoints: threads, outdir: folder, format: 'esm' })
 
 /** The program and, since a process of its own is this executable again, what starts in one. */
 await build({
@@ -45,8 +45,10 @@ await build({
   stdin: {
     contents: `
       process.argv[1] = process.execPath
-      if (process.argv[2] === '--coffer-part=ses-child.js') require('./sandbox/ses-child.ts')
-      else require('./loader/cli/bin.ts')`,
+      ${Object.entries(PROCESSES)
+        .map(([name, path]) => `if (process.argv[2] === '--coffer-part=${name}') require('./${path}'); else`)
+        .join('\n')}
+      require('./loader/cli/bin.ts')`,
     resolveDir: ROOT,
     sourcefile: 'coffer.js',
     loader: 'js'
@@ -62,7 +64,7 @@ await build({
   supported: { 'dynamic-import': false }
 })
 
-const parts = Object.keys(PARTS).map(name => [name, `${folder}/${name}`])
+const parts = Object.keys(THREADS).map(name => [name, `${folder}/${name}`])
 const files = [...EMBEDDED, 'coffer.mjs'].map(name => [name, `dist/${name}`])
 const config = {
   main: `${folder}/coffer.cjs`,
@@ -88,10 +90,6 @@ execFileSync(process.execPath, [createRequire(import.meta.url).resolve('postject
 if (ON_MAC) execFileSync('codesign', ['--sign', '-', made])
 renameSync(made, target)
 console.log(`${target}  ${(statSync(target).size / 1e6).toFixed(1)} MB, of Node ${process.version}`)
-
-function partEntries(): Record<string, string> {
-  return Object.fromEntries(Object.entries(PARTS).map(([name, path]) => [name.replace(/\.js$/, ''), path]))
-}
 
 /** sandbox/resources.ts, with the files as assets of the executable. */
 function fromAssets(): string {

@@ -28,7 +28,7 @@ const watch: Watch = {
 
 export function serveGuest(): void {
   // Started first: it wakes while this thread locks down.
-  const { url, argv } = threadStart('ses-child.js')
+  const { url, argv } = threadStart('ses-watchdog.js')
   new Worker(url, { argv, workerData: watch, env: {}, execArgv: [], stdin: false }).unref()
   process.on('SIGINT', () => {})
   const sdk = Buffer.from(readResource('guest-sdk.js')).toString('utf8')

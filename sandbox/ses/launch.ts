@@ -21,8 +21,32 @@ const V8_ABORTED = 134
 export async function launchSes({ source }: Program, options: LaunchOptions): Promise<EngineGuest> {
   if (source === undefined) throw imageUnfit()
   return startRemote('ses', { source }, options, (events, limits) =>
-    new Child(limits, source.length).serve(events)
+    startChild(limits, source.length).serve(events)
   )
+}
+
+/** @param sourceBytes - Length of the program that it will serve. */
+export function startChild(limits: Limits, sourceBytes: number): Child {
+  const memoryMiB = Math.max(Math.ceil(limits.memoryBytes / 2 ** 20), 1)
+  const { words, env } = processStart('ses-child.cjs', [
+    // A young generation in proportion, so that short-lived garbage does not count for much.
+    `--max-old-space-size=${memoryMiB + RUNTIME_HEAP_MIB + Math.ceil(rewritingBytes(sourceBytes) / 2 ** 20)}`,
+    `--max-semi-space-size=${Math.min(Math.max(memoryMiB >> 4, 1), 16)}`,
+    ...permissionFlags()
+  ])
+  const child = spawn(process.execPath, words, {
+    // Nothing of this process's environment: it may hold secrets, and NODE_OPTIONS.
+    env: {
+      ...env,
+      TZ: 'UTC',
+      ...(process.env['SystemRoot'] === undefined ? {} : { SystemRoot: process.env['SystemRoot'] })
+    },
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+    // Out of reach of the terminal's Ctrl-C, which is for this process to handle.
+    detached: process.platform !== 'win32',
+    windowsHide: true
+  })
+  return new Child(child, limits)
 }
 
 /** A process that serves one guest. It may wait for it. */
@@ -33,29 +57,11 @@ export class Child {
   #reason: CofferError | undefined
   #ended = false
 
-  constructor(limits: Limits, sourceBytes: number) {
-    const memoryMiB = Math.max(Math.ceil(limits.memoryBytes / 2 ** 20), 1)
-    const { words, env } = processStart('ses-child.js', [
-      // A young generation in proportion, so that short-lived garbage does not count for much.
-      `--max-old-space-size=${memoryMiB + RUNTIME_HEAP_MIB + Math.ceil(rewritingBytes(sourceBytes) / 2 ** 20)}`,
-      `--max-semi-space-size=${Math.min(Math.max(memoryMiB >> 4, 1), 16)}`,
-      ...permissionFlags()
-    ])
-    const child = spawn(process.execPath, words, {
-      // Nothing of this process's environment: it may hold secrets, and NODE_OPTIONS.
-      env: {
-        ...env,
-        TZ: 'UTC',
-        ...(process.env['SystemRoot'] === undefined ? {} : { SystemRoot: process.env['SystemRoot'] })
-      },
-      stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
-      // Out of reach of the terminal's Ctrl-C, which is for this process to handle.
-      detached: process.platform !== 'win32',
-      windowsHide: true
-    })
+  /** @param child - A process with the pipes of {@link FD}. */
+  constructor(child: ChildProcess, limits: Limits) {
     this.#process = child
     const stdio = child.stdio as readonly unknown[] as readonly Socket[]
-    this.#sockets = stdio.slice(FD.commands)
+    this.#sockets = stdio.slice(FD.commands, FD.verdict + 1)
     const [, frames, , verdict] = this.#sockets as [Socket, Socket, Socket, Socket]
     for (const socket of this.#sockets) socket.on('error', () => {})
     verdict.on('data', (bytes: Buffer) => {

@@ -6,13 +6,13 @@ import { imageUnfit } from '../failures.js'
 import type { EngineGuest, GuestSource, LaunchOptions, Program } from '../guest.js'
 import { startRemote } from '../remote/near.js'
 import { withDefaults } from '../limits.js'
-import { Child } from './launch.js'
+import { type Child, startChild } from './launch.js'
 
 export function openProcesses({ source: given }: Program, options: LaunchOptions): GuestSource {
   if (given === undefined) throw imageUnfit()
   const source = given.slice()
   const limits = withDefaults(options.limits)
-  const spawn = () => new Child(limits, source.length)
+  const spawn = () => startChild(limits, source.length)
   let spare: Child | undefined = spawn()
   return {
     start(): Promise<EngineGuest> {

@@ -47,6 +47,17 @@ test('a title that was granted the network finds it there', async () => {
   assert.match(ran.stdout, /^function [A-Z]\w*Error\n$/)
 })
 
+test("what a title sees is the same there: one file's SES once had names of its own", async () => {
+  const source = `const made = [new Error('x'), new Date(), /x/, () => {}]
+    export default () => console.log(made.map(({ constructor }) => constructor.name).join(' '))`
+  const named = await site.copied(site.app('org.example.named', source))
+  for (const engine of ['quickjs', 'ses']) {
+    const words = ['run', named, '--engine', engine]
+    for (const ran of [await site.coffer(...words), await run(onMaster, words, site.options())])
+      assert.equal([ran.code, ran.stdout, ran.stderr], [0, 'Error Date RegExp Function\n', ''], engine)
+  }
+})
+
 test('on a copy of the medium it refuses, and elsewhere it asks for a medium', async () => {
   const copy = site.fresh('copy')
   cpSync(medium, copy, { recursive: true, preserveTimestamps: true })

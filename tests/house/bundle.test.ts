@@ -94,11 +94,12 @@ const PUBLISHED: Readonly<Record<string, { for: 'buyer' | 'seller'; inside: stri
       ],
       imported: []
     },
-    'dist/ses-child.js': {
+    'dist/ses-child-program.cjs': {
       for: 'buyer',
       inside: ['@endo/cache-map', '@endo/env-options', '@endo/immutable-arraybuffer', 'acorn', 'ses'],
       imported: []
     },
+    'dist/ses-watchdog.js': { for: 'buyer', inside: [], imported: [] },
     'dist/thread-worker.js': { for: 'buyer', inside: [], imported: [] },
     'dist/payload-thread.js': { for: 'buyer', inside: [], imported: [] },
     'dist/center.js': {
@@ -249,37 +250,62 @@ test('coffer run loads no package, no network, no process, no thread; alone in a
   assert.ok(other.own.filter(name => !bare.has(name) && unwanted.test(name)).length > 1)
 })
 
+test('V8 takes what was kept of each program, whatever heap it starts with', () => {
+  const taken = (flags: readonly string[], program: string, ...words: readonly string[]) => {
+    const script = `process.on('exit', () => console.log('@@' + script.cachedDataRejected))
+      const { script } = require(${JSON.stringify(join(folder, 'dist', program))})
+      process.exit()`
+    writeFileSync(join(folder, 'taken.cjs'), script)
+    // With the pipes that a SES guest's process has.
+    const { stdout, stderr } = spawnSync(process.execPath, [...flags, join(folder, 'taken.cjs'), ...words], {
+      encoding: 'utf8',
+      env: { PATH: process.env['PATH'], COFFER_HOME: home },
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe']
+    })
+    assert.match(stdout, '@@false', stderr)
+  }
+  taken([], 'bin/coffer.cjs', 'list', medium)
+  taken(['--max-old-space-size=88', '--max-semi-space-size=4'], 'ses-child.cjs')
+})
+
 test('what V8 compiled before only saves time: damaged, of another Node or not there, all runs the same', () => {
   const caches = readdirSync(join(folder, 'dist')).filter(name => name.endsWith('.cache'))
-  assert.equal(caches.map(name => name.split('.')[0]).sort(), ['coffer-program', 'coffer-run', 'quickjs'])
-  const runs = (how: string, command = 'run') => {
+  /** A command that uses it, by the cache's name. */
+  const uses: Readonly<Record<string, readonly string[]>> = {
+    'coffer-program': ['list', medium],
+    'coffer-run': ['run', medium],
+    quickjs: ['run', medium],
+    'ses-child-program': ['run', medium, '--engine', 'ses']
+  }
+  const cacheOf = (name: string) => name.split('.')[0]!
+  assert.equal(caches.map(cacheOf).sort(), Object.keys(uses).sort())
+  const runs = (how: string, words: readonly string[]) => {
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
-      [join(folder, 'dist/bin/coffer.cjs'), command, medium],
+      [join(folder, 'dist/bin/coffer.cjs'), ...words],
       { encoding: 'utf8', env: { PATH: process.env['PATH'], COFFER_HOME: home } }
     )
     assert.equal([how, status, stderr], [how, 0, ''])
-    assert.match(stdout, command === 'run' ? 'Hello, world.' : 'org.example.hello', how)
+    assert.match(stdout, words[0] === 'run' ? 'Hello, world.' : 'org.example.hello', how)
   }
-  runs('whole')
-  runs('whole', 'list')
   for (const name of caches) {
     const path = join(folder, 'dist', name)
     const whole = readFileSync(path)
-    const command = name.startsWith('coffer-program') ? 'list' : 'run'
+    const words = uses[cacheOf(name)]!
+    runs(`${name}, whole`, words)
     // V8 itself looks at the head alone, and runs or dies of the rest: each file is held against a hash that it carries.
     for (const at of [0, 8, whole.length >> 2, whole.length >> 1, whole.length - 40, whole.length - 1]) {
       const damaged = Buffer.from(whole)
       damaged[at]! ^= 1
       writeFileSync(path, damaged)
-      runs(`${name}, byte ${at}`, command)
+      runs(`${name}, byte ${at}`, words)
     }
     writeFileSync(path, whole.subarray(0, whole.length - 100))
-    runs(`${name}, cut short`, command)
+    runs(`${name}, cut short`, words)
     writeFileSync(path, '')
-    runs(`${name}, empty`, command)
+    runs(`${name}, empty`, words)
     rmSync(path)
-    runs(`${name}, gone`, command)
+    runs(`${name}, gone`, words)
   }
 })
 

@@ -71,7 +71,7 @@ test('npm pack makes a package of exactly these files', () => {
         'formats',
         'copier',
         'center',
-        'ses-child',
+        'ses-watchdog',
         'thread-worker',
         'payload-thread',
         'guest-sdk',
@@ -81,6 +81,8 @@ test('npm pack makes a package of exactly these files', () => {
       ...[
         'dist/coffer-program.cjs',
         'dist/coffer-run.cjs',
+        'dist/ses-child.cjs',
+        'dist/ses-child-program.cjs',
         'dist/coffer.mjs',
         'dist/bin/coffer.cjs',
         'dist/bin/coffer-center.js'

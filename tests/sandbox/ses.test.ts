@@ -291,7 +291,7 @@ test('a guest that is gone leaves no process behind, nor does a host that is', a
       .filter(pid => {
         try {
           return (
-            readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('ses-child.js') &&
+            readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('ses-child.cjs') &&
             readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[2] !== 'Z'
           )
         } catch {
@@ -337,7 +337,7 @@ async function probeChild(): Promise<{ env: string[]; stdio: boolean }> {
   const guest = await start(`export const a = () => 1`)
   const own = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8').trim().split(' ')
   const pid = own.find(candidate =>
-    readFileSync(`/proc/${candidate}/cmdline`, 'utf8').includes('ses-child.js')
+    readFileSync(`/proc/${candidate}/cmdline`, 'utf8').includes('ses-child.cjs')
   )!
   const env = readFileSync(`/proc/${pid}/environ`, 'utf8')
     .split('\0')
