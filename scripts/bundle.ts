@@ -5,7 +5,7 @@
  *   coffer-program.cjs        the buyer's program, everything in one file: sixty modules start slower than one
  *   coffer-run.cjs            the same for `coffer run` alone: half of it starts faster than the whole
  *   bin/coffer.cjs            starts them, with V8's code cache (scripts/cache.ts) where that fits
- *   bin/coffer-center.js      the center's program
+ *   bin/coffer-center.js      the center's program, in chunks too
  *   coffer.mjs                the buyer's program again, engines and all in this one file: what a medium can carry
  *   thread-worker.js          what the sandbox starts in a thread,
  *   ses-child.cjs             and in a process of its own,
@@ -149,10 +149,13 @@ await bundle({
   plugins: [resources(embedded), notPressing()]
 })
 
+/** In chunks, as the library is: a command that serves nobody loads nothing of what serving needs. */
 await bundle({
-  entryPoints: ['center/cli.ts'],
-  outfile: 'dist/bin/coffer-center.js',
+  entryPoints: { 'bin/coffer-center': 'center/cli.ts' },
+  outdir: 'dist',
   format: 'esm',
+  splitting: true,
+  chunkNames: 'chunk-[hash]',
   // Native, or loaded by those alone who use it: they stay the packages that they are.
   external: ['@photostructure/sqlite', 'nodemailer', 'pg', 'pino', 'prom-client', 'stripe'],
   banner: { js: REQUIRE }

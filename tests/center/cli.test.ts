@@ -147,8 +147,9 @@ test('every failure has its exit code, and with --json its object on stdout', as
     ['title shop set org.example.none --price 5', 66, 'COFFER_TITLE_MISSING'],
     ['init shop', 73, 'COFFER_EXISTS']
   ]
-  for (const [line, code, name] of failures) {
-    const said = await type(cwd, line)
+  const ended = await Promise.all(failures.map(([line]) => type(cwd, line)))
+  for (const [n, [line, code, name]] of failures.entries()) {
+    const said = ended[n]!
     assert.is(said.code, code, `${line}: ${said.stderr}`)
     assert.is(said.stdout, '', line)
     assert.match(said.stderr, name, line)
@@ -184,22 +185,12 @@ test('a refused order ends with 77 and writes no answer', async () => {
 
 test('--help shows how it is typed', async () => {
   const cwd = temporaryFolder()
-  for (const name of [
-    '',
-    'init',
-    'serve',
-    'issue',
-    'publisher',
-    'title',
-    'user',
-    'grant',
-    'revoke',
-    'ledger'
-  ]) {
-    const { code, stdout, stderr } = await type(cwd, `${name} --help`)
-    assert.is(code, 0, name)
+  const names = ['', 'init', 'serve', 'issue', 'publisher', 'title', 'user', 'grant', 'revoke', 'ledger']
+  const helped = await Promise.all(names.map(name => type(cwd, `${name} --help`)))
+  for (const [n, { code, stdout, stderr }] of helped.entries()) {
+    assert.is(code, 0, names[n])
     assert.is(stderr, '')
-    assert.match(stdout, `Usage: coffer-center ${name}`)
+    assert.match(stdout, `Usage: coffer-center ${names[n]}`)
     assert.match(stdout, /Examples?:\n/)
   }
   assert.match((await type(cwd, 'title set --help')).stdout, '--expires-days')

@@ -2,15 +2,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import * as assert from 'uvu/assert'
-
-const CLI = fileURLToPath(new URL('../../center/cli.js', import.meta.url))
+import { COFFER_CENTER } from '../helpers/site.js'
 
 export const start = (cwd: string, args: readonly string[]) =>
-  spawn(process.execPath, [CLI, ...args], {
+  spawn(process.execPath, [COFFER_CENTER, ...args], {
     cwd,
-    env: { ...process.env, NO_COLOR: '1' },
+    // Certificates of other authorities, which Node reads at each start, are of no use here.
+    env: { ...process.env, NODE_EXTRA_CA_CERTS: undefined, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe']
   })
 
