@@ -2,7 +2,7 @@
  * Every test file in a process of its own, two at a time, each with a time limit.
  *
  * uvu by itself runs all files in one process, has no time limit, and is green when a file forgets `.run()`. Here a
- * file that runs no test fails, and so does one that prints no summary. Where a file needs PostgreSQL, one server is
+ * file that runs no test fails, and so does one that prints no summary, or goes on after it. Where a file needs PostgreSQL, one server is
  * started for all of them, and stopped at the end.
  *
  *   npm test                  everything
@@ -15,6 +15,8 @@ import { fileURLToPath } from 'node:url'
 import { NoPostgres, startPostgres, type PostgresServer } from './postgres.js'
 
 const FILE_LIMIT_MS = 240_000
+/** From the summary to the end. A test that failed half-way may have left a server open, which would go on for ever. */
+const CLOSING_LIMIT_MS = 5_000
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 function* testFiles(folder: string): Generator<string> {
@@ -37,32 +39,40 @@ function runFile(file: string): Promise<Outcome> {
   return new Promise(resolve => {
     const started = performance.now()
     let output = ''
-    let timedOut = false
+    let tooLong = ''
     const child = spawn(process.execPath, ['--enable-source-maps', `build/${file}`], {
       cwd: root,
       env: { ...process.env, ...environment, FORCE_COLOR: '0', NO_COLOR: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: process.platform !== 'win32'
     })
-    const collect = (chunk: Buffer) => (output += chunk.toString('utf8'))
+    const endAfter = (ms: number, why: string) =>
+      setTimeout(() => {
+        tooLong = why
+        // The whole group: a test's own children must not outlive it.
+        if (process.platform === 'win32') child.kill('SIGKILL')
+        else process.kill(-child.pid!, 'SIGKILL')
+      }, ms)
+    const timers = [endAfter(FILE_LIMIT_MS, `ended after ${FILE_LIMIT_MS / 1000} s`)]
+    const collect = (chunk: Buffer) => {
+      output += chunk.toString('utf8')
+      if (timers.length === 1 && /^\s*Duration:/m.test(output)) {
+        const why = `still running ${CLOSING_LIMIT_MS / 1000} s after its last test: something was left open`
+        timers.push(endAfter(CLOSING_LIMIT_MS, why))
+      }
+    }
     child.stdout.on('data', collect)
     child.stderr.on('data', collect)
-    const timer = setTimeout(() => {
-      timedOut = true
-      // The whole group: a test's own children must not outlive it.
-      if (process.platform === 'win32') child.kill('SIGKILL')
-      else process.kill(-child.pid!, 'SIGKILL')
-    }, FILE_LIMIT_MS)
     child.on('close', code => {
-      clearTimeout(timer)
+      timers.forEach(clearTimeout)
       const count = (label: string) =>
         Number(new RegExp(`^\\s*${label}:\\s+(\\d+)`, 'm').exec(output)?.[1] ?? 0)
       const total = count('Total')
       const passed = count('Passed')
       const skipped = count('Skipped')
       let failed = total - passed
-      if (timedOut) output += `\n  ended after ${FILE_LIMIT_MS / 1000} s`
-      if (failed === 0 && (timedOut || code !== 0)) failed = 1
+      if (tooLong !== '') output += `\n  ${tooLong}`
+      if (failed === 0 && (tooLong !== '' || code !== 0)) failed = 1
       if (total === 0) {
         output += '\n  no test ran: does the file call test.run()?'
         failed = Math.max(failed, 1)
