@@ -21,6 +21,8 @@ import {
 } from './protocol.js'
 import { encodeTitleImage } from './quickjs/image.js'
 import type { QuickjsFactory } from './quickjs/factory.js'
+import type { PressingMachine } from './quickjs/machine.js'
+import type { Plan } from './quickjs/placing.js'
 import { Writer } from './wire.js'
 
 export interface ImagingOptions {
@@ -68,12 +70,34 @@ export function makeTitleImage(
   }
 }
 
+/** Memory of the started program: of its second start, where what stays has found its place. */
 function startedMemory(
   factory: QuickjsFactory,
   source: Uint8Array,
   grants: readonly ModuleGrant[],
   options: ImagingOptions
 ): Uint8Array | NoImage {
+  const first = start(factory, source, grants, options)
+  if ('reason' in first) return first
+  let second: PressingMachine | NoImage | undefined
+  try {
+    second = start(factory, source, grants, options, first.plan())
+    const machine = 'reason' in second || !second.isPlanned ? first : second
+    return machine.freeze() ?? { reason: 'it asks for the time or for chance' }
+  } finally {
+    first.destroy()
+    if (second !== undefined && !('reason' in second)) second.destroy()
+  }
+}
+
+/** A machine whose program has started and could be called. The caller destroys it. */
+function start(
+  factory: QuickjsFactory,
+  source: Uint8Array,
+  grants: readonly ModuleGrant[],
+  options: ImagingOptions,
+  plan?: Plan
+): PressingMachine | NoImage {
   const { limits, mark, name, strip = false } = options
   const startedMs = monotonicMs()
   let reason: string | undefined
@@ -98,8 +122,9 @@ function startedMemory(
       callHost: () => refuse(CALLS_HOST)
     },
     limits,
-    { imaging: { strip, beginName: `coffer:begin/${mark}` } }
+    { imaging: { strip, beginName: `coffer:begin/${mark}`, plan } }
   )
+  let started = false
   try {
     const { pendingJobs, valueBytes, valueItems, valueDepth } = limits
     const begin = new Writer(WIRE).begin(TO_GUEST.begin)
@@ -108,13 +133,14 @@ function startedMemory(
     machine.dispatch(begin.value(grants).value(new Uint8Array(DICE_BYTES)).message)
     machine.evaluate(source, name, linkedAs(grants, options))
     if (!ready) return { reason: 'it waits for something' }
-    return machine.freeze() ?? { reason: 'it asks for the time or for chance' }
+    started = true
+    return machine
   } catch (error) {
     if (reason !== undefined) return { reason }
     if (error instanceof CofferError) return { reason: error.message }
     throw error
   } finally {
-    machine.destroy()
+    if (!started) machine.destroy()
   }
 }
 

@@ -14,6 +14,7 @@
  * the environment, which the engine never needs, answer "no such function" (WASI's error 52).
  */
 import {
+  PLACING,
   REJECTION_TRACKER,
   UNDEFINED_VALUE,
   type EngineExports,
@@ -36,7 +37,7 @@ export interface MeteredEngine {
 }
 
 /** How the glue shows which import is which: the key of the entry that does this. */
-const IMPORTS: Record<Exclude<keyof EngineImports, 'outOfFuel' | 'trackRejection'>, RegExp> = {
+const IMPORTS: Record<Exclude<keyof EngineImports, 'outOfFuel' | 'trackRejection' | 'place'>, RegExp> = {
   callFunction: /([\w$]+):function\([^)]*\)\{return c\.callbacks\.callFunction/,
   loadModule: /([\w$]+):function\([^)]*\)\{[^}]*c\.callbacks\.loadModuleSource/,
   grow: /([\w$]+):\w=>\{var \w=H\.length;/,
@@ -168,6 +169,15 @@ const REJECTIONS = `
  (elem $rejections (i32.const ${REJECTION_TRACKER}) $onRejection)
 `
 
+/** The engine's allocator by other functions, for who writes their numbers into its JSRuntime. */
+const PLACERS = `
+ (func $placedMalloc (param $state i32) (param $bytes i32) (result i32)
+  (call $place (local.get $state) (i32.const 0) (local.get $bytes)))
+ (func $placedFree (param $state i32) (param $block i32)
+  (drop (call $place (local.get $state) (local.get $block) (i32.const 0))))
+ (elem $placers (i32.const ${PLACING}) $placedMalloc $placedFree $place)
+`
+
 /**
  * The released functions take and give values by way of small blocks from malloc, and lists of pointers to them. These
  * are the same two without: values stand in the memory where the host put them. They are a third of a short call.
@@ -257,7 +267,8 @@ export function meterEngine(wasm: Uint8Array, glue: string): MeteredEngine {
   // Imports have to stand before what is defined here.
   const imports = [
     '(import "host" "outOfFuel" (func $outOfFuel (result i32)))',
-    '(import "host" "trackRejection" (func $trackRejection (param i32 i32)))'
+    '(import "host" "trackRejection" (func $trackRejection (param i32 i32)))',
+    '(import "host" "place" (func $place (param i32 i32 i32) (result i32)))'
   ]
   const bodyOf = (name: string) => {
     const key = exportNames.find(([, exported]) => exported === name)![0]
@@ -269,6 +280,7 @@ export function meterEngine(wasm: Uint8Array, glue: string): MeteredEngine {
   const definitions: string[] = [
     METER,
     REJECTIONS,
+    PLACERS,
     inPlace(
       innerFunction(bodyOf('QTS_Call'), 'QTS_Call', INNER_CALL),
       innerFunction(bodyOf('QTS_FreeValuePointer'), 'QTS_FreeValuePointer', INNER_FREE)
@@ -314,7 +326,7 @@ export function meterEngine(wasm: Uint8Array, glue: string): MeteredEngine {
     } else if (item.startsWith('(table ')) {
       const size = Number(/\d+(?= )/.exec(item.replace(/^\(table \S+ /, ''))?.[0])
       if (size !== REJECTION_TRACKER) throw new Error(`the engine's table has changed: ${item}`)
-      definitions.push(`(table $0 ${size + 1} funcref)`)
+      definitions.push(`(table $0 ${PLACING + 3} funcref)`)
     } else definitions.push(item)
   }
   const text = (data: readonly string[]) => ['(module', ...imports, ...data, ...definitions, ')'].join('\n')

@@ -91,6 +91,9 @@ export interface EngineImports {
   /** A promise was rejected while nobody handled it, or got its first handler after that. `pair` holds two JSValues:
    * the promise and its reason. Added by scripts/meter.ts: the released interface has no way to hear of it. */
   readonly trackRejection: (pair: Pointer, handled: number) => void
+  /** The engine's allocator asks, where it was told to (placing.ts): malloc without a block, free without a size, else
+   * realloc. Added by scripts/meter.ts. */
+  readonly place: (state: Pointer, block: Pointer, sizeBytes: number) => Pointer
   /** @returns 1 when the memory now holds `sizeBytes`. */
   readonly grow: (sizeBytes: number) => number
   /** Milliseconds since 1970. */
@@ -115,6 +118,8 @@ export const FUEL = 50_000
 
 /** Index in the engine's function table of the rejection tracker: the first after its own. */
 export const REJECTION_TRACKER = 471
+/** Then those of its allocator that ask the host, for malloc, free and realloc in a row: placing.ts. */
+export const PLACING = 472
 
 /** The C stack that the wasm was linked with lies below the heap, from `stack` at rest downwards. */
 export const STACK_BYTES = 5 * 1024 * 1024
@@ -196,3 +201,5 @@ export const DRIVE = {
 
 /** In the engine's flags: functions do not keep their text. Lines and columns they do. */
 export const STRIP_SOURCE = 1
+/** Nor those. */
+export const STRIP_ALL = 3

@@ -12,13 +12,15 @@ import {
   REJECTION_TRACKER,
   SCRATCH,
   STACK_BYTES,
+  STRIP_ALL,
   STRIP_SOURCE,
   type Pointer
 } from './abi.js'
 import { inspect } from 'node:util'
-import { encodeImage } from './image.js'
+import { encodeImage, type ImageFields } from './image.js'
 import { Instance } from './instance.js'
 import { OBJECT, SHAPE, TEXT, checkClasses, findNames } from './layout.js'
+import { frozenMemory, Placing, type Plan } from './placing.js'
 import { UNCLEAR, ValueReader } from './values.js'
 import { ValueWriter } from './writer.js'
 
@@ -92,8 +94,8 @@ const RUNTIME_BYTES = 256
 const STRIP_FLAGS_WITHIN = 96
 /** More than the heap has free when it is fresh. */
 const TRIAL_BYTES = 4 * 1024 * 1024
-/** More of the C stack than starting the SDK can have touched. */
-const STACK_SWEEP_BYTES = 1024 * 1024
+/** Further than the heap reaches meanwhile. */
+const PASSING_START = 64 * 1024 * 1024
 
 /**
  * @param bootWasm - The metered wasm with its data, as meterEngine() makes it.
@@ -103,8 +105,23 @@ const STACK_SWEEP_BYTES = 1024 * 1024
  * @throws Error when the script throws.
  */
 export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: string): Uint8Array {
-  let rejections = 0
   const module = new WebAssembly.Module(bootWasm as Uint8Array<ArrayBuffer>)
+  const { placing: noted } = boot(module, sdk)
+  const { instance, fields, placing } = boot(module, sdk, noted.plan())
+  if (!placing.isWhole) throw new Error('the SDK starts in another way each time')
+  placing.end()
+  const memory = frozenMemory(module, instance, fields)
+  return encodeImage(memory, { ...fields, pages: memory.length / PAGE_BYTES }, wasmHash)
+}
+
+interface Booted {
+  readonly instance: Instance
+  readonly fields: Omit<ImageFields, 'pages'>
+  readonly placing: Placing
+}
+
+function boot(module: WebAssembly.Module, sdk: string, plan?: Plan): Booted {
+  let rejections = 0
   const instance = new Instance(module, BOOT_PAGES, MAX_PAGES, {
     poll() {},
     call: () => {
@@ -123,6 +140,7 @@ export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: strin
   engine.initialize()
   const undefinedPointer = engine.QTS_GetUndefined()
   const runtime = engine.QTS_NewRuntime()
+  const placing = new Placing(instance, runtime, PASSING_START, plan)
   const context = engine.QTS_NewContext(runtime, 0)
   const fields = () => new Uint32Array(instance.memory.buffer.slice(runtime, runtime + RUNTIME_BYTES))
   const before = fields()
@@ -191,20 +209,18 @@ export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: strin
   const call = engine.QTS_NewFunction(context, name, 1, 0, FUNCTION.call)
   const result = engine.QTS_NewFunction(context, name, 2, 0, FUNCTION.result)
   const { heapEnd, stripFlags } = findByTrial(module, jobList)
-  // The text of the SDK's functions: nobody is to read it, and each guest would carry it.
-  instance.bytes[stripFlags] = STRIP_SOURCE
+  // Text and lines of the SDK's functions: nobody is to read them, and each guest would carry them.
+  instance.bytes[stripFlags] = STRIP_ALL
   const driver = apply(run(DRIVER, 'coffer:driver'), call, result, run(sdk, 'coffer:sdk'))
   instance.bytes[stripFlags] = 0
 
   // Leftovers of finished calls.
   instance.bytes.fill(0, mailbox, mailbox + MAILBOX_BYTES)
   instance.bytes.fill(0, scratch, scratch + SCRATCH.bytes)
-  instance.bytes.fill(0, stackTop - STACK_SWEEP_BYTES, stackTop)
-  instance.scrubHeap()
-  return encodeImage(
-    instance.bytes,
-    {
-      pages: Math.ceil(instance.view.getUint32(heapEnd, true) / PAGE_BYTES),
+  return {
+    instance,
+    placing,
+    fields: {
       runtime,
       context,
       driver,
@@ -218,9 +234,8 @@ export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: strin
       stackTop,
       heapEnd,
       stripFlags
-    },
-    wasmHash
-  )
+    }
+  }
 }
 
 /** A name that nothing in the engine or the SDK has. */

@@ -69,6 +69,8 @@ export class Instance {
   readonly engine: EngineExports
   /** Who owns it now. */
   hooks: Hooks
+  /** Who is asked in place of the engine's allocator, while an image is made. */
+  placing: Pick<EngineImports, 'place'> | undefined
   private readonly maxPages: number
   /** The heap is not to grow, but to say that it is full. */
   private full = false
@@ -116,6 +118,11 @@ export class Instance {
         return source === undefined ? 0 : this.newText(source)
       },
       trackRejection: (pair, handled) => this.hooks.rejection(pair, handled !== 0),
+      place: (state, block, sizeBytes) => {
+        // Only a guest that has broken the engine asks by itself.
+        if (this.placing === undefined) throw engineFailed('it asks for memory in another way')
+        return this.placing.place(state, block, sizeBytes >>> 0)
+      },
       grow: sizeBytes => this.grow(sizeBytes >>> 0),
       now: () => this.hooks.now()
     }
@@ -159,8 +166,8 @@ export class Instance {
     try {
       for (let size = this.bytes.length; size >= MIN_BLOCK_BYTES; size >>= 1) {
         for (let pointer; (pointer = this.engine.malloc(size)) !== 0; blocks.push(pointer)) {
-          // A block may be a little larger than was asked for: its size stands in front of it.
-          const usable = (this.view.getUint32(pointer - 4, true) & ~7) - 4
+          // A block may be a little larger than was asked for.
+          const usable = this.blockBytes(pointer)
           if (usable < size || usable > size + 16) throw engineFailed('its heap is laid out in another way')
           this.bytes.fill(0, pointer, pointer + usable)
         }
@@ -169,6 +176,11 @@ export class Instance {
       this.full = false
     }
     for (const pointer of blocks) this.engine.free(pointer)
+  }
+
+  /** Bytes that a block of the heap holds: its size stands in front of it. */
+  blockBytes(pointer: Pointer): number {
+    return (this.view.getUint32(pointer - 4, true) & ~7) - 4
   }
 
   /** Memory from the engine's heap. The caller frees it or hands it to the engine. */

@@ -28,6 +28,7 @@ import { decodeTitleImage, fittingState, type Image } from './image.js'
 import { type Hooks, Instance } from './instance.js'
 import { Linker } from './linking.js'
 import { Passing } from './passing.js'
+import { frozenMemory, Placing, type Plan } from './placing.js'
 import { clearStack, Pristine } from './pristine.js'
 import { COMPILED, Program } from './program.js'
 import { ValueReader } from './values.js'
@@ -42,8 +43,12 @@ export interface PressingMachine extends Machine {
    * @throws CofferError COFFER_PROGRAM_INVALID with line and column.
    */
   compile(source: Uint8Array, name: string, modules: ReadonlyMap<string, readonly string[]>): void
+  /** What this start of the program tells the next one (placing.ts). */
+  plan(): Plan
+  /** The start went as the plan said; true without one. */
+  readonly isPlanned: boolean
   /**
-   * Memory as it is between two calls, with what is free in it overwritten.
+   * Memory as it is between two calls, with what is free in it overwritten. The machine is spent afterwards.
    *
    * @returns undefined when the guest has looked at clock or dice, which the next one will not have the same.
    */
@@ -56,6 +61,8 @@ export interface Imaging {
   readonly strip: boolean
   /** Name of a module that the program cannot know; otherwise one by chance, which would make every image another. */
   readonly beginName: string
+  /** Of an earlier start of the same program: the heap is to have no holes. */
+  readonly plan?: Plan | undefined
 }
 
 /** Instances that serve guest after guest of one program. */
@@ -87,6 +94,7 @@ export class QuickjsMachine implements PressingMachine {
   private readonly stackBytes: number
   private readonly entry: Entry
   private readonly linker: Linker
+  private readonly placing: Placing | undefined
   private askedClock = false
 
   constructor(
@@ -124,6 +132,10 @@ export class QuickjsMachine implements PressingMachine {
     const instance = this.takeInstance(hooks, limits)
     entry.open(instance)
     this.personalize(instance)
+    if (imaging !== undefined) {
+      const { runtime } = fields
+      this.placing = new Placing(instance, runtime, this.maxPages(limits) * PAGE_BYTES, imaging.plan)
+    }
     const reader = new ValueReader(instance, fields.names, limits)
     const passing = new Passing(entry)
     const hostCalls = new HostCalls(entry, reader, passing)
@@ -139,14 +151,18 @@ export class QuickjsMachine implements PressingMachine {
       idle.hooks = hooks
       return idle
     }
-    // The image is the engine's share; what the guest allocates comes on top.
-    const maxPages = Math.min(MAX_PAGES, fields.pages + Math.ceil(limits.memoryBytes / PAGE_BYTES))
+    const maxPages = this.imaging?.plan === undefined ? this.maxPages(limits) : MAX_PAGES
     const pages = (reuse?.pristine?.lengthBytes ?? this.ownShare) / PAGE_BYTES
     const instance = new Instance(this.engine.module, pages, maxPages, hooks)
     if (reuse?.pristine !== undefined) reuse.pristine.copyTo(instance)
     else for (const { offset, bytes } of parts) instance.bytes.set(bytes, offset)
     if (reuse !== undefined) reuse.pristine ??= new Pristine(instance, fields)
     return instance
+  }
+
+  /** The image is the engine's share; what the guest allocates comes on top. */
+  private maxPages({ memoryBytes }: Limits): number {
+    return Math.min(MAX_PAGES, this.image.fields.pages + Math.ceil(memoryBytes / PAGE_BYTES))
   }
 
   /** What differs from guest to guest of one image. */
@@ -207,17 +223,23 @@ export class QuickjsMachine implements PressingMachine {
     return true
   }
 
+  plan(): Plan {
+    return this.placing!.plan()
+  }
+
+  get isPlanned(): boolean {
+    return this.placing!.isWhole
+  }
+
   freeze(): Uint8Array | undefined {
     let memory: Uint8Array | undefined
     this.entry.run(instance => {
-      const { randomState, heapEnd, stackTop, stripFlags } = this.image.fields
+      const { randomState, stripFlags } = this.image.fields
       const dice = instance.bytes.subarray(randomState, randomState + this.port.dice.length)
       if (this.askedClock || !equalBytes(dice, this.port.dice)) return
       instance.bytes[stripFlags] = 0
-      instance.scrubHeap()
-      instance.bytes.fill(0, stackTop - STACK_BYTES, stackTop)
-      const end = instance.view.getUint32(heapEnd, true)
-      memory = instance.bytes.slice(0, Math.ceil(end / PAGE_BYTES) * PAGE_BYTES)
+      this.placing!.end()
+      memory = frozenMemory(this.engine.module, instance, this.image.fields)
     })
     return memory
   }

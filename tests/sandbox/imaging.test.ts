@@ -63,6 +63,38 @@ test('the same program makes the same image', () => {
   assert.equal(imageOf(source, {}, { strip: true }), imageOf(source, {}, { strip: true }))
 })
 
+test('what a start lets go of leaves no holes in its image', async () => {
+  // Every other block of some size is let go of.
+  const source = `const kept = []
+    for (let i = 0; i < 2000; i++) { kept.push({ text: 'x' + i }); let gone = new Uint8Array(1500).fill(1) }
+    export const count = () => kept.length`
+  const image = imageOf(source)
+  const { parts } = decodeTitleImage(image, imageBelongsTo(image).slice())!.states[0]!
+  const pages = new Set(
+    parts.flatMap(({ offset, bytes }) => [offset >> 12, (offset + bytes.length - 1) >> 12])
+  )
+  assert.ok(pages.size < 150, `${pages.size} pages`)
+  assert.is(await callOn(image, 'count'), 2000)
+})
+
+test('a start that asks for other blocks than planned is found out', () => {
+  const start = (plan?: Uint8Array) => {
+    const port = { receive: () => undefined, poll() {}, now: () => 0, dice: new Uint8Array(8).fill(1) }
+    const machine = quickjs()(
+      { ...port, result() {}, callHost: () => undefined },
+      { ...DEFAULT_LIMITS, cpuMs: 1000 },
+      { imaging: { strip: false, beginName: 'coffer:begin/mark', plan } }
+    )
+    machine.evaluate(utf8(COUNTER), 'title.js', new Map())
+    return machine
+  }
+  const first = start()
+  const second = start(first.plan())
+  const other = start(new Uint8Array(first.plan().length))
+  assert.equal([first.isPlanned, second.isPlanned, other.isPlanned], [true, true, false])
+  for (const machine of [first, second, other]) machine.destroy()
+})
+
 test('a start that asks something of the world has no image, and the reason says what', () => {
   const reason = (source: string, capabilities: Capabilities = {}) => {
     const image = tryImage(source, capabilities)

@@ -6,9 +6,11 @@ import { createRequire } from 'node:module'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { DEFAULT_LIMITS } from '../../sandbox/guest.js'
+import { PLACING } from '../../sandbox/quickjs/abi.js'
 import { makeImage } from '../../sandbox/quickjs/boot.js'
 import { decodeImage, encodeImage, imageBelongsTo } from '../../sandbox/quickjs/image.js'
 import { loadQuickjs } from '../../sandbox/quickjs/factory.js'
+import type { Reuse } from '../../sandbox/quickjs/machine.js'
 import { quickjs } from '../../sandbox/quickjs/node.js'
 import { rollDice } from '../../sandbox/random.js'
 import { resource } from '../../sandbox/resources.js'
@@ -120,9 +122,9 @@ test('meterDispatch() refuses an interpreter whose instructions may follow each 
   refuses('(func $1)')
 })
 
-test('the metered engine imports a memory and six functions, and no files, clock or environment of a system', () => {
+test('the metered engine imports a memory and seven functions, and no files, clock or environment of a system', () => {
   const imports = WebAssembly.Module.imports(new WebAssembly.Module(wasm)).map(({ name }) => name)
-  const allowed = 'callFunction grow loadModule memory now outOfFuel trackRejection'
+  const allowed = 'callFunction grow loadModule memory now outOfFuel place trackRejection'
   assert.is(imports.sort().join(' '), allowed)
 })
 
@@ -133,6 +135,33 @@ test('meterEngine() refuses glue that does not show every name', () => {
   } catch (error) {
     assert.match((error as Error).message, "the engine's glue has changed")
   }
+})
+
+test('a guest whose memory sends the allocator to the host ends there', async () => {
+  const reuse: Reuse = { idle: [] }
+  makeMachine(PORT, DEFAULT_LIMITS, { reuse }).destroy()
+  const { runtime } = decodeImage(standInImage).fields
+  reuse.idle[0]!.words.set([PLACING, PLACING + 1, PLACING + 2], runtime >> 2)
+  const machine = makeMachine(PORT, DEFAULT_LIMITS, { reuse })
+  const error = await rejectsWith('COFFER_ENGINE_FAILED', () =>
+    machine.evaluate(Buffer.from('[]'), 'title.js', new Map())
+  )
+  assert.match(error.message, 'asks for memory in another way')
+  machine.destroy()
+})
+
+test('makeImage() leaves no holes in the heap', () => {
+  const { fields, parts } = decodeImage(
+    makeImage(bootWasm, wasmHash, readFileSync(resource('guest-sdk.js'), 'utf8'))
+  )
+  const pages = new Set<number>()
+  let bytes = 0
+  for (const { offset, bytes: content } of parts) {
+    for (let at = offset & ~4095; at < offset + content.length; at += 4096) pages.add(at)
+    bytes += content.length
+  }
+  assert.ok(bytes > 0.85 * 4096 * pages.size, `${bytes} bytes in ${pages.size} pages`)
+  assert.ok(fields.pages > 80)
 })
 
 test('makeImage() gives the same bytes for the same input', () => {

@@ -1,0 +1,162 @@
+/**
+ * A heap without holes, for images. The engine starts a program amid blocks of memory that it soon lets go of again, and
+ * what stays lies scattered between the holes: half of each page that every guest is made of would be none of it.
+ *
+ * So what is to become an image is made twice. The first time it is noted of each block, in the order in which they are
+ * asked for, whether it is there at the end. The second time those that are not go elsewhere, beyond the heap, and
+ * the others stand in a row. A start that asked nothing of the world asks for the same blocks each time; one that does not
+ * is found out, since something is left beyond the heap then.
+ *
+ * The engine asks here in place of its own allocator while its JSRuntime says so.
+ *
+ * @see docs/decisions/0044-heaps-without-holes.md
+ */
+import { PAGE_BYTES, PLACING, STACK_BYTES, type Pointer } from './abi.js'
+import type { ImageFields } from './image.js'
+import { engineFailed, Instance } from './instance.js'
+
+/** Of each block, by its number, whether it is there at the end: 1 or 0. */
+export type Plan = Uint8Array
+
+/** Where the JSRuntime keeps the state of its allocator: count of blocks, then their bytes, of which it knows these only. */
+const STATE = 16
+const COUNTED_BYTES = 8
+/** Malloc, free, realloc, at the very beginning of the JSRuntime. */
+const FUNCTIONS = 3
+/** What lies beyond the heap grows by so much. */
+const GROWTH_BYTES = 4 * 1024 * 1024
+
+export class Placing {
+  readonly #instance: Instance
+  readonly #runtime: Pointer
+  readonly #own: readonly number[]
+  readonly #plan: Plan | undefined
+  /** How many blocks were asked for. */
+  #count = 0
+  /** Blocks that are there, by where they stand: number, and size where it is beyond the heap. */
+  readonly #numbers = new Map<Pointer, number>()
+  readonly #passing = new Map<Pointer, number>()
+  /** Blocks beyond the heap that were let go of, by size. */
+  readonly #free = new Map<number, Pointer[]>()
+  readonly #start: Pointer
+  #end: Pointer
+
+  /**
+   * @param start - Where what does not last may begin: as far as the heap ever reaches.
+   * @param plan - Absent: all goes into the heap.
+   */
+  constructor(instance: Instance, runtime: Pointer, start: Pointer, plan?: Plan) {
+    this.#instance = instance
+    this.#runtime = runtime
+    this.#plan = plan
+    this.#start = start
+    this.#end = start
+    const at = runtime >> 2
+    const { words } = instance
+    this.#own = Array.from(words.subarray(at, at + FUNCTIONS))
+    const [count, bytes] = words.subarray((runtime + STATE) >> 2)
+    if (bytes !== count! * COUNTED_BYTES || this.#own.some(index => index === 0 || index > PLACING))
+      throw engineFailed('it counts its blocks of memory in another way')
+    for (let i = 0; i < FUNCTIONS; i++) words[at + i] = PLACING + i
+    instance.placing = this
+  }
+
+  /** The engine has its own allocator back. */
+  end(): void {
+    this.#instance.words.set(this.#own, this.#runtime >> 2)
+    this.#instance.placing = undefined
+  }
+
+  /** Which blocks of those asked for so far are there. */
+  plan(): Plan {
+    const plan = new Uint8Array(this.#count)
+    for (const number of this.#numbers.values()) plan[number] = 1
+    return plan
+  }
+
+  /** All that is there is in the heap. */
+  get isWhole(): boolean {
+    return this.#passing.size === 0
+  }
+
+  /** @see EngineImports.place */
+  place(state: Pointer, block: Pointer, sizeBytes: number): Pointer {
+    let made = 0
+    if (sizeBytes !== 0) {
+      made = this.#take(sizeBytes)
+      if (made === 0) return 0
+      if (block !== 0)
+        this.#instance.bytes.copyWithin(made, block, block + Math.min(sizeBytes, this.#sizeOf(block)))
+      this.#countBlock(state, 1)
+    }
+    if (block !== 0) {
+      this.#letGo(block)
+      this.#countBlock(state, -1)
+    }
+    return made
+  }
+
+  #countBlock(state: Pointer, change: 1 | -1): void {
+    const { words } = this.#instance
+    words[state >> 2]! += change
+    words[(state >> 2) + 1]! += change * COUNTED_BYTES
+  }
+
+  #take(sizeBytes: number): Pointer {
+    const number = this.#count++
+    const lasts = this.#plan === undefined || this.#plan[number] === 1
+    const made = lasts ? this.#instance.engine.malloc(sizeBytes) : this.#takeBeyond(sizeBytes)
+    if (lasts && made + sizeBytes > this.#start) throw engineFailed('it asks for other blocks than before')
+    this.#numbers.set(made, number)
+    return made
+  }
+
+  #takeBeyond(sizeBytes: number): Pointer {
+    const size = Math.ceil(sizeBytes / 8) * 8
+    let made = this.#free.get(size)?.pop()
+    if (made === undefined) {
+      made = this.#end
+      this.#end += size
+      if (this.#end > this.#instance.bytes.length)
+        this.#instance.reach(Math.ceil(this.#end / GROWTH_BYTES) * GROWTH_BYTES)
+    }
+    this.#passing.set(made, size)
+    return made
+  }
+
+  #letGo(block: Pointer): void {
+    this.#numbers.delete(block)
+    const size = this.#passing.get(block)
+    if (size === undefined) return this.#instance.engine.free(block)
+    this.#passing.delete(block)
+    const free = this.#free.get(size)
+    if (free === undefined) this.#free.set(size, [block])
+    else free.push(block)
+  }
+
+  #sizeOf(block: Pointer): number {
+    return this.#passing.get(block) ?? this.#instance.blockBytes(block)
+  }
+}
+
+/**
+ * Memory of a guest that is at rest, as an image holds it: as far as its heap reaches, and with all that is free in it
+ * overwritten.
+ */
+export function frozenMemory(
+  module: WebAssembly.Module,
+  instance: Instance,
+  { heapEnd, stackTop }: Pick<ImageFields, 'heapEnd' | 'stackTop'>
+): Uint8Array {
+  const pages = Math.ceil(instance.view.getUint32(heapEnd, true) / PAGE_BYTES)
+  // In one of its own, whose heap cannot go on beyond.
+  const copy = new Instance(module, pages, pages, instance.hooks)
+  try {
+    copy.bytes.set(instance.bytes.subarray(0, pages * PAGE_BYTES))
+    copy.scrubHeap()
+    copy.bytes.fill(0, stackTop - STACK_BYTES, stackTop)
+    return copy.bytes.slice()
+  } finally {
+    copy.bytes.fill(0)
+  }
+}
