@@ -94,6 +94,7 @@ export function openPackageIndex(index: Uint8Array, indexDigest: Uint8Array): Pa
   }
   const count = (role: PackageEntry['role']) => entries.filter(entry => entry.role === role).length
   if (count('program') > 1 || count('image') > 1) throw damaged('it has more than one program')
+  if (count('source-map') > 1) throw damaged('it has more than one source map')
   if (count('program') + count('image') === 0) throw damaged('it has no program')
   const entriesOffset = 4 + index.length
   return { entries, entriesOffset, totalBytes: entriesOffset + offset }

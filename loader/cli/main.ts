@@ -42,7 +42,7 @@ async function perform(argv: readonly string[], commands: readonly Command[]): P
   const words = argv.map((word, index) => (word === '-h' && index < end ? '--help' : word))
   const at = words.slice(0, end).findIndex(word => !word.startsWith('-'))
   const name = at < 0 ? words.find(word => word === '--help' || word === '--version')?.slice(2) : words[at]
-  if (name === undefined) throw noCommand(commands)
+  if (name === undefined) throw noCommand(commands, words)
   const command = await findCommand(commands, name)
   const others = words.filter((word, index) => (at < 0 ? word !== `--${name}` : index !== at))
   const call = await parseCall(command, commands, others)
@@ -50,10 +50,10 @@ async function perform(argv: readonly string[], commands: readonly Command[]): P
   return execute(call)
 }
 
-const noCommand = (commands: readonly Command[]) =>
+const noCommand = (commands: readonly Command[], words: readonly string[]) =>
   new CofferError('COFFER_USAGE', 'Which command?', {
     expected: commands.map(({ name }) => name).join(' '),
-    found: 'nothing',
+    found: words.find(word => word !== '--json') ?? 'nothing',
     hint: 'See "coffer help".'
   })
 

@@ -60,7 +60,8 @@ test("version is package.json's", async () => {
 })
 
 const WRONG: readonly (readonly [words: readonly string[], says: RegExp])[] = [
-  [[], /Which command\?/],
+  [[], /Which command\?[^]*nothing/],
+  [['--verbose'], /Which command\?[^]*found[^]*--verbose/],
   [['rnu'], /no command "rnu"[^]*Did you mean "run"\?/],
   [['refund', 'stick', 'x'], /no command "refund"/],
   [['help', 'coppy'], /Did you mean "copy"\?/],
@@ -96,6 +97,14 @@ for (const [words, says] of WRONG) {
     assert.ok(message.length > 0 && hint.length > 0)
   })
 }
+
+test('64: coffer.mjs with the name of a part that it does not have', async () => {
+  for (const words of [['--coffer-part=other.js'], ['--coffer-part=other.js', 'version']]) {
+    const shown = await run(join(ROOT, 'dist/coffer.mjs'), words, { env })
+    assert.equal([shown.code, shown.stdout], [64, ''])
+    assert.match(shown.stderr, /found +--coffer-part/)
+  }
+})
 
 test('nothing of a failure is a stack, unless COFFER_DEBUG asks for it', async () => {
   const failed = () => ['run', 'nowhere']

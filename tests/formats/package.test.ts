@@ -134,10 +134,14 @@ test('the entries of an index follow one another without gap or overlap', async 
   await rejectsWith('COFFER_ENCODING', () => open(first, entry('a', 5, huge), entry('b', huge + 5, 1)))
 })
 
-test('an index has one program and no name twice', async () => {
+test('an index has one program, at most one image and one source map, and no name twice', async () => {
   const p = entry('p', 0, 0, 'program')
   await rejectsWith('COFFER_PACKAGE_DAMAGED', () => open(entry('a', 0, 0)))
   await rejectsWith('COFFER_PACKAGE_DAMAGED', () => open(p, entry('q', 0, 0, 'program')))
+  for (const role of ['image', 'source-map']) {
+    open(p, entry('m', 0, 0, role))
+    await rejectsWith('COFFER_PACKAGE_DAMAGED', () => open(p, entry('m', 0, 0, role), entry('n', 0, 0, role)))
+  }
   await rejectsWith('COFFER_PACKAGE_DAMAGED', () => open(p, entry('p', 0, 0)))
   await rejectsWith('COFFER_PACKAGE_DAMAGED', () => open(p, entry('a', 0, 0), entry('a', 0, 0)))
   await rejectsWith('COFFER_ENCODING', () => open(p, entry('a', 0, 0, 'native')))
