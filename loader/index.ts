@@ -4,7 +4,7 @@ export type { TitleOptions } from './launch.js'
 export type { TitlePoolOptions } from './pool.js'
 export type { Pool, PoolUsage } from '../sandbox/pool.js'
 export type { TitleReport } from './verify.js'
-export { CofferError, ERROR_CODES, type ErrorCode } from '../formats/errors.js'
+export { CofferError, ERROR_CODES, type ErrorCode, type LimitUse } from '../formats/errors.js'
 export {
   GuestError,
   sync,

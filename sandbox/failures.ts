@@ -1,6 +1,7 @@
 /** The ways in which a guest ends or a call of it fails, as errors. */
-import { CofferError, type ErrorCode } from '../formats/errors.js'
+import { CofferError, type ErrorCode, type LimitUse } from '../formats/errors.js'
 import type { Limits } from './guest.js'
+import type { FlatError } from './protocol.js'
 import { MalformedMessage } from './wire.js'
 
 /** What a guest is told by when it uses too much. The engine's stack is its own affair: there the guest sees an error. */
@@ -33,6 +34,13 @@ export function limitReached(name: LimitName, limits: Limits, used: number): Cof
     hint: `Give it a higher ${name} if you trust it with that.`,
     limit: { name, value, used }
   })
+}
+
+/** For the guest, of a limit that it is about to pass. */
+export function limitNear({ name, value, used }: LimitUse): FlatError {
+  const { code, say, unit } = LIMITS[name as LimitName]
+  const message = `It is about to be ended: it ${say(Math.ceil(used))}${unit}, and its limit is ${value}.`
+  return { name: code, message, stack: '' }
 }
 
 /** @param name - As the guest says it. */

@@ -4,7 +4,7 @@
  * @see docs/spec.md §7
  */
 
-import type { CofferError } from '../formats/errors.js'
+import type { CofferError, LimitUse } from '../formats/errors.js'
 import type { GuestStream, Outcome } from './stream.js'
 import type { Value } from './value.js'
 
@@ -28,7 +28,10 @@ export type Isolation = 'inline' | 'thread'
 export interface Limits {
   /** Memory of the guest with everything it allocates. Past it: COFFER_LIMIT_MEMORY. */
   readonly memoryBytes: number
-  /** Time spent computing. Past it: COFFER_LIMIT_CPU. */
+  /**
+   * Time spent computing: milliseconds on the wall while the guest has the thread, the host's own functions left out. Past
+   * it: COFFER_LIMIT_CPU.
+   */
   readonly cpuMs: number
   /** Time on the wall, waiting included. Past it: COFFER_LIMIT_WALL. Infinity: none. */
   readonly wallMs: number
@@ -63,6 +66,8 @@ export const DEFAULT_LIMITS: Limits = {
   valueItems: 200_000,
   valueDepth: 64
 }
+
+export const DEFAULT_SOFT_SHARE = 0.8
 
 /** A key press, as `coffer:terminal` hands it to a title. */
 export interface Key {
@@ -246,13 +251,29 @@ export interface LaunchOptions {
   readonly stderr?: (bytes: Uint8Array) => void
   /** Ends the guest when aborted: calls reject with COFFER_INTERRUPTED. */
   readonly signal?: AbortSignal
+  /**
+   * The share of a limit past which it is nearly used up, from 0 to 1; 1: none is. Told to the guest, where it asks
+   * (`coffer:limits`), and to `onSoftLimit`: of `cpuMs`, `wallMs`, `hostCalls`, `memoryBytes` and `outputBytes`, past
+   * which it ends. Default {@link DEFAULT_SOFT_SHARE}.
+   */
+  readonly softShare?: number
+  /**
+   * Told of a limit that is nearly used up: once for each account that it counts for, a call or the guest's life. The guest
+   * may be computing; where it does so in this thread, it goes on when this returns. What it throws is lost.
+   */
+  readonly onSoftLimit?: (use: LimitUse) => void
   /** A guest with a seed sees a clock that starts at 0 and moves only by its timers, and randomness from the seed:
    * the same calls give the same bytes. */
   readonly seed?: number
 }
 
 export interface Usage {
+  /**
+   * Time that the guest had the thread for, on the wall: no less than its processor time, and more where the machine has
+   * too much to do. Of calls that end within a few milliseconds, estimated.
+   */
   readonly cpuMs: number
+  /** Since it was started. */
   readonly wallMs: number
   readonly memoryBytes: number
   readonly outputBytes: number

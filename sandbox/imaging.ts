@@ -172,5 +172,6 @@ const REASONS: Partial<Record<number, string>> = {
   [TO_HOST.random]: 'it asks for chance',
   [TO_HOST.clock]: 'it asks for the time or sets a timer',
   [TO_HOST.uncaught]: THROWS,
-  [TO_HOST.rejected]: THROWS
+  [TO_HOST.rejected]: THROWS,
+  [TO_HOST.pressure]: 'it asks for its limits'
 }

@@ -14,6 +14,7 @@ export {
   type AssetSource,
   type Capabilities,
   DEFAULT_LIMITS,
+  DEFAULT_SOFT_SHARE,
   type Engine,
   type Guest,
   GuestError,
@@ -38,7 +39,7 @@ export {
 } from './guest.js'
 export type { Pool, PoolOptions, PoolUsage } from './pool.js'
 export { GuestStream } from './stream.js'
-export { CofferError } from '../formats/errors.js'
+export { CofferError, type LimitUse } from '../formats/errors.js'
 
 /**
  * Start a program in a sandbox of its own.

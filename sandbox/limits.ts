@@ -1,5 +1,6 @@
 /** The limits of a guest, whole, from those that its host names. */
-import { DEFAULT_LIMITS, type Limits } from './guest.js'
+import type { LimitName } from './failures.js'
+import { DEFAULT_LIMITS, DEFAULT_SOFT_SHARE, type Limits } from './guest.js'
 import { MAX_MESSAGE_BYTES, MAX_VALUE_DEPTH, MAX_VALUE_ITEMS } from './wire.js'
 
 /** @throws RangeError for a limit that is no number, or negative: it would limit nothing. */
@@ -15,6 +16,24 @@ export function withDefaults(limits: Partial<Limits> = {}): Limits {
   for (const [name, most] of Object.entries(MOST)) all[name] = Math.min(Math.floor(all[name]!), most)
   return all as unknown as Limits
 }
+
+/**
+ * Where each limit is nearly used up; for those of which nobody is told, the limit itself.
+ *
+ * @throws RangeError for a share that is none.
+ */
+export function softMarks(limits: Limits, share = DEFAULT_SOFT_SHARE): Limits {
+  if (!(share >= 0 && share <= 1)) throw new RangeError(`Cannot take ${share} for a share: it is from 0 to 1`)
+  return {
+    ...limits,
+    ...Object.fromEntries(
+      SOFT.map(name => [name, limits[name] === Infinity ? Infinity : limits[name] * share])
+    )
+  }
+}
+
+/** Past these the guest ends, and it can do something about it before: a value or a stack is what it is. */
+const SOFT: readonly LimitName[] = ['cpuMs', 'wallMs', 'hostCalls', 'memoryBytes', 'outputBytes']
 
 /** What the encoding itself allows: counts cross as 31 bits. */
 const MOST: Readonly<Partial<Limits>> = {

@@ -26,7 +26,9 @@ export const TO_GUEST = {
   /** id of a call, place: the signal there is aborted */
   abort: 6,
   /** id, id of the call that gave a stream, ending: boolean. Its next item, or its end */
-  step: 7
+  step: 7,
+  /** error, limit: text, value, used. A limit is nearly used up; only to who has asked */
+  pressed: 8
 } as const
 
 /** From the guest. */
@@ -66,7 +68,9 @@ export const TO_HOST = {
   /** id: the result is an async iterator, which waits for steps under this number */
   stream: 17,
   /** id of a step: there is no more */
-  done: 18
+  done: 18,
+  /** Asks whether a limit is nearly used up: false, or true and what `pressed` says */
+  pressure: 19
 } as const
 
 /**
@@ -77,6 +81,9 @@ export type ModuleGrant = readonly [name: string, exports: readonly ExportGrant[
 export type ExportGrant =
   | readonly [name: string, kind: 'ask' | 'tell' | 'request']
   | readonly [name: string, kind: 'constant', value: Value]
+
+/** What every program can import, whatever was granted: the SDK's own. */
+const ALWAYS: ReadonlyMap<string, readonly string[]> = new Map([['coffer:limits', ['softLimit']]])
 
 /**
  * What a program can import of a module that the SDK makes something of (sandbox/guest/modules.ts); of any other, what
@@ -91,12 +98,13 @@ const OWN_EXPORTS: Readonly<Record<string, readonly string[]>> = {
 
 /** The modules that a program can be linked with, by specifier, and their exports. */
 export const linksOf = (grants: readonly ModuleGrant[]): ReadonlyMap<string, readonly string[]> =>
-  new Map(
-    grants.map(([module, exports]) => [
-      `coffer:${module}`,
-      OWN_EXPORTS[module] ?? exports.map(([name]) => name)
-    ])
-  )
+  new Map([
+    ...ALWAYS,
+    ...grants.map(
+      ([module, exports]) =>
+        [`coffer:${module}`, OWN_EXPORTS[module] ?? exports.map(([name]) => name)] as const
+    )
+  ])
 
 /** Granted functions by module and name, as a machine with direct calls binds them. */
 export const functionsOf = (grants: readonly ModuleGrant[]): readonly string[] =>

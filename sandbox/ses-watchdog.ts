@@ -1,5 +1,5 @@
 /** The second thread of a SES guest's process: its entry. */
 import { workerData } from 'node:worker_threads'
-import { type Watch, watchProcess } from './ses/watchdog.js'
+import { type Watched, watchProcess } from './ses/watchdog.js'
 
-watchProcess(workerData as Watch)
+watchProcess(workerData as Watched)

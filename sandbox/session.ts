@@ -5,7 +5,7 @@
  *
  * @see docs/spec.md §7
  */
-import { CofferError } from '../formats/errors.js'
+import { CofferError, type LimitUse } from '../formats/errors.js'
 import { type CapabilityTable, grantTable } from './capabilities.js'
 import { monotonicMs } from './clock.js'
 import {
@@ -30,13 +30,14 @@ import {
 } from './guest.js'
 import { valueOnly } from './hosted.js'
 import { WIRE } from './host-wire.js'
-import { withDefaults } from './limits.js'
+import { softMarks, withDefaults } from './limits.js'
 import type { MachineFactory } from './machine.js'
 import { constantsOf, DICE_BYTES, linksOf, readError, TO_GUEST, TO_HOST } from './protocol.js'
 import { Calls, type PendingCall } from './session/calls.js'
 import { Life } from './session/life.js'
 import { Meter, type Watch } from './session/meter.js'
 import { Output } from './session/output.js'
+import { Pressure } from './session/pressure.js'
 import { Requests } from './session/requests.js'
 import { type Random, Time } from './session/time.js'
 import { Turns } from './session/turns.js'
@@ -95,6 +96,7 @@ class Session implements EngineGuest {
   readonly #meter: Meter
   readonly #turns: Turns
   readonly #time: Time
+  readonly #pressure: Pressure
   readonly #output: Output
   readonly #requests: Requests
   readonly #calls: Calls
@@ -109,11 +111,14 @@ class Session implements EngineGuest {
     const limits = this.#limits
     const waiting = new WaitingCalls<PendingCall>()
     this.ended = life.told
-    this.#meter = new Meter(life, limits, waiting.all, options.signal, watch)
+    const soft = softMarks(limits, options.softShare)
+    const near = (use: LimitUse) => this.#pressure.tell(use)
+    this.#meter = new Meter(life, limits, soft, near, waiting.all, options.signal, watch)
     this.#turns = new Turns(life, this.#meter, limits, () => this.#atRest())
+    this.#pressure = new Pressure(life, this.#meter, this.#turns, options)
     this.#output = new Output(this.#meter, options, uncaught)
     this.#requests = new Requests(life, this.#meter, this.#turns, grants)
-    this.#time = new Time(life, this.#turns, limits, waiting.all, this.#requests, options.seed, random)
+    this.#time = new Time(life, this.#turns, this.#meter, waiting.all, this.#requests, options.seed, random)
     this.#calls = new Calls(life, this.#meter, this.#turns, this.#time, waiting)
   }
 
@@ -260,6 +265,8 @@ class Session implements EngineGuest {
         const answer = this.#life.writer.begin(0).value(this.#time.now()).value(this.#time.elapsed())
         return answer.message.subarray(1)
       }
+      case TO_HOST.pressure:
+        return this.#pressure.answer()
       case TO_HOST.uncaught:
         this.#output.printUncaught(this.#output.error(readError(reader)))
         calls.endProgram(EXIT_UNCAUGHT)

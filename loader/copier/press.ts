@@ -157,6 +157,7 @@ const withImage = ({ code }: App, contents: readonly Content[], bytes: Uint8Arra
 function checkImports(app: App, { modules }: Bundle): void {
   const available = new Set([
     'license',
+    'limits',
     ...app.permissions,
     ...(app.assetsFolder === undefined ? [] : ['assets'])
   ])

@@ -3,7 +3,7 @@
  * `/// <reference types="coffer/guest" />` or through `"types": ["coffer/guest"]`.
  *
  * Each module exists only where it was granted: `permissions` in the manifest asks for it. A title's own assets and
- * what its license says, `coffer:assets` and `coffer:license`, are always there.
+ * what its license says, `coffer:assets` and `coffer:license`, are always there, and so is `coffer:limits`.
  */
 
 declare module 'coffer:terminal' {
@@ -81,6 +81,25 @@ declare module 'coffer:license' {
   export const features: readonly string[]
   /** Milliseconds since 1970; null: never. */
   export const expires: number | null
+}
+
+declare module 'coffer:limits' {
+  /** Why the signal is aborted: `code` is what the title would be ended with. */
+  export interface SoftLimitError extends Error {
+    readonly code: `COFFER_LIMIT_${string}`
+    readonly limit: {
+      readonly name: 'cpuMs' | 'wallMs' | 'hostCalls' | 'memoryBytes' | 'outputBytes'
+      readonly value: number
+      readonly used: number
+    }
+  }
+  /**
+   * A signal that is aborted, with a {@link SoftLimitError} as its reason, once one of the title's limits is nearly used up
+   * (its host says what that is; four fifths by default): time to come to an end, past the limit itself there is none. To ask is
+   * cheap, and a loop that gives nobody else a turn has to: `if (softLimit().aborted) return soFar`. Where a call that
+   * used up its own time is over, the next to ask gets a new signal.
+   */
+  export function softLimit(): AbortSignal
 }
 
 /**

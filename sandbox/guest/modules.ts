@@ -4,6 +4,7 @@ import { TO_HOST, readError } from '../protocol.js'
 import type { Reader } from '../wire.js'
 import { TextDecoder, TextEncoder } from './encoding.js'
 import { define } from './globals.js'
+import type { OwnLimits } from './limits.js'
 import { type Link, type Native, revive } from './link.js'
 
 /** The exports of one module. */
@@ -24,9 +25,15 @@ export interface Modules {
   readonly exports: Record<string, ModuleExports>
 }
 
-export function makeModules(link: Link, functions: Native['functions']): Modules {
+/** @param own - What every program has. */
+export function makeModules(
+  link: Link,
+  functions: Native['functions'],
+  own: { readonly limits: Pick<OwnLimits, 'softLimit'> }
+): Modules {
   const waiting = new Map<number, { resolve(value: unknown): void; reject(reason: unknown): void }>()
-  const exports = { __proto__: null } as unknown as Record<string, ModuleExports>
+  const { softLimit } = own.limits
+  const exports = { __proto__: null, limits: { softLimit } } as unknown as Record<string, ModuleExports>
   let lastId = 0
 
   /** Functions of the host's by module and name: answered by a promise, or at once. */

@@ -29,6 +29,7 @@ import { installClock, installCrypto } from './clock.js'
 import { AbortController } from './events.js'
 import { installConsole } from './console.js'
 import { installGlobals } from './globals.js'
+import { makeLimits } from './limits.js'
 import { type Native, installProxy, isProxy, makeLink, revive, sendError } from './link.js'
 import { makeModules } from './modules.js'
 import { installTimers } from './timers.js'
@@ -65,7 +66,8 @@ export function boot(native: Native): Hidden {
   const uncaught = (thrown: unknown) => sendError(link, TO_HOST.uncaught, undefined, thrown)
   const clock = installClock(link, native.tamed === true)
   const timers = installTimers(link, clock, uncaught)
-  const modules = makeModules(link, native.functions)
+  const limits = makeLimits(link)
+  const modules = makeModules(link, native.functions, { limits })
   installCrypto(link)
   installConsole(link, clock)
   installWeb(native)
@@ -172,6 +174,14 @@ export function boot(native: Native): Hidden {
     }
   }
 
+  const pressed = (reader: Reader) => {
+    try {
+      limits.pressed(reader)
+    } catch (thrown) {
+      uncaught(thrown)
+    }
+  }
+
   const threw = (id: number, thrown: unknown) => {
     delete controllers[id]
     sendError(link, TO_HOST.threw, id, thrown)
@@ -251,6 +261,8 @@ export function boot(native: Native): Hidden {
           return step(reader)
         case TO_GUEST.begin:
           return begin(reader)
+        case TO_GUEST.pressed:
+          return pressed(reader)
       }
     },
     setNamespace(namespace, evaluation) {

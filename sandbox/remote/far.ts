@@ -7,6 +7,7 @@
 import type { Grant } from '../capabilities.js'
 import type { Argument, Engine, EngineGuest, Limits, Program, Usage, Value } from '../guest.js'
 import { WIRE } from '../host-wire.js'
+import { softMarks } from '../limits.js'
 import type { MachineFactory } from '../machine.js'
 import { type ModuleGrant, readError } from '../protocol.js'
 import { type SessionPowers, startSession } from '../session.js'
@@ -28,8 +29,8 @@ export interface FarEngine {
   readonly engine: Engine
   /** Of a far side that serves guest after guest: their program, whose bytes stay as they are. */
   readonly program?: Program | undefined
-  /** The factory, when the limits are known; may take its time. */
-  prepare(limits: Limits): Promise<MachineFactory> | MachineFactory
+  /** The factory, when the limits are known, and where each is nearly used up; may take its time. */
+  prepare(limits: Limits, soft: Limits): Promise<MachineFactory> | MachineFactory
   readonly watch?: SessionPowers['watch']
 }
 
@@ -101,6 +102,7 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
     const name = reader.text()
     const seed = reader.value() as number | undefined
     const values = reader.list() as number[]
+    const softShare = reader.value() as number | undefined
     const limits = Object.fromEntries(LIMIT_NAMES.map((key, i) => [key, values[i]])) as unknown as Limits
     const modules = reader.list() as unknown as ModuleGrant[]
     const kinds = new Map(
@@ -112,12 +114,22 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
       channel.post(writer.begin(FROM_FAR.output).value(stream).value(bytes).message)
     }
     try {
-      const factory = await far.prepare(limits)
+      const factory = await far.prepare(limits, softMarks(limits, softShare))
       guest = await startSession(
         far.engine,
         factory,
         far.program ?? { source, image },
-        { name, limits, stdout: output(1), stderr: output(2), ...(seed === undefined ? {} : { seed }) },
+        {
+          name,
+          limits,
+          stdout: output(1),
+          stderr: output(2),
+          onSoftLimit({ name, used }) {
+            channel.post(writer.begin(FROM_FAR.pressed).value(name).value(used).message)
+          },
+          ...(seed === undefined ? {} : { seed }),
+          ...(softShare === undefined ? {} : { softShare })
+        },
         {
           grants: {
             modules,

@@ -12,7 +12,7 @@ import { MalformedMessage, type Reader, Writer } from '../wire.js'
 
 /** Frames to the far side. */
 export const TO_FAR = {
-  /** source, image: bytes | undefined, name: text, seed: number | undefined, limits: list, modules: list of ModuleGrant */
+  /** source, image: bytes | undefined, name: text, seed: number | undefined, limits: list, soft share: number | undefined, modules: list of ModuleGrant */
   start: 1,
   /** id, program: boolean, export, arguments: list, signals among them: list of place and whether aborted */
   call: 2,
@@ -51,7 +51,9 @@ export const FROM_FAR = {
   /** id of a step: there is no more */
   done: 11,
   /** failure: what the guest threw and nobody caught, for stderr */
-  uncaught: 12
+  uncaught: 12,
+  /** limit: text, used: number. It is nearly used up */
+  pressed: 13
 } as const
 
 /** Limits by their place in `start`. */
@@ -84,11 +86,19 @@ export function readFailure(reader: Reader): CofferError | GuestError {
   const name = reader.text()
   const message = reader.text()
   const rest = reader.text()
-  const limit = reader.value() as LimitUse | null
+  const limit = readLimit(reader)
   if (code === '') return new GuestError(name, message, rest)
   if (!Object.hasOwn(ERROR_CODES, code)) throw new MalformedMessage('unknown error code')
   return new CofferError(code as ErrorCode, message, {
     ...(rest === '' ? {} : { hint: rest }),
-    ...(limit === null ? {} : { limit })
+    ...(limit === undefined ? {} : { limit })
   })
+}
+
+function readLimit(reader: Reader): LimitUse | undefined {
+  const { name, value, used } = (reader.value() ?? {}) as Record<string, unknown>
+  if (name === undefined) return undefined
+  if (typeof name !== 'string' || typeof value !== 'number' || typeof used !== 'number')
+    throw new MalformedMessage('a limit expected')
+  return { name, value, used }
 }

@@ -9,7 +9,15 @@
 import { CofferError } from '../../formats/errors.js'
 import { type CapabilityTable, grantTable } from '../capabilities.js'
 import { monotonicMs } from '../clock.js'
-import { disposed, engineFailed, gone, interrupted, limitReached, unsupported } from '../failures.js'
+import {
+  disposed,
+  engineFailed,
+  gone,
+  interrupted,
+  type LimitName,
+  limitReached,
+  unsupported
+} from '../failures.js'
 import {
   type Argument,
   type Engine,
@@ -22,7 +30,7 @@ import {
   type Value
 } from '../guest.js'
 import { WIRE, flattenHostError, followSignals, signalField, splitSignals } from '../host-wire.js'
-import { withDefaults } from '../limits.js'
+import { softMarks, withDefaults } from '../limits.js'
 import { writeError } from '../protocol.js'
 import { STDERR, uncaughtText } from '../session/output.js'
 import { guestFrames } from '../stack.js'
@@ -52,6 +60,8 @@ export interface NearEvents {
   frame(frame: Uint8Array): void
   /** The far side is no more. @param reason - If it is known. */
   closed(reason?: CofferError): void
+  /** A limit is nearly used up, as was seen from outside. @param excess - Past where it is. */
+  pressed(limit: LimitName, excess: number): void
 }
 
 interface PendingCall extends WaitingCall {
@@ -89,6 +99,7 @@ class RemoteGuest implements EngineGuest {
 
   readonly #options: LaunchOptions
   readonly #limits: Limits
+  readonly #soft: Limits
   readonly #grants: CapabilityTable
   readonly #channel: NearChannel
   readonly #writer = new Writer(WIRE)
@@ -96,7 +107,11 @@ class RemoteGuest implements EngineGuest {
   readonly #calls = new WaitingCalls<PendingCall>()
   #callCount = 0
   #requests = 0
+  /** How often it may still say that a limit is nearly used up. */
+  #presses = 0
   #outputBytes = 0
+  /** Calls of the host's functions since the last of the guest's began or ended. */
+  #hostCalls = 0
   #ended: CofferError | undefined
   /** Why the far side was asked to end. */
   #leaving: CofferError | undefined
@@ -114,12 +129,14 @@ class RemoteGuest implements EngineGuest {
     this.engine = engine
     this.#options = options
     this.#limits = withDefaults(options.limits)
+    this.#soft = softMarks(this.#limits, options.softShare)
     this.#grants = grantTable(options.capabilities ?? {}, this.#limits)
     let closed: () => void
     this.#closed = new Promise(resolve => (closed = resolve))
     this.#channel = open(
       {
         frame: frame => this.#receive(frame),
+        pressed: (limit, excess) => this.#pressed(limit, this.#soft[limit] + excess),
         closed: reason => {
           closed()
           // Killed while it computed, it could not say how long it had.
@@ -138,7 +155,8 @@ class RemoteGuest implements EngineGuest {
       this.#open(START, { resolve: () => resolve(), reject, kind: 'call' })
       const limits = LIMIT_NAMES.map(key => this.#limits[key])
       const frame = this.#writer.begin(TO_FAR.start).value(source).value(image).value(name).value(seed)
-      this.#channel.post(frame.value(limits).value(this.#grants.modules).message)
+      frame.value(limits).value(this.#options.softShare)
+      this.#channel.post(frame.value(this.#grants.modules).message)
       this.#writer.wipe()
     })
   }
@@ -205,6 +223,8 @@ class RemoteGuest implements EngineGuest {
 
   #open(id: number, caller: Caller): PendingCall {
     const pending = { ...caller, startedMs: monotonicMs() }
+    this.#presses += MOST_PRESSES
+    this.#hostCalls = 0
     this.#calls.add(id, pending)
     this.#arm()
     return pending
@@ -212,6 +232,7 @@ class RemoteGuest implements EngineGuest {
 
   #close(id: number): PendingCall | undefined {
     const call = this.#calls.take(id)
+    this.#hostCalls = 0
     this.#arm()
     return call
   }
@@ -300,8 +321,11 @@ class RemoteGuest implements EngineGuest {
         this.#answer(reader.text(), reader.text(), reader.list())
         return
       case FROM_FAR.request:
+        this.#countCall()
         void this.#request(reader.count(), reader.text(), reader.text(), reader.list())
         return
+      case FROM_FAR.pressed:
+        return this.#pressed(reader.text(), reader.number())
       case FROM_FAR.usage:
         return this.#readUsage(reader)
       case FROM_FAR.ended: {
@@ -337,18 +361,41 @@ class RemoteGuest implements EngineGuest {
 
   #output(stream: number, bytes: Value): void {
     if (!(bytes instanceof Uint8Array)) throw new MalformedMessage('bytes expected')
-    // The far side counts too; this holds against one that has broken out of its count.
-    this.#outputBytes += bytes.length
-    if (this.#outputBytes > this.#limits.outputBytes)
-      throw limitReached('outputBytes', this.#limits, this.#outputBytes)
+    this.#countOutput(bytes.length)
     const write = stream === 1 ? this.#options.stdout : this.#options.stderr
     write?.(bytes)
+  }
+
+  // The far side counts all of this too; here it holds against one that has broken out of its count.
+
+  #countOutput(bytes: number): void {
+    this.#outputBytes += bytes
+    if (this.#outputBytes > this.#limits.outputBytes)
+      throw limitReached('outputBytes', this.#limits, this.#outputBytes)
+  }
+
+  #countCall(): void {
+    if (++this.#hostCalls > this.#limits.hostCalls)
+      throw limitReached('hostCalls', this.#limits, this.#hostCalls)
+  }
+
+  #pressed(name: string, used: number): void {
+    const value = this.#limits[name as keyof Limits]
+    if (!(value > this.#soft[name as keyof Limits]) || this.#presses-- <= 0)
+      return this.#end(engineFailed('it told of a limit out of turn'))
+    try {
+      this.#options.onSoftLimit?.({ name, value, used })
+    } catch {
+      // Nobody is there to hear it.
+    }
   }
 
   #answer(module: string, name: string, args: Value[]): Uint8Array {
     const grant = this.#grants.find(module, name)
     if (grant?.kind !== 'ask' && grant?.kind !== 'tell')
       throw new MalformedMessage('a function that was not granted')
+    if (grant.kind === 'ask') this.#countCall()
+    else this.#countOutput(encoder.encode(String(args[0])).length)
     try {
       const value = grant.run(args)
       return this.#writer.begin(0).value(true).value(value).message.subarray(1)
@@ -380,6 +427,9 @@ class RemoteGuest implements EngineGuest {
     this.#writer.wipe()
   }
 }
+
+/** What is told of one call, and of what runs after it: each of its limits, and those of the guest's life. */
+const MOST_PRESSES = 8
 
 /** Codes of what no guest survives. */
 const ENDS_GUEST = /^COFFER_(?:LIMIT_(?!VALUE)|INTERRUPTED|ENGINE_FAILED|GUEST_GONE)/

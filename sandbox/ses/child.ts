@@ -10,26 +10,27 @@ import { Socket } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { CofferError } from '../../formats/errors.js'
-import type { LimitName } from '../failures.js'
 import type { Limits } from '../guest.js'
 import type { Machine, MachineFactory, MachinePort } from '../machine.js'
 import { serveRemote } from '../remote/far.js'
 import { endedFrame } from '../remote/frames.js'
 import { readResource, threadStart } from '../resources.js'
 import { guestCompartment, type Hidden, lockDown } from './compartment.js'
+import type { Deadline, Watch } from '../session/meter.js'
 import { FD, FrameSplitter, readFrame, rewritingBytes, WATCHED, writeFrame } from './pipes.js'
 import { moduleToFunction } from './program.js'
-import type { Watch } from './watchdog.js'
+import { AWAKE, CHANGED, HARD, SOFT, TOLD, type Watched } from './watchdog.js'
 
-const watch: Watch = {
-  numbers: new Float64Array(new SharedArrayBuffer(16)).fill(Infinity),
-  flags: new Int32Array(new SharedArrayBuffer(12))
+const watched: Watched = {
+  deadlines: new Float64Array(new SharedArrayBuffer(2 * 8)).fill(Infinity),
+  memory: new Float64Array(new SharedArrayBuffer(2 * 8)).fill(Infinity),
+  flags: new Int32Array(new SharedArrayBuffer((TOLD + WATCHED.length) * 4))
 }
 
 export function serveGuest(): void {
   // Started first: it wakes while this thread locks down.
   const { url, argv } = threadStart('ses-watchdog.js')
-  new Worker(url, { argv, workerData: watch, env: {}, execArgv: [], stdin: false }).unref()
+  new Worker(url, { argv, workerData: watched, env: {}, execArgv: [], stdin: false }).unref()
   process.on('SIGINT', () => {})
   const sdk = Buffer.from(readResource('guest-sdk.js')).toString('utf8')
   lockDown()
@@ -37,8 +38,8 @@ export function serveGuest(): void {
   const receive = serveRemote(
     {
       engine: 'ses',
-      prepare: limits => awake(limits, port => new SesMachine(port, sdk, limits)),
-      watch: setDeadline
+      prepare: (limits, soft) => awake(limits, soft, port => new SesMachine(port, sdk, limits, soft)),
+      watch
     },
     {
       post: frame => writeFrame(FD.frames, frame),
@@ -57,18 +58,46 @@ export function serveGuest(): void {
 }
 
 /** Guests begin when the watchdog watches, and the memory they find is not theirs. */
-function awake(limits: Limits, factory: MachineFactory): MachineFactory {
-  Atomics.wait(watch.flags, 1, 0, 10_000)
-  if (Atomics.load(watch.flags, 1) !== 1) throw new Error('internal: the watchdog does not wake')
-  watch.numbers[1] = process.memoryUsage.rss() + limits.memoryBytes
+function awake(limits: Limits, soft: Limits, factory: MachineFactory): MachineFactory {
+  const { flags } = watched
+  Atomics.wait(flags, AWAKE, 0, 10_000)
+  if (Atomics.load(flags, AWAKE) !== 1) throw new Error('internal: the watchdog does not wake')
+  allowMemory(limits, soft, process.memoryUsage.rss())
   return factory
 }
 
-function setDeadline(timeLeftMs?: number, limit?: LimitName): void {
-  if (limit !== undefined) Atomics.store(watch.flags, 0, WATCHED.indexOf(limit))
-  watch.numbers[0] = timeLeftMs === undefined ? Infinity : Date.now() + timeLeftMs
-  Atomics.add(watch.flags, 2, 1)
-  Atomics.notify(watch.flags, 2)
+function allowMemory(limits: Limits, soft: Limits, baseBytes: number): void {
+  watched.memory[HARD] = baseBytes + limits.memoryBytes
+  if (soft.memoryBytes < limits.memoryBytes) watched.memory[SOFT] = baseBytes + soft.memoryBytes
+}
+
+const watch: Watch = {
+  computes(soft, hard) {
+    const { flags } = watched
+    for (const { limit } of soft) Atomics.store(flags, TOLD + WATCHED.indexOf(limit), 0)
+    const [first] = [...soft].sort((a, b) => a.leftMs - b.leftMs)
+    if (first !== undefined) setDeadline(SOFT, first)
+    setDeadline(HARD, hard)
+    changed()
+  },
+  rests() {
+    watched.deadlines.fill(Infinity)
+    changed()
+  },
+  claim(limit) {
+    const place = WATCHED.indexOf(limit)
+    return place < 0 || Atomics.exchange(watched.flags, TOLD + place, 1) === 0
+  }
+}
+
+function setDeadline(kind: typeof SOFT | typeof HARD, { limit, leftMs }: Deadline): void {
+  Atomics.store(watched.flags, kind, WATCHED.indexOf(limit))
+  watched.deadlines[kind] = Date.now() + leftMs
+}
+
+function changed(): void {
+  Atomics.add(watched.flags, CHANGED, 1)
+  Atomics.notify(watched.flags, CHANGED)
 }
 
 class SesMachine implements Machine {
@@ -76,11 +105,13 @@ class SesMachine implements Machine {
   readonly #compartment: Compartment
   readonly #hidden: Hidden
   readonly #limits: Limits
+  readonly #soft: Limits
   #baseBytes = process.memoryUsage.rss()
 
-  constructor(port: MachinePort, sdk: string, limits: Limits) {
+  constructor(port: MachinePort, sdk: string, limits: Limits, soft: Limits) {
     this.#port = port
     this.#limits = limits
+    this.#soft = soft
     const { compartment, boot } = guestCompartment(sdk)
     this.#compartment = compartment
     this.#hidden = boot(
@@ -146,14 +177,15 @@ class SesMachine implements Machine {
 
   /** The process ends with its guest, and its memory with it: in good order if what still runs lets it. */
   destroy(): void {
-    setDeadline(LAST_WORDS_MS, 'cpuMs')
+    setDeadline(HARD, { limit: 'cpuMs', leftMs: LAST_WORDS_MS })
+    changed()
     setTimeout(() => process.exit(0), LAST_WORDS_MS / 2)
   }
 
   /** Count the guest's memory from here. */
   #allowMemory(extraBytes: number): void {
     this.#baseBytes = process.memoryUsage.rss()
-    watch.numbers[1] = this.#baseBytes + this.#limits.memoryBytes + extraBytes
+    allowMemory(this.#limits, this.#soft, this.#baseBytes + extraBytes)
   }
 
   #safely<T>(work: () => T): T {

@@ -13,7 +13,7 @@ import { engineFailed, imageUnfit, limitReached } from '../failures.js'
 import type { EngineGuest, LaunchOptions, Limits, Program } from '../guest.js'
 import { type NearChannel, type NearEvents, startRemote } from '../remote/near.js'
 import { processStart } from '../resources.js'
-import { FD, FrameSplitter, framed, readVerdict, rewritingBytes } from './pipes.js'
+import { FD, FrameSplitter, framed, readVerdicts, rewritingBytes, WATCHED } from './pipes.js'
 
 /** What V8 itself ends with when its heap is full: SIGABRT, or an exit code where there are no signals. */
 const V8_ABORTED = 134
@@ -65,8 +65,12 @@ export class Child {
     const [, frames, , verdict] = this.#sockets as [Socket, Socket, Socket, Socket]
     for (const socket of this.#sockets) socket.on('error', () => {})
     verdict.on('data', (bytes: Buffer) => {
-      const { limit, excess } = readVerdict(bytes)
-      if (limit !== undefined) this.#reason ??= limitReached(limit, limits, limits[limit] + excess)
+      for (const { limit, excess, soft } of readVerdicts(bytes)) {
+        const name = WATCHED[limit]
+        if (name === undefined) continue
+        if (soft) this.#events?.pressed(name, excess)
+        else this.#reason ??= limitReached(name, limits, limits[name] + excess)
+      }
     })
     const splitter = new FrameSplitter(frame => this.#events?.frame(frame))
     frames.on('data', (chunk: Buffer) => {

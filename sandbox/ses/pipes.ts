@@ -15,25 +15,40 @@ export const FD = {
   frames: 4,
   /** Frames that the child waits for, doing nothing else. */
   answers: 5,
-  /** From the child's watchdog before it kills the process. */
+  /** From the child's watchdog: of a limit that is nearly used up, and before it kills the process. */
   verdict: 6
 } as const
 
 /** Limits that the watchdog keeps, by the number they have between the threads and in its verdict. */
 export const WATCHED: readonly LimitName[] = ['cpuMs', 'wallMs', 'memoryBytes']
 
-/** The watchdog's last word: which limit, and by how much it was passed. */
-export const verdict = (limit: number, excess: number): Uint8Array => {
+/** A word of the watchdog's: which limit, and by how much it, or where it is nearly used up, was passed. */
+export interface Verdict {
+  /** Its place among {@link WATCHED}. */
+  readonly limit: number
+  readonly excess: number
+  /** The guest lives on. */
+  readonly soft: boolean
+}
+
+export function verdict({ limit, excess, soft }: Verdict): Uint8Array {
   const bytes = new Uint8Array(VERDICT_BYTES)
   new DataView(bytes.buffer).setFloat64(1, excess)
-  bytes[0] = limit
+  bytes[0] = soft ? limit | SOFT_BIT : limit
   return bytes
 }
-export const readVerdict = (bytes: Uint8Array): { limit: LimitName | undefined; excess: number } => ({
-  limit: WATCHED[bytes[0]!],
-  excess: bytes.length < VERDICT_BYTES ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getFloat64(1)
-})
+
+/** All that stand in these bytes, which a pipe hands on whole. */
+export function* readVerdicts(bytes: Uint8Array): Generator<Verdict> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  for (let at = 0; at + VERDICT_BYTES <= bytes.length; at += VERDICT_BYTES) {
+    const soft = bytes[at]! >= SOFT_BIT
+    yield { limit: bytes[at]! & ~SOFT_BIT, excess: view.getFloat64(at + 1), soft }
+  }
+}
+
 const VERDICT_BYTES = 9
+const SOFT_BIT = 0x80
 
 /** Memory that turning a module into a function takes for a while (24 times its text, measured), and is not the guest's. */
 export const rewritingBytes = (sourceBytes: number): number => sourceBytes * 40

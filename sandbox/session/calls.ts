@@ -175,9 +175,9 @@ export class Calls {
 
   open(id: number, caller: Caller, account = this.#meter.account()): PendingCall {
     const { resolve, reject, kind } = caller
-    const { cpuMs, hostCalls, startedMs } = account
+    const { cpuMs, hostCalls, startedMs, pressed } = account
     // One by one: to spread both takes longer than all the rest of a call.
-    const pending: PendingCall = { resolve, reject, kind, cpuMs, hostCalls, startedMs }
+    const pending: PendingCall = { resolve, reject, kind, cpuMs, hostCalls, startedMs, pressed }
     this.#waiting.add(id, pending)
     if (this.#waiting.all.size === 1) this.#time.arm()
     return pending

@@ -5,6 +5,7 @@
  * @see docs/spec.md §7.2
  */
 import { monotonicMs } from '../clock.js'
+import type { LimitUse } from '../../formats/errors.js'
 import { interrupted, type LimitName, limitReached } from '../failures.js'
 import type { Limits, Value } from '../guest.js'
 import type { Life } from './life.js'
@@ -14,13 +15,24 @@ export interface Account {
   cpuMs: number
   hostCalls: number
   startedMs: number
+  /** Limits that are nearly used up, as was told. */
+  pressed: readonly LimitUse[]
 }
 
-/**
- * Told whenever the guest starts to compute, with the milliseconds after which its time is up and the limit that ends
- * it then, and with nothing when it stops: for an engine that cannot be asked to poll.
- */
-export type Watch = (timeLeftMs?: number, limit?: LimitName) => void
+/** For an engine that cannot be asked to poll. */
+export interface Watch {
+  /** The guest starts to compute. @param soft - When its time is nearly up, as far as that was not told. */
+  computes(soft: readonly Deadline[], hard: Deadline): void
+  /** It has stopped. */
+  rests(): void
+  /** Whether nobody was told yet that this limit is nearly used up. From now on somebody was. */
+  claim(limit: LimitName): boolean
+}
+
+export interface Deadline {
+  readonly limit: LimitName
+  readonly leftMs: number
+}
 
 /** A function of the host's, with what is known of how long it takes. */
 export interface Timed {
@@ -40,11 +52,15 @@ export class Meter {
   /** When the present stretch of computing began; undefined while the guest rests or the host works for it. */
   #sliceMs: number | undefined
   /** Of what no call waits for, such as a timer that outlives its call: it counts together until the next one. */
-  #background: Account = { cpuMs: 0, hostCalls: 0, startedMs: 0 }
+  #background: Account = { cpuMs: 0, hostCalls: 0, startedMs: 0, pressed: NONE }
   /** A call without a message is under way; its account, which has a beginning once its clock runs. */
   #direct = false
   #clocked = false
-  readonly #own: Account = { cpuMs: 0, hostCalls: 0, startedMs: 0 }
+  readonly #own: Account = { cpuMs: 0, hostCalls: 0, startedMs: 0, pressed: NONE }
+  /** What counts for the guest's whole life and is nearly used up. */
+  #pressed: readonly LimitUse[] = NONE
+  /** When its memory was last looked at: on SES that takes as long as a short call. */
+  #memoryMs = 0
   /** Computing that was not measured, by what some of it took. */
   #sampledMs = 0
   /** A function of the host's that ran in this slice, and that nobody timed. */
@@ -52,20 +68,29 @@ export class Meter {
 
   readonly #life: Life
   readonly #limits: Limits
+  readonly #soft: Limits
+  readonly #near: (use: LimitUse) => void
   readonly #calls: ReadonlyMap<number, Account>
   readonly #signal: AbortSignal | undefined
   readonly #watch: Watch | undefined
 
-  /** @param calls - Those that wait, in the order of their start. */
+  /**
+   * @param soft - Where each limit is nearly used up: `near` is told. Not past the limit itself.
+   * @param calls - Those that wait, in the order of their start.
+   */
   constructor(
     life: Life,
     limits: Limits,
+    soft: Limits,
+    near: (use: LimitUse) => void,
     calls: ReadonlyMap<number, Account>,
     signal: AbortSignal | undefined,
     watch: Watch | undefined
   ) {
     this.#life = life
     this.#limits = limits
+    this.#soft = soft
+    this.#near = near
     this.#calls = calls
     this.#signal = signal
     this.#watch = watch
@@ -73,7 +98,26 @@ export class Meter {
 
   /** @throws CofferError for what is past its limit. */
   check(limit: LimitName, used: number): void {
-    if (used > this.#limits[limit]) throw limitReached(limit, this.#limits, used)
+    if (used > this.#soft[limit]) this.#passed(limit, used)
+  }
+
+  #passed(limit: LimitName, used: number): void {
+    const value = this.#limits[limit]
+    if (used > value) throw limitReached(limit, this.#limits, used)
+    const account = limit === 'memoryBytes' || limit === 'outputBytes' ? undefined : this.#present()
+    const pressed = account?.pressed ?? this.#pressed
+    if (pressed.some(({ name }) => name === limit)) return
+    const use = { name: limit, value, used }
+    if (account === undefined) this.#pressed = [...pressed, use]
+    else account.pressed = [...pressed, use]
+    if (this.#watch?.claim(limit) !== false) this.#near(use)
+    // Whoever was told may have ended it.
+    if (this.#life.ended !== undefined) throw this.#life.ended
+  }
+
+  /** A limit that is nearly used up now. */
+  get pressure(): LimitUse | undefined {
+    return this.#present().pressed[0] ?? this.#pressed[0]
   }
 
   /** Asked again and again while the guest computes. @throws CofferError when its time is up. */
@@ -88,14 +132,24 @@ export class Meter {
     if (this.#sliceMs !== undefined) this.#tick()
     const account = this.#present()
     this.check('cpuMs', this.#cpuMs - account.cpuMs)
-    this.check('wallMs', (this.#sliceMs ?? monotonicMs()) - account.startedMs)
+    const nowMs = this.#sliceMs ?? monotonicMs()
+    this.check('wallMs', nowMs - account.startedMs)
+    if (nowMs - this.#memoryMs < MEMORY_LOOK_MS) return
+    this.#memoryMs = nowMs
+    this.check('memoryBytes', Math.min(this.#life.memoryBytes(), this.#limits.memoryBytes))
+  }
+
+  /** Milliseconds to where this account's time on the wall is nearly up, or up once that was told. */
+  wallLeftMs({ startedMs, pressed }: Account): number {
+    const { wallMs } = pressed.some(({ name }) => name === 'wallMs') ? this.#limits : this.#soft
+    return startedMs + wallMs - monotonicMs()
   }
 
   // Accounts
 
   /** An account that begins now. */
   account(): Account {
-    return { cpuMs: this.#cpuNow(), hostCalls: this.#hostCalls, startedMs: monotonicMs() }
+    return { cpuMs: this.#cpuNow(), hostCalls: this.#hostCalls, startedMs: monotonicMs(), pressed: NONE }
   }
 
   /** The account of the call without a message that has just been made, its wait beginning now. */
@@ -126,18 +180,24 @@ export class Meter {
   resume(): void {
     this.#sliceMs = monotonicMs()
     if (this.#watch === undefined) return
-    const account = this.#present()
-    const cpuLeftMs = this.#limits.cpuMs - (this.#cpuMs - account.cpuMs)
-    const wallLeftMs = this.#limits.wallMs - (this.#sliceMs - account.startedMs)
-    if (cpuLeftMs <= wallLeftMs) this.#watch(cpuLeftMs, 'cpuMs')
-    else this.#watch(wallLeftMs, 'wallMs')
+    const { cpuMs, startedMs, pressed } = this.#present()
+    const left = (limit: 'cpuMs' | 'wallMs', bounds: Limits): Deadline => {
+      const used = limit === 'cpuMs' ? this.#cpuMs - cpuMs : this.#sliceMs! - startedMs
+      return { limit, leftMs: bounds[limit] - used }
+    }
+    const untold = TIMES.filter(limit => !pressed.some(({ name }) => name === limit))
+    const [cpu, wall] = TIMES.map(limit => left(limit, this.#limits)) as [Deadline, Deadline]
+    this.#watch.computes(
+      untold.map(limit => left(limit, this.#soft)),
+      cpu.leftMs <= wall.leftMs ? cpu : wall
+    )
   }
 
   /** It computes no more for now. */
   pause(): void {
     if (this.#sliceMs !== undefined) this.#tick()
     this.#sliceMs = undefined
-    this.#watch?.()
+    this.#watch?.rests()
   }
 
   /** Milliseconds of computing so far. */
@@ -170,6 +230,7 @@ export class Meter {
     this.#direct = true
     this.#own.cpuMs = this.#cpuMs
     this.#own.hostCalls = this.#hostCalls
+    this.#own.pressed = NONE
     if (sampled) this.#sliceMs = monotonicMs()
   }
 
@@ -190,6 +251,7 @@ export class Meter {
       if (this.#calls.size === 0) {
         this.#background.cpuMs = this.#cpuMs
         this.#background.hostCalls = this.#hostCalls
+        this.#background.pressed = NONE
       }
     }
   }
@@ -249,6 +311,13 @@ export class Meter {
     return bytes
   }
 }
+
+const TIMES = ['cpuMs', 'wallMs'] as const
+
+const NONE: readonly LimitUse[] = []
+
+/** Memory is looked at no more often: only to tell that it is nearly used up, the limit itself is the engine's. */
+const MEMORY_LOOK_MS = 10
 
 /** One call in so many is timed where timing all would cost more than the calls. */
 export const SAMPLED = 32

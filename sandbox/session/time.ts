@@ -2,13 +2,13 @@
  * A guest's time and chance: when it is woken for its timers, when its wait is over, what its clock shows, and, where
  * it has a seed, both out of that.
  */
+import type { CofferError } from '../../formats/errors.js'
 import { monotonicMs } from '../clock.js'
-import { limitReached } from '../failures.js'
-import type { Limits } from '../guest.js'
 import { MAX_RANDOM_BYTES, TO_GUEST } from '../protocol.js'
 import { seededGenerator } from '../random.js'
 import { MalformedMessage } from '../wire.js'
 import type { Life } from './life.js'
+import type { Account, Meter } from './meter.js'
 import type { Turns } from './turns.js'
 
 /** What the guest waits for that is not time. */
@@ -38,16 +38,16 @@ export class Time {
 
   readonly #life: Life
   readonly #turns: Turns
-  readonly #limits: Limits
-  readonly #calls: ReadonlyMap<number, { readonly startedMs: number }>
+  readonly #meter: Meter
+  readonly #calls: ReadonlyMap<number, Account>
   readonly #waits: Waits
 
   /** @param calls - Those that wait, in the order of their start. */
   constructor(
     life: Life,
     turns: Turns,
-    limits: Limits,
-    calls: ReadonlyMap<number, { readonly startedMs: number }>,
+    meter: Meter,
+    calls: ReadonlyMap<number, Account>,
     waits: Waits,
     seed: number | undefined,
     random: Random = bytes => crypto.getRandomValues(bytes)
@@ -55,7 +55,7 @@ export class Time {
     this.#random = random
     this.#life = life
     this.#turns = turns
-    this.#limits = limits
+    this.#meter = meter
     this.#calls = calls
     this.#waits = waits
     this.#seededBytes = seed === undefined ? undefined : seededGenerator(seed)
@@ -109,15 +109,9 @@ export class Time {
     this.#armedMs = undefined
     if (this.#life.ended !== undefined || this.#life.running) return
     const first = this.#firstCall()
-    if (first !== undefined && this.#limits.wallMs !== Infinity) {
-      const { wallMs } = this.#limits
-      const expire = () => {
-        const used = monotonicMs() - first.startedMs
-        // Timers may fire a little early.
-        if (used > wallMs) this.#life.end(limitReached('wallMs', this.#limits, used))
-        else this.arm()
-      }
-      this.#wallTimer = setTimeout(expire, boundedDelay(first.startedMs + wallMs - monotonicMs()))
+    const wallLeftMs = first === undefined ? Infinity : this.#meter.wallLeftMs(first)
+    if (wallLeftMs !== Infinity) {
+      this.#wallTimer = setTimeout(() => this.#expire(first!), boundedDelay(wallLeftMs))
     }
     if (this.#wakeMs !== undefined && !this.#standsStill()) {
       this.#armedMs = this.#wakeMs
@@ -129,7 +123,17 @@ export class Time {
     }
   }
 
-  #firstCall(): { readonly startedMs: number } | undefined {
+  #expire({ startedMs }: Account): void {
+    try {
+      this.#meter.check('wallMs', monotonicMs() - startedMs)
+    } catch (reason) {
+      return this.#life.end(reason as CofferError)
+    }
+    // Timers may fire a little early, and this may have been the soft limit.
+    this.arm()
+  }
+
+  #firstCall(): Account | undefined {
     for (const call of this.#calls.values()) return call
     return undefined
   }

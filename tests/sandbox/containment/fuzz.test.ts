@@ -144,7 +144,7 @@ test('a near side that is sent any frame ends its guest at most', async () => {
         events = given
         queueMicrotask(() => events.frame(message(1, ['go'])))
         return {
-          post: () => queueMicrotask(() => events.frame(hostileMessage(12))),
+          post: () => queueMicrotask(() => events.frame(hostileMessage(14))),
           answer: () => {},
           hold: () => {},
           kill: () => queueMicrotask(() => events.closed())
