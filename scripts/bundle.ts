@@ -12,6 +12,7 @@
  *   ses-child-program.cjs     all of which is here; a thread in it is
  *   ses-watchdog.js
  *   payload-thread.js         a thread that helps with large payloads
+ *   keep-code.js              keeps what V8 compiles at a start, for the next ones
  *   licenses.txt              of the packages whose code is inside these files
  *
  * What went into each file stands in build/bundles.json, for tests/house/bundle.test.ts.
@@ -101,6 +102,7 @@ await bundle({
   entryPoints: {
     'thread-worker': 'sandbox/thread-worker.ts',
     'ses-watchdog': 'sandbox/ses-watchdog.ts',
+    'keep-code': 'sandbox/keep-code.ts',
     'payload-thread': 'loader/payload-thread.ts'
   },
   outdir: 'dist',

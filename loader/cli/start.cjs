@@ -4,11 +4,12 @@
  * be spent on compiling. Anywhere else, and without the cache, the program only starts slower.
  */
 const { createHash } = require('node:crypto')
-const { existsSync, readFileSync } = require('node:fs')
+const { existsSync, readFileSync, renameSync, writeFileSync } = require('node:fs')
 const { dirname, join } = require('node:path')
 const { Script } = require('node:vm')
 
-const program = process.argv[2] === 'run' ? 'coffer-run' : 'coffer-program'
+const command = process.argv[2]
+const program = command === 'run' ? 'coffer-run' : 'coffer-program'
 const filename = join(__dirname, `../${program}.cjs`)
 const cache = join(__dirname, `../${program}.${process.version}-${process.arch}.cache`)
 const script = new Script(readFileSync(filename, 'latin1'), { filename, cachedData: readCache() })
@@ -20,7 +21,25 @@ function readCache() {
   return createHash('sha256').update(data).digest().equals(digest) ? data : undefined
 }
 
+// Where coffer was installed none is there yet; these commands call most of what others do.
+if (['run', 'copy', 'verify'].includes(command) && !existsSync(cache))
+  process.on('exit', code => {
+    if (code === 0) keepCache()
+  })
+
+/** For the next start, if this folder may be written to. In one step: another start may be reading. */
+function keepCache() {
+  const data = script.createCachedData()
+  try {
+    writeFileSync(
+      `${cache}.${process.pid}`,
+      Buffer.concat([data, createHash('sha256').update(data).digest()])
+    )
+    renameSync(`${cache}.${process.pid}`, cache)
+  } catch {}
+}
+
 // What is not inside, such as esbuild, is found from here as from there.
 script.runInThisContext()(exports, require, module, filename, dirname(filename))
 
-module.exports = { script, cache }
+module.exports = { script }

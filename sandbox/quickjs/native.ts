@@ -14,7 +14,7 @@ import { cachedDataVersionTag, setFlagsFromString } from 'node:v8'
 import { Script } from 'node:vm'
 import { resource } from '../resources.js'
 
-/** Beside the wasm; made by scripts/cache.ts. */
+/** Beside the wasm; made by sandbox/keep-code.ts. */
 export const NATIVE_CODE = `quickjs.${process.version}-${process.arch}.cache`
 
 const SEAL_BYTES = 32

@@ -100,6 +100,7 @@ const PUBLISHED: Readonly<Record<string, { for: 'buyer' | 'seller'; inside: stri
       imported: []
     },
     'dist/ses-watchdog.js': { for: 'buyer', inside: [], imported: [] },
+    'dist/keep-code.js': { for: 'buyer', inside: [], imported: [] },
     'dist/thread-worker.js': { for: 'buyer', inside: [], imported: [] },
     'dist/payload-thread.js': { for: 'buyer', inside: [], imported: [] },
     'dist/center.js': {

@@ -72,6 +72,7 @@ test('npm pack makes a package of exactly these files', () => {
         'copier',
         'center',
         'ses-watchdog',
+        'keep-code',
         'thread-worker',
         'payload-thread',
         'guest-sdk',

@@ -1,4 +1,5 @@
 /** `coffer apply`: what the center answered to a request file: a copy, a fresh grant, or the credit for a return. */
+import { keepCode } from '../../../sandbox/kept-code.js'
 import { CofferError } from '../../../formats/errors.js'
 import { MAX_ANSWER_BYTES } from '../../../formats/limits.js'
 import { applyAnswer } from '../../copier/copy.js'
@@ -13,7 +14,7 @@ import { harden } from '../harden.js'
 import { renewed } from './renew.js'
 import { returned } from './return.js'
 
-export function execute(call: Call): Outcome {
+export async function execute(call: Call): Promise<Outcome> {
   harden()
   const path = call.argument('answer')
   const root = call.argument('medium')
@@ -30,8 +31,13 @@ export function execute(call: Call): Outcome {
   if (pending !== undefined) return returned(applyReturn(bytes, root, pending, home))
   const master = call.text('master')
   if (master === undefined) return renewed(applyGrant(bytes, root, { home }))
+  const kept = keepCode()
   const story = new CopyStory()
-  return story.outcome(
-    applyAnswer(bytes, master, root, { home, release: call.number('release'), onEvent: story.tell })
-  )
+  const copied = applyAnswer(bytes, master, root, {
+    home,
+    release: call.number('release'),
+    onEvent: story.tell
+  })
+  await kept
+  return story.outcome(copied)
 }

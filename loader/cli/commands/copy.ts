@@ -1,4 +1,5 @@
 /** `coffer copy`: order, install, verify, transfer, told as it goes. */
+import { keepCode } from '../../../sandbox/kept-code.js'
 import { copy } from '../../copier/copy.js'
 import type { Call, Outcome } from '../command.js'
 import { installManager } from '../../copier/manager.js'
@@ -9,6 +10,7 @@ import { harden } from '../harden.js'
 export async function execute(call: Call): Promise<Outcome> {
   harden()
   const { titleId, options } = ordering(call)
+  const kept = keepCode()
   const story = new CopyStory()
   const copied = await copy(call.argument('master'), call.argument('medium'), titleId, {
     ...options,
@@ -17,5 +19,6 @@ export async function execute(call: Call): Promise<Outcome> {
   })
   if (call.flag('with-manager'))
     say(`${printable(installManager(call.argument('medium')))} runs wherever there is Node`)
+  await kept
   return story.outcome(copied)
 }
