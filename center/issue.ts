@@ -34,7 +34,7 @@ import { refuseRevoked } from './revoke.js'
 import { changeOf, Sheet, type Write } from './sheet.js'
 import { refuseOtherCenter, signerBy, type Site } from './site.js'
 import type { AllTables, Books, Tables } from './store.js'
-import { decideSale, joinFeatures, splitFeatures, type Granted, type Sale } from './terms.js'
+import { decideSale, joinFeatures, splitFeatures, type Granted, type Payment, type Sale } from './terms.js'
 import { enrol } from './users.js'
 import type { Epoch } from './vault.js'
 
@@ -340,7 +340,7 @@ function copyOf(
 ): Tables['grants'] {
   const { held, kind, expires, graceSeconds, features, chargedMinor, currency } = sale
   const isTrial = kind === 'trial'
-  const paid = { paidMinor: chargedMinor, currency, paid: now }
+  const paid: Payment = { paidMinor: chargedMinor, currency, paid: now }
   return {
     ...(held ?? {
       grantId: hex(powers.random(16)),
@@ -363,7 +363,7 @@ function copyOf(
     features: joinFeatures(features),
     epoch,
     ...(isTrial && { tried: 1 }),
-    ...(chargedMinor > 0 && paid)
+    ...(chargedMinor > 0 ? paid : sale.payment)
   }
 }
 

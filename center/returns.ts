@@ -107,12 +107,13 @@ async function handOn(
   if (terms.copies !== null && copies >= Math.max(terms.copies, 1))
     throw quotaReached(title.titleId, copies, terms.copies)
 
-  const { kind, expires, graceSeconds, features, currency } = copy
+  const { kind, expires, graceSeconds, features, currency, paidMinor, paid } = copy
   const sale: Sale = {
     held,
     epoch: held === undefined ? null : standing.epoch,
     chargedMinor: 0,
     currency,
+    payment: toItself ? { paidMinor, currency, paid } : { paidMinor: 0, currency, paid: now },
     kind,
     expires,
     graceSeconds,

@@ -103,7 +103,12 @@ export interface Sale extends Granted {
   readonly epoch: number | null
   readonly chargedMinor: number
   readonly currency: string
+  /** Of a transfer: the last payment for the copy, as it goes with it; nothing for another user, who paid nothing here. */
+  readonly payment?: Payment
 }
+
+/** What a return may pay back. */
+export type Payment = Pick<Tables['grants'], 'paidMinor' | 'currency' | 'paid'>
 
 const DAY_SECONDS = 86_400
 

@@ -149,6 +149,31 @@ test('a transfer ends the copy here and begins it there, with its terms, in one 
   await center.close()
 })
 
+test('a copy that moves to another medium of its user can be returned for what was paid, one that goes to another user cannot', async () => {
+  const terms = { refundDays: 14, expiresDays: 10, transfer: 'users' } as const
+  const { order, request, given, send, center, pinned, powers, owed, books } = await shopWith(terms)
+  /** @returns The id of the copy as it is there. */
+  const moved = async (from: Uint8Array, medium: string, user = 'ann') => {
+    const record = given(from, { order: request({ kind: 'transfer', medium, user }) })
+    return openAsBuyer(pinned, await center.issue(record), { medium, user }).grant.grantId
+  }
+  const { grant } = await order()
+  powers.at += 5 * DAY
+  const card = await moved(grant.grantId, 'card')
+  powers.at += 9 * DAY
+  const { refundedMinor } = await send(given(card, { mediumId: mediumNamed('card') }))
+  assert.equal([refundedMinor, await owed()], [900, 0], 'counted from the payment, not from the move')
+
+  // Bob paid for an older copy of his own, which has ended there: that is not paid back for this one.
+  await order({ user: 'bob', medium: 'his' })
+  powers.at += 11 * DAY
+  const fresh = await order()
+  const his = await moved(fresh.grant.grantId, 'his', 'bob')
+  const back = await send(given(his, { mediumId: mediumNamed('his') }, 'bob'))
+  assert.equal([back.refundedMinor, await owed(), await books()], [0, 1800, []])
+  await center.close()
+})
+
 test('whom a copy may go to is for the seller to say', async () => {
   for (const [transfer, toSelf, toBob] of [
     ['no', false, false],
