@@ -253,24 +253,27 @@ function scan(bytes: Uint8Array): void {
 
   function map(length: number, depth: number): void {
     enter(depth)
-    let previous = ''
+    let previous = 0
+    let previousEnd = 0
     for (let i = 0; i < length; i++) {
       const name = key()
-      if (name <= previous) refuse('keys repeat or do not ascend')
+      if (!ascends(bytes, previous, previousEnd, name, at)) refuse('keys repeat or do not ascend')
       previous = name
+      previousEnd = at
       value(depth + 1)
     }
   }
 
-  function key(): string {
+  /** @returns where its bytes begin; they end where the next value does begin. */
+  function key(): number {
     const first = byte()
     // Another type has length 0 here, which no key has.
     const length = first >= 0xa0 && first <= 0xbf ? first & 0x1f : first === 0xd9 ? unsigned(1, 0x20) : 0
     const start = at
     skip(length)
-    const name = String.fromCharCode(...bytes.subarray(start, at))
-    if (!isKey(name)) refuse('a key is not 1 to 255 printable ASCII characters, or it is __proto__')
-    return name
+    if (!isKeyAt(bytes, start, at))
+      refuse('a key is not 1 to 255 printable ASCII characters, or it is __proto__')
+    return start
   }
 
   function enter(depth: number): void {
@@ -317,6 +320,31 @@ function scan(bytes: Uint8Array): void {
 
   function refuse(reason: string): never {
     throw new CofferError('COFFER_ENCODING', `Cannot read an encoded value: ${reason} (at byte ${at}).`)
+  }
+}
+
+/** {@link isKey}, for what is not a string yet: to make one of each key takes longer than all the rest. */
+function isKeyAt(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end === start || end - start > 255) return false
+  for (let at = start; at < end; at++) if (bytes[at]! < 0x20 || bytes[at]! > 0x7e) return false
+  return end - start !== PROTO.length || !PROTO.every((byte, i) => bytes[start + i] === byte)
+}
+
+const PROTO = utf8('__proto__')
+
+/** Whether the second of two keys comes after the first, which may be empty. */
+function ascends(
+  bytes: Uint8Array,
+  first: number,
+  firstEnd: number,
+  second: number,
+  secondEnd: number
+): boolean {
+  for (let i = 0; ; i++) {
+    if (second + i === secondEnd) return false
+    if (first + i === firstEnd) return true
+    const step = bytes[second + i]! - bytes[first + i]!
+    if (step !== 0) return step > 0
   }
 }
 

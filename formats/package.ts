@@ -116,7 +116,8 @@ export class PackageChecker {
   #headFilled = 0
   #entry = 0
   #entryFilled = 0
-  #hash = new Sha256()
+  /** Of an entry that arrives in more than one piece. */
+  #hash: Sha256 | undefined
 
   /** @param indexDigest - From a manifest that was checked. @param keep - Entries to collect. */
   constructor(indexDigest: Uint8Array, keep: (entry: PackageEntry) => boolean = () => false) {
@@ -169,10 +170,12 @@ export class PackageChecker {
     const entry = index.entries[this.#entry]
     if (entry === undefined) throw damaged('it goes on after its last entry')
     const taken = bytes.subarray(0, entry.size - this.#entryFilled)
-    this.#hash.update(taken)
+    const isWhole = taken.length === entry.size
+    if (!isWhole) (this.#hash ??= new Sha256()).update(taken)
     this.kept.get(entry.name)?.set(taken, this.#entryFilled)
     this.#entryFilled += taken.length
-    if (this.#entryFilled === entry.size) this.#finish(index, entry)
+    if (this.#entryFilled === entry.size)
+      this.#finish(index, entry, isWhole ? sha256(taken) : this.#hash!.digest())
     return taken.length
   }
 
@@ -180,20 +183,19 @@ export class PackageChecker {
     for (;;) {
       const entry = index.entries[this.#entry]
       if (entry === undefined || entry.size > 0) return
-      this.#finish(index, entry)
+      this.#finish(index, entry, sha256())
     }
   }
 
-  #finish(index: PackageIndex, entry: PackageEntry): void {
-    if (!equalBytes(this.#hash.digest(), entry.sha256))
-      throw damaged(`entry "${entry.name}" has another digest`)
+  #finish(index: PackageIndex, entry: PackageEntry, digest: Uint8Array): void {
+    if (!equalBytes(digest, entry.sha256)) throw damaged(`entry "${entry.name}" has another digest`)
     this.#entry++
     this.#begin(index)
   }
 
   #begin(index: PackageIndex): void {
     this.#entryFilled = 0
-    this.#hash = new Sha256()
+    this.#hash = undefined
     const entry = index.entries[this.#entry]
     if (entry !== undefined && this.#keep(entry)) this.kept.set(entry.name, new Uint8Array(entry.size))
   }

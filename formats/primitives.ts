@@ -35,13 +35,9 @@ export const SIGNATURE_BYTES = 64
 
 // ---------------------------------------------------------------- hashes
 
-/** SHA-256 of the parts one after another. @returns 32 bytes. */
-export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return plain(hash('sha256', parts[0]!, 'buffer'))
-  const whole = new Sha256()
-  for (const part of parts) whole.update(part)
-  return whole.digest()
-}
+/** SHA-256 of the parts one after another; several are copied first. @returns 32 bytes. */
+export const sha256 = (...parts: readonly Uint8Array[]): Uint8Array =>
+  plain(hash('sha256', parts.length === 1 ? parts[0]! : concat(...parts), 'buffer'))
 
 /** SHA-256 of bytes that arrive in pieces. After `digest` the object is spent. */
 export class Sha256 {

@@ -5,7 +5,7 @@
  * program runs. Of a large one, index and program are opened, and nothing else is touched. Either way only the program
  * is kept, and an asset is opened from its own chunks, and checked, when the title asks for it.
  */
-import { Sha256 } from '../formats/primitives.js'
+import { sha256 } from '../formats/primitives.js'
 import { equalBytes, wipe } from '../formats/bytes.js'
 import { HEADER_BYTES, plaintextSize, PayloadOpener, readRange } from '../formats/cobblestone.js'
 import { payloadContext } from '../formats/derive.js'
@@ -128,12 +128,12 @@ class SealedPackage implements Disposable {
   }
 
   /** @returns Fresh bytes, the caller's to wipe. @throws CofferError COFFER_PAYLOAD_*, COFFER_PACKAGE_DAMAGED. */
-  readEntry(index: PackageIndex, { name, offset, size, sha256 }: PackageEntry): Uint8Array {
-    const bytes = this.#read(index.entriesOffset + offset, size)
+  readEntry(index: PackageIndex, entry: PackageEntry): Uint8Array {
+    const bytes = this.#read(index.entriesOffset + entry.offset, entry.size)
     // Every chunk was authentic; the digest says that these bytes are the publisher's, not another licensee's.
-    if (equalBytes(new Sha256().update(bytes).digest(), sha256)) return bytes
+    if (equalBytes(sha256(bytes), entry.sha256)) return bytes
     wipe(bytes)
-    throw otherContents(`"${name}"`)
+    throw otherContents(`"${entry.name}"`)
   }
 
   /** A part of an entry: its chunks are authentic, but the digest needs all of it. @throws CofferError COFFER_PAYLOAD_*. */

@@ -9,7 +9,6 @@
  *     centers/<centerId>/marks     times that have passed, copies given up (marks.ts)
  *     permissions.json             what the person allowed, by title and release
  */
-import envPaths from 'env-paths'
 import { join } from 'node:path'
 import { equalBytes, hex, utf8, utf8Decode, wipe } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
@@ -47,8 +46,34 @@ export const decodeRoots = (packed: Uint8Array): readonly Uint8Array[] =>
   decodeAs('root records', rootsShape, packed).roots
 export const encodeRoots = (roots: readonly Uint8Array[]): Uint8Array => encode({ roots })
 
-export const homeFolder = (given?: string): string =>
-  given ?? process.env['COFFER_HOME'] ?? envPaths('coffer', { suffix: '' }).config
+/** @throws CofferError COFFER_FILE_MISSING where nothing is given and the system knows no home folder of this person. */
+export const homeFolder = (given?: string): string => given ?? process.env['COFFER_HOME'] ?? settingsFolder()
+
+/** The platform's folder for settings. Not by a package: a cold start waits a millisecond for what only these lines need. */
+function settingsFolder(): string {
+  const { APPDATA, XDG_CONFIG_HOME } = process.env
+  switch (process.platform) {
+    case 'darwin':
+      return join(personFolder(), 'Library', 'Preferences', 'coffer')
+    case 'win32':
+      return join(APPDATA || join(personFolder(), 'AppData', 'Roaming'), 'coffer', 'Config')
+    default:
+      return join(XDG_CONFIG_HOME || join(personFolder(), '.config'), 'coffer')
+  }
+}
+
+function personFolder(): string {
+  try {
+    return process.getBuiltinModule('node:os').homedir()
+  } catch (cause) {
+    throw new CofferError('COFFER_FILE_MISSING', 'There is no folder for your keys and pinned centers.', {
+      expected: 'COFFER_HOME, or a home folder',
+      found: 'neither',
+      hint: 'Set COFFER_HOME to a folder that only you can read.',
+      cause
+    })
+  }
+}
 
 /** The user's keys, and what they opened before: whoever has them here could open it again, only slower. */
 export class UserKeys implements Keys {

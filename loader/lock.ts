@@ -8,7 +8,6 @@
  * other has taken since.
  */
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmdirSync, unlinkSync } from 'node:fs'
-import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { hex, utf8 } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
@@ -179,6 +178,7 @@ let machineName: string | undefined
 /** This machine since it was started: after a restart no lock holds. */
 function machine(): string {
   const boot = () => quietly(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1')) ?? ''
+  const { hostname } = process.getBuiltinModule('node:os')
   return (machineName ??= hex(sha256(utf8(`${hostname()} ${boot()}`))).slice(0, 16))
 }
 

@@ -45,7 +45,8 @@ function linesOf(sealed: Uint8Array | undefined): Line[] {
   const text = brotliDecompressSync(sealed, { maxOutputLength: MAX_MAP_BYTES }).toString('utf8')
   const { sources, mappings } = JSON.parse(text) as SourceMap
   if (sources.length > MAX_SOURCES || segmentsOf(mappings) > MAX_SEGMENTS) return []
-  const names = sources.map(name => String(name).slice(0, MAX_FILE_CHARS).replace(INVISIBLE, '?'))
+  const pattern = invisible()
+  const names = sources.map(name => String(name).slice(0, MAX_FILE_CHARS).replace(pattern, '?'))
   // File, line and column count on from segment to segment, over the ends of lines too.
   let [file, line, column] = [0, 0, 0]
   return mappings.split(';').map(segments => {
@@ -104,5 +105,5 @@ function numbersOf(segment: string): number[] {
 }
 
 const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
-/** Names come from the publisher, and end up on terminals. */
-const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
+/** Names come from the publisher, and end up on terminals. The pattern takes a while to make, which most runs do without. */
+const invisible = () => /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu

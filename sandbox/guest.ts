@@ -235,6 +235,13 @@ export interface Program {
  */
 export type SourcePlace = (line: number, column: number) => string | undefined
 
+/** What can end a guest from outside: an AbortSignal is one. */
+export interface StopSignal {
+  readonly aborted: boolean
+  addEventListener(type: 'abort', listener: () => void, options?: { once: boolean }): void
+  removeEventListener(type: 'abort', listener: () => void): void
+}
+
 export interface LaunchOptions {
   readonly engine?: Engine
   readonly isolation?: Isolation
@@ -250,7 +257,7 @@ export interface LaunchOptions {
   readonly stdout?: (bytes: Uint8Array) => void
   readonly stderr?: (bytes: Uint8Array) => void
   /** Ends the guest when aborted: calls reject with COFFER_INTERRUPTED. */
-  readonly signal?: AbortSignal
+  readonly signal?: StopSignal
   /**
    * The share of a limit past which it is nearly used up, from 0 to 1; 1: none is. Told to the guest, where it asks
    * (`coffer:limits`), and to `onSoftLimit`: of `cpuMs`, `wallMs`, `hostCalls`, `memoryBytes` and `outputBytes`, past

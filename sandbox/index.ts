@@ -31,6 +31,7 @@ export {
   type SaveChange,
   type SaveStore,
   type SourcePlace,
+  type StopSignal,
   type TerminalHost,
   type TypedGuest,
   type Usage,

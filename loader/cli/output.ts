@@ -5,7 +5,6 @@
  * the thread busy is still seen to speak.
  */
 import { fstatSync, statSync, writeSync } from 'node:fs'
-import { devNull } from 'node:os'
 import { styleText } from 'node:util'
 
 export const STDIN = 0
@@ -43,9 +42,11 @@ export function write(stream: OutputStream, content: string | Uint8Array): void 
 /** Whether a person sees this stream. Node's own answer loads its network: asked only where it can be yes. */
 export function isTerminal(stream: OutputStream | typeof STDIN): boolean {
   try {
-    const device = fstatSync(stream)
-    const isNull = device.rdev === statSync(devNull, { throwIfNoEntry: false })?.rdev
-    if (process.platform !== 'win32' && (isNull || !device.isCharacterDevice())) return false
+    if (process.platform !== 'win32') {
+      const device = fstatSync(stream)
+      if (!device.isCharacterDevice()) return false
+      if (device.rdev === statSync('/dev/null', { throwIfNoEntry: false })?.rdev) return false
+    }
   } catch {
     return false
   }

@@ -1,7 +1,7 @@
 /** What a title asks for, and what the person says to that. Asked once per title and release, and remembered. */
 import { CofferError } from '../../formats/errors.js'
 import type { ParsedManifest } from '../../formats/records/manifest.js'
-import type { NetGrant } from '../../sandbox/guest.js'
+import type { NetGrant, StopSignal } from '../../sandbox/guest.js'
 import { parseAllowList } from '../../sandbox/net/allow.js'
 import type { Home } from '../home.js'
 import { saveQuotaBytes } from '../launch.js'
@@ -65,7 +65,7 @@ export async function permitted(
   manifest: ParsedManifest,
   call: Call,
   home: Home,
-  signal: AbortSignal
+  signal: StopSignal
 ): Promise<Permitted> {
   const wanted = manifest.permissions.filter(permission => permission !== FREE)
   const impossible = wanted.find(permission => !OFFERED.has(permission))
@@ -93,7 +93,7 @@ const asRemembered = ({ net = [] }: ParsedManifest, permission: string): string 
 async function ask(
   manifest: ParsedManifest,
   missing: readonly string[],
-  signal: AbortSignal
+  signal: StopSignal
 ): Promise<boolean> {
   say(
     `${paint('bold', `"${printable(manifest.name)}"`)} (${manifest.id}, release ${manifest.release}) asks to`
@@ -102,9 +102,13 @@ async function ask(
   const { createInterface } = await import('node:readline/promises')
   const reader = createInterface({ input: process.stdin, output: process.stderr, terminal: false })
   const closed = new Promise<string>(resolve => reader.once('close', () => resolve('')))
+  const stop = new AbortController()
+  const onAbort = () => stop.abort()
+  signal.addEventListener('abort', onAbort)
+  if (signal.aborted) onAbort()
   try {
     const answer = await Promise.race([
-      reader.question('Allow this, now and from now on? [y/N] ', { signal }),
+      reader.question('Allow this, now and from now on? [y/N] ', { signal: stop.signal }),
       closed
     ])
     return /^y(es)?$/i.test(answer.trim())
@@ -115,6 +119,7 @@ async function ask(
       cause: error
     })
   } finally {
+    signal.removeEventListener('abort', onAbort)
     reader.close()
   }
 }

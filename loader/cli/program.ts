@@ -4,6 +4,7 @@ import {
   type Guest,
   type Isolation,
   type LaunchOptions,
+  type StopSignal,
   type TerminalHost,
   type Usage
 } from '../../sandbox/guest.js'
@@ -83,7 +84,7 @@ class Stage implements Disposable {
         if (isClosed(STDOUT)) interrupts.abort()
       },
       stderr: bytes => this.complain(new TextDecoder().decode(bytes)),
-      signal: interrupts.signal
+      signal: interrupts
     }
   }
 
@@ -106,22 +107,32 @@ class Stage implements Disposable {
 
 const INTERRUPTED_EXIT_CODE = 130
 
-/** The first Ctrl-C asks the guest to end, the second ends the process. */
-class Interrupts implements Disposable {
-  readonly #controller = new AbortController()
+/**
+ * The first Ctrl-C asks the guest to end, the second ends the process. No AbortController, whose parts of Node a cold start
+ * waits a millisecond for.
+ */
+class Interrupts implements StopSignal, Disposable {
+  aborted = false
+  readonly #listeners = new Set<() => void>()
   #idle: NodeJS.Immediate | undefined
   #listening = false
 
-  get signal(): AbortSignal {
-    return this.#controller.signal
+  addEventListener(_type: 'abort', listener: () => void): void {
+    this.#listeners.add(listener)
+  }
+
+  removeEventListener(_type: 'abort', listener: () => void): void {
+    this.#listeners.delete(listener)
   }
 
   abort(): void {
-    this.#controller.abort()
+    if (this.aborted) return
+    this.aborted = true
+    for (const listener of this.#listeners) listener()
   }
 
   readonly interrupt = (): void => {
-    if (this.signal.aborted) process.exit(INTERRUPTED_EXIT_CODE)
+    if (this.aborted) process.exit(INTERRUPTED_EXIT_CODE)
     this.abort()
   }
 

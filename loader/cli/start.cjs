@@ -3,7 +3,7 @@
  * Starts the program, with V8's code cache where it was made by this very Node: half of a short run would otherwise
  * be spent on compiling. Anywhere else, and without the cache, the program only starts slower.
  */
-const { createHash } = require('node:crypto')
+const { hash } = require('node:crypto')
 const { existsSync, readFileSync, renameSync, writeFileSync } = require('node:fs')
 const { dirname, join } = require('node:path')
 const { Script } = require('node:vm')
@@ -12,17 +12,19 @@ const command = process.argv[2]
 const program = command === 'run' ? 'coffer-run' : 'coffer-program'
 const filename = join(__dirname, `../${program}.cjs`)
 const cache = join(__dirname, `../${program}.${process.version}-${process.arch}.cache`)
+const isKept = existsSync(cache)
 const script = new Script(readFileSync(filename, 'latin1'), { filename, cachedData: readCache() })
 
 /** V8 takes a cache as it is, and one flipped bit can end the process: a damaged one is as none. */
 function readCache() {
-  const kept = existsSync(cache) ? readFileSync(cache) : Buffer.alloc(0)
+  if (!isKept) return undefined
+  const kept = readFileSync(cache)
   const [data, digest] = [kept.subarray(0, -32), kept.subarray(-32)]
-  return createHash('sha256').update(data).digest().equals(digest) ? data : undefined
+  return hash('sha256', data, 'buffer').equals(digest) ? data : undefined
 }
 
 // Where coffer was installed none is there yet; these commands call most of what others do.
-if (['run', 'copy', 'verify'].includes(command) && !existsSync(cache))
+if (['run', 'copy', 'verify'].includes(command) && !isKept)
   process.on('exit', code => {
     if (code === 0) keepCache()
   })
@@ -31,10 +33,7 @@ if (['run', 'copy', 'verify'].includes(command) && !existsSync(cache))
 function keepCache() {
   const data = script.createCachedData()
   try {
-    writeFileSync(
-      `${cache}.${process.pid}`,
-      Buffer.concat([data, createHash('sha256').update(data).digest()])
-    )
+    writeFileSync(`${cache}.${process.pid}`, Buffer.concat([data, hash('sha256', data, 'buffer')]))
     renameSync(`${cache}.${process.pid}`, cache)
   } catch {}
 }

@@ -8,10 +8,11 @@
  * about it is not as it was, the engine is compiled, and the program only starts slower
  * (docs/decisions/0019-keep-the-engines-machine-code.md).
  */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { cachedDataVersionTag, setFlagsFromString } from 'node:v8'
 import { Script } from 'node:vm'
+import { concat, equalBytes } from '../../formats/bytes.js'
 import { resource } from '../resources.js'
 
 /** Beside the wasm; made by sandbox/keep-code.ts. */
@@ -27,7 +28,7 @@ export function compileEngine(wasm: Uint8Array, wasmHash: Uint8Array): WebAssemb
 function restored(wasm: Uint8Array, wasmHash: Uint8Array): WebAssembly.Module | undefined {
   const kept = readKept()
   // V8 looks at its version, its flags and the processor's features, never at the bytes: those would run as they are.
-  if (kept === undefined || !seal(kept.code, wasmHash).equals(kept.seal)) return undefined
+  if (kept === undefined || !equalBytes(seal(kept.code, wasmHash), kept.seal)) return undefined
   try {
     return asTestsOfV8<WebAssembly.Module | undefined>('DeserializeWasmModule', kept.code.buffer, wasm)
   } catch {
@@ -66,11 +67,11 @@ export function nativeCode(module: WebAssembly.Module, wasmHash: Uint8Array): Ui
 
 /** Binds machine code to its wasm and to this build of Node. */
 const seal = (code: Uint8Array, wasmHash: Uint8Array): Buffer =>
-  createHash('sha256')
-    .update(`${cachedDataVersionTag()} ${JSON.stringify(process.config)}`)
-    .update(wasmHash)
-    .update(code)
-    .digest()
+  sha256(
+    concat(sha256(`${cachedDataVersionTag()} ${JSON.stringify(process.config)}`), wasmHash, sha256(code))
+  )
+
+const sha256 = (data: Uint8Array | string): Buffer => hash('sha256', data, 'buffer')
 
 /** Call a function that V8 keeps for its own tests. What else is parsed meanwhile might call one too: nothing is. */
 function asTestsOfV8<T>(name: string, ...args: unknown[]): T {

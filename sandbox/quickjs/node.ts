@@ -1,12 +1,13 @@
 /** Where QuickJS meets Node: its files. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
+import { equalBytes } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
 import { readResource } from '../resources.js'
 import { imageBelongsTo } from './image.js'
 import { loadQuickjs, type QuickjsFactory } from './factory.js'
 import { compileEngine } from './native.js'
 
-const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest()
+const sha256 = (bytes: Uint8Array) => hash('sha256', bytes, 'buffer')
 
 let loaded: QuickjsFactory | undefined
 
@@ -20,7 +21,7 @@ export function quickjs(): QuickjsFactory {
   const wasm = read('quickjs.wasm')
   const image = read('quickjs.image')
   const wasmHash = sha256(wasm)
-  if (!wasmHash.equals(imageBelongsTo(image))) {
+  if (!equalBytes(wasmHash, imageBelongsTo(image))) {
     throw unusable('its memory image was made for another build of it')
   }
   return (loaded = loadQuickjs({ wasm, image, sha256, compile: bytes => compileEngine(bytes, wasmHash) }))

@@ -7,7 +7,7 @@
 import { monotonicMs } from '../clock.js'
 import type { LimitUse } from '../../formats/errors.js'
 import { interrupted, type LimitName, limitReached } from '../failures.js'
-import type { Limits, Value } from '../guest.js'
+import type { Limits, StopSignal, Value } from '../guest.js'
 import type { Life } from './life.js'
 
 /** The account of a call at its start: what it may use is counted from here. */
@@ -71,7 +71,7 @@ export class Meter {
   readonly #soft: Limits
   readonly #near: (use: LimitUse) => void
   readonly #calls: ReadonlyMap<number, Account>
-  readonly #signal: AbortSignal | undefined
+  readonly #signal: StopSignal | undefined
   readonly #watch: Watch | undefined
 
   /**
@@ -84,7 +84,7 @@ export class Meter {
     soft: Limits,
     near: (use: LimitUse) => void,
     calls: ReadonlyMap<number, Account>,
-    signal: AbortSignal | undefined,
+    signal: StopSignal | undefined,
     watch: Watch | undefined
   ) {
     this.#life = life

@@ -55,29 +55,22 @@ function contents(entry: string): Contents {
 /** Every published file that starts something, whose it is, and the packages it may hold and ask for. */
 const PUBLISHED: Readonly<Record<string, { for: 'buyer' | 'seller'; inside: string[]; imported: string[] }>> =
   {
-    'dist/index.js': { for: 'buyer', inside: [], imported: ['env-paths', 'msgpackr'] },
+    'dist/index.js': { for: 'buyer', inside: [], imported: ['msgpackr'] },
     'dist/sandbox.js': { for: 'buyer', inside: [], imported: [] },
     'dist/formats.js': { for: 'buyer', inside: [], imported: ['msgpackr'] },
     'dist/copier.js': {
       for: 'buyer',
       inside: [],
-      imported: [
-        '@endo/evasive-transform',
-        '@jridgewell/trace-mapping',
-        'acorn',
-        'env-paths',
-        'esbuild',
-        'msgpackr'
-      ]
+      imported: ['@endo/evasive-transform', '@jridgewell/trace-mapping', 'acorn', 'esbuild', 'msgpackr']
     },
     'dist/coffer-program.cjs': {
       for: 'buyer',
-      inside: ['env-paths', 'is-safe-filename', 'msgpackr'],
+      inside: ['msgpackr'],
       imported: ['@endo/evasive-transform', '@jridgewell/trace-mapping', 'acorn', 'esbuild']
     },
     'dist/coffer-run.cjs': {
       for: 'buyer',
-      inside: ['env-paths', 'is-safe-filename', 'msgpackr'],
+      inside: ['msgpackr'],
       imported: []
     },
     'dist/coffer.mjs': {
@@ -87,8 +80,6 @@ const PUBLISHED: Readonly<Record<string, { for: 'buyer' | 'seller'; inside: stri
         '@endo/env-options',
         '@endo/immutable-arraybuffer',
         'acorn',
-        'env-paths',
-        'is-safe-filename',
         'msgpackr',
         'ses'
       ],
