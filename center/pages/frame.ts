@@ -108,7 +108,7 @@ th { font-weight: 600; font-size: .85rem; } code { font: .9em ui-monospace, mono
 form.inline { display: inline; } form.stack { display: grid; gap: .8rem; max-width: 26rem; }
 label { display: grid; gap: .2rem; font-weight: 600; } label small { font-weight: 400; }
 label.tick { display: flex; gap: .5rem; align-items: center; }
-input, select { font: inherit; font-weight: 400; padding: .4rem .5rem; border: 1px solid var(--edge); border-radius: 4px; background: var(--paper);
+input, select { max-width: 100%; font: inherit; font-weight: 400; padding: .4rem .5rem; border: 1px solid var(--edge); border-radius: 4px; background: var(--paper);
   color: var(--ink); } input[type=file] { background: var(--soft); }
 button { font: inherit; padding: .4rem .9rem; border: 1px solid var(--mark); border-radius: 4px; background: var(--mark);
   color: var(--paper); cursor: pointer; justify-self: start; }

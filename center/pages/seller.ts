@@ -97,9 +97,8 @@ export function sellerPages(web: Web, center: LicenseCenter): void {
     const sales = await reports.sales(CHART_DAYS)
     return html`
       <ul class="figures">
-        <li><b>${copies.toLocaleString('en')}</b> copies</li>
-        <li><b>${users.toLocaleString('en')}</b> users</li>
-        <li><b>${logged.toLocaleString('en')}</b> log entries</li>
+        ${figure(copies, 'copy', 'copies')} ${figure(users, 'user', 'users')}
+        ${figure(logged, 'log entry', 'log entries')}
       </ul>
       ${sales.size === 0 ? html`<p class="none">Nothing was sold in the last ${CHART_DAYS} days.</p>` : ''}
       ${[...sales].map(
@@ -256,6 +255,9 @@ interface Total {
   readonly currency: string
   readonly balanceMinor: number
 }
+
+const figure = (count: number, one: string, many: string): Html =>
+  html`<li><b>${count.toLocaleString('en')}</b> ${count === 1 ? one : many}</li>`
 
 /** What all users owe is one line: they may be many. */
 async function totals({ desk }: LicenseCenter): Promise<Total[]> {
