@@ -106,7 +106,7 @@ th, td { text-align: left; padding: .4rem .8rem .4rem 0; border-bottom: 1px soli
   white-space: nowrap; }
 th { font-weight: 600; font-size: .85rem; } code { font: .9em ui-monospace, monospace; }
 form.inline { display: inline; } form.stack { display: grid; gap: .8rem; max-width: 26rem; }
-label { display: grid; gap: .2rem; font-weight: 600; } label small { font-weight: 400; }
+label { display: grid; grid-template-columns: minmax(0, max-content); gap: .2rem; font-weight: 600; } label small { font-weight: 400; }
 label.tick { display: flex; gap: .5rem; align-items: center; }
 input, select { max-width: 100%; font: inherit; font-weight: 400; padding: .4rem .5rem; border: 1px solid var(--edge); border-radius: 4px; background: var(--paper);
   color: var(--ink); } input[type=file] { background: var(--soft); }
