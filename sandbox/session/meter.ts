@@ -104,15 +104,20 @@ export class Meter {
   #passed(limit: LimitName, used: number): void {
     const value = this.#limits[limit]
     if (used > value) throw limitReached(limit, this.#limits, used)
+    this.#press(limit, used)
+    // Whoever was told may have ended it.
+    if (this.#life.ended !== undefined) throw this.#life.ended
+  }
+
+  /** Told once, whether from here or by whoever watches from outside. */
+  #press(limit: LimitName, used: number): void {
     const account = limit === 'memoryBytes' || limit === 'outputBytes' ? undefined : this.#present()
     const pressed = account?.pressed ?? this.#pressed
     if (pressed.some(({ name }) => name === limit)) return
-    const use = { name: limit, value, used }
+    const use = { name: limit, value: this.#limits[limit], used }
     if (account === undefined) this.#pressed = [...pressed, use]
     else account.pressed = [...pressed, use]
     if (this.#watch?.claim(limit) !== false) this.#near(use)
-    // Whoever was told may have ended it.
-    if (this.#life.ended !== undefined) throw this.#life.ended
   }
 
   /** A limit that is nearly used up now. */
@@ -180,12 +185,16 @@ export class Meter {
   resume(): void {
     this.#sliceMs = monotonicMs()
     if (this.#watch === undefined) return
-    const { cpuMs, startedMs, pressed } = this.#present()
-    const left = (limit: 'cpuMs' | 'wallMs', bounds: Limits): Deadline => {
-      const used = limit === 'cpuMs' ? this.#cpuMs - cpuMs : this.#sliceMs! - startedMs
-      return { limit, leftMs: bounds[limit] - used }
-    }
-    const untold = TIMES.filter(limit => !pressed.some(({ name }) => name === limit))
+    const account = this.#present()
+    const nowMs = this.#sliceMs
+    const used = { cpuMs: this.#cpuMs - account.cpuMs, wallMs: nowMs - account.startedMs }
+    // The watchdog may have told while the guest had the thread: it is to be given no such deadline again.
+    for (const limit of TIMES) if (used[limit] > this.#soft[limit]) this.#press(limit, used[limit])
+    const left = (limit: 'cpuMs' | 'wallMs', bounds: Limits): Deadline => ({
+      limit,
+      leftMs: bounds[limit] - used[limit]
+    })
+    const untold = TIMES.filter(limit => !account.pressed.some(({ name }) => name === limit))
     const [cpu, wall] = TIMES.map(limit => left(limit, this.#limits)) as [Deadline, Deadline]
     this.#watch.computes(
       untold.map(limit => left(limit, this.#soft)),

@@ -44,6 +44,17 @@ export function softLimits({ test, start, how }: Way): void {
     if (guest.engine === 'ses' || how.isolation === 'thread') assert.ok(heardMs < 590, `after ${heardMs} ms`)
   })
 
+  test('it hears so once, however often the guest has gone on from a message to the host', async () => {
+    const { guest, told } = await softly('export const print = () => { for (;;) console.log() }', {
+      limits: { cpuMs: 200, outputBytes: 2 ** 30 }
+    })
+    await rejectsWith('COFFER_LIMIT_CPU', () => guest.call('print'))
+    assert.equal(
+      told.map(({ name }) => name),
+      ['cpuMs']
+    )
+  })
+
   test('a loop without turns can ask, end in time, and be called again', async () => {
     const { guest, told } = await softly(
       `${SOFT}
