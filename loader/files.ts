@@ -54,7 +54,9 @@ export function translate(error: unknown, doing: string, path: string): CofferEr
   switch (system) {
     case 'ENOENT':
     case 'ENOTDIR':
-      return make('COFFER_FILE_MISSING', 'there is no such file or folder', 'Check the path.')
+      return doing === 'create'
+        ? make('COFFER_FILE_MISSING', 'the folder that it would be in is not there', 'Check the path.')
+        : make('COFFER_FILE_MISSING', 'there is no such file or folder', 'Check the path.')
     case 'EEXIST':
       return make('COFFER_EXISTS', 'it exists already', 'Choose another name, or remove it first.')
     case 'ENOSPC':
@@ -63,6 +65,12 @@ export function translate(error: unknown, doing: string, path: string): CofferEr
         'COFFER_DISK_FULL',
         'there is no space left',
         'Free some space there and repeat the command.'
+      )
+    case 'EFBIG':
+      return make(
+        'COFFER_CANNOT_CREATE',
+        'no file may be that large there',
+        'A FAT file system takes files below 4 GiB: format the medium with another one, such as exFAT.'
       )
     case 'EACCES':
     case 'EPERM':

@@ -91,7 +91,9 @@ const openIdentityOnce = remembering((bytes: Uint8Array, _context: undefined): I
 export function describeChange({ identity, factors }: MeasuredMedium): string {
   const changed = factors.filter(({ unchanged }) => !unchanged).map(({ name }) => FACTOR_NAMES[name] ?? name)
   if (changed.length === 0) return `another medium of kind ${identity.kind}`
-  return `a ${identity.kind} whose ${changed.join(', ')} ${changed.length === 1 ? 'is' : 'are'} not the same`
+  if (changed.length === 1) return `a ${identity.kind} whose ${changed[0]} is not the same`
+  const others = changed.slice(0, -1).join(', ')
+  return `a ${identity.kind} whose ${others} and ${changed.at(-1)} are not the same`
 }
 
 const FACTOR_NAMES: Readonly<Record<string, string>> = {
@@ -113,7 +115,7 @@ function noMedium(root: string): CofferError {
     expected: `${root}/.coffer/identity`,
     found: isFolder(root) ? 'a folder that was never prepared' : 'no such folder',
     hint: isFolder(root)
-      ? `Prepare it with "coffer prepare ${root}", or give the path of a prepared medium.`
+      ? `If a medium was here, connect it again. Otherwise give the path of one, or prepare this folder with "coffer prepare ${root}".`
       : 'Check the path, and that the medium is connected.'
   })
 }

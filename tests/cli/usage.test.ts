@@ -98,6 +98,18 @@ for (const [words, says] of WRONG) {
   })
 }
 
+test('66: what is not there, and where a medium may have been', async () => {
+  for (const [words, says] of [
+    [['list', 'nowhere'], /no medium or master at nowhere/],
+    [['run', 'nowhere'], /found +no such folder[^]*that the medium is connected/],
+    [['run', join(ROOT, 'docs')], /never prepared[^]*connect it again\. Otherwise/]
+  ] as const) {
+    const shown = await coffer(...words)
+    assert.equal([shown.code, shown.stdout], [66, ''])
+    assert.match(shown.stderr, says)
+  }
+})
+
 test('64: coffer.mjs with the name of a part that it does not have', async () => {
   for (const words of [['--coffer-part=other.js'], ['--coffer-part=other.js', 'version']]) {
     const shown = await run(join(ROOT, 'dist/coffer.mjs'), words, { env })

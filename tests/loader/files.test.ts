@@ -1,5 +1,5 @@
 /** The door to the file system: whole files or none, and a full disk that costs nothing. */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import {
   closeSync,
   existsSync,
@@ -73,7 +73,10 @@ test('writeFile() leaves nothing behind where it cannot put its file', async () 
   writeFileSync(join(folder, 'taken/inside'), 'x')
   await rejectsWith('COFFER_IO', () => writeFile(join(folder, 'taken'), bytes('x')))
   assert.equal(leftovers(folder), [])
-  await rejectsWith('COFFER_FILE_MISSING', () => writeFile(join(folder, 'missing/file'), bytes('x')))
+  const error = await rejectsWith('COFFER_FILE_MISSING', () =>
+    writeFile(join(folder, 'missing/file'), bytes('x'))
+  )
+  assert.match(error.message, 'the folder that it would be in is not there')
   await rejectsWith('COFFER_FILE_MISSING', () => writeFile(join(folder, 'pending/file'), bytes('x')))
 })
 
@@ -88,6 +91,24 @@ test('a write that the disk has no space for is COFFER_DISK_FULL', async () => {
   })
   assert.is(error.found, 'ENOSPC')
   assert.match(error.hint!, 'space')
+})
+
+test('a file that is larger than one may be there is COFFER_CANNOT_CREATE, and nothing is left of it', () => {
+  if (process.platform === 'win32') return console.log('skip: this system has no ulimit')
+  const files = new URL('../../loader/files.js', import.meta.url).href
+  const program = `
+    import { writeFile } from '${files}'
+    try { writeFile(process.argv[1], new Uint8Array(10_000)) }
+    catch ({ code, found, hint }) { console.log(code, found, hint) }`
+  const words = [process.execPath, '--input-type=module', '--eval', program, join(folder, 'large')]
+  const { stdout, stderr } = spawnSync('sh', ['-c', 'ulimit -f 4; exec "$@"', 'sh', ...words], {
+    encoding: 'utf8'
+  })
+  assert.match(stdout, /^COFFER_CANNOT_CREATE EFBIG .*FAT/, stderr)
+  assert.equal(
+    readdirSync(folder).filter(name => name.includes('large')),
+    []
+  )
 })
 
 // ---------------------------------------------------------------- odd things in a file's place

@@ -150,7 +150,7 @@ test('a message says which facts of a folder changed', async () => {
   })
   await withKind('folder', { available: () => [], measure: () => '' }, async () => {
     const error = await site.refuses('COFFER_CERTIFICATE_MISMATCH', root, id)
-    assert.match(error.message, /machine, .*birth time, place on the volume are not the same/)
+    assert.match(error.message, /machine, .*birth time and place on the volume are not the same/)
   })
   const other = site.prepare()
   await rejectsWith('COFFER_GRANT_MISSING', async () => {

@@ -41,6 +41,7 @@ interface Listing {
 
 export function execute(call: Call): Outcome {
   const root = call.argument('folder')
+  if (inspectFile(root) === undefined) throw nothingAt(root)
   const isMedium = inspectFile(mediumPaths(root).folder) !== undefined
   const { titles, damaged } = isMedium ? listMedium(root) : listedMaster(root)
   if (!call.json) {
@@ -62,6 +63,13 @@ export function execute(call: Call): Outcome {
     exitCode: damaged[0]?.error.exitCode ?? 0
   }
 }
+
+const nothingAt = (path: string) =>
+  new CofferError('COFFER_MEDIUM_MISSING', `There is no medium or master at ${path}.`, {
+    expected: 'a medium, a folder of sealed titles, or one sealed title',
+    found: 'no such file or folder',
+    hint: 'Check the path, and that the medium is connected.'
+  })
 
 const titlesTable = (titles: readonly Row[]): string =>
   table(

@@ -24,6 +24,6 @@ export const renewed = (result: Renewed): Outcome => {
   const { title, expires, chargedMinor, currency } = result
   return {
     data: { ...result, expires: expires === null ? null : new Date(expires * 1000).toISOString() },
-    text: `Renewed ${title}: it ends ${expires === null ? 'never' : `on ${timeText(expires)}`}; charged ${moneyText(chargedMinor, currency)}.`
+    text: `Renewed ${title}: it ${expires === null ? 'never ends' : `ends on ${timeText(expires)}`}; charged ${moneyText(chargedMinor, currency)}.`
   }
 }
