@@ -48,6 +48,12 @@ export function openProgram(title: OpenTitle, { key }: PayloadKey): OpenedProgra
   }
 }
 
+/** Hold the index of the contents against the manifest. @throws CofferError COFFER_PAYLOAD_*, COFFER_PACKAGE_DAMAGED. */
+export function checkIndex(title: OpenTitle, key: Uint8Array): void {
+  using contents = new SealedPackage(title, key)
+  contents.readIndex()
+}
+
 interface ProgramEntries {
   readonly index: PackageIndex
   /** By name. */

@@ -3,6 +3,7 @@ import { wipe } from '../../formats/bytes.js'
 import { payloadHeader, SALT_BYTES } from '../../formats/cobblestone.js'
 import { payloadContext } from '../../formats/derive.js'
 import { encodeTitleHead } from '../../formats/title.js'
+import { checkIndex } from '../decrypt.js'
 import type { PendingFile } from '../files.js'
 import { helpersFor } from '../helpers.js'
 import { passPayload, shared, type Progress } from '../pass.js'
@@ -31,10 +32,11 @@ export function transferSealed({ file }: OpenTitle, target: PendingFile, progres
 const alignedBlock = (): Uint8Array => new Uint8Array(new WebAssembly.Memory(COPY_BLOCK_PAGES).buffer)
 
 /**
- * Embodiment 2, S16 and S17: out of Ka into Ku in one pass, a block at a time, plaintext only in memory. That its contents
- * are the publisher's is seen once, by who reads the whole target back before anything is believed of it.
+ * Embodiment 2, S16 and S17: out of Ka into Ku in one pass, a block at a time, plaintext only in memory. The index of
+ * the contents is checked against the manifest before the first byte is written; the contents against the index once, by
+ * who reads the whole target back before anything is believed of it.
  *
- * @throws CofferError COFFER_PAYLOAD_FORGED, COFFER_PAYLOAD_TRUNCATED; the target is unfinished then.
+ * @throws CofferError COFFER_PAYLOAD_FORGED, COFFER_PAYLOAD_TRUNCATED, COFFER_PACKAGE_DAMAGED; the target is unfinished then.
  */
 export function transferConverted(
   title: OpenTitle,
@@ -49,6 +51,7 @@ export function transferConverted(
   const header = payloadHeader(mediumKey, context, powers.random(SALT_BYTES))
   const key = shared(mediumKey)
   try {
+    checkIndex(title, masterMediumKey)
     target.write(encodeTitleHead(manifest.frame.bytes))
     target.write(header)
     passPayload(title, {

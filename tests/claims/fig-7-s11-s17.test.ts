@@ -130,14 +130,23 @@ test("S16: what somebody else encrypted with Ka in place of the publisher's Data
   const whole = bytesOf(title.path)
   const onMaster = sealedTitle(title.path)
   const [, masterMediumKey] = openedWith(copy)
-  const contents = openedPayload(masterMediumKey, onMaster)
-  contents[contents.length - 1]! ^= 1
-  const { id, release } = onMaster.manifest
-  const forged = sealPayload(masterMediumKey, contextOf(id, release), randomBytes(SALT_BYTES), contents)
-  writeFileSync(title.path, concat(whole.subarray(0, onMaster.payloadOffset), forged))
   const [fresh, before] = [await sites.site.prepared(), contentsOf(copy.medium)]
-  for (const medium of [fresh, copy.medium])
-    refused(await sites.order(title, medium), 65, 'COFFER_PACKAGE_DAMAGED')
+  // In the index, which is looked at before anything passes, and in the last entry, which is looked at on the medium.
+  for (const [place, passes] of [
+    [8, false],
+    [-1, true]
+  ] as const) {
+    const contents = openedPayload(masterMediumKey, onMaster)
+    contents[(place + contents.length) % contents.length]! ^= 1
+    const { id, release } = onMaster.manifest
+    const forged = sealPayload(masterMediumKey, contextOf(id, release), randomBytes(SALT_BYTES), contents)
+    writeFileSync(title.path, concat(whole.subarray(0, onMaster.payloadOffset), forged))
+    for (const medium of [fresh, copy.medium]) {
+      const ordered = await sites.order(title, medium)
+      refused(ordered, 65, 'COFFER_PACKAGE_DAMAGED')
+      assert.is(ordered.stderr.includes('S16'), passes)
+    }
+  }
   writeFileSync(title.path, whole)
   for (const folder of ['grants', 'titles']) assert.equal(readdirSync(join(fresh, '.coffer', folder)), [])
   assert.equal(contentsOf(copy.medium), before)
