@@ -47,11 +47,13 @@ export function gather<I>(
  * threads ends in any order, and who asked first is to be served first.
  */
 export function inOrder<I, T>(work: (input: I) => Promise<T>): (input: I) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve()
+  let last: Promise<void> = Promise.resolve()
   return input => {
     const before = last
     const outcome = work(input)
-    last = Promise.allSettled([before, outcome])
+    // With no value: it would hold all that came before, for as long as works come.
+    const both = () => before
+    last = outcome.then(both, both)
     return before.then(() => outcome)
   }
 }
