@@ -10,8 +10,8 @@ export {
   sync,
   type Capabilities,
   type Guest,
-  type TypedGuest,
   type Limits,
   type Usage,
   type Value
 } from '../sandbox/guest.js'
+export type { AnyApi, HostModule, TypedGuest } from '../sandbox/typed.js'

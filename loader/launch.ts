@@ -3,7 +3,6 @@ import { CofferError } from '../formats/errors.js'
 import type { ParsedManifest } from '../formats/records/manifest.js'
 import {
   type Capabilities,
-  type Guest,
   type LaunchOptions,
   type LicenseTerms,
   type Limits,
@@ -12,6 +11,7 @@ import {
 } from '../sandbox/guest.js'
 import { guestFor } from '../sandbox/hosted.js'
 import { launchProgram } from '../sandbox/launch.js'
+import type { TypedGuest } from '../sandbox/typed.js'
 import type { VerifiedGrant } from '../formats/records/grant.js'
 import type { OpenedProgram } from './decrypt.js'
 import { mediumPaths } from './medium/layout.js'
@@ -54,11 +54,15 @@ export interface OpenedTitle {
  * @param opened - Key and source are wiped by the caller once this resolves; file and assets stay with the guest.
  * @throws CofferError COFFER_PERMISSION_NEEDED, COFFER_ENGINE_UNSUITABLE, COFFER_SAVE_DAMAGED, and what starting throws.
  */
-export async function launch(opened: OpenedTitle, options: TitleOptions, powers: Powers): Promise<Guest> {
+export async function launch<Api>(
+  opened: OpenedTitle,
+  options: TitleOptions,
+  powers: Powers
+): Promise<TypedGuest<Api>> {
   const prepared = prepareLaunch(opened, options, powers)
   try {
     const guest = await launchProgram(formsOf(opened.program, options), prepared.options)
-    return guestFor(guest, { release: prepared.release, check: () => opened.program.assets.check() })
+    return guestFor<Api>(guest, { release: prepared.release, check: () => opened.program.assets.check() })
   } catch (error) {
     prepared.release()
     // What the title threw because of it is less than the damage itself.

@@ -5,7 +5,7 @@
  */
 import type { VerifiedGrant } from '../formats/records/grant.js'
 import type { ParsedManifest } from '../formats/records/manifest.js'
-import type { Guest } from '../sandbox/guest.js'
+import type { AnyApi, TypedGuest } from '../sandbox/typed.js'
 import { openProgram } from './decrypt.js'
 import type { Home } from './home.js'
 import { launch, type TitleOptions } from './launch.js'
@@ -23,13 +23,13 @@ import { unwrapPayloadKey } from './unwrap.js'
  *   person can be asked what the title may use.
  * @throws CofferError of every step; nothing of the title has run then.
  */
-export async function launchTitle(
+export async function launchTitle<Api = AnyApi>(
   root: string,
   titleId: string,
   home: Home,
   powers: Powers,
   options: TitleOptions | ((manifest: ParsedManifest, grant: VerifiedGrant) => Promise<TitleOptions>) = {}
-): Promise<Guest> {
+): Promise<TypedGuest<Api>> {
   const medium = measureMedium(root) // IDk, Mid: region 42, and the medium itself
   const claimed = readLicense(root, titleId, home.userKeys()?.userId) // region 41
   const signed = authenticate(claimed, home) // whose grant is it?

@@ -1,7 +1,7 @@
 /** The library's view of a target medium: `openMedium(path)` (docs/spec.md §6). */
 import { hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
-import type { TypedGuest, Value } from '../sandbox/guest.js'
+import type { AnyApi, TypedGuest } from '../sandbox/typed.js'
 import type { Pool } from '../sandbox/pool.js'
 import { Home } from './home.js'
 import type { TitleOptions } from './launch.js'
@@ -39,18 +39,12 @@ export interface Medium {
   readonly mediumId: string
   titles(): Promise<TitleInfo[]>
   /** Read, recheck, decrypt in memory, start. @throws CofferError of whichever step refuses. */
-  launch<Api = Record<string, (...args: Value[]) => Value>>(
-    titleId: string,
-    options?: TitleOptions
-  ): Promise<TypedGuest<Api>>
+  launch<Api = AnyApi>(titleId: string, options?: TitleOptions): Promise<TypedGuest<Api>>
   /**
    * Keep warm guests of a title. It is read, rechecked and decrypted when the first is taken; the license is rechecked
    * before each. @throws RangeError for a size that is no whole number from 1.
    */
-  pool<Api = Record<string, (...args: Value[]) => Value>>(
-    titleId: string,
-    options: TitlePoolOptions
-  ): Promise<Pool<Api>>
+  pool<Api = AnyApi>(titleId: string, options: TitlePoolOptions): Promise<Pool<Api>>
   /** Go the whole path without starting anything. */
   verify(titleId: string): Promise<TitleReport>
 }
@@ -71,7 +65,7 @@ export async function openMedium(path: string, options: OpenMediumOptions = {}):
     mediumId: hex(mediumId),
     titles: async () => titlesOf(path),
     launch: async <Api>(titleId: string, titleOptions?: TitleOptions) =>
-      (await launchTitle(path, titleId, home, powers, titleOptions)) as TypedGuest<Api>,
+      launchTitle<Api>(path, titleId, home, powers, titleOptions),
     pool: async <Api>(titleId: string, poolOptions: TitlePoolOptions) => {
       const { checkSize, GuestPool } = await import('../sandbox/pool.js')
       const { titleSource } = await import('./pool.js')

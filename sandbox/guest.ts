@@ -343,19 +343,6 @@ export interface GuestSource {
   close(): Promise<void> | void
 }
 
-/** A guest whose exports can be called by name: `guest.api.render('# hi')` is `guest.call('render', '# hi')`. */
-export type TypedGuest<Api = Record<string, (...args: Value[]) => Value>> = Guest & {
-  readonly api: {
-    readonly [K in keyof Api]: Api[K] extends (...args: infer A) => infer R
-      ? (...args: A) => Crossed<R>
-      : never
-  }
-}
-
-/** What the result of an export is on the host's side. */
-type Crossed<R> = [R] extends [AsyncIterable<infer T>] ? GuestStream<T> : Promise<Settled<Awaited<R>>>
-type Settled<R> = [R] extends [AsyncIterable<infer T>] ? GuestStream<T> : R
-
 /** What a guest threw, with its own name and message and a stack of guest frames only. */
 export class GuestError extends Error {
   override readonly name: string
@@ -372,10 +359,15 @@ export class GuestError extends Error {
 
 const SYNC = Symbol('coffer.sync')
 
+/** What {@link sync} has made of a function. */
+export interface Synchronous {
+  readonly [SYNC]: true
+}
+
 /** Make a host function synchronous for the guest: it gets the result itself, not a promise of it. `fn` stays as it is. */
-export function sync<F extends HostFunction>(fn: F): F {
+export function sync<F extends HostFunction>(fn: F): F & Synchronous {
   const wrapped = (...args: never[]) => fn(...args)
-  return Object.defineProperty(wrapped, SYNC, { value: true }) as unknown as F
+  return Object.defineProperty(wrapped, SYNC, { value: true }) as unknown as F & Synchronous
 }
 
 export const isSync = (fn: HostFunction): boolean => SYNC in fn

@@ -1,7 +1,8 @@
 /** A guest as its host has it, of one as a way to run it gives it: what is a value, what a stream, and by which names. */
 import { notStreamed, streamed } from './failures.js'
-import type { Argument, EngineGuest, TypedGuest } from './guest.js'
+import type { Argument, EngineGuest, Guest } from './guest.js'
 import { DONE, GuestStream, type Outcome, streamOf } from './stream.js'
+import type { TypedGuest } from './typed.js'
 import type { Value } from './value.js'
 
 /**
@@ -47,11 +48,11 @@ export function guestFor<Api>(
         ? (...values: Argument[]) => iterable(call(name, values))
         : undefined
   })
-  return {
+  const hosted: Guest & { readonly api: object } = {
     engine: guest.engine,
     exports: guest.exports,
     ended: guest.ended,
-    api: api as TypedGuest<Api>['api'],
+    api,
     call: (name, ...values) => checked(guest.call(name, ...values), valueOnly),
     iterate: (name, ...values) => streamOf(call(name, values), notStreamed),
     callSync(name, ...values) {
@@ -66,6 +67,7 @@ export function guestFor<Api>(
     dispose,
     [Symbol.asyncDispose]: dispose
   }
+  return hosted as unknown as TypedGuest<Api>
 }
 
 /** Refuse a stream where a value is asked for, and let the guest let go of it. */

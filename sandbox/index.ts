@@ -3,10 +3,11 @@
  *
  * @see docs/spec.md §7
  */
-import type { LaunchOptions, TypedGuest, Value } from './guest.js'
+import type { LaunchOptions } from './guest.js'
 import { guestFor } from './hosted.js'
 import { launchProgram, wayOf } from './launch.js'
 import { GuestPool, type Pool, type PoolOptions, checkSize, openSource } from './pool.js'
+import type { AnyApi, TypedGuest } from './typed.js'
 
 export {
   type Argument,
@@ -33,11 +34,11 @@ export {
   type SourcePlace,
   type StopSignal,
   type TerminalHost,
-  type TypedGuest,
   type Usage,
   type Value,
   sync
 } from './guest.js'
+export type { AnyApi, HostModule, TypedGuest } from './typed.js'
 export type { Pool, PoolOptions, PoolUsage } from './pool.js'
 export { GuestStream } from './stream.js'
 export { CofferError, type LimitUse } from '../formats/errors.js'
@@ -51,7 +52,7 @@ export { CofferError, type LimitUse } from '../formats/errors.js'
  * @throws CofferError COFFER_PROGRAM_INVALID, COFFER_LIMIT_*, COFFER_INTERRUPTED, COFFER_ENGINE_FAILED; GuestError for
  *   what the program throws while it starts; TypeError for a call that its types do not allow.
  */
-export async function launch<Api = Record<string, (...args: Value[]) => Value>>(
+export async function launch<Api = AnyApi>(
   source: Uint8Array,
   options: LaunchOptions = {}
 ): Promise<TypedGuest<Api>> {
@@ -66,10 +67,7 @@ export async function launch<Api = Record<string, (...args: Value[]) => Value>>(
  * @param source - As for {@link launch}.
  * @throws RangeError for a size that is no whole number from 1; TypeError as `launch` does.
  */
-export async function createPool<Api = Record<string, (...args: Value[]) => Value>>(
-  source: Uint8Array,
-  options: PoolOptions
-): Promise<Pool<Api>> {
+export async function createPool<Api = AnyApi>(source: Uint8Array, options: PoolOptions): Promise<Pool<Api>> {
   checkSize(options)
   wayOf(options)
   if (!(source instanceof Uint8Array)) throw new TypeError('createPool: source must be a Uint8Array of UTF-8')

@@ -6,16 +6,10 @@
  */
 import { CofferError } from '../formats/errors.js'
 import { interrupted } from './failures.js'
-import {
-  type EngineGuest,
-  type GuestSource,
-  type LaunchOptions,
-  type Program,
-  type TypedGuest,
-  type Value
-} from './guest.js'
+import { type EngineGuest, type GuestSource, type LaunchOptions, type Program } from './guest.js'
 import { guestFor } from './hosted.js'
 import { wayOf, withClient } from './launch.js'
+import type { AnyApi, TypedGuest } from './typed.js'
 
 export interface PoolBounds {
   /** Guests that are in use at one time, at most. */
@@ -41,7 +35,7 @@ export interface PoolUsage {
   readonly ended: number
 }
 
-export interface Pool<Api = Record<string, (...args: Value[]) => Value>> extends AsyncDisposable {
+export interface Pool<Api = AnyApi> extends AsyncDisposable {
   /**
    * A fresh guest. Disposing of it gives its place to the next; limits count from here.
    *

@@ -224,8 +224,11 @@ declare module 'coffer:net' {
   export function fetch(input: Request | URL | string, init?: RequestInit): Promise<Response>
 }
 
-// `coffer:host` has whatever functions the embedding app grants, so the app's author declares them for title authors:
+// `coffer:host` has whatever functions the embedding app grants, so the app's author declares them, in one file for title
+// authors and for himself (`HostModule` of `coffer` holds his functions against it). What he wraps in `sync` gives its result,
+// everything else a promise:
 //
 //   declare module 'coffer:host' {
-//     export function log(text: string): Promise<void>
+//     export function lookUp(word: string): Promise<string>
+//     export function now(): number
 //   }

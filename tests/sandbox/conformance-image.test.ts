@@ -7,6 +7,7 @@ import { guestFor } from '../../sandbox/hosted.js'
 import { makeTitleImage } from '../../sandbox/imaging.js'
 import { launchProgram } from '../../sandbox/launch.js'
 import { quickjs } from '../../sandbox/quickjs/node.js'
+import type { AnyApi } from '../../sandbox/typed.js'
 import { conform } from './conformance.js'
 
 let images = 0
@@ -23,7 +24,7 @@ conform('inline QuickJS, from images', { isolation: 'inline' }, async (source, o
   if (image instanceof Uint8Array) images++
   else sources++
   const guest = await launchProgram(image instanceof Uint8Array ? { image } : { source }, options)
-  return guestFor(guest, { args: options.args })
+  return guestFor<AnyApi>(guest, { args: options.args })
 })
 
 test('most programs of the suite have an image', () => {
