@@ -51,7 +51,8 @@ const grown = [
 const failed = grown.filter(([, growth, most]) => growth > most)
 for (const [what, growth, most] of failed)
   console.log(`grew: ${what} by ${growth.toFixed(1)}, more than ${most}`)
+for (const launch of wrong) console.log(`wrong: ${launch}`)
 console.log(
-  `${total} launches, ${wrong} ended wrongly, ${failed.length === 0 ? 'nothing grew' : 'something grew'}`
+  `${total} launches, ${wrong.length} ended wrongly, ${failed.length === 0 ? 'nothing grew' : 'something grew'}`
 )
-process.exit(wrong > 0 || failed.length > 0 ? 1 : 0)
+process.exit(wrong.length > 0 || failed.length > 0 ? 1 : 0)

@@ -68,16 +68,16 @@ export const work = async n => {
 
 /**
  * @param progress - Told after each launch.
- * @returns How many launches did not end as they must.
+ * @returns The launches that did not end as they must: which, and how they ended.
  */
 export async function soak(
   launches: Launches,
   seeded: Seeded,
   progress: (done: number) => void
-): Promise<number> {
+): Promise<readonly string[]> {
   const left = { ...launches }
   const total = left.inline + left.thread + left.ses
-  let wrong = 0
+  const wrong: string[] = []
   for (let done = 1; done <= total; done++) {
     let place = seeded.below(total - done + 1)
     const way = (Object.keys(WAYS) as Way[]).find(way => (place -= left[way]) < 0)!
@@ -85,8 +85,9 @@ export async function soak(
     if (seeded.below(10) === 0) {
       const program = seeded.pick(BRIEF)
       const { ending } = await attack(program, way)
-      if (/^host error|COFFER_/.test(ending)) wrong++
-    } else if (!(await honest(way, done))) wrong++
+      if (/^host error|COFFER_/.test(ending))
+        wrong.push(`${way}, ${program.family}, ${program.name}: ${ending}`)
+    } else if (!(await honest(way, done))) wrong.push(`${way}, honest, launch ${done}`)
     progress(done)
   }
   return wrong
