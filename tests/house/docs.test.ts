@@ -230,6 +230,14 @@ test("the glossary's names occur in the code", () => {
   assert.equal(absent, [])
 })
 
+test('decisions are numbered one by one', () => {
+  const numbers = files.flatMap(path => /^docs\/decisions\/(\d+)/.exec(path)?.[1] ?? []).sort()
+  assert.equal(
+    numbers.map(Number),
+    numbers.map((_, n) => n + 1)
+  )
+})
+
 test('every decision is one page with the same four parts', () => {
   const wrong = files
     .filter(path => path.startsWith('docs/decisions/'))
