@@ -77,16 +77,19 @@ function startedMemory(
   grants: readonly ModuleGrant[],
   options: ImagingOptions
 ): Uint8Array | NoImage {
-  const first = start(factory, source, grants, options)
-  if ('reason' in first) return first
-  let second: PressingMachine | NoImage | undefined
+  let machine = start(factory, source, grants, options)
+  if ('reason' in machine) return machine
   try {
-    second = start(factory, source, grants, options, first.plan())
-    const machine = 'reason' in second || !second.isPlanned ? first : second
+    const plan = machine.plan()
+    const second = plan === undefined ? undefined : start(factory, source, grants, options, plan)
+    if (second !== undefined && !('reason' in second)) {
+      const unfit = second.isPlanned ? machine : second
+      if (second.isPlanned) machine = second
+      unfit.destroy()
+    }
     return machine.freeze() ?? { reason: 'it asks for the time or for chance' }
   } finally {
-    first.destroy()
-    if (second !== undefined && !('reason' in second)) second.destroy()
+    machine.destroy()
   }
 }
 

@@ -107,7 +107,9 @@ const PASSING_START = 64 * 1024 * 1024
 export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: string): Uint8Array {
   const module = new WebAssembly.Module(bootWasm as Uint8Array<ArrayBuffer>)
   const { placing: noted } = boot(module, sdk)
-  const { instance, fields, placing } = boot(module, sdk, noted.plan())
+  const plan = noted.plan()
+  if (plan === undefined) throw new Error('the SDK has more blocks of memory than can be noted')
+  const { instance, fields, placing } = boot(module, sdk, plan)
   if (!placing.isWhole) throw new Error('the SDK starts in another way each time')
   placing.end()
   const memory = frozenMemory(module, instance, fields)

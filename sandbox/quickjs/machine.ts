@@ -43,8 +43,8 @@ export interface PressingMachine extends Machine {
    * @throws CofferError COFFER_PROGRAM_INVALID with line and column.
    */
   compile(source: Uint8Array, name: string, modules: ReadonlyMap<string, readonly string[]>): void
-  /** What this start of the program tells the next one (placing.ts). */
-  plan(): Plan
+  /** What this start of the program tells the next one, if it can (placing.ts). */
+  plan(): Plan | undefined
   /** The start went as the plan said; true without one. */
   readonly isPlanned: boolean
   /**
@@ -223,7 +223,7 @@ export class QuickjsMachine implements PressingMachine {
     return true
   }
 
-  plan(): Plan {
+  plan(): Plan | undefined {
     return this.placing!.plan()
   }
 

@@ -23,8 +23,14 @@ const STATE = 16
 const COUNTED_BYTES = 8
 /** Malloc, free, realloc, at the very beginning of the JSRuntime. */
 const FUNCTIONS = 3
-/** What lies beyond the heap grows by so much. */
+/** What lies beyond the heap grows by so much, */
 const GROWTH_BYTES = 4 * 1024 * 1024
+/** and this far: blocks are used again for their own size alone, so a program could ask for size after size. */
+const MOST_BEYOND_BYTES = 32 * 1024 * 1024
+/** Nothing is noted of a program that has more blocks than these, */
+const MOST_NOTED = 512 * 1024
+/** or asks for more than these: this process would hold more of it than its limit lets the program hold itself. */
+const MOST_ASKED = 16 * 1024 * 1024
 
 export class Placing {
   readonly #instance: Instance
@@ -40,6 +46,7 @@ export class Placing {
   readonly #free = new Map<number, Pointer[]>()
   readonly #start: Pointer
   #end: Pointer
+  #hasEnded = false
 
   /**
    * @param start - Where what does not last may begin: as far as the heap ever reaches.
@@ -61,14 +68,17 @@ export class Placing {
     instance.placing = this
   }
 
-  /** The engine has its own allocator back. */
+  /** The engine has its own allocator back, and nothing is noted any more. */
   end(): void {
+    this.#hasEnded = true
+    this.#numbers.clear()
     this.#instance.words.set(this.#own, this.#runtime >> 2)
     this.#instance.placing = undefined
   }
 
-  /** Which blocks of those asked for so far are there. */
-  plan(): Plan {
+  /** Which blocks of those asked for so far are there; undefined where they were too many to be noted. */
+  plan(): Plan | undefined {
+    if (this.#hasEnded) return undefined
     const plan = new Uint8Array(this.#count)
     for (const number of this.#numbers.values()) plan[number] = 1
     return plan
@@ -108,6 +118,8 @@ export class Placing {
     const made = lasts ? this.#instance.engine.malloc(sizeBytes) : this.#takeBeyond(sizeBytes)
     if (lasts && made + sizeBytes > this.#start) throw engineFailed('it asks for other blocks than before')
     this.#numbers.set(made, number)
+    // All of them are in the heap, where the engine itself can go on.
+    if (this.#plan === undefined && (this.#numbers.size > MOST_NOTED || this.#count > MOST_ASKED)) this.end()
     return made
   }
 
@@ -117,6 +129,8 @@ export class Placing {
     if (made === undefined) {
       made = this.#end
       this.#end += size
+      if (this.#end - this.#start > MOST_BEYOND_BYTES)
+        throw engineFailed('it has no room for what does not last')
       if (this.#end > this.#instance.bytes.length)
         this.#instance.reach(Math.ceil(this.#end / GROWTH_BYTES) * GROWTH_BYTES)
     }
@@ -155,8 +169,10 @@ export function frozenMemory(
     copy.bytes.set(instance.bytes.subarray(0, pages * PAGE_BYTES))
     copy.scrubHeap()
     copy.bytes.fill(0, stackTop - STACK_BYTES, stackTop)
-    return copy.bytes.slice()
-  } finally {
+    // Nobody else has it: a second copy would be as large as the guest may be.
+    return copy.bytes
+  } catch (error) {
     copy.bytes.fill(0)
+    throw error
   }
 }

@@ -90,7 +90,7 @@ test('a start that asks for other blocks than planned is found out', () => {
   }
   const first = start()
   const second = start(first.plan())
-  const other = start(new Uint8Array(first.plan().length))
+  const other = start(new Uint8Array(first.plan()!.length))
   assert.equal([first.isPlanned, second.isPlanned, other.isPlanned], [true, true, false])
   for (const machine of [first, second, other]) machine.destroy()
 })

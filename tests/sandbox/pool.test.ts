@@ -1,4 +1,5 @@
 /** Pools: each guest is as fresh as a launched one, places are handed on in order, and nothing is left over. */
+import { spawnSync } from 'node:child_process'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { utf8 } from '../../formats/bytes.js'
@@ -211,6 +212,38 @@ test('ten thousand guests leave nothing behind', async () => {
   const after = bytes()
   assert.ok(after.rss - before.rss < 64 * 2 ** 20, `${(after.rss - before.rss) / 2 ** 20} MiB more`)
   assert.is(pool.usage().takes, 10_100)
+})
+
+test('while its image is made, a program takes no more than its limit allows', async () => {
+  const memoryBytes = 16 * 2 ** 20
+  for (const source of [
+    // Each block is free again at once, and fits none that comes after.
+    'for (let i = 0; i < 600; i++) new Uint8Array(1e6 + i * 16).fill(1)',
+    'for (let i = 0; i < 300; i++) "x".repeat(1e6 + i * 16)',
+    // More blocks than bytes.
+    'const all = []; try { for (;;) all.push([]) } catch {}',
+    'let last; try { for (;;) last = { last } } catch {}'
+  ]) {
+    const host = `
+      import { createPool } from '${new URL('../../sandbox/index.js', import.meta.url).href}'
+      const open = async source => {
+        const pool = await createPool(new TextEncoder().encode(source), { size: 1, limits: { memoryBytes: ${memoryBytes} } })
+        const guest = await pool.take()
+        return guest.call('two').finally(() => pool.dispose())
+      }
+      await open('export const two = () => 2')
+      const before = process.resourceUsage().maxRSS
+      const told = await open(process.argv[1]).catch(error => error.code)
+      console.log(told, (process.resourceUsage().maxRSS - before) * 1024)`
+    const { stdout, stderr } = spawnSync(
+      process.execPath,
+      ['--input-type=module', '--eval', host, `${source}; export const two = () => 2`],
+      { encoding: 'utf8' }
+    )
+    const [told, tookBytes] = stdout.trim().split(' ')
+    assert.match(told!, /^(2|COFFER_LIMIT_MEMORY)$/, stderr)
+    assert.ok(Number(tookBytes) < memoryBytes + 150e6, `${source}: ${tookBytes} bytes`)
+  }
 })
 
 test.run()

@@ -3,6 +3,7 @@ import { utf8 } from '../../../formats/bytes.js'
 import {
   type Capabilities,
   CofferError,
+  createPool,
   type Guest,
   GuestError,
   type LaunchOptions,
@@ -13,10 +14,12 @@ import {
 } from '../../../sandbox/index.js'
 import type { Hostile } from './programs.js'
 
-export type Way = 'inline' | 'thread' | 'ses'
+export type Way = 'inline' | 'pool' | 'thread' | 'ses'
 
 export const WAYS: Readonly<Record<Way, LaunchOptions>> = {
   inline: { engine: 'quickjs', isolation: 'inline' },
+  // From the image that the pool makes of the started program.
+  pool: { engine: 'quickjs', isolation: 'inline' },
   thread: { engine: 'quickjs', isolation: 'thread' },
   ses: { engine: 'ses' }
 }
@@ -35,7 +38,6 @@ export const ARENA_LIMITS: Partial<Limits> = {
 
 export const limitsFor = (program: Hostile, way: Way): Partial<Limits> => ({
   ...ARENA_LIMITS,
-  // Programs that may not end by their time get plenty of it.
   // Programs that may not end by their time get plenty of it; those that fill memory need some.
   ...(program.source.startsWith('after: ')
     ? { cpuMs: 600 }
@@ -72,13 +74,16 @@ export async function attack(program: Hostile, way: Way, ready = () => {}): Prom
     written
   })
   try {
-    const guest = await launch(utf8(moduleOf(body ?? program.source)), {
+    const code = utf8(moduleOf(body ?? program.source))
+    const options = {
       ...WAYS[way],
       limits: limitsFor(program, way),
       capabilities: capabilities(arena),
       stdout: count,
       stderr: count
-    })
+    }
+    await using pool = way === 'pool' ? await createPool(code, { ...options, size: 1 }) : undefined
+    const guest = await (pool === undefined ? launch(code, options) : pool.take())
     arena.guest = guest
     ready()
     started = performance.now()

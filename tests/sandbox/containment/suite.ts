@@ -10,9 +10,9 @@ import { accepts, attack, expected, type Way, WAYS } from './arena.js'
 import { type Hostile, PROGRAMS } from './programs.js'
 
 /** One in so many programs. */
-const SAMPLE: Readonly<Record<Way, number>> = { inline: 2, thread: 6, ses: 8 }
+const SAMPLE: Readonly<Record<Way, number>> = { inline: 2, pool: 3, thread: 6, ses: 8 }
 /** At a time. */
-const SIDE_BY_SIDE: Readonly<Record<Way, number>> = { inline: 1, thread: 2, ses: 2 }
+const SIDE_BY_SIDE: Readonly<Record<Way, number>> = { inline: 1, pool: 1, thread: 2, ses: 2 }
 
 export function containment(way: Way) {
   const test = suite(`containment ${way}`)

@@ -6,6 +6,14 @@ export const memoryBombs: Family = {
     `return new ArrayBuffer(2 ** 31 - 1).byteLength`
   ],
   'many ArrayBuffers': ['memoryBytes', `const all = []; for (;;) all.push(new Uint8Array(1e6).fill(1))`],
+  'while it starts, ArrayBuffers of ever another size': [
+    { quickjs: 'gives 600', ses: 'gives 600|memoryBytes' },
+    `module: let n = 0; for (let i = 0; i < 600; i++) { new Uint8Array(1e6 + i * 16).fill(1); n++ } export const attack = () => n`
+  ],
+  'while it starts, objects without end': [
+    'memoryBytes|gives "full"',
+    `module: const all = []; let how = ''; try { for (;;) all.push({}) } catch { all.length = 0; how = 'full' } export const attack = () => how`
+  ],
   'many ArrayBuffers never touched': [
     'memoryBytes|throws RangeError|cpuMs',
     `const all = []; for (;;) all.push(new ArrayBuffer(1e6))`

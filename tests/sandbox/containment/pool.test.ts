@@ -1,0 +1,4 @@
+import { containment } from './suite.js'
+
+const test = containment('pool')
+test.run()
