@@ -215,8 +215,10 @@ export class Aes256Gcm {
     const ciphertext = cipher.update(plaintext)
     out.set(ciphertext, outOffset)
     release(ciphertext)
-    cipher.final()
-    out.set(cipher.getAuthTag(), outOffset + plaintext.length)
+    release(cipher.final())
+    const tag = cipher.getAuthTag()
+    out.set(tag, outOffset + plaintext.length)
+    release(tag)
   }
 
   /**
@@ -272,7 +274,7 @@ export class Aes256Gcm {
 /** Whether the tag fits, which Node tells by throwing. */
 function isFinal(decipher: DecipherGCM): boolean {
   try {
-    decipher.final()
+    release(decipher.final())
     return true
   } catch {
     return false
@@ -290,11 +292,12 @@ export function releaseBy(hidden: Transfer): void {
 }
 
 /**
- * Give back what a cipher's `update` allocated. Left to the collector, 32 MB pile up first, and every chunk goes through
- * memory that no cache holds (docs/decisions/0033-memory-given-back-at-once.md).
+ * Give back what a cipher allocated. Left to the collector, 32 MB pile up first, and every chunk goes through memory that
+ * no cache holds; what is empty costs the collector as much (docs/decisions/0033-memory-given-back-at-once.md).
  */
-function release({ buffer }: Uint8Array): void {
-  if (transfer !== undefined) transfer.call(buffer, 0)
+function release({ buffer, length }: Uint8Array): void {
+  // Not what is shared with others, as Node's small buffers may be.
+  if (transfer !== undefined && buffer.byteLength === length) transfer.call(buffer, 0)
 }
 
 // Without this node:crypto takes tags of 4 bytes.
