@@ -10,11 +10,18 @@ import { type Holding, holding, soak } from '../tests/sandbox/containment/soak.j
 const MiB = 2 ** 20
 const total = Number(process.argv[2] ?? 10_000)
 /** A thread and a process cost more than the rest of a launch. */
-const launches = { thread: Math.round(total * 0.06), ses: Math.round(total * 0.02), inline: 0 }
-launches.inline = total - launches.thread - launches.ses
+const launches = {
+  thread: Math.round(total * 0.06),
+  ses: Math.round(total * 0.02),
+  pool: Math.round(total * 0.1),
+  inline: 0
+}
+launches.inline = total - launches.thread - launches.ses - launches.pool
 
 const seeded = new Seeded('soak')
-console.log(`${launches.inline} inline, ${launches.thread} in threads, ${launches.ses} in processes`)
+console.log(
+  `${launches.inline} inline, ${launches.pool} from pools, ${launches.thread} in threads, ${launches.ses} in processes`
+)
 console.log('| launches | s | RSS, MiB | heap, MiB | outside, MiB | files | threads | children | handles |')
 console.log('| --- | --- | --- | --- | --- | --- | --- | --- | --- |')
 

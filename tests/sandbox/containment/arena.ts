@@ -59,6 +59,23 @@ export interface Outcome {
   readonly written: number
 }
 
+/** Start a guest; what it came from ends with it. */
+export async function startBy(
+  way: Way,
+  program: Uint8Array,
+  options: LaunchOptions
+): Promise<AsyncDisposable & { readonly guest: Guest }> {
+  options = { ...WAYS[way], ...options }
+  const pool = way === 'pool' ? await createPool(program, { ...options, size: 1 }) : undefined
+  try {
+    const guest = await (pool?.take() ?? launch(program, options))
+    return { guest, [Symbol.asyncDispose]: async () => (pool ?? guest).dispose() }
+  } catch (error) {
+    await pool?.dispose()
+    throw error
+  }
+}
+
 /** Run one program to its end. @param ready - Told when it has started, before it attacks. */
 export async function attack(program: Hostile, way: Way, ready = () => {}): Promise<Outcome> {
   const [, first, body] = /^after: (\S+): (.*)$/s.exec(program.source) ?? []
@@ -75,15 +92,13 @@ export async function attack(program: Hostile, way: Way, ready = () => {}): Prom
   })
   try {
     const code = utf8(moduleOf(body ?? program.source))
-    const options = {
-      ...WAYS[way],
+    await using place = await startBy(way, code, {
       limits: limitsFor(program, way),
       capabilities: capabilities(arena),
       stdout: count,
       stderr: count
-    }
-    await using pool = way === 'pool' ? await createPool(code, { ...options, size: 1 }) : undefined
-    const guest = await (pool === undefined ? launch(code, options) : pool.take())
+    })
+    const { guest } = place
     arena.guest = guest
     ready()
     started = performance.now()

@@ -6,10 +6,10 @@ import { holding, soak } from './soak.js'
 
 test('some hundred launches, a tenth of them hostile, leave nothing behind', async () => {
   const seeded = new Seeded('soak')
-  const warm = { inline: 20, thread: 2, ses: 1 }
+  const warm = { inline: 20, pool: 4, thread: 2, ses: 1 }
   assert.equal(await soak(warm, seeded, () => {}), [])
   const before = holding()
-  assert.equal(await soak({ inline: 250, thread: 12, ses: 4 }, seeded, () => {}), [])
+  assert.equal(await soak({ inline: 210, pool: 40, thread: 12, ses: 4 }, seeded, () => {}), [])
   const deadline = Date.now() + 10_000
   // Threads, processes and what leads to them are gone soon after their guests.
   const isGone = ({ children, threads, files, handles }: ReturnType<typeof holding>) =>

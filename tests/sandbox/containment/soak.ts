@@ -1,9 +1,9 @@
 /** Many launches, a tenth of them hostile, and what is left of them afterwards. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { utf8 } from '../../../formats/bytes.js'
-import { launch, sync } from '../../../sandbox/index.js'
+import { sync } from '../../../sandbox/index.js'
 import type { Seeded } from '../../helpers/seeded.js'
-import { attack, type Way, WAYS } from './arena.js'
+import { attack, startBy, type Way, WAYS } from './arena.js'
 import { PROGRAMS } from './programs.js'
 
 export type Launches = Readonly<Record<Way, number>>
@@ -76,7 +76,7 @@ export async function soak(
   progress: (done: number) => void
 ): Promise<readonly string[]> {
   const left = { ...launches }
-  const total = left.inline + left.thread + left.ses
+  const total = Object.values(left).reduce((sum, count) => sum + count)
   const wrong: string[] = []
   for (let done = 1; done <= total; done++) {
     let place = seeded.below(total - done + 1)
@@ -95,11 +95,10 @@ export async function soak(
 
 async function honest(way: Way, n: number): Promise<boolean> {
   let written = 0
-  await using guest = await launch(utf8(HONEST), {
-    ...WAYS[way],
+  await using started = await startBy(way, utf8(HONEST), {
     capabilities: { host: { add: sync((a: number, b: number) => a + b), later: async (x: number) => x } },
     stdout: bytes => void (written += bytes.length)
   })
-  const result = (await guest.call('work', n)) as [number, number, Uint8Array]
+  const result = (await started.guest.call('work', n)) as [number, number, Uint8Array]
   return result[0] === n + 1 && result[1] === n % 2000 && result[2].length === n % 5000 && written > 0
 }
