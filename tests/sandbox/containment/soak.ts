@@ -73,7 +73,7 @@ export const work = async n => {
 export async function soak(
   launches: Launches,
   seeded: Seeded,
-  progress: (done: number) => void
+  progress: (done: number) => void | Promise<void>
 ): Promise<readonly string[]> {
   const left = { ...launches }
   const total = Object.values(left).reduce((sum, count) => sum + count)
@@ -88,7 +88,7 @@ export async function soak(
       if (/^host error|COFFER_/.test(ending))
         wrong.push(`${way}, ${program.family}, ${program.name}: ${ending}`)
     } else if (!(await honest(way, done))) wrong.push(`${way}, honest, launch ${done}`)
-    progress(done)
+    await progress(done)
   }
   return wrong
 }
