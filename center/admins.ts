@@ -7,7 +7,7 @@ import { CofferError } from '../formats/errors.js'
 import type { PublicKeys } from '../formats/keys.js'
 import { checkName } from './names.js'
 import type { Site } from './site.js'
-import type { Tables } from './store.js'
+import type { Tables } from './books/store.js'
 
 export interface Admins {
   /** @returns Hexadecimal sign key. Adding one again changes only the name. */

@@ -2,8 +2,8 @@
  * A license center is a folder:
  *
  *     center.roots     who it is: what "coffer trust" takes when there is no network; public
- *     vault/           its keys (center/vault.ts)
- *     center.db        its books (center/store.ts), or
+ *     vault/           its keys (center/keys/vault.ts)
+ *     center.db        its books (center/books/store.ts), or
  *     database         the URL of the PostgreSQL database that has them
  */
 import { mkdir, readdir, rm } from 'node:fs/promises'
@@ -14,30 +14,30 @@ import { RECORD_TYPES } from '../formats/frame.js'
 import { encode } from '../formats/msgpack.js'
 import { encodeCheckpoint } from '../formats/records/checkpoint.js'
 import { encodeRoot, openRoots, rootHash } from '../formats/records/root.js'
-import { act } from './acts.js'
+import { act } from './http/acts.js'
 import { openAdmins, type Admins } from './admins.js'
 import { openDesk, type Desk } from './desk.js'
-import { endedFile } from './ended.js'
+import { endedFile } from './orders/ended.js'
 import { fileError, flushFolder, writeWholeFile } from './files.js'
-import { openIssue } from './issue.js'
-import { logWith, type SignCheckpoint } from './log.js'
+import { openIssue } from './orders/issue.js'
+import { logWith, type SignCheckpoint } from './audit/log.js'
 import { checkName } from './names.js'
 import { keepPayment, type Paid } from './payment.js'
-import { beginBooks, findBooks } from './place.js'
+import { beginBooks, findBooks } from './books/place.js'
 import { SYSTEM_POWERS, type Powers } from './powers.js'
-import { receipt } from './receipt.js'
-import { register } from './register.js'
-import { openReports, type Reports } from './reports.js'
-import type { Admit, ValueOf } from './requests.js'
-import { takeReturn } from './returns.js'
-import { firstList } from './revoke.js'
+import { receipt } from './audit/receipt.js'
+import { register } from './orders/register.js'
+import { openReports, type Reports } from './audit/reports.js'
+import type { Admit, ValueOf } from './orders/requests.js'
+import { takeReturn } from './orders/returns.js'
+import { firstList } from './orders/revoke.js'
 import { keyRing, retireKey, revokeKey, rotateEpoch, rotateKey, type KeyRing } from './rotate.js'
-import { openSessions, type Sessions } from './sessions.js'
+import { openSessions, type Sessions } from './pages/sessions.js'
 import { centerRow, rootRecords, signerNow, type Site } from './site.js'
-import { openStore, type Books, type Store } from './store.js'
-import type { Unlock } from './keyfiles.js'
-import { createKeys, openKeys, type ChosenToken } from './keyplace.js'
-import { createVault, openVault, type Vault } from './vault.js'
+import { openStore, type Books, type Store } from './books/store.js'
+import type { Unlock } from './keys/keyfiles.js'
+import { createKeys, openKeys, type ChosenToken } from './keys/keyplace.js'
+import { createVault, openVault, type Vault } from './keys/vault.js'
 
 const FIRST_EPOCH = 1
 /** Of a record: the byte that says which. */
@@ -55,7 +55,7 @@ export interface LicenseCenter {
   /** Who may do that from afar. */
   readonly admins: Admins
   /**
-   * What a signed request asks of the desk (center/acts.ts).
+   * What a signed request asks of the desk (center/http/acts.ts).
    *
    * @param valueOf - Its method, path and headers.
    * @returns What becomes JSON. @throws CofferError.

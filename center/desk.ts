@@ -4,15 +4,22 @@ import { fromHex, hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import type { PublicKeys } from '../formats/keys.js'
 import type { GrantKind, Scheme } from '../formats/records/fields.js'
-import { balances, postCharge, receivable, type Balance } from './ledger.js'
+import { balances, postCharge, receivable, type Balance } from './books/ledger.js'
 import { checkName, ID_CHARS } from './names.js'
-import { endGrant, foldNow, revoke, type RevocationKind } from './revoke.js'
-import { sold, type Sold } from './sales.js'
+import { endGrant, foldNow, revoke, type RevocationKind } from './orders/revoke.js'
+import { sold, type Sold } from './audit/sales.js'
 import type { Site } from './site.js'
-import type { Books, Ending, Tables } from './store.js'
-import { checkTerms, joinFeatures, splitFeatures, termsFor, type Terms, type TitleTerms } from './terms.js'
-import { addUser } from './users.js'
-import { verifyLedger, type LedgerCheck } from './verify.js'
+import type { Books, Ending, Tables } from './books/store.js'
+import {
+  checkTerms,
+  joinFeatures,
+  splitFeatures,
+  termsFor,
+  type Terms,
+  type TitleTerms
+} from './orders/terms.js'
+import { addUser } from './orders/users.js'
+import { verifyLedger, type LedgerCheck } from './audit/verify.js'
 
 export interface TitleSummary extends TitleTerms {
   readonly titleId: string

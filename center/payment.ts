@@ -1,5 +1,5 @@
 /**
- * Payment. A charge is what a user owes (center/ledger.ts); a payment is another posting on the same account. A title that
+ * Payment. A charge is what a user owes (center/books/ledger.ts); a payment is another posting on the same account. A title that
  * costs nothing owes nothing; without a provider the seller writes an invoice and collects it himself.
  *
  *     cash/<provider>         what came in: positive

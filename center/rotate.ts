@@ -12,9 +12,9 @@
 import { equalBytes, fromHex, hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import { encodeRoot, MAX_KEYS, MAX_ROOTS, openRoots, rootHash, type Root } from '../formats/records/root.js'
-import { publishList } from './revoke.js'
+import { publishList } from './orders/revoke.js'
 import { centerRow, rootRecords, type Site } from './site.js'
-import type { Books } from './store.js'
+import type { Books } from './books/store.js'
 
 export interface KeySummary {
   /** Hexadecimal. */

@@ -5,8 +5,8 @@ import type { Signer } from '../formats/frame.js'
 import { sha256 } from '../formats/primitives.js'
 import { openRoots } from '../formats/records/root.js'
 import type { Powers } from './powers.js'
-import type { Books, Store, Tables } from './store.js'
-import type { Vault } from './vault.js'
+import type { Books, Store, Tables } from './books/store.js'
+import type { Vault } from './keys/vault.js'
 
 export interface Site {
   readonly centerId: Uint8Array

@@ -153,7 +153,7 @@ await bundle({
 
 /** In chunks, as the library is: a command that serves nobody loads nothing of what serving needs. */
 await bundle({
-  entryPoints: { 'bin/coffer-center': 'center/cli.ts' },
+  entryPoints: { 'bin/coffer-center': 'center/cli/cli.ts' },
   outdir: 'dist',
   format: 'esm',
   splitting: true,

@@ -1,13 +1,8 @@
 /** Sales by day, drawn by the server: an SVG without a script, with its numbers in words beside it. */
 import { html } from 'hono/html'
-import { moneyText } from '../screen.js'
+import { moneyText } from '../money.js'
+import type { DaySales } from '../audit/sales.js'
 import type { Html } from './frame.js'
-
-export interface DaySales {
-  /** YYYY-MM-DD, in UTC. */
-  readonly day: string
-  readonly amountMinor: number
-}
 
 const WIDTH = 720
 const HEIGHT = 200

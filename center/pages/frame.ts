@@ -1,7 +1,7 @@
 /** What all pages share: their frame, their looks, and the headers that let a browser do nothing else with them. */
 import { html, raw } from 'hono/html'
 import type { HtmlEscapedString } from 'hono/utils/html'
-import { isoTime } from '../requests.js'
+import { isoTime } from '../orders/requests.js'
 
 export type Html = HtmlEscapedString | Promise<HtmlEscapedString>
 

@@ -2,9 +2,9 @@
 import { html } from 'hono/html'
 import { CofferError } from '../../formats/errors.js'
 import type { LicenseCenter } from '../center.js'
-import type { Call } from '../wire.js'
-import { moneyText } from '../screen.js'
-import { MAX_COPIES, MAX_EXPIRES_DAYS, MAX_PRICE_MINOR } from '../terms.js'
+import type { Call } from '../http/wire.js'
+import { moneyText } from '../money.js'
+import { MAX_COPIES, MAX_EXPIRES_DAYS, MAX_PRICE_MINOR } from '../orders/terms.js'
 import { salesChart } from './chart.js'
 import { code, notice, table, time, type Html, type Place } from './frame.js'
 import {

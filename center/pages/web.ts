@@ -3,10 +3,10 @@ import { html } from 'hono/html'
 import type { Context } from 'hono'
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
 import { CofferError } from '../../formats/errors.js'
-import type { Admit } from '../requests.js'
-import { readBody, Refusal, type App, type Call } from '../wire.js'
+import type { Admit } from '../orders/requests.js'
+import { readBody, Refusal, type App, type Call } from '../http/wire.js'
 import type { PaymentProvider } from '../payment.js'
-import type { SessionKind, Sessions, Session } from '../sessions.js'
+import type { SessionKind, Sessions, Session } from './sessions.js'
 import { notice, page, PAGE_HEADERS, type Html, type Place } from './frame.js'
 
 export interface Web {

@@ -1,13 +1,13 @@
 /** The audit: receipts that prove a sale, and every cell of the books that could be altered, altered. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { openStore } from '../../center/store.js'
-import { decodeEntry } from '../../center/journal.js'
+import { openStore } from '../../center/books/store.js'
+import { decodeEntry } from '../../center/books/journal.js'
 import { hex, utf8 } from '../../formats/bytes.js'
 import { decode, encode, type Packable } from '../../formats/msgpack.js'
 import { sha256 } from '../../formats/primitives.js'
 import { openReceipt } from '../../formats/records/checkpoint.js'
-import { isUrl } from '../../center/store.js'
+import { isUrl } from '../../center/books/store.js'
 import { tamper } from '../helpers/databases.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import {

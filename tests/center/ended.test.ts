@@ -1,7 +1,7 @@
 /** Returns without end: the list stays short, and what was taken back stays taken back. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { MAX_NAMED } from '../../center/ended.js'
+import { MAX_NAMED } from '../../center/orders/ended.js'
 import { equalBytes, hex } from '../../formats/bytes.js'
 import { isEnded, openEnded, endedRecordLength } from '../../formats/records/ended.js'
 import { findRevocation, openRevocations } from '../../formats/records/revocations.js'

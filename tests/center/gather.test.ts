@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { inOrder } from '../../center/gather.js'
+import { inOrder } from '../../center/books/gather.js'
 
 test('outcomes are told in the order in which the works came, failures too', async () => {
   const told: string[] = []

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { chromium, type Browser, type Page } from 'playwright-core'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { serve } from '../../center/http.js'
+import { serve } from '../../center/http/http.js'
 import { openReceipt } from '../../formats/records/checkpoint.js'
 import {
   mediumNamed,

@@ -1,7 +1,7 @@
 /** What an operator sees: metrics that a collector reads, on this machine alone, and nothing of who asked. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { watch } from '../../center/watch.js'
+import { watch } from '../../center/http/watch.js'
 
 test('watch() counts requests by endpoint and status in OpenMetrics', async () => {
   const watching = await watch(false, 0)

@@ -3,7 +3,7 @@
  * PostgreSQL server for all files, and a file that is run by hand starts its own.
  */
 import { DatabaseSync } from '@photostructure/sqlite'
-import { isUrl } from '../../center/store.js'
+import { isUrl } from '../../center/books/store.js'
 import { newDatabase, NoPostgres, query, startPostgres } from '../../scripts/postgres.js'
 
 let url: Promise<string> | undefined

@@ -131,7 +131,7 @@ test('no code of the center reaches a buyer, and none of the loader or the sandb
     assert.ok(sources.length > 0, file)
     assert.equal([file, sources.filter(path => /^(?:tests|scripts|samples|build)\//.test(path))], [file, []])
   }
-  assert.ok(contents('dist/center.js').sources.includes('center/vault.ts'), 'the check sees chunks')
+  assert.ok(contents('dist/center.js').sources.includes('center/keys/vault.ts'), 'the check sees chunks')
 })
 
 test('the sandbox knows no licenses, and formats know nothing of Node but its cryptography', () => {

@@ -109,7 +109,7 @@ test('every code and command that a document names is there', () => {
     'COFFER_CENTER_KEY'
   ])
   const commands = new Set(COMMANDS.map(({ name }) => name))
-  const centerCommands = read('center/program.ts')
+  const centerCommands = read('center/cli/program.ts')
   const unknown: string[] = []
   for (const page of pages) {
     const text = read(page)

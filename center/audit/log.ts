@@ -1,0 +1,118 @@
+/**
+ * The log: append-only, one entry per work that wrote, under a Merkle tree (formats/merkle.ts) whose root the center signs
+ * with each commit. Whoever alters the books, the log or both contradicts a signature; a receipt proves to a buyer, with
+ * twenty hashes, that his sale is in it.
+ *
+ *     log        the entries, from 0
+ *     logNodes   roots of complete subtrees of 2^8, 2^16, ... entries, so that a proof reads hundreds of rows, not all
+ *     logHead    one row: how many, what an append needs of them, the newest checkpoint
+ */
+import { hex } from '../../formats/bytes.js'
+import { Frontier, inclusionPath, leafHash, nodeHash } from '../../formats/merkle.js'
+import { encodeReceipt } from '../../formats/records/checkpoint.js'
+import type { Change } from '../books/journal.js'
+import { encodeEntry } from '../books/journal.js'
+import { inOneGo, writing } from '../books/rows.js'
+import type { Books } from '../books/store.js'
+
+/** Signs how long the log is and what its root is. */
+export type SignCheckpoint = (books: Books, size: number, root: Uint8Array) => Promise<Uint8Array>
+
+export const LEVEL_STEP = 8
+
+/** What ends each group of works: see center/books/group.ts. */
+export const logWith =
+  (sign: SignCheckpoint) =>
+  (books: Books, works: readonly (readonly Change[])[]): Promise<void> =>
+    appendToLog(books, works, sign)
+
+/** Write down what each work did, and sign. Part of the transaction that did it. */
+async function appendToLog(
+  books: Books,
+  works: readonly (readonly Change[])[],
+  sign: SignCheckpoint
+): Promise<void> {
+  const written = works.filter(changes => changes.length > 0)
+  if (written.length === 0) return
+  const head = await books.selectFrom('logHead').select(['size', 'frontier']).executeTakeFirst()
+  const frontier = new Frontier(head?.size, head?.frontier)
+  const nodes: { level: number; index: number; hash: Uint8Array }[] = []
+  const entries = written.map(changes => {
+    const index = frontier.size
+    const entry = encodeEntry(changes)
+    frontier.append(leafHash(entry), (level, at, hash) => {
+      if (level > 0 && level % LEVEL_STEP === 0) nodes.push({ level, index: at, hash })
+    })
+    return { index, request: requestOf(changes), entry }
+  })
+  const { size } = frontier
+  const row = { size, frontier: frontier.bytes(), checkpoint: await sign(books, size, frontier.root()) }
+  await inOneGo(books, [
+    ...writing(books, 'log', entries),
+    ...writing(books, 'logNodes', nodes),
+    ...writing(books, 'logHead', [{ one: 1, ...row }], 'one')
+  ])
+}
+
+/** The request that an entry answers, so that its receipt can be found. */
+export function requestOf(changes: readonly Change[]): string | null {
+  const answered = changes.find(({ table }) => table === 'requests')
+  return answered === undefined ? null : (answered.row['requestId'] as string)
+}
+
+/**
+ * @param books - At one moment: a snapshot.
+ * @returns A receipt (formats/records/checkpoint.ts) for the entry that answered this request; undefined when none did.
+ */
+export async function receiptFor(books: Books, requestId: Uint8Array): Promise<Uint8Array | undefined> {
+  const found = await books
+    .selectFrom('log')
+    .select(['index', 'entry'])
+    .where('request', '=', hex(requestId))
+    .executeTakeFirst()
+  if (found === undefined) return undefined
+  const { size, checkpoint } = await books
+    .selectFrom('logHead')
+    .select(['size', 'checkpoint'])
+    .executeTakeFirstOrThrow()
+  const path = await inclusionPath(found.index, size, (level, index) => subtree(books, level, index))
+  return encodeReceipt({ checkpoint, entry: found.entry, index: found.index, path })
+}
+
+/** The root of 2^level entries, from the nearest stored level below: at most 128 rows. */
+async function subtree(books: Books, level: number, index: number): Promise<Uint8Array> {
+  const stored = level - (level % LEVEL_STEP)
+  const count = 2 ** (level - stored)
+  let hashes = await storedHashes(books, stored, index * count, count)
+  while (hashes.length > 1) {
+    hashes = Array.from({ length: hashes.length / 2 }, (_, n) => nodeHash(hashes[2 * n]!, hashes[2 * n + 1]!))
+  }
+  return hashes[0]!
+}
+
+async function storedHashes(books: Books, level: number, from: number, count: number): Promise<Uint8Array[]> {
+  const inRange = { from, to: from + count - 1 }
+  const hashes =
+    level === 0
+      ? (
+          await books
+            .selectFrom('log')
+            .select('entry')
+            .where('index', '>=', inRange.from)
+            .where('index', '<=', inRange.to)
+            .orderBy('index')
+            .execute()
+        ).map(({ entry }) => leafHash(entry))
+      : (
+          await books
+            .selectFrom('logNodes')
+            .select('hash')
+            .where('level', '=', level)
+            .where('index', '>=', inRange.from)
+            .where('index', '<=', inRange.to)
+            .orderBy('index')
+            .execute()
+        ).map(({ hash }) => hash)
+  if (hashes.length !== count) throw new Error('internal: the log has a gap')
+  return hashes
+}

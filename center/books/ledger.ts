@@ -1,0 +1,53 @@
+/**
+ * The ledger: double entry in whole minor units, written once and never changed. Two kinds of account:
+ *
+ *     receivable/<userId>     what a user owes: charges are positive
+ *     sales/<titleId>         what a title earned: the same amounts, negative
+ *
+ * A charge is invoiced, not collected: how the seller collects it is another posting on the receivable.
+ */
+import { hex } from '../../formats/bytes.js'
+import type { Books, Tables } from './store.js'
+
+export interface Charge {
+  readonly requestId: Uint8Array
+  readonly userId: Uint8Array
+  readonly titleId: string
+  readonly amountMinor: number
+  readonly currency: string
+}
+
+/** The posting of a charge; one of nothing leaves no trace. */
+export function postingOf(charge: Charge, posted: number): Tables['ledger'][] {
+  const { amountMinor, currency } = charge
+  if (amountMinor === 0) return []
+  const posting = hex(charge.requestId)
+  return [
+    { posting, account: receivable(hex(charge.userId)), amountMinor, currency, posted },
+    { posting, account: `sales/${charge.titleId}`, amountMinor: -amountMinor, currency, posted }
+  ]
+}
+
+export async function postCharge(books: Books, charge: Charge, posted: number): Promise<void> {
+  const rows = postingOf(charge, posted)
+  if (rows.length > 0) await books.insertInto('ledger').values(rows).execute()
+}
+
+export interface Balance {
+  readonly account: string
+  readonly currency: string
+  readonly balanceMinor: number
+}
+
+/** @param account - undefined: all of them. */
+export function balances(books: Books, account?: string): Promise<Balance[]> {
+  const entries = books.selectFrom('ledger')
+  return (account === undefined ? entries : entries.where('account', '=', account))
+    .select(({ fn }) => ['account', 'currency', fn.sum<number>('amountMinor').as('balanceMinor')])
+    .groupBy(['account', 'currency'])
+    .orderBy('account')
+    .orderBy('currency')
+    .execute()
+}
+
+export const receivable = (userId: string): string => `receivable/${userId}`

@@ -1,0 +1,203 @@
+/**
+ * Kysely on PostgreSQL, for any number of instances side by side. A transaction that writes first takes the one lock of
+ * the books, as SQLite's does; so what holds on one database holds on the other. With group commit (center/books/group.ts) the
+ * lock is held once for many requests, and what costs most, signatures, is done outside of it by all instances at once.
+ */
+import {
+  CompiledQuery,
+  sql,
+  PostgresAdapter,
+  PostgresDriver,
+  PostgresIntrospector,
+  PostgresQueryCompiler,
+  type DatabaseConnection,
+  type Dialect,
+  type PostgresPool,
+  type PostgresPoolClient,
+  type TransactionSettings
+} from 'kysely'
+import pg from 'pg'
+import { hex, utf8 } from '../../formats/bytes.js'
+import { CofferError } from '../../formats/errors.js'
+import { sha256 } from '../../formats/primitives.js'
+import { Bundle, type Database } from './database.js'
+
+/** Of the books, in this database. */
+const WRITE_LOCK = 0x636f_6666
+/** How long a writer waits for others, whose transactions take milliseconds each. */
+const BUSY_LIMIT_MS = 10_000
+/** After this an instance that was frozen while it held the lock loses it. */
+const FROZEN_LIMIT_MS = 10_000
+const CONNECT_LIMIT_MS = 5_000
+const MAX_READERS = 8
+
+/** @param url - `postgres://user:password@host:port/database`. */
+export function openPostgres(url: string): Database {
+  if (!/^postgres(?:ql)?:\/\//i.test(url)) {
+    throw new CofferError('COFFER_USAGE', 'This is not the URL of a database.', {
+      expected: 'postgres://user:password@host:port/database',
+      hint: 'Leave out --database for the embedded database, which needs no set-up.'
+    })
+  }
+  return {
+    isShared: true,
+    columns: { bytes: sql`bytea`, text: sql`text collate "C"` },
+    oneOf: (column, values) => sql`${sql.ref(column)} = any(${[...values]})`,
+    writing: () => postgresDialect(openPool(url, { max: 1 })),
+    reading: () => postgresDialect(openPool(url, { max: MAX_READERS, options: READ_ONLY }))
+  }
+}
+
+const READ_ONLY = '-c default_transaction_read_only=on'
+
+function postgresDialect(pool: PostgresPool): Dialect {
+  return {
+    createAdapter: () => new PostgresAdapter(),
+    createDriver: () => new LockingDriver({ pool }),
+    createIntrospector: db => new PostgresIntrospector(db),
+    createQueryCompiler: () => new PostgresQueryCompiler()
+  }
+}
+
+class LockingDriver extends PostgresDriver {
+  /** Each statement after the lock sees all that was committed before the lock was had: read committed, on purpose. */
+  override async beginTransaction(
+    connection: DatabaseConnection,
+    settings: TransactionSettings
+  ): Promise<void> {
+    if (settings.accessMode === 'read only') return super.beginTransaction(connection, settings)
+    const lock = `begin isolation level read committed; select pg_advisory_xact_lock(${WRITE_LOCK})`
+    await connection.executeQuery(CompiledQuery.raw(lock))
+  }
+
+  /** A connection that broke is rolled back by its server; what is told is why it broke. */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await super.rollbackTransaction(connection).catch(() => {})
+  }
+}
+
+/** The driver's pool, with values as SQLite gives them, statements that are parsed once, and failures in our words. */
+function openPool(url: string, options: pg.PoolConfig): PostgresPool {
+  const pool = new pg.Pool({
+    ...options,
+    connectionString: url,
+    connectionTimeoutMillis: CONNECT_LIMIT_MS,
+    keepAlive: true,
+    pipeline: true,
+    lock_timeout: BUSY_LIMIT_MS,
+    idle_in_transaction_session_timeout: FROZEN_LIMIT_MS,
+    application_name: 'coffer-center',
+    types: { getTypeParser: ((oid: number) => PARSERS.get(oid) ?? pg.types.getTypeParser(oid)) as never }
+  })
+  // Of a connection that nobody is using: the next who needs one opens it anew.
+  pool.on('error', () => {})
+  return {
+    async connect() {
+      const client = await pool.connect().catch((cause: unknown) => {
+        throw translated(cause)
+      })
+      return wrapped(client)
+    },
+    end: () => pool.end()
+  }
+}
+
+function wrapped(client: pg.PoolClient): PostgresPoolClient {
+  let broken: Error | undefined
+  const onError = (error: Error) => (broken = error)
+  client.on('error', onError)
+  const one = async (text: string, values: readonly unknown[]) => {
+    try {
+      const named = values.length > 0 && { name: nameOf(text), values: values as unknown[] }
+      return await client.query({ text, ...named })
+    } catch (cause) {
+      throw translated(cause)
+    }
+  }
+  const query = async (text: string, values: readonly unknown[]) => {
+    const bundle = Bundle.of(values)
+    if (bundle === undefined) return one(text, values)
+    // The server takes them in order; after one that fails it refuses the others of its transaction.
+    const sent = await Promise.allSettled(bundle.queries.map(({ sql, parameters }) => one(sql, parameters)))
+    const rows = sent.map(outcome => {
+      if (outcome.status === 'rejected') throw outcome.reason
+      return outcome.value.rows
+    })
+    return { command: 'SELECT', rowCount: rows.length, rows }
+  }
+  return {
+    query: query as unknown as PostgresPoolClient['query'], // cursors are not used
+    release() {
+      client.off('error', onError)
+      client.release(broken)
+    }
+  }
+}
+
+/** Statements are as many as places that ask; each is parsed once per connection, under a name that is its own. */
+const names = new Map<string, string>()
+function nameOf(text: string): string {
+  let name = names.get(text)
+  if (name === undefined) names.set(text, (name = hex(sha256(utf8(text)).subarray(0, 12))))
+  return name
+}
+
+const BIGINT = 20
+const NUMERIC = 1700
+const BYTEA = 17
+
+function wholeNumber(text: string): number {
+  const value = Number(text)
+  if (Number.isSafeInteger(value)) return value
+  throw new Error('internal: a number in the books is too large')
+}
+
+const PARSERS = new Map<number, (text: string) => unknown>([
+  [BIGINT, wholeNumber],
+  [NUMERIC, wholeNumber], // sums
+  [BYTEA, text => new Uint8Array(Buffer.from(text.slice(2), 'hex'))]
+])
+
+/** Constraint failures and wrong SQL are bugs of ours, and stay as they are. */
+function translated(cause: unknown): unknown {
+  const { code, message } = cause as { code?: string; message?: string }
+  if (code === undefined) {
+    // The driver's own, without a code: a connection that ended, or that could not be had in time.
+    return /connection|timeout/i.test(message ?? '') ? unreachable(cause) : cause
+  }
+  // Socket failures; and by class: connection, out of resources, shut down by an operator.
+  if (/^(?:E[A-Z]+|08...|57P..)$/.test(code) || code === '53300') return unreachable(cause)
+  switch (code) {
+    case '25P03': // idle in transaction: this process stood still while it held the lock
+    case '40001':
+    case '40P01':
+    case '55P03': // lock not available in time
+      return new CofferError('COFFER_BUSY', "The center's database is busy.", {
+        hint: 'Try again in a moment.',
+        cause
+      })
+    case '53100':
+      return new CofferError('COFFER_DISK_FULL', "There is no room for the center's database.", {
+        hint: 'Make room and try again; nothing was charged.',
+        cause
+      })
+    case '28000':
+    case '28P01':
+    case '3D000':
+    case '42501':
+      return new CofferError('COFFER_IO', "The center's database does not let us in.", {
+        expected: 'a database that this user owns',
+        found: message,
+        hint: 'Check user, password and name in the URL of the database.',
+        cause
+      })
+    default:
+      return cause
+  }
+}
+
+const unreachable = (cause: unknown) =>
+  new CofferError('COFFER_BUSY', "The center's database cannot be reached.", {
+    hint: 'Check that it runs and that its URL is right, then try again.',
+    cause
+  })

@@ -1,0 +1,193 @@
+/**
+ * Kysely on the embedded database: durable at every commit, with failures in our words. Several processes may have the
+ * file open; writers take turns, and readers see what was committed.
+ */
+import { DatabaseSync } from '@photostructure/sqlite'
+import {
+  CompiledQuery,
+  sql,
+  SqliteAdapter,
+  SqliteDialect,
+  SqliteDriver,
+  type DatabaseConnection,
+  type Dialect,
+  type QueryResult,
+  type SqliteDatabase,
+  type SqliteStatement,
+  type TransactionSettings
+} from 'kysely'
+import { setTimeout } from 'node:timers/promises'
+import { CofferError } from '../../formats/errors.js'
+import { Bundle, type Database } from './database.js'
+
+/** How long a writer waits for another's transaction, each of which takes milliseconds. */
+const BUSY_LIMIT_MS = 10_000
+const BUSY_STEP_MS = 5
+
+/** @param path - Created when it is not there. */
+export const openSqlite = (path: string): Database => ({
+  isShared: false,
+  columns: { bytes: sql`blob`, text: sql`text` },
+  oneOf: (column, values) =>
+    sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`,
+  writing: () => sqliteDialect(openDatabase(path, false)),
+  reading: () => sqliteDialect(openDatabase(path, true))
+})
+
+function sqliteDialect(database: SqliteDatabase): Dialect {
+  const dialect = new SqliteDialect({ database })
+  return {
+    createAdapter: () => new TransactionalAdapter(),
+    createDriver: () => new WaitingDriver({ database }),
+    createIntrospector: db => dialect.createIntrospector(db),
+    createQueryCompiler: () => dialect.createQueryCompiler()
+  }
+}
+
+/** SQLite does run DDL in transactions; so that two processes do not migrate at once, the migrator is to use one. */
+class TransactionalAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true
+  }
+}
+
+class WaitingDriver extends SqliteDriver {
+  override async acquireConnection(): Promise<DatabaseConnection> {
+    const connection = await super.acquireConnection()
+    const one = <R>(query: CompiledQuery) => retryWhileBusy(() => connection.executeQuery<R>(query))
+    return {
+      async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+        const bundle = Bundle.of(query.parameters)
+        if (bundle === undefined) return one<R>(query)
+        const rows: unknown[] = []
+        for (const each of bundle.queries) rows.push((await one(each)).rows)
+        return { rows: rows as R[] }
+      },
+      streamQuery: (query, chunkSize) => connection.streamQuery(query, chunkSize)
+    }
+  }
+
+  /**
+   * A transaction that writes takes the write lock when it begins. One that read first and wanted to write later would be refused
+   * whenever somebody else had written in between, however long it waited.
+   */
+  override async beginTransaction(
+    connection: DatabaseConnection,
+    { accessMode }: TransactionSettings = {}
+  ): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw(accessMode === 'read only' ? 'begin' : 'begin immediate'))
+  }
+
+  /** SQLite has already rolled back when the disk was full; what is told is why, not that. */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    await super.rollbackTransaction(connection).catch(() => {})
+  }
+}
+
+/**
+ * Wait on the event loop, not inside of SQLite as its own timeout does: a server goes on serving, and two centers in
+ * one process do not stop one another from finishing. A statement that found the database busy has done nothing.
+ */
+async function retryWhileBusy<T>(run: () => Promise<T>): Promise<T> {
+  for (const started = performance.now(); ;) {
+    try {
+      return await run()
+    } catch (error) {
+      const isBusy = error instanceof CofferError && error.code === 'COFFER_BUSY'
+      if (!isBusy || performance.now() - started > BUSY_LIMIT_MS) throw error
+      // Not in step with others who wait.
+      await setTimeout(BUSY_STEP_MS * (1 + Math.random()))
+    }
+  }
+}
+
+function openDatabase(path: string, readOnly: boolean): SqliteDatabase {
+  const database = translating(() => new DatabaseSync(path, { timeout: BUSY_LIMIT_MS }))
+  translating(() => {
+    database.exec('pragma journal_mode = wal')
+    database.exec('pragma synchronous = full') // one fsync per commit: an answer that went out is on the disk
+    // Pages that many commits change are copied into the file once for all of them: 64 MB of them.
+    database.exec('pragma wal_autocheckpoint = 16000')
+    database.exec('pragma cache_size = -32768') // KiB: a group of orders changes more pages than the 2 MB of old hold
+    database.exec('pragma foreign_keys = on')
+    database.exec('pragma trusted_schema = off')
+    database.exec('pragma busy_timeout = 0') // from here on retryWhileBusy waits
+    if (readOnly) database.exec('pragma query_only = on')
+  })
+  // Prepared once: the driver frees a statement only when it is collected. There are as many as places that ask.
+  const statements = new Map<string, SqliteStatement>()
+  return {
+    prepare(text) {
+      let statement = statements.get(text)
+      if (statement === undefined) {
+        statement = prepare(database, text)
+        statements.set(text, statement)
+      }
+      return statement
+    },
+    close() {
+      statements.clear()
+      // The driver really closes when the statements are collected; until then nothing is left to write.
+      if (!readOnly) translating(() => database.exec('pragma wal_checkpoint(truncate)'))
+      database.close()
+    }
+  }
+}
+
+function prepare(database: InstanceType<typeof DatabaseSync>, text: string): SqliteStatement {
+  const statement = translating(() => database.prepare(text))
+  return {
+    reader: statement.columns().length > 0,
+    // Ordinary objects: the driver's have no prototype, which comparing and cloning trip over.
+    all: parameters => translating(() => statement.all(...parameters)).map(row => ({ ...row })),
+    run: parameters => translating(() => statement.run(...parameters)),
+    iterate: parameters => statement.iterate(...parameters)
+  }
+}
+
+const SQLITE_BUSY = 5
+const SQLITE_LOCKED = 6
+const SQLITE_READONLY = 8
+const SQLITE_IOERR = 10
+const SQLITE_CORRUPT = 11
+const SQLITE_FULL = 13
+const SQLITE_CANTOPEN = 14
+const SQLITE_NOTADB = 26
+
+/** Constraint failures and wrong SQL are bugs of ours, and stay as they are. */
+function translating<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (cause) {
+    // The low byte is the kind; the rest says more than anyone can act on.
+    const kind = Number((cause as { errcode?: number }).errcode) & 0xff
+    switch (kind) {
+      case SQLITE_BUSY:
+      case SQLITE_LOCKED:
+        throw new CofferError('COFFER_BUSY', "The center's database is in use by another program.", {
+          hint: 'Try again in a moment.',
+          cause
+        })
+      case SQLITE_FULL:
+        throw new CofferError('COFFER_DISK_FULL', "There is no room for the center's database.", {
+          hint: 'Make room and try again; nothing was charged.',
+          cause
+        })
+      case SQLITE_READONLY:
+      case SQLITE_IOERR:
+      case SQLITE_CANTOPEN:
+        throw new CofferError('COFFER_IO', "The center's database cannot be read or written.", {
+          hint: "Check the disk and the owner and mode of the center's folder.",
+          cause
+        })
+      case SQLITE_CORRUPT:
+      case SQLITE_NOTADB:
+        throw new CofferError('COFFER_IO', "The center's database is damaged.", {
+          hint: "Restore the center's folder, vault and database together, from a backup.",
+          cause
+        })
+      default:
+        throw cause
+    }
+  }
+}

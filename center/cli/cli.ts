@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+/** The `coffer-center` command: how it begins, and how it ends. */
+import { CommanderError } from 'commander'
+import { realpathSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { CofferError, ERROR_CODES } from '../../formats/errors.js'
+import { actionFirst, EXAMPLES, program } from './program.js'
+import { paint } from './screen.js'
+
+/** @returns The exit code. @param argv - Without node and script. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const json = argv.includes('--json')
+  if (argv.length === 0) {
+    process.stderr.write(`${program(json).helpInformation()}${EXAMPLES}\n`)
+    return ERROR_CODES.COFFER_USAGE
+  }
+  try {
+    await program(json).parseAsync(actionFirst(argv), { from: 'user' })
+    return 0
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0 // --help
+    return fail(asCofferError(error), json)
+  }
+}
+
+function asCofferError(error: unknown): CofferError {
+  if (error instanceof CofferError) return error
+  if (error instanceof CommanderError) {
+    const message = error.message.replace(/^error: /, '')
+    return new CofferError('COFFER_USAGE', message === '(outputHelp)' ? 'Which command?' : message, {
+      hint: 'See "coffer-center --help".'
+    })
+  }
+  return new CofferError('COFFER_INTERNAL', `coffer-center failed: ${(error as Error)?.message ?? error}`, {
+    hint: 'Run it again with COFFER_DEBUG=1 and report what it prints.',
+    cause: error
+  })
+}
+
+function fail(error: CofferError, json: boolean): number {
+  const { code, message, hint, expected, found, exitCode } = error
+  if (json) process.stdout.write(`${JSON.stringify({ error: { code, message, hint, expected, found } })}\n`)
+  else {
+    process.stderr.write(`${paint('red', 'error', process.stderr)} ${code}: ${message}\n`)
+    if (expected !== undefined) process.stderr.write(`  expected  ${expected}\n`)
+    if (found !== undefined) process.stderr.write(`  found     ${found}\n`)
+    if (hint !== undefined) process.stderr.write(`${hint}\n`)
+  }
+  if (process.env['COFFER_DEBUG'] === '1') console.error(error)
+  return exitCode
+}
+
+/** Whether this file is what node was started with, also through a link that npm made. */
+function isStarted(): boolean {
+  const started = process.argv[1]
+  return started !== undefined && realpathSync(started) === fileURLToPath(import.meta.url)
+}
+
+if (isStarted()) {
+  // Whoever reads our output may stop reading, as `head` does.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
+  // Set, not exit(): what was written to a pipe is still on its way.
+  process.exitCode = await main(process.argv.slice(2))
+}

@@ -1,0 +1,93 @@
+/** `coffer-center serve`: from the first line that it prints to the signal that ends it. */
+import { CofferError } from '../../../formats/errors.js'
+import { openCenter } from '../../center.js'
+import { readSmallFile } from '../../files.js'
+import type { TlsFiles } from '../../http/http.js'
+import { SYSTEM_POWERS } from '../../powers.js'
+import { readServices } from '../../services.js'
+import { unlockFromEnvironment } from './reach.js'
+
+export interface ServeCommand {
+  readonly port: number
+  readonly host: string
+  readonly database?: string | undefined
+  /** Paths of PEM files: the certificate with its chain, and its key. */
+  readonly tlsCert?: string | undefined
+  readonly tlsKey?: string | undefined
+  readonly behindProxy: boolean
+  /** Requests a minute from one address and of one signer; 0: as many as come; undefined: as usual. */
+  readonly rate?: number | undefined
+  readonly metricsPort?: number | undefined
+  readonly verbose: boolean
+  readonly json: boolean
+}
+
+/** Runs until SIGTERM or SIGINT, then lets running requests finish. Prints its one line itself, once it listens. */
+export async function serveUntilSignal(folder: string, options: ServeCommand): Promise<void> {
+  // Here, so that the other commands start faster.
+  const { serve } = await import('../../http/http.js')
+  const { watch } = await import('../../http/watch.js')
+  const { port, host, database, behindProxy, rate, json } = options
+  const tls = await tlsFiles(options)
+  if (database !== undefined) await (await import('../../books/move.js')).useDatabase(folder, database)
+  const center = await openCenter(folder, SYSTEM_POWERS, unlockFromEnvironment())
+  try {
+    const watching = await watch(options.verbose, options.metricsPort)
+    const one = rate === undefined ? undefined : rate === 0 ? null : { burst: rate, perSecond: rate / 60 }
+    const { onRequest, onFault } = watching
+    const { stripe } = await readServices(folder)
+    const serving = await serve(center, {
+      payment: stripe && (await (await import('../../payment.js')).stripeProvider(stripe)),
+      port,
+      host,
+      tls,
+      behindProxy,
+      ...(one !== undefined && { addressRate: one, signerRate: one }),
+      onRequest,
+      onFault
+    })
+    const renew = () =>
+      void tlsFiles(options).then(
+        files => files && serving.renewTls(files),
+        (error: unknown) => onFault('tls', error)
+      )
+    process.on('SIGHUP', renew)
+    const signalled = untilSignal()
+    const { url } = serving
+    const { metricsUrl } = watching
+    process.stdout.write(`${json ? JSON.stringify({ url, centerId: center.centerId, metricsUrl }) : url}\n`)
+    await signalled
+    await serving.close()
+    process.off('SIGHUP', renew)
+    await watching.close()
+  } finally {
+    await center.close()
+  }
+}
+
+async function tlsFiles({ tlsCert, tlsKey }: ServeCommand): Promise<TlsFiles | undefined> {
+  if (tlsCert === undefined && tlsKey === undefined) return undefined
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw new CofferError('COFFER_USAGE', 'TLS needs a certificate and its key.', {
+      expected: '--tls-cert and --tls-key',
+      found: 'one of them'
+    })
+  }
+  const [cert, key] = await Promise.all(
+    [tlsCert, tlsKey].map(async path => Buffer.from(await readSmallFile(path, MAX_PEM_BYTES)))
+  )
+  return { cert: cert!, key: key! }
+}
+
+const MAX_PEM_BYTES = 256 * 1024
+
+/** The second signal ends the process at once, as it would have without us. */
+function untilSignal(): Promise<void> {
+  return new Promise(resolve => {
+    const stop = () => {
+      process.off('SIGTERM', stop).off('SIGINT', stop)
+      resolve()
+    }
+    process.on('SIGTERM', stop).on('SIGINT', stop)
+  })
+}

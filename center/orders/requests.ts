@@ -1,0 +1,125 @@
+/**
+ * One request, one answer. An order or registration may arrive more than once: the first time over a line that broke,
+ * again by file. Whoever repeats it gets the very same bytes, and nothing happens twice.
+ */
+import { hex } from '../../formats/bytes.js'
+import { CofferError } from '../../formats/errors.js'
+import { GCM_NONCE_BYTES } from '../../formats/primitives.js'
+import type { Site } from '../site.js'
+import type { Books, Tables } from '../books/store.js'
+
+const DAY_SECONDS = 86_400
+/** Requests travel by file, perhaps by mail. */
+const MAX_AGE_SECONDS = 30 * DAY_SECONDS
+/** Clocks are wrong by a time zone. */
+const MAX_AHEAD_SECONDS = DAY_SECONDS
+
+/** Called with the signer of a record once its signature was verified; throws for one who sends too much. */
+export type Admit = (signer: string) => void
+
+/** What a signed HTTP request says: `@method`, `@path`, or a header by its name in small letters. */
+export type ValueOf = (component: string) => string | undefined
+
+export interface Incoming {
+  readonly kind: Tables['requests']['kind']
+  readonly requestId: Uint8Array
+  readonly requestHash: Uint8Array
+  /** Hexadecimal userId or publisher key. */
+  readonly signer: string
+  readonly created: number
+  readonly record: Uint8Array
+}
+
+/**
+ * Answer in one transaction: everything that `make` writes, and the answer itself, or nothing at all.
+ *
+ * @param make - Not called for a request that was answered before. A refusal it throws is not kept, so that the same
+ *   request can succeed later, say after a quota was raised.
+ * @throws CofferError COFFER_REQUEST_ALTERED, COFFER_REQUEST_STALE, and what `make` throws.
+ */
+export function answerOnce(
+  site: Site,
+  incoming: Incoming,
+  make: (books: Books, now: number) => Promise<Uint8Array>
+): Promise<Uint8Array> {
+  return site.store.transaction(async books => {
+    const before = await books
+      .selectFrom('requests')
+      .select(['kind', 'requestHash', 'sealedAnswer'])
+      .where('requestId', '=', hex(incoming.requestId))
+      .executeTakeFirst()
+    const now = site.powers.now()
+    const known = answeredBefore(site, incoming, before, now)
+    if (known !== undefined) return known
+    const answer = await make(books, now)
+    await books
+      .insertInto('requests')
+      .values(keptRequest(site, incoming, answer, now))
+      .execute()
+    return answer
+  })
+}
+
+/**
+ * @param before - The request with this id that was answered, if one was.
+ * @returns Its answer; undefined for a new one.
+ * @throws CofferError COFFER_REQUEST_ALTERED, COFFER_REQUEST_STALE.
+ */
+export function answeredBefore(
+  { vault }: Site,
+  { kind, requestId, requestHash, created }: Incoming,
+  before: Pick<Tables['requests'], 'kind' | 'requestHash' | 'sealedAnswer'> | undefined,
+  now: number
+): Uint8Array | undefined {
+  if (before === undefined) {
+    refuseStale(created, now)
+    return undefined
+  }
+  // Whatever the clock says: an answer that was lost can be had again at any time.
+  if (before.requestHash !== hex(requestHash) || before.kind !== kind) throw altered()
+  return vault.openStoredAnswer(requestId, before.sealedAnswer)
+}
+
+/** A request as it is kept with its answer. */
+export const keptRequest = (
+  { vault, powers }: Site,
+  { requestId, kind, requestHash, signer, record }: Incoming,
+  answer: Uint8Array,
+  answered: number
+): Tables['requests'] => ({
+  requestId: hex(requestId),
+  kind,
+  requestHash: hex(requestHash),
+  signer,
+  record,
+  sealedAnswer: vault.sealStoredAnswer(requestId, answer, powers.random(GCM_NONCE_BYTES)),
+  answered
+})
+
+function refuseStale(created: number, now: number): void {
+  if (created >= now - MAX_AGE_SECONDS && created <= now + MAX_AHEAD_SECONDS) return
+  throw new CofferError(
+    'COFFER_REQUEST_STALE',
+    'The request was made too long ago, or by a clock that is wrong.',
+    {
+      expected: `made from ${isoTime(now - MAX_AGE_SECONDS)} to ${isoTime(now + MAX_AHEAD_SECONDS)}`,
+      found: `made ${isoTime(created)}`,
+      hint: 'Set the clock of the machine that made it and make a new request.'
+    }
+  )
+}
+
+const altered = () =>
+  new CofferError(
+    'COFFER_REQUEST_ALTERED',
+    'A request with this id was answered before, with other contents.',
+    {
+      expected: 'the same request again, or a new id',
+      found: 'a known id with other contents',
+      hint: 'Make a new request.'
+    }
+  )
+
+/** A time as people and other programs read it. */
+export const isoTime = (seconds: number): string =>
+  new Date(seconds * 1000).toISOString().replace('.000Z', 'Z')
