@@ -68,6 +68,14 @@ test('nothing but the project speaks in its files', () => {
   assert.equal(found, [])
 })
 
+test('every file is of a kind that the project has, and none is what a run or a tool left', () => {
+  const kinds = /\.(?:ts|mjs|cjs|md|json|txt|svg|sh)$|^(?:LICENSE|\.ci\/run|\.gitignore|\.npmrc)$/
+  assert.equal(
+    files.filter(path => !kinds.test(path)),
+    []
+  )
+})
+
 test('package-lock.json names no registry', () => {
   const lock = JSON.parse(read('package-lock.json')) as {
     packages: Record<string, { resolved?: string; version?: string }>
