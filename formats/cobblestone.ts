@@ -144,9 +144,10 @@ export class PayloadSealer {
    */
   sealChunk(plaintext: Uint8Array, out: Uint8Array, outOffset: number): number {
     if (this.#ended) throw new RangeError('the payload has ended')
-    if (plaintext.length > CHUNK_BYTES) throw new RangeError(`a chunk has at most ${CHUNK_BYTES} bytes`)
+    const written = this.sealChunkAt(this.#nextIndex, plaintext, out, outOffset)
+    this.#nextIndex++
     this.#ended = plaintext.length < CHUNK_BYTES
-    return this.#seal(this.#nextIndex++, plaintext, out, outOffset)
+    return written
   }
 
   /**
@@ -156,12 +157,10 @@ export class PayloadSealer {
    * @param index - counted from 0.
    * @param plaintext - 16 384 bytes, or fewer for the payload's last chunk.
    * @param out - gets `plaintext.length + 16` bytes from `outOffset` on.
+   * @returns how many bytes were written.
    */
-  sealChunkAt(index: number, plaintext: Uint8Array, out: Uint8Array, outOffset: number): void {
-    this.#seal(index, plaintext, out, outOffset)
-  }
-
-  #seal(index: number, plaintext: Uint8Array, out: Uint8Array, outOffset: number): number {
+  sealChunkAt(index: number, plaintext: Uint8Array, out: Uint8Array, outOffset: number): number {
+    if (plaintext.length > CHUNK_BYTES) throw new RangeError(`a chunk has at most ${CHUNK_BYTES} bytes`)
     this.#keys.cipher.seal(nonceOf(this.#keys, index), NO_AAD, plaintext, out, outOffset)
     return plaintext.length + TAG_BYTES
   }

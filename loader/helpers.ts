@@ -6,7 +6,7 @@ import { releaseBy, type Transfer } from '../formats/primitives.js'
 import { threadStart } from '../sandbox/resources.js'
 import type { Helpers } from './pass.js'
 
-/** Where giving memory back at once pays for learning it: some 2 ms, against 4 to 6 µs for every chunk. */
+/** Where giving memory back at once pays for learning it: some 4 ms, against 4 to 6 µs for every chunk. */
 const RELEASE_BYTES = 8 * 1024 * 1024
 /** Where a thread pays for its start. */
 const LARGE_BYTES = 48 * 1024 * 1024
