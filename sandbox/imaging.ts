@@ -25,6 +25,9 @@ import type { PressingMachine } from './quickjs/machine.js'
 import type { Plan } from './quickjs/placing.js'
 import { Writer } from './wire.js'
 
+/** Of the program's own memory: two starts of it and copies stand side by side for a moment. */
+const MOST_MIB = 32
+
 export interface ImagingOptions {
   /** Name of the program in stack traces. */
   readonly name: string
@@ -80,6 +83,8 @@ function startedMemory(
   let machine = start(factory, source, grants, options)
   if ('reason' in machine) return machine
   try {
+    if (machine.memoryBytes() > MOST_MIB * 2 ** 20)
+      return { reason: `its memory reaches further than ${MOST_MIB} MiB` }
     const plan = machine.plan()
     const second = plan === undefined ? undefined : start(factory, source, grants, options, plan)
     if (second !== undefined && !('reason' in second)) {

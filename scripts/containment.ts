@@ -5,7 +5,8 @@
  *   npm run containment               all
  *   npm run containment -- ses regex  one way; programs whose family or name contains one of the words
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
+import { memoryOf } from '../tests/helpers/memory.js'
 import {
   accepts,
   attack,
@@ -58,13 +59,9 @@ function peakOf(pid: string): () => number {
   if (process.platform !== 'linux') return () => 0
   // Forget the peak so far.
   writeFileSync(`/proc/${pid}/clear_refs`, '5')
-  const before = statusBytes(pid, 'VmRSS')
-  return () => statusBytes(pid, 'VmHWM') - before
+  const before = memoryOf(pid, 'VmRSS')
+  return () => memoryOf(pid, 'VmHWM') - before
 }
-
-const statusBytes = (pid: string, field: string): number =>
-  1024 *
-  Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0)
 
 /** @returns the longest time between two turns of the event loop since. */
 function watchLoop(): () => number {
@@ -88,7 +85,7 @@ function watchLoop(): () => number {
 function watchChildren(): { ready(): void; stop(): number } {
   let first = 0
   let most = 0
-  const largest = () => Math.max(0, ...children().map(peakBytes))
+  const largest = () => Math.max(0, ...children().map(pid => memoryOf(pid, 'VmHWM')))
   const look = () => void (most = Math.max(most, largest()))
   const timer = setInterval(look, 2)
   return {
@@ -97,14 +94,6 @@ function watchChildren(): { ready(): void; stop(): number } {
       clearInterval(timer)
       return first === 0 ? 0 : most - first
     }
-  }
-}
-
-function peakBytes(pid: string): number {
-  try {
-    return statusBytes(pid, 'VmHWM')
-  } catch {
-    return 0 // gone meanwhile
   }
 }
 

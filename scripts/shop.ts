@@ -7,6 +7,7 @@ import { createCenter, serve } from '../center/index.js'
 import { parsePublicKeys } from '../formats/keys.js'
 import { CenterClient, copy, createKeyFile, Home, prepare, press } from '../loader/copier/index.js'
 import { POWERS } from '../loader/powers.js'
+import { memoryOf } from '../tests/helpers/memory.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -87,7 +88,7 @@ export async function newShop(folder: string): Promise<Shop> {
       const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
       let peak = 0
       // The kernel's own high-water mark, read until the process is gone: nothing is loaded into what is measured.
-      const watch = setInterval(() => (peak = Math.max(peak, highWaterMark(child.pid!))), 2)
+      const watch = setInterval(() => (peak = Math.max(peak, memoryOf(child.pid!, 'VmHWM'))), 2)
       let said = ''
       child.stderr.on('data', (text: Buffer) => (said += text.toString('utf8')))
       return new Promise((resolve, reject) => {
@@ -102,14 +103,5 @@ export async function newShop(folder: string): Promise<Shop> {
       await serving.close()
       await center.close()
     }
-  }
-}
-
-/** In bytes; 0 where the system does not tell. */
-function highWaterMark(pid: number): number {
-  try {
-    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024
-  } catch {
-    return 0
   }
 }

@@ -28,7 +28,7 @@ console.log('| --- | --- | --- | --- | --- | --- | --- | --- | --- |')
 const started = performance.now()
 const rows: Holding[] = []
 async function note(done: number): Promise<void> {
-  // What the last guest was made of is let go of when its promises are, and its memories only then.
+  // What the last guest was made of is let go of once its promises are, and its memories only then.
   for (let i = 0; i < 3; i++) {
     await new Promise(resolve => setTimeout(resolve, 10))
     globalThis.gc?.()

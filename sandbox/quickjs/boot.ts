@@ -94,8 +94,6 @@ const RUNTIME_BYTES = 256
 const STRIP_FLAGS_WITHIN = 96
 /** More than the heap has free when it is fresh. */
 const TRIAL_BYTES = 4 * 1024 * 1024
-/** Further than the heap reaches meanwhile. */
-const PASSING_START = 64 * 1024 * 1024
 
 /**
  * @param bootWasm - The metered wasm with its data, as meterEngine() makes it.
@@ -106,11 +104,11 @@ const PASSING_START = 64 * 1024 * 1024
  */
 export function makeImage(bootWasm: Uint8Array, wasmHash: Uint8Array, sdk: string): Uint8Array {
   const module = new WebAssembly.Module(bootWasm as Uint8Array<ArrayBuffer>)
-  const { placing: noted } = boot(module, sdk)
-  const plan = noted.plan()
+  const noted = boot(module, sdk)
+  const plan = noted.placing.plan(noted.fields.heapEnd)
   if (plan === undefined) throw new Error('the SDK has more blocks of memory than can be noted')
   const { instance, fields, placing } = boot(module, sdk, plan)
-  if (!placing.isWhole) throw new Error('the SDK starts in another way each time')
+  if (!placing.isWhole(fields.heapEnd)) throw new Error('the SDK starts in another way each time')
   placing.end()
   const memory = frozenMemory(module, instance, fields)
   return encodeImage(memory, { ...fields, pages: memory.length / PAGE_BYTES }, wasmHash)
@@ -142,7 +140,7 @@ function boot(module: WebAssembly.Module, sdk: string, plan?: Plan): Booted {
   engine.initialize()
   const undefinedPointer = engine.QTS_GetUndefined()
   const runtime = engine.QTS_NewRuntime()
-  const placing = new Placing(instance, runtime, PASSING_START, plan)
+  const placing = new Placing(instance, runtime, plan)
   const context = engine.QTS_NewContext(runtime, 0)
   const fields = () => new Uint32Array(instance.memory.buffer.slice(runtime, runtime + RUNTIME_BYTES))
   const before = fields()

@@ -132,10 +132,7 @@ export class QuickjsMachine implements PressingMachine {
     const instance = this.takeInstance(hooks, limits)
     entry.open(instance)
     this.personalize(instance)
-    if (imaging !== undefined) {
-      const { runtime } = fields
-      this.placing = new Placing(instance, runtime, this.maxPages(limits) * PAGE_BYTES, imaging.plan)
-    }
+    if (imaging !== undefined) this.placing = new Placing(instance, fields.runtime, imaging.plan)
     const reader = new ValueReader(instance, fields.names, limits)
     const passing = new Passing(entry)
     const hostCalls = new HostCalls(entry, reader, passing)
@@ -224,11 +221,11 @@ export class QuickjsMachine implements PressingMachine {
   }
 
   plan(): Plan | undefined {
-    return this.placing!.plan()
+    return this.placing!.plan(this.image.fields.heapEnd)
   }
 
   get isPlanned(): boolean {
-    return this.placing!.isWhole
+    return this.placing!.isWhole(this.image.fields.heapEnd)
   }
 
   freeze(): Uint8Array | undefined {

@@ -15,8 +15,13 @@ import { PAGE_BYTES, PLACING, STACK_BYTES, type Pointer } from './abi.js'
 import type { ImageFields } from './image.js'
 import { engineFailed, Instance } from './instance.js'
 
-/** Of each block, by its number, whether it is there at the end: 1 or 0. */
-export type Plan = Uint8Array
+/** What the first start tells the second. */
+export interface Plan {
+  /** Of each block, by its number, whether it is there at the end: 1 or 0. */
+  readonly lasts: Uint8Array
+  /** How far the heap reached. The second one's is smaller. */
+  readonly heapBytes: number
+}
 
 /** Where the JSRuntime keeps the state of its allocator: count of blocks, then their bytes, of which it knows these only. */
 const STATE = 16
@@ -27,9 +32,9 @@ const FUNCTIONS = 3
 const GROWTH_BYTES = 4 * 1024 * 1024
 /** and this far: blocks are used again for their own size alone, so a program could ask for size after size. */
 const MOST_BEYOND_BYTES = 32 * 1024 * 1024
-/** Nothing is noted of a program that has more blocks than these, */
+/** No more blocks than these are noted at once: this process would hold more for a program than that holds itself. */
 const MOST_NOTED = 512 * 1024
-/** or asks for more than these: this process would hold more of it than its limit lets the program hold itself. */
+/** The same for all that it ever asks for, of which the plan has a byte each. */
 const MOST_ASKED = 16 * 1024 * 1024
 
 export class Placing {
@@ -39,25 +44,24 @@ export class Placing {
   readonly #plan: Plan | undefined
   /** How many blocks were asked for. */
   #count = 0
-  /** Blocks that are there, by where they stand: number, and size where it is beyond the heap. */
+  /** Without a plan: the number of each block that is there, by where it stands. */
   readonly #numbers = new Map<Pointer, number>()
+  /** With one: the size of each block beyond the heap that is there, by where it stands. */
   readonly #passing = new Map<Pointer, number>()
   /** Blocks beyond the heap that were let go of, by size. */
   readonly #free = new Map<number, Pointer[]>()
+  /** Where what does not last begins, and where it ends. */
   readonly #start: Pointer
   #end: Pointer
   #hasEnded = false
 
-  /**
-   * @param start - Where what does not last may begin: as far as the heap ever reaches.
-   * @param plan - Absent: all goes into the heap.
-   */
-  constructor(instance: Instance, runtime: Pointer, start: Pointer, plan?: Plan) {
+  /** @param plan - Absent: all goes into the heap. */
+  constructor(instance: Instance, runtime: Pointer, plan?: Plan) {
     this.#instance = instance
     this.#runtime = runtime
     this.#plan = plan
-    this.#start = start
-    this.#end = start
+    this.#start = plan === undefined ? 0 : Math.ceil(plan.heapBytes / PAGE_BYTES + 1) * PAGE_BYTES
+    this.#end = this.#start
     const at = runtime >> 2
     const { words } = instance
     this.#own = Array.from(words.subarray(at, at + FUNCTIONS))
@@ -76,17 +80,22 @@ export class Placing {
     this.#instance.placing = undefined
   }
 
-  /** Which blocks of those asked for so far are there; undefined where they were too many to be noted. */
-  plan(): Plan | undefined {
+  /**
+   * Which blocks of those asked for so far are there; undefined where they were too many to be noted.
+   *
+   * @param heapEnd - Where the engine keeps the end of its heap.
+   */
+  plan(heapEnd: Pointer): Plan | undefined {
     if (this.#hasEnded) return undefined
-    const plan = new Uint8Array(this.#count)
-    for (const number of this.#numbers.values()) plan[number] = 1
-    return plan
+    const lasts = new Uint8Array(this.#count)
+    for (const number of this.#numbers.values()) lasts[number] = 1
+    return { lasts, heapBytes: this.#instance.view.getUint32(heapEnd, true) }
   }
 
-  /** All that is there is in the heap. */
-  get isWhole(): boolean {
-    return this.#passing.size === 0
+  /** All that is there is in the heap, and nothing else ever was. */
+  isWhole(heapEnd: Pointer): boolean {
+    if (this.#plan === undefined) return true
+    return this.#passing.size === 0 && this.#instance.view.getUint32(heapEnd, true) <= this.#start
   }
 
   /** @see EngineImports.place */
@@ -114,12 +123,13 @@ export class Placing {
 
   #take(sizeBytes: number): Pointer {
     const number = this.#count++
-    const lasts = this.#plan === undefined || this.#plan[number] === 1
-    const made = lasts ? this.#instance.engine.malloc(sizeBytes) : this.#takeBeyond(sizeBytes)
-    if (lasts && made + sizeBytes > this.#start) throw engineFailed('it asks for other blocks than before')
-    this.#numbers.set(made, number)
-    // All of them are in the heap, where the engine itself can go on.
-    if (this.#plan === undefined && (this.#numbers.size > MOST_NOTED || this.#count > MOST_ASKED)) this.end()
+    if (this.#plan !== undefined && this.#plan.lasts[number] !== 1) return this.#takeBeyond(sizeBytes)
+    const made = this.#instance.engine.malloc(sizeBytes)
+    if (this.#plan === undefined) {
+      this.#numbers.set(made, number)
+      // All of them are in the heap, where the engine itself can go on.
+      if (this.#numbers.size > MOST_NOTED || this.#count > MOST_ASKED) this.end()
+    } else if (made + sizeBytes > this.#start) throw engineFailed('it asks for other blocks than before')
     return made
   }
 
@@ -129,7 +139,7 @@ export class Placing {
     if (made === undefined) {
       made = this.#end
       this.#end += size
-      if (this.#end - this.#start > MOST_BEYOND_BYTES)
+      if (this.#end - this.#start > MOST_BEYOND_BYTES || this.#passing.size === MOST_NOTED)
         throw engineFailed('it has no room for what does not last')
       if (this.#end > this.#instance.bytes.length)
         this.#instance.reach(Math.ceil(this.#end / GROWTH_BYTES) * GROWTH_BYTES)

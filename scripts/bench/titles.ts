@@ -18,6 +18,7 @@ import { openTitleFile, readLicense } from '../../loader/read.js'
 import { authenticate, recheck } from '../../loader/recheck.js'
 import { unwrapPayloadKey } from '../../loader/unwrap.js'
 import { verifyPayload } from '../../loader/verify.js'
+import { memoryOf } from '../../tests/helpers/memory.js'
 import { milliseconds } from './measure.js'
 import { CORE, hasTaskset, type Taken } from './tools.js'
 
@@ -73,7 +74,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url) && process.send !== undef
     const ms = milliseconds(jobs[job]!)
     const { user, system } = process.cpuUsage(before)
     const cpuMs = (user + system) / 1e3
-    process.send!({ ms, cpuMs, peakBytes: process.resourceUsage().maxRSS * 1024 } satisfies Done)
+    process.send!({ ms, cpuMs, peakBytes: memoryOf('self', 'VmHWM') } satisfies Done)
   })
 }
 

@@ -213,16 +213,17 @@ test('passPayload() takes less than 64 MiB for a payload of 160 MB, threads incl
   const program = `
     import { RandomFile } from '${new URL('../../loader/files.js', import.meta.url).href}'
     import { releaseAtOnce, threads } from '${new URL('../../loader/helpers.js', import.meta.url).href}'
+    import { memoryOf } from '${new URL('../helpers/memory.js', import.meta.url).href}'
     import { passPayload } from '${new URL('../../loader/pass.js', import.meta.url).href}'
     const file = RandomFile.open(process.argv[1])
     const manifest = { id: '${ID}', release: 1, payloadBytes: file.sizeBytes }
     releaseAtOnce()
-    const before = process.resourceUsage().maxRSS
+    const before = memoryOf('self', 'VmHWM')
     let passed = 0
     passPayload({ file, payloadOffset: 0, manifest }, {
       key: Buffer.from(process.argv[2], 'hex'), take: part => { passed += part.length }, helpers: threads(1)
     })
-    console.log(passed, (process.resourceUsage().maxRSS - before) * 1024)`
+    console.log(passed, memoryOf('self', 'VmHWM') - before)`
   const { stdout, stderr } = spawnSync(
     process.execPath,
     ['--input-type=module', '--eval', program, path, Buffer.from(KEY).toString('hex')],

@@ -14,6 +14,7 @@ import { aliasOf, type ImagingOptions, makeTitleImage } from '../../sandbox/imag
 import { launchProgram } from '../../sandbox/launch.js'
 import { decodeTitleImage, imageBelongsTo } from '../../sandbox/quickjs/image.js'
 import { quickjs } from '../../sandbox/quickjs/node.js'
+import type { Plan } from '../../sandbox/quickjs/placing.js'
 import { rejectsWith } from '../helpers/rejects.js'
 
 const TERMINAL = (interactive: boolean): Capabilities => ({
@@ -78,7 +79,7 @@ test('what a start lets go of leaves no holes in its image', async () => {
 })
 
 test('a start that asks for other blocks than planned is found out', () => {
-  const start = (plan?: Uint8Array) => {
+  const start = (plan?: Plan) => {
     const port = { receive: () => undefined, poll() {}, now: () => 0, dice: new Uint8Array(8).fill(1) }
     const machine = quickjs()(
       { ...port, result() {}, callHost: () => undefined },
@@ -90,7 +91,8 @@ test('a start that asks for other blocks than planned is found out', () => {
   }
   const first = start()
   const second = start(first.plan())
-  const other = start(new Uint8Array(first.plan()!.length))
+  const { lasts, heapBytes } = first.plan()!
+  const other = start({ lasts: new Uint8Array(lasts.length), heapBytes })
   assert.equal([first.isPlanned, second.isPlanned, other.isPlanned], [true, true, false])
   for (const machine of [first, second, other]) machine.destroy()
 })

@@ -22,7 +22,6 @@ export interface Holding {
 }
 
 export function holding(): Holding {
-  globalThis.gc?.()
   const { rss, heapUsed, external } = process.memoryUsage()
   return {
     rssBytes: rss,
