@@ -9,7 +9,7 @@
  *     centers/<centerId>/marks     times that have passed, copies given up (marks.ts)
  *     permissions.json             what the person allowed, by title and release
  */
-import { join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import { equalBytes, hex, utf8, utf8Decode, wipe } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import {
@@ -47,32 +47,40 @@ export const decodeRoots = (packed: Uint8Array): readonly Uint8Array[] =>
 export const encodeRoots = (roots: readonly Uint8Array[]): Uint8Array => encode({ roots })
 
 /** @throws CofferError COFFER_FILE_MISSING where nothing is given and the system knows no home folder of this person. */
-export const homeFolder = (given?: string): string => given ?? process.env['COFFER_HOME'] ?? settingsFolder()
+export const homeFolder = (given?: string): string =>
+  given ?? (process.env['COFFER_HOME'] || settingsFolder())
 
-/** The platform's folder for settings. Not by a package: a cold start waits a millisecond for what only these lines need. */
+/**
+ * The platform's folder for settings, which never depends on where the program was started: a relative XDG_CONFIG_HOME is
+ * passed over (XDG Base Directory Specification), a relative home folder is none. Not by a package: a cold start waits a
+ * millisecond for what only these lines need.
+ */
 function settingsFolder(): string {
-  const { APPDATA, XDG_CONFIG_HOME } = process.env
+  const { APPDATA, XDG_CONFIG_HOME = '' } = process.env
   switch (process.platform) {
     case 'darwin':
       return join(personFolder(), 'Library', 'Preferences', 'coffer')
     case 'win32':
       return join(APPDATA || join(personFolder(), 'AppData', 'Roaming'), 'coffer', 'Config')
     default:
-      return join(XDG_CONFIG_HOME || join(personFolder(), '.config'), 'coffer')
+      return join(isAbsolute(XDG_CONFIG_HOME) ? XDG_CONFIG_HOME : join(personFolder(), '.config'), 'coffer')
   }
 }
 
 function personFolder(): string {
+  let cause: unknown
   try {
-    return process.getBuiltinModule('node:os').homedir()
-  } catch (cause) {
-    throw new CofferError('COFFER_FILE_MISSING', 'There is no folder for your keys and pinned centers.', {
-      expected: 'COFFER_HOME, or a home folder',
-      found: 'neither',
-      hint: 'Set COFFER_HOME to a folder that only you can read.',
-      cause
-    })
+    const folder = process.getBuiltinModule('node:os').homedir()
+    if (isAbsolute(folder)) return folder
+  } catch (error) {
+    cause = error
   }
+  throw new CofferError('COFFER_FILE_MISSING', 'There is no folder for your keys and pinned centers.', {
+    expected: 'COFFER_HOME, or a home folder',
+    found: 'neither',
+    hint: 'Set COFFER_HOME to a folder that only you can read.',
+    cause
+  })
 }
 
 /** The user's keys, and what they opened before: whoever has them here could open it again, only slower. */

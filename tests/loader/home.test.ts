@@ -49,4 +49,16 @@ test("Home is in the platform's folder for settings", async () => {
   assert.is(new Home().folder, join('/settings', 'coffer'))
 })
 
+test('Home is never where the program happens to be started', async () => {
+  const { Home } = await import('../../loader/home.js')
+  process.env['COFFER_HOME'] = ''
+  process.env['XDG_CONFIG_HOME'] = 'settings'
+  os.homedir = () => '/person'
+  assert.match(new Home().folder, /^[/\\]person/)
+  for (const folder of ['', 'person']) {
+    os.homedir = () => folder
+    await rejectsWith('COFFER_FILE_MISSING', () => new Home())
+  }
+})
+
 test.run()
