@@ -11,12 +11,12 @@ import { CofferError } from '../formats/errors.js'
 import type { Limits } from './guest.js'
 import { WIRE } from './host-wire.js'
 import {
+  beginMessage,
   constantsOf,
   DICE_BYTES,
   functionsOf,
   linksOf,
   type ModuleGrant,
-  TO_GUEST,
   TO_HOST
 } from './protocol.js'
 import { encodeTitleImage } from './quickjs/image.js'
@@ -136,11 +136,8 @@ function start(
     { imaging: { strip, beginName: `coffer:begin/${mark}`, plan } }
   )
   try {
-    const { pendingJobs, valueBytes, valueItems, valueDepth } = limits
-    const begin = new Writer(WIRE).begin(TO_GUEST.begin)
-    for (const bound of [pendingJobs, valueBytes, valueItems, valueDepth]) begin.value(bound)
     machine.direct?.bind(functionsOf(grants))
-    machine.dispatch(begin.value(grants).value(new Uint8Array(DICE_BYTES)).message)
+    machine.dispatch(beginMessage(new Writer(WIRE), limits, grants))
     machine.evaluate(source, name, linkedAs(grants, options))
     if (!ready) return { reason: 'it waits for something' }
     started = true

@@ -1,5 +1,5 @@
 /** Start a program where its options say. Each way to run one is loaded when it is first asked for. */
-import { randomFillSync } from 'node:crypto'
+import { fillRandom } from './chance.js'
 import type { Engine, EngineGuest, Isolation, LaunchOptions, Program } from './guest.js'
 
 const ENGINES: readonly Engine[] = ['quickjs', 'ses']
@@ -25,7 +25,7 @@ export async function launchProgram(program: Program, options: LaunchOptions): P
     import('./session.js'),
     import('./quickjs/node.js')
   ])
-  return startSession('quickjs', quickjs(), program, options, { random: randomFillSync })
+  return startSession('quickjs', quickjs(), program, options, { random: fillRandom })
 }
 
 /** The client that a grant of the network stands for. */

@@ -5,6 +5,7 @@ import { MAX_MESSAGE_BYTES, MAX_VALUE_DEPTH, MAX_VALUE_ITEMS } from './wire.js'
 
 /** @throws RangeError for a limit that is no number, or negative: it would limit nothing. */
 export function withDefaults(limits: Partial<Limits> = {}): Limits {
+  if (WHOLE.has(limits)) return limits as Limits
   const all: Record<string, number> = { ...DEFAULT_LIMITS }
   for (const name of Object.keys(all)) {
     const value = limits[name as keyof Limits] ?? all[name]
@@ -14,6 +15,7 @@ export function withDefaults(limits: Partial<Limits> = {}): Limits {
   const unknown = Object.keys(limits).find(name => !Object.hasOwn(all, name))
   if (unknown !== undefined) throw new TypeError(`Cannot limit ${unknown}: there is no such limit`)
   for (const [name, most] of Object.entries(MOST)) all[name] = Math.min(Math.floor(all[name]!), most)
+  WHOLE.add(Object.freeze(all))
   return all as unknown as Limits
 }
 
@@ -24,13 +26,13 @@ export function withDefaults(limits: Partial<Limits> = {}): Limits {
  */
 export function softMarks(limits: Limits, share = DEFAULT_SOFT_SHARE): Limits {
   if (!(share >= 0 && share <= 1)) throw new RangeError(`Cannot take ${share} for a share: it is from 0 to 1`)
-  return {
-    ...limits,
-    ...Object.fromEntries(
-      SOFT.map(name => [name, limits[name] === Infinity ? Infinity : limits[name] * share])
-    )
-  }
+  const marks: Record<LimitName | 'stackBytes', number> = { ...limits }
+  for (const name of SOFT) if (marks[name] !== Infinity) marks[name] *= share
+  return marks
 }
+
+/** Limits that are whole, and stay as they are. */
+const WHOLE = new WeakSet<object>()
 
 /** Past these the guest ends, and it can do something about it before: a value or a stack is what it is. */
 const SOFT: readonly LimitName[] = ['cpuMs', 'wallMs', 'hostCalls', 'memoryBytes', 'outputBytes']

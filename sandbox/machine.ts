@@ -81,6 +81,18 @@ export interface Direct {
   reject(id: number, error: FlatError): void
 }
 
+/** What a program is linked with, and what it is told before it begins. */
+export interface Grounds {
+  /** What it may import, as for {@link Machine.evaluate}. */
+  readonly modules: ReadonlyMap<string, readonly string[]>
+  /** What exports of those modules are that are no functions, as bytes. */
+  constants(): ReadonlyMap<string, Uint8Array>
+  /** For {@link Direct.bind}. */
+  readonly functions: readonly string[]
+  /** The message by which the SDK learns of all this. Valid during the call only. */
+  readonly begin: Uint8Array
+}
+
 /** One guest's engine in this thread. After any method has thrown a CofferError the machine is dead. */
 export interface Machine {
   /**
@@ -93,20 +105,16 @@ export interface Machine {
    */
   evaluate(source: Uint8Array, name: string, modules: ReadonlyMap<string, readonly string[]>): void
   /**
-   * In place of `evaluate`, before anything else: have the program as it was once it had started, out of an image of
-   * that moment. The first message tells the SDK what has changed since.
+   * In place of `bind`, `begin` and `evaluate`: have the program as it was once it had started, out of an image of that
+   * moment, and tell its SDK what has changed since.
    *
    * @param image - Of a verified title. Copied; the caller wipes its own.
-   * @param modules - What is granted now, as for `evaluate`.
-   * @param constants - What exports of those modules are that are no functions, as bytes.
-   * @returns false where the image does not fit, since it was made for another build of the engine or linked otherwise.
-   * @throws CofferError COFFER_PACKAGE_DAMAGED, COFFER_LIMIT_MEMORY.
+   * @param grounds - What is granted now.
+   * @returns false where the image does not fit, since it was made for another build of the engine or linked otherwise:
+   *   nothing was told then.
+   * @throws CofferError COFFER_PACKAGE_DAMAGED, COFFER_LIMIT_*.
    */
-  restore?(
-    image: Uint8Array,
-    modules: ReadonlyMap<string, readonly string[]>,
-    constants: ReadonlyMap<string, Uint8Array>
-  ): boolean
+  restore?(image: Uint8Array, grounds: Grounds): boolean
   /** Hand a message to the SDK and run all jobs that are due. */
   dispatch(message: Uint8Array): void
   /**

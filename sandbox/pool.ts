@@ -9,6 +9,7 @@ import { interrupted } from './failures.js'
 import { type EngineGuest, type GuestSource, type LaunchOptions, type Program } from './guest.js'
 import { guestFor } from './hosted.js'
 import { wayOf, withClient } from './launch.js'
+import { withDefaults } from './limits.js'
 import type { AnyApi, TypedGuest } from './typed.js'
 
 export interface PoolBounds {
@@ -51,7 +52,7 @@ export interface Pool<Api = AnyApi> extends AsyncDisposable {
 /** Make the source for a program and the options of a pool. Its bytes are copied; the caller wipes its own. */
 export async function openSource(program: Program, options: LaunchOptions): Promise<GuestSource> {
   const way = wayOf(options)
-  options = await withClient(options)
+  options = await withClient({ ...options, limits: withDefaults(options.limits) })
   if (way === 'quickjs') return (await import('./quickjs/source.js')).openInline(program, options)
   if (way === 'thread') return (await import('./thread/source.js')).openThreads(program, options)
   return (await import('./ses/source.js')).openProcesses(program, options)

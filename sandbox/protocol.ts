@@ -8,12 +8,13 @@
  * @see docs/spec.md §7.3
  */
 import type { Value } from './guest.js'
+import type { Limits } from './guest.js'
 import { type Reader, type WireHost, Writer } from './wire.js'
 
 /** From the host. */
 export const TO_GUEST = {
-  /** pendingJobs, valueBytes, valueItems, valueDepth: counts; modules: a list of {@link ModuleGrant}; dice: bytes.
-   * Before the program; where it has started already, in a guest from an image, answered by `ready` */
+  /** pendingJobs, valueBytes, valueItems, valueDepth: counts; modules: a list of {@link ModuleGrant}. Before the program;
+   * where it has started already, in a guest from an image, answered by `ready` */
   begin: 1,
   /** id, export, arguments: list, signals among them: list of place and whether aborted */
   call: 2,
@@ -123,6 +124,20 @@ export const constantsOf = (
       new Writer(wire).begin(0).value(exports.filter(([, kind]) => kind === 'constant')).message
     ])
   )
+
+/** The message `begin`: the same for every guest of one program with one set of options. */
+export const beginMessage = (
+  writer: Writer,
+  { pendingJobs, valueBytes, valueItems, valueDepth }: Limits,
+  grants: readonly ModuleGrant[]
+): Uint8Array =>
+  writer
+    .begin(TO_GUEST.begin)
+    .value(pendingJobs)
+    .value(valueBytes)
+    .value(valueItems)
+    .value(valueDepth)
+    .value(grants).message
 
 /** An error on the wire: name, message, stack, texts all. */
 export interface FlatError {

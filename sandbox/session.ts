@@ -32,7 +32,15 @@ import { valueOnly } from './hosted.js'
 import { WIRE } from './host-wire.js'
 import { softMarks, withDefaults } from './limits.js'
 import type { MachineFactory } from './machine.js'
-import { constantsOf, DICE_BYTES, linksOf, readError, TO_GUEST, TO_HOST } from './protocol.js'
+import {
+  beginMessage,
+  constantsOf,
+  DICE_BYTES,
+  functionsOf,
+  linksOf,
+  readError,
+  TO_HOST
+} from './protocol.js'
 import { Calls, type PendingCall } from './session/calls.js'
 import { Life } from './session/life.js'
 import { Meter, type Watch } from './session/meter.js'
@@ -148,15 +156,17 @@ class Session implements EngineGuest {
           this.#limits
         )
         this.#life.machine = machine
+        const functions = functionsOf(grants)
+        const begin = beginMessage(this.#life.writer, this.#limits, grants)
+        const constants = () => constantsOf(grants, WIRE)
         const restored =
-          image !== undefined && machine.restore?.(image, links, constantsOf(grants, WIRE)) === true
+          image !== undefined &&
+          machine.restore?.(image, { modules: links, constants, functions, begin }) === true
         if (!restored && source === undefined) throw imageUnfit()
-        if (machine.direct !== undefined) this.#requests.bind(machine.direct)
-        const { pendingJobs, valueBytes, valueItems, valueDepth } = this.#limits
-        const begin = this.#life.writer.begin(TO_GUEST.begin)
-        begin.value(pendingJobs).value(valueBytes).value(valueItems).value(valueDepth)
-        machine.dispatch(begin.value(grants).value(dice).message)
-        if (!restored) machine.evaluate(source!, name, links)
+        if (machine.direct !== undefined) this.#requests.bind(machine.direct, functions)
+        if (restored) return
+        machine.dispatch(begin)
+        machine.evaluate(source!, name, links)
       })
     })
   }

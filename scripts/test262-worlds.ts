@@ -103,7 +103,7 @@ async function worldOf(name: string): Promise<(job: Job) => Promise<Ran>> {
                 ? writer.begin(0).value(Date.now()).value(performance.now()).message.subarray(1)
                 : undefined,
             encodeText: (text: string) => encoder.encode(text),
-            tamed: true
+            dice: new Uint8Array(DICE_BYTES).fill(1)
           })
         )
         const begin = new Writer(WIRE)
@@ -112,7 +112,7 @@ async function worldOf(name: string): Promise<(job: Job) => Promise<Ran>> {
           .value(1 << 26)
           .value(1_000_000)
           .value(64)
-        hidden.receive(begin.value([]).value(new Uint8Array(DICE_BYTES).fill(1)).message)
+        hidden.receive(begin.value([]).message)
         return inCompartment(compartment, job)
       }
     }

@@ -22,23 +22,20 @@ import type { Link } from './link.js'
 export interface Clock {
   /** Milliseconds since the guest started, with fractions. */
   elapsed(): number
-  /** Before the program. @param dice - DICE_BYTES, for a realm without a Math.random of its own. */
-  begin(dice: Uint8Array): void
 }
 
-export function installClock(link: Link, tamed: boolean): Clock {
+/** @param dice - For a realm that has neither clock nor Math.random of its own. */
+export function installClock(link: Link, dice?: Uint8Array): Clock {
   const ask = (): { epochMs: number; elapsedMs: number } => {
     link.begin(TO_HOST.clock)
     const reader = link.reader(link.send()!)
     return { epochMs: reader.number(), elapsedMs: reader.number() }
   }
-  const clock: Clock = {
-    elapsed: () => ask().elapsedMs,
-    begin(dice) {
-      if (tamed) installRandom(dice)
-    }
+  const clock: Clock = { elapsed: () => ask().elapsedMs }
+  if (dice !== undefined) {
+    installDate(() => ask().epochMs)
+    installRandom(dice)
   }
-  if (tamed) installDate(() => ask().epochMs)
 
   class Performance {
     now(): number {

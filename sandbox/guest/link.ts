@@ -30,8 +30,8 @@ export interface Native {
   result?(id: number, value: unknown): boolean
   /** Granted functions by module and name, that call the host without messages. */
   readonly functions?: Readonly<Record<string, (...args: unknown[]) => unknown>>
-  /** The realm has no clock and no Math.random of its own (SES). */
-  readonly tamed?: boolean
+  /** Where the realm has no clock and no Math.random of its own (SES): what that starts from. @see MachinePort.dice */
+  readonly dice?: Uint8Array
 }
 
 export interface Link {

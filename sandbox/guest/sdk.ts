@@ -64,7 +64,7 @@ export function boot(native: Native): Hidden {
   installProxy()
   const link = makeLink(native)
   const uncaught = (thrown: unknown) => sendError(link, TO_HOST.uncaught, undefined, thrown)
-  const clock = installClock(link, native.tamed === true)
+  const clock = installClock(link, native.dice)
   const timers = installTimers(link, clock, uncaught)
   const limits = makeLimits(link)
   const modules = makeModules(link, native.functions, { limits })
@@ -224,7 +224,6 @@ export function boot(native: Native): Hidden {
     timers.limit = reader.count()
     link.bounds = { valueBytes: reader.count(), valueItems: reader.count(), valueDepth: reader.count() }
     modules.begin(reader.list())
-    clock.begin(reader.value() as Uint8Array)
     if (started) ready()
   }
 

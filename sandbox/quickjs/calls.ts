@@ -10,6 +10,8 @@ import type { Passing } from './passing.js'
 import { UNCLEAR, type ValueReader } from './values.js'
 
 export class Calls implements Direct {
+  /** What the guest has of the host's functions, in the order of their numbers, as far as that is known. */
+  bound: readonly string[] | undefined
   private readonly entry: Entry
   private readonly reader: ValueReader
   private readonly passing: Passing
@@ -25,6 +27,8 @@ export class Calls implements Direct {
   }
 
   bind(names: readonly string[]): readonly string[] {
+    const known = this.bound
+    if (known !== undefined && names.every(name => known.includes(name))) return known
     let bound: string[] = []
     this.entry.run(instance => {
       const { context, scratch } = this.entry.fields
@@ -42,7 +46,7 @@ export class Calls implements Direct {
         bound.push(name)
       }
     })
-    return bound
+    return (this.bound = bound)
   }
 
   call(name: string, args: readonly unknown[]): Value | typeof PROMISE | typeof UNTOLD | typeof UNCALLED {

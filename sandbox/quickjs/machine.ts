@@ -10,7 +10,7 @@
 import { equalBytes } from '../../formats/bytes.js'
 import { limitReached } from '../failures.js'
 import type { Limits } from '../guest.js'
-import type { Machine, MachinePort } from '../machine.js'
+import type { Grounds, Machine, MachinePort } from '../machine.js'
 import {
   DRIVE,
   MAX_GUEST_STACK_BYTES,
@@ -71,10 +71,19 @@ export interface Reuse {
   readonly idle: Instance[]
   /** What guests start from: the engine's own image, or the program's once a guest was restored from it. */
   pristine?: Pristine | undefined
-  /** The image that is in `pristine`, where that is a program. */
-  restored?: Uint8Array | undefined
+  /** The program in `pristine`, where there is one. */
+  begun?: Begun | undefined
   /** That image may be made by hand: what the memory says of itself is believed of no guest. */
   readonly foreign?: boolean
+}
+
+/** A program from an image, after it was told what it is granted: the next that is told the same would do the same. */
+interface Begun {
+  readonly image: Uint8Array
+  readonly begin: Uint8Array
+  readonly bound: readonly string[]
+  /** What it said to that. */
+  readonly told: readonly Uint8Array[]
 }
 
 /** The compiled engine and the image that all guests start from. */
@@ -89,13 +98,16 @@ export class QuickjsMachine implements PressingMachine {
   private readonly engine: EngineParts
   private readonly image: Image
   private readonly port: MachinePort
-  private readonly reuse: Reuse | undefined
+  private reuse: Reuse | undefined
   private readonly imaging: Imaging | undefined
   private readonly stackBytes: number
   private readonly entry: Entry
   private readonly linker: Linker
   private readonly placing: Placing | undefined
-  private askedClock = false
+  /** The guest asked the host for something, and the next one might be answered otherwise. */
+  private asked = false
+  /** What it told the host, while that is noted. */
+  private told: Uint8Array[] | undefined
 
   constructor(
     engine: EngineParts,
@@ -116,15 +128,21 @@ export class QuickjsMachine implements PressingMachine {
     const hooks: Hooks = {
       poll: () => entry.poll(),
       call: (argument, toText) => this.answer(argument, toText),
-      result: pair => hostCalls.result(pair),
-      host: (index, self, count, args) => hostCalls.call(index, self, count, args),
+      result: pair => {
+        this.asked = true
+        return hostCalls.result(pair)
+      },
+      host: (index, self, count, args) => {
+        this.asked = true
+        return hostCalls.call(index, self, count, args)
+      },
       load: name => this.linker.load(name),
       rejection: (pair, handled) => {
         // At the end of its stack a guest loses this notice; it has an overflow to deal with.
         entry.tryDrive(handled ? DRIVE.handled : DRIVE.rejected, pair, pair + 8)
       },
       now: () => {
-        this.askedClock = true
+        this.asked = true
         return port.now()
       },
       outOfMemory: needed => limitReached('memoryBytes', limits, needed - this.ownShare)
@@ -195,29 +213,63 @@ export class QuickjsMachine implements PressingMachine {
     }
   }
 
-  restore(
-    image: Uint8Array,
-    modules: ReadonlyMap<string, readonly string[]>,
-    constants: ReadonlyMap<string, Uint8Array>
-  ): boolean {
-    const { reuse } = this
-    this.linker.grant(modules)
-    if (reuse?.restored === image) return true
+  restore(image: Uint8Array, grounds: Grounds): boolean {
+    this.linker.grant(grounds.modules)
+    const begun = this.reuse?.begun
+    if (begun !== undefined) {
+      if (begun.image === image && equalBytes(begun.begin, grounds.begin)) {
+        this.direct.bound = begun.bound
+        for (const message of begun.told) this.port.receive(message)
+        return true
+      }
+      this.startOver()
+    }
     const title = decodeTitleImage(image, this.engine.baseHash())
-    const state = title && fittingState(title, modules, constants)
+    const state = title && fittingState(title, grounds.modules, grounds.constants())
     if (title === undefined || state === undefined) return false
     this.entry.run(instance => {
       instance.reach(title.pages * PAGE_BYTES)
       for (const { offset, bytes } of title.states[0]!.parts) instance.bytes.set(bytes, offset)
       if (state !== title.states[0])
         for (const { offset, bytes } of state.parts) instance.bytes.set(bytes, offset)
-      if (reuse !== undefined) {
-        reuse.pristine = new Pristine(instance, this.image.fields)
-        reuse.restored = image
-      }
       this.personalize(instance)
     })
+    this.begin(image, grounds)
     return true
+  }
+
+  /** Tell a restored program what it is granted, and keep it as it is then for those that are told the same. */
+  private begin(image: Uint8Array, { functions, begin }: Grounds): void {
+    const { reuse, direct } = this
+    const told: Uint8Array[] = []
+    const copy = begin.slice()
+    this.asked = false
+    this.told = told
+    const bound = direct.bind(functions)
+    this.dispatch(begin)
+    this.told = undefined
+    if (reuse === undefined) return
+    this.entry.run(instance => {
+      if (this.asked || !this.hasItsDice(instance)) return
+      const { fields } = this.image
+      instance.bytes.fill(0, fields.randomState, fields.randomState + this.port.dice.length)
+      clearStack(instance.bytes, fields.stackTop - STACK_BYTES, fields.stackTop, STACK_BYTES)
+      for (const other of reuse.idle.splice(0)) reuse.pristine!.erase(other)
+      reuse.pristine = new Pristine(instance, fields)
+      reuse.begun = { image, begin: copy, bound, told }
+      this.personalize(instance)
+    })
+  }
+
+  /** The program that guests are kept of was granted something else: have the engine's own image, and keep nothing. */
+  private startOver(): void {
+    const { pristine } = this.reuse!
+    this.reuse = undefined
+    this.entry.run(instance => {
+      pristine!.erase(instance)
+      for (const { offset, bytes } of this.image.parts) instance.bytes.set(bytes, offset)
+      this.personalize(instance)
+    })
   }
 
   plan(): Plan | undefined {
@@ -231,14 +283,21 @@ export class QuickjsMachine implements PressingMachine {
   freeze(): Uint8Array | undefined {
     let memory: Uint8Array | undefined
     this.entry.run(instance => {
-      const { randomState, stripFlags } = this.image.fields
-      const dice = instance.bytes.subarray(randomState, randomState + this.port.dice.length)
-      if (this.askedClock || !equalBytes(dice, this.port.dice)) return
-      instance.bytes[stripFlags] = 0
+      if (this.asked || !this.hasItsDice(instance)) return
+      instance.bytes[this.image.fields.stripFlags] = 0
       this.placing!.end()
       memory = frozenMemory(this.engine.module, instance, this.image.fields)
     })
     return memory
+  }
+
+  /** Nobody has rolled them. */
+  private hasItsDice(instance: Instance): boolean {
+    const { randomState } = this.image.fields
+    return equalBytes(
+      instance.bytes.subarray(randomState, randomState + this.port.dice.length),
+      this.port.dice
+    )
   }
 
   dispatch(message: Uint8Array): void {
@@ -297,8 +356,10 @@ export class QuickjsMachine implements PressingMachine {
     if (instance.tag(argument) !== TAG_OBJECT) return instance.encodeText(context, argument)
     const bytes = instance.typedArray(argument)
     if (toText) return instance.decodeText(context, bytes)
+    this.told?.push(bytes.slice())
     const answer = this.port.receive(bytes)
     this.entry.alive()
+    if (answer !== undefined) this.asked = true
     return answer === undefined ? 0 : instance.newArrayBuffer(context, answer)
   }
 }

@@ -1,5 +1,6 @@
 /** A pool's guests in this thread: the memories of a few instances, put back after each guest (pristine.ts). */
 import { grantTable } from '../capabilities.js'
+import { fillRandom } from '../chance.js'
 import type { GuestSource, LaunchOptions, Program } from '../guest.js'
 import { makeTitleImage } from '../imaging.js'
 import { withDefaults } from '../limits.js'
@@ -14,8 +15,7 @@ export function openInline(given: Program, options: LaunchOptions): GuestSource 
   return {
     start: () =>
       startSession('quickjs', (port, limits) => factory(port, limits, { reuse }), program, options, {
-        // Each guest has its own connections.
-        grants: grantTable(options.capabilities ?? {}, withDefaults(options.limits))
+        random: fillRandom
       }),
     close() {
       for (const instance of reuse.idle.splice(0)) reuse.pristine!.erase(instance)
@@ -38,6 +38,6 @@ export function startable({ source, image }: Program, options: LaunchOptions): P
     limits: withDefaults(options.limits),
     mark: Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16)).join('')
   })
-  // The image holds all that the source says.
-  return made instanceof Uint8Array ? { image: made } : { source: source.slice() }
+  // The source stays for guests that are granted something else later.
+  return made instanceof Uint8Array ? { source: source.slice(), image: made } : { source: source.slice() }
 }

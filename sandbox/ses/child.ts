@@ -118,7 +118,7 @@ class SesMachine implements Machine {
       harden({
         send: (message: Uint8Array) => this.#safely(() => this.#port.receive(message)),
         encodeText: (text: string) => encoder.encode(text),
-        tamed: true
+        dice: port.dice
       })
     )
     process.on('unhandledRejection', (reason, promise) => this.#hidden.rejection(promise, reason, false))

@@ -3,7 +3,7 @@ import type { CapabilityTable, Grant } from '../capabilities.js'
 import type { Value } from '../guest.js'
 import { flattenHostError } from '../host-wire.js'
 import { type Direct, HostRefusal, LATER } from '../machine.js'
-import { type FlatError, functionsOf, TO_GUEST, writeError } from '../protocol.js'
+import { type FlatError, TO_GUEST, writeError } from '../protocol.js'
 import { isRefusal, MalformedMessage, type Writer } from '../wire.js'
 import type { Life } from './life.js'
 import type { Meter, Timed } from './meter.js'
@@ -32,8 +32,8 @@ export class Requests implements Waits {
   }
 
   /** Give the guest what was granted as functions that need no messages, and note which number stands for which. */
-  bind(direct: Direct): void {
-    this.#functions = direct.bind(functionsOf(this.#grants.modules)).map(key => {
+  bind(direct: Direct, functions: readonly string[]): void {
+    this.#functions = direct.bind(functions).map(key => {
       const dot = key.lastIndexOf('.')
       const module = key.slice(0, dot)
       const grant = this.#grants.find(module, key.slice(dot + 1))

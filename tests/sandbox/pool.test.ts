@@ -3,7 +3,13 @@ import { spawnSync } from 'node:child_process'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { utf8 } from '../../formats/bytes.js'
-import { type CofferError, createPool, type PoolOptions, type Value } from '../../sandbox/index.js'
+import {
+  type CofferError,
+  createPool,
+  type HostFunction,
+  type PoolOptions,
+  type Value
+} from '../../sandbox/index.js'
 import { rejectsWith } from '../helpers/rejects.js'
 
 const WAYS = [
@@ -159,6 +165,46 @@ test('functions of the host, output, limits and arguments are those of the pool'
     await rejectsWith('COFFER_LIMIT_OUTPUT', () => guest.call('flood'))
   }
   assert.ok(written > 20_000)
+})
+
+test('what is granted may change: each guest has what is there when it is taken', async () => {
+  const source = `import { interactive } from 'coffer:terminal'; import * as host from 'coffer:host'
+    export const granted = async () => [interactive, Object.keys(host), await host.f()]`
+  for (const way of [{}, { isolation: 'thread' }] as const) {
+    let interactive = true
+    const host: Record<string, HostFunction> = { f: () => 1 }
+    await using pool = await createPool(utf8(source), {
+      size: 2,
+      capabilities: {
+        terminal: {
+          get interactive() {
+            return interactive
+          },
+          size: () => ({ columns: 80, rows: 24 }),
+          write() {},
+          readKey: async () => null
+        },
+        host
+      },
+      ...way
+    })
+    const granted = async () => {
+      await using guest = await pool.take()
+      return await guest.call('granted')
+    }
+    const before = [true, ['f'], 1]
+    assert.equal([await granted(), await granted()], [before, before])
+    interactive = false
+    const other = [false, ['f'], 1]
+    assert.equal([await granted(), await granted()], [other, other])
+    host['g'] = () => 2
+    host['f'] = () => 3
+    assert.equal(await granted(), [false, ['f', 'g'], 3])
+    interactive = true
+    delete host['g']
+    host['f'] = () => 1
+    assert.equal([await granted(), await granted()], [before, before])
+  }
 })
 
 test('a seed gives every guest of a pool the same', async () => {
