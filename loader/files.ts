@@ -20,7 +20,7 @@ import {
   constants,
   type BigIntStats
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, sep } from 'node:path'
 import { hex } from '../formats/bytes.js'
 import { CofferError, type ErrorCode } from '../formats/errors.js'
 import { POWERS } from './powers.js'
@@ -28,6 +28,9 @@ import { POWERS } from './powers.js'
 const TEMPORARY = '.tmp-'
 /** Holds the id of the process that writes it. */
 const TEMPORARY_NAME = /^\.tmp-([0-9]+)-/
+
+/** `join` for a folder's path and a name that are in order already; a recheck asks for half a dozen. */
+export const within = (folder: string, name: string): string => `${folder}${sep}${name}`
 
 /** A name beside `path` for what is not finished: of this process, and of nobody else in it. */
 export const temporaryPath = (path: string): string => {

@@ -30,7 +30,7 @@ import { sha256 } from '../formats/primitives.js'
 import { openRevocations, type Revocations } from '../formats/records/revocations.js'
 import { openRoots, rootHash, type Center } from '../formats/records/root.js'
 import { bytes, decodeAs, list, map } from '../formats/shape.js'
-import { inspectFile, listFolder, makeFolder, readFile, writeFile } from './files.js'
+import { inspectFile, listFolder, makeFolder, readFile, within, writeFile } from './files.js'
 import { NO_MARKS, readMarks, writeMarks, type Marks, type MarksPlace } from './marks.js'
 import type { Powers } from './powers.js'
 import { remembering } from './remember.js'
@@ -140,6 +140,7 @@ const MAX_RETURNED = 1000
 
 export class Home {
   readonly folder: string
+  readonly #centersFolder: string
   #centers: readonly PinnedCenter[] | undefined
   #userKeys: UserKeys | undefined
   readonly #roots = new Map<string, readonly Uint8Array[]>()
@@ -151,6 +152,7 @@ export class Home {
   /** Nothing is read or created until it is needed. */
   constructor(folder?: string) {
     this.folder = homeFolder(folder)
+    this.#centersFolder = join(this.folder, 'centers')
   }
 
   get userKeyFile(): string {
@@ -181,7 +183,7 @@ export class Home {
   }
 
   centers(): readonly PinnedCenter[] {
-    this.#centers ??= listFolder(join(this.folder, 'centers')).flatMap(name => {
+    this.#centers ??= listFolder(this.#centersFolder).flatMap(name => {
       const packed = readFile(this.#centerFile(name, 'roots'), MAX_ANSWER_BYTES)
       if (packed === undefined) return []
       const roots = decodeRoots(packed)
@@ -221,7 +223,7 @@ export class Home {
   pin(roots: readonly Uint8Array[], url?: string): PinnedCenter {
     const center = this.#newest(roots, url)
     const name = hex(center.centerId)
-    makeFolder(join(this.folder, 'centers', name), 0o700)
+    makeFolder(within(this.#centersFolder, name), 0o700)
     if (this.roots(center) === roots) writeFile(this.#centerFile(name, 'roots'), encodeRoots(roots), 0o600)
     if (url !== undefined) writeFile(this.#centerFile(name, 'url'), utf8(`${url}\n`), 0o600)
     return center
@@ -373,7 +375,7 @@ export class Home {
   }
 
   #centerFile(name: string, file: string): string {
-    return join(this.folder, 'centers', name, file)
+    return within(within(this.#centersFolder, name), file)
   }
 }
 

@@ -6,7 +6,6 @@
  * that the medium as measured and CS' as recomputed enter the key (unwrap.ts). With every `if` of this file taken out
  * a foreign medium still does not open.
  */
-import { join } from 'node:path'
 import { equalBytes, hex, wipe } from '../formats/bytes.js'
 import {
   computeCertificate,
@@ -31,6 +30,7 @@ import { describeChange, type MeasuredMedium } from './medium/measure.js'
 import { givenUp, type ClaimedLicense } from './read.js'
 import { remembering } from './remember.js'
 import { endedName, lookUp, lookUpAtHome, rememberEnded } from './ended.js'
+import { within } from './files.js'
 import { followRoots, listOf, rootsOf } from './travel.js'
 
 declare const signed: unique symbol
@@ -146,7 +146,9 @@ function refuseFormerKey(grantBytes: Uint8Array, home: Home): void {
  */
 function refuseEnded({ folder }: ClaimedLicense, grant: VerifiedGrant, center: Center, home: Home): void {
   const found =
-    folder === undefined ? undefined : lookUp(join(folder, endedName(center.centerId)), center, grant.grantId)
+    folder === undefined
+      ? undefined
+      : lookUp(within(folder, endedName(center.centerId)), center, grant.grantId)
   const known = lookUpAtHome(center, grant.grantId, home)
   // A newer one than at home is remembered there: this person has seen it.
   if (found !== undefined && found.sequence > (known?.sequence ?? 0)) rememberEnded(folder!, center, home)

@@ -4,6 +4,7 @@ import { hex, utf8 } from '../../formats/bytes.js'
 import { isTitleId } from '../../formats/records/fields.js'
 import type { Grant } from '../../formats/records/grant.js'
 import { titleFileName } from '../../formats/title.js'
+import { within } from '../files.js'
 
 const COFFER_FOLDER = '.coffer'
 
@@ -43,32 +44,36 @@ let last: { readonly root: string; readonly paths: MediumPaths } | undefined
 
 const pathsOf = (root: string) => {
   const folder = join(root, COFFER_FOLDER)
+  const grants = within(folder, 'grants')
+  const titles = within(folder, 'titles')
+  const returns = within(folder, 'returns')
+  const renewals = within(folder, 'renewals')
+  const saves = (titleId: string) => within(within(folder, 'saves'), titleId)
   return {
     folder,
-    identity: join(folder, 'identity'),
-    grants: join(folder, 'grants'),
-    titles: join(folder, 'titles'),
-    revocations: join(folder, 'revocations'),
-    returns: join(folder, 'returns'),
+    identity: within(folder, 'identity'),
+    grants,
+    titles,
+    revocations: within(folder, 'revocations'),
+    returns,
     /** A return on its way: the copy that it names runs no more. */
-    returned: (name: string) => join(folder, 'returns', `${name}.return`),
-    renewals: join(folder, 'renewals'),
+    returned: (name: string) => within(returns, `${name}.return`),
+    renewals,
     /** A request to renew that is on its way. */
-    renewal: (name: string) => join(folder, 'renewals', `${name}.request`),
+    renewal: (name: string) => within(renewals, `${name}.request`),
     /** What a user's programs remember of this medium. */
-    marks: (userId: Uint8Array) => join(folder, `marks-${hex(userId).slice(0, 16)}`),
+    marks: (userId: Uint8Array) => within(folder, `marks-${hex(userId).slice(0, 16)}`),
     /** @param name - A titleId, or an {@link ownName}; so below. */
-    grant: (name: string) => join(folder, 'grants', `${name}.grant`),
-    title: (titleId: string, release: number) =>
-      join(folder, 'titles', titleFileName({ id: titleId, release })),
+    grant: (name: string) => within(grants, `${name}.grant`),
+    title: (titleId: string, release: number) => within(titles, titleFileName({ id: titleId, release })),
     /** The same, for a copy under another key while that name is taken. */
-    ownTitle: (sealed: SealedFor) => join(folder, 'titles', ownTitleName(sealed)),
-    saves: (titleId: string) => join(folder, 'saves', titleId),
-    saveIndex: (titleId: string) => join(folder, 'saves', titleId, 'index'),
-    saveLock: (titleId: string) => join(folder, 'saves', titleId, 'lock'),
+    ownTitle: (sealed: SealedFor) => within(titles, ownTitleName(sealed)),
+    saves,
+    saveIndex: (titleId: string) => within(saves(titleId), 'index'),
+    saveLock: (titleId: string) => within(saves(titleId), 'lock'),
     /** Slots differ in case where file systems do not: the file's name has the slot's bytes in hexadecimal. */
     save: (titleId: string, slot: string, commit: number) =>
-      join(folder, 'saves', titleId, `${hex(utf8(slot))}-${commit}.save`)
+      within(saves(titleId), `${hex(utf8(slot))}-${commit}.save`)
   }
 }
 

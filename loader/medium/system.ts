@@ -4,12 +4,12 @@
  */
 import {
   existsSync,
+  lstatSync,
   readFileSync,
   readdirSync,
   readlinkSync,
   realpathSync,
-  statfsSync,
-  statSync
+  statfsSync
 } from 'node:fs'
 
 /** Where the system's own files are; tests hand over recorded ones. */
@@ -22,7 +22,7 @@ export interface SystemFiles {
   /** Run one of the system's own tools with fixed arguments; undefined when it fails or takes over its time (2 s). */
   run(tool: string, args: readonly string[], timeoutMs?: number): string | undefined
   freeBytes?(path: string): number | undefined
-  /** Inode and birth time of a file. */
+  /** Inode and birth time of a file, or of a link itself: sysfs makes the link of a device anew with the device. */
   identify?(path: string): string | undefined
 }
 
@@ -48,7 +48,7 @@ export const SYSTEM: SystemFiles = {
     }),
   identify: path =>
     quietly(() => {
-      const { ino, birthtimeNs } = statSync(path, { bigint: true })
+      const { ino, birthtimeNs } = lstatSync(path, { bigint: true })
       return `${ino}.${birthtimeNs}`
     }),
   run: (tool, args, timeout = 2000) =>
