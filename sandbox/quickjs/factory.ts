@@ -7,6 +7,7 @@ import { PAGE_BYTES } from './abi.js'
 import {
   type EngineParts,
   type Imaging,
+  newInstance,
   type PressingMachine,
   QuickjsMachine,
   type Reuse
@@ -26,6 +27,8 @@ export interface QuickjsFactory {
   (port: MachinePort, limits: Limits, how?: { imaging?: Imaging; reuse?: Reuse }): PressingMachine
   /** SHA-256 of the base image, which names its wasm: what a title image belongs to. */
   baseHash(): Uint8Array
+  /** Have an instance wait for the next guest where none does. */
+  spare(limits: Limits, reuse: Reuse): void
   /** Memory of a fresh guest. */
   baseMemory(): Uint8Array
 }
@@ -49,6 +52,9 @@ export function loadQuickjs(source: QuickjsSource): QuickjsFactory {
     (port: MachinePort, limits: Limits, how = {}) => new QuickjsMachine(engine, port, limits, how),
     {
       baseHash: engine.baseHash,
+      spare(limits: Limits, { idle, pristine }: Reuse) {
+        if (idle.length === 0) idle.push(newInstance(engine, limits, pristine))
+      },
       baseMemory() {
         const memory = new Uint8Array(image.fields.pages * PAGE_BYTES)
         for (const { offset, bytes } of image.parts) memory.set(bytes, offset)

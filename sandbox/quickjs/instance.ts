@@ -45,6 +45,21 @@ export interface Hooks {
   outOfMemory(sizeBytes: number): Error
 }
 
+const nobody = (): never => {
+  throw new Error('internal: an instance that no guest has was asked for something')
+}
+/** Of an instance that no guest has. */
+export const RESTING: Hooks = {
+  poll: nobody,
+  call: nobody,
+  result: nobody,
+  host: nobody,
+  load: nobody,
+  rejection: nobody,
+  now: nobody,
+  outOfMemory: nobody
+}
+
 /** Below this a loop is faster than a converter. */
 const SHORT_TEXT = 12
 

@@ -25,7 +25,7 @@ import { Calls } from './calls.js'
 import { Entry } from './entry.js'
 import { HostCalls } from './host-calls.js'
 import { decodeTitleImage, fittingState, type Image } from './image.js'
-import { type Hooks, Instance } from './instance.js'
+import { type Hooks, Instance, RESTING } from './instance.js'
 import { Linker } from './linking.js'
 import { Passing } from './passing.js'
 import { frozenMemory, Placing, type Plan } from './placing.js'
@@ -93,6 +93,27 @@ export interface EngineParts {
   readonly baseHash: () => Uint8Array
 }
 
+/**
+ * An instance with the memory that guests start from.
+ *
+ * @param pristine - Instead of the engine's own image.
+ */
+export function newInstance(
+  { module, image }: EngineParts,
+  { memoryBytes }: Pick<Limits, 'memoryBytes'>,
+  pristine?: Pristine
+): Instance {
+  const { fields, parts } = image
+  // The image is the engine's share; what the guest allocates comes on top.
+  const maxPages = Math.min(MAX_PAGES, fields.pages + Math.ceil(memoryBytes / PAGE_BYTES))
+  const pages = pristine === undefined ? fields.pages : pristine.lengthBytes / PAGE_BYTES
+  const instance = new Instance(module, pages, maxPages, RESTING)
+  if (pristine !== undefined) pristine.copyTo(instance)
+  else for (const { offset, bytes } of parts) instance.bytes.set(bytes, offset)
+  return instance
+}
+const UNLIMITED = { memoryBytes: Infinity }
+
 export class QuickjsMachine implements PressingMachine {
   readonly direct: Calls
   private readonly engine: EngineParts
@@ -159,25 +180,13 @@ export class QuickjsMachine implements PressingMachine {
 
   /** One that an earlier guest of the program left, or a new one; with the memory that guests start from. */
   private takeInstance(hooks: Hooks, limits: Limits): Instance {
-    const { reuse } = this
-    const { fields, parts } = this.image
-    const idle = reuse?.idle.pop()
-    if (idle !== undefined) {
-      idle.hooks = hooks
-      return idle
-    }
-    const maxPages = this.imaging?.plan === undefined ? this.maxPages(limits) : MAX_PAGES
-    const pages = (reuse?.pristine?.lengthBytes ?? this.ownShare) / PAGE_BYTES
-    const instance = new Instance(this.engine.module, pages, maxPages, hooks)
-    if (reuse?.pristine !== undefined) reuse.pristine.copyTo(instance)
-    else for (const { offset, bytes } of parts) instance.bytes.set(bytes, offset)
-    if (reuse !== undefined) reuse.pristine ??= new Pristine(instance, fields)
+    const { engine, reuse } = this
+    const instance =
+      reuse?.idle.pop() ??
+      newInstance(engine, this.imaging?.plan === undefined ? limits : UNLIMITED, reuse?.pristine)
+    instance.hooks = hooks
+    if (reuse !== undefined) reuse.pristine ??= new Pristine(instance, this.image.fields)
     return instance
-  }
-
-  /** The image is the engine's share; what the guest allocates comes on top. */
-  private maxPages({ memoryBytes }: Limits): number {
-    return Math.min(MAX_PAGES, this.image.fields.pages + Math.ceil(memoryBytes / PAGE_BYTES))
   }
 
   /** What differs from guest to guest of one image. */
@@ -328,17 +337,19 @@ export class QuickjsMachine implements PressingMachine {
   /** The guest has ended: its memory is put back for the next one, or overwritten with zeros. */
   private release(instance: Instance, torn: boolean, busy: boolean): void {
     const { reuse } = this
+    const whole = torn || reuse?.foreign === true
     // What still runs in it would go on in the next guest's memory.
-    if (reuse?.pristine !== undefined && !busy) {
-      const whole = torn || reuse.foreign === true
-      if (reuse.pristine.heal(instance, this.stackBytes, whole)) reuse.idle.push(instance)
+    if (!busy && reuse?.pristine?.hasRoom(instance, reuse.idle) === true) {
+      reuse.pristine.heal(instance, this.stackBytes, whole)
+      instance.hooks = RESTING
+      reuse.idle.push(instance)
       return
     }
     const { stackTop } = this.image.fields
     const { bytes } = instance
     const bottom = stackTop - STACK_BYTES
     bytes.fill(0, stackTop)
-    clearStack(bytes, bottom, stackTop, torn ? STACK_BYTES : this.stackBytes)
+    clearStack(bytes, bottom, stackTop, whole ? STACK_BYTES : this.stackBytes)
     bytes.fill(0, 0, bottom)
   }
 

@@ -9,8 +9,8 @@ import type { Instance } from './instance.js'
 
 /** The unit in which memory is looked through: what the system hands out, and what costs nothing until it is used. */
 const BLOCK_BYTES = 4096
-/** An instance whose memory has grown by more is dropped: to overwrite it takes longer than to make another. */
-const MAX_GROWTH_BYTES = 4 * 1024 * 1024
+/** What the instances of a pool that nobody uses keep of memory, together, beyond what guests start from. */
+const KEPT_GROWTH_BYTES = 32 * 1024 * 1024
 
 /** The memory that guests start from: where it is not zero, as few stretches as pay. */
 export class Pristine {
@@ -41,19 +41,22 @@ export class Pristine {
     for (const { offset, bytes } of this.stretches) instance.bytes.set(bytes, offset)
   }
 
+  /** Whether an instance may wait for a guest beside these. */
+  hasRoom(instance: Instance, idle: readonly Instance[]): boolean {
+    let grown = instance.bytes.length - this.lengthBytes
+    if (grown === 0) return true
+    for (const { bytes } of idle) grown += bytes.length - this.lengthBytes
+    return grown <= KEPT_GROWTH_BYTES
+  }
+
   /**
    * Put an instance back, all of it.
    *
    * @param stackBytes - What a guest may have used of the C stack, before its native code.
    * @param whole - Its engine may be torn: believe nothing that its memory says.
-   * @returns false when it grew too large to be worth it; it is overwritten with zeros then.
    */
-  heal(instance: Instance, stackBytes: number, whole: boolean): boolean {
+  heal(instance: Instance, stackBytes: number, whole: boolean): void {
     const { bytes, view, engine } = instance
-    if (bytes.length - this.lengthBytes > MAX_GROWTH_BYTES) {
-      bytes.fill(0)
-      return false
-    }
     const { heapEnd, stackTop } = this.fields
     const used = whole ? bytes.length : Math.min(view.getUint32(heapEnd, true), bytes.length)
     const stackBottom = stackTop - STACK_BYTES
@@ -72,7 +75,6 @@ export class Pristine {
     clear(Math.max(at, used))
     engine.stack.value = stackTop
     engine.fuel.value = 0
-    return true
   }
 
   /** Overwrite an instance that has been put back and is not needed any more. */
@@ -112,7 +114,7 @@ export function clearStack(bytes: Uint8Array, bottom: number, top: number, stack
 
 /** Native code goes no deeper than this between two of the engine's own checks. */
 const NATIVE_BYTES = 64 * 1024
-const ZEROS = new Uint8Array(16 * 1024)
+const ZEROS = new Uint8Array(64 * 1024)
 
 /** One block, or what is left of it. */
 function isZero(bytes: Uint8Array, start: number): boolean {

@@ -1,9 +1,14 @@
-/** A pool's guests in this thread: the memories of a few instances, put back after each guest (pristine.ts). */
+/**
+ * A pool's guests in this thread: the memories of a few instances, put back after each guest (pristine.ts). One more is
+ * made ahead, when this thread has nothing else to do, so that whoever takes a guest after one that cannot be put back
+ * does not wait for it.
+ */
 import { grantTable } from '../capabilities.js'
 import { fillRandom } from '../chance.js'
 import type { GuestSource, LaunchOptions, Program } from '../guest.js'
 import { makeTitleImage } from '../imaging.js'
 import { withDefaults } from '../limits.js'
+import type { MachinePort } from '../machine.js'
 import { startSession } from '../session.js'
 import type { Reuse } from './machine.js'
 import { quickjs } from './node.js'
@@ -12,12 +17,25 @@ export function openInline(given: Program, options: LaunchOptions): GuestSource 
   const factory = quickjs()
   const program = startable(given, options)
   const reuse: Reuse = { idle: [], foreign: given.image !== undefined }
+  const limits = withDefaults(options.limits)
+  let sparing: NodeJS.Immediate | undefined
+  const spare = () => {
+    sparing = undefined
+    try {
+      factory.spare(limits, reuse)
+    } catch {
+      // Who needs one is told why there is none.
+    }
+  }
   return {
-    start: () =>
-      startSession('quickjs', (port, limits) => factory(port, limits, { reuse }), program, options, {
-        random: fillRandom
-      }),
+    async start() {
+      const make = (port: MachinePort) => factory(port, limits, { reuse })
+      const guest = await startSession('quickjs', make, program, options, { random: fillRandom })
+      if (reuse.idle.length === 0) sparing ??= setImmediate(spare).unref()
+      return guest
+    },
     close() {
+      clearImmediate(sparing)
       for (const instance of reuse.idle.splice(0)) reuse.pristine!.erase(instance)
       reuse.pristine?.wipe()
       program.source?.fill(0)

@@ -6,10 +6,11 @@ import { DEFAULT_LIMITS } from '../../sandbox/guest.js'
 import type { Reuse } from '../../sandbox/quickjs/machine.js'
 import { makeMachine, PORT } from './quickjs-stand-in.js'
 
+const LIMITS = { ...DEFAULT_LIMITS, memoryBytes: 16 * 2 ** 20 }
 const MODULES = new Map([['coffer:host', ['say']]])
 
 /** Run a program in an instance that is kept. @returns the code that it ended with. */
-function use(reuse: Reuse, source: string, message?: string): string {
+function use(reuse: Reuse, source: string, message?: string, limits = LIMITS): string {
   let polls = 0
   const machine = makeMachine(
     {
@@ -19,7 +20,7 @@ function use(reuse: Reuse, source: string, message?: string): string {
         if (++polls > 40) throw new CofferError('COFFER_LIMIT_CPU', 'time is up')
       }
     },
-    { ...DEFAULT_LIMITS, memoryBytes: 16 * 2 ** 20 },
+    limits,
     { reuse }
   )
   try {
@@ -33,6 +34,8 @@ function use(reuse: Reuse, source: string, message?: string): string {
   }
 }
 
+const isZero = (bytes: Uint8Array) => Buffer.compare(bytes, new Uint8Array(bytes.length)) === 0
+
 /** The instance that waits must be as a fresh one. */
 function assertPristine({ idle }: Reuse, what: string): void {
   assert.is(idle.length, 1, what)
@@ -40,7 +43,7 @@ function assertPristine({ idle }: Reuse, what: string): void {
   const base = makeMachine.baseMemory()
   const differs = Buffer.compare(bytes.subarray(0, base.length), base)
   assert.is(differs, 0, `${what}: first byte ${bytes.findIndex((byte, i) => byte !== (base[i] ?? 0))}`)
-  assert.not.ok(bytes.subarray(base.length).some(Boolean), `${what}: something beyond`)
+  assert.ok(isZero(bytes.subarray(base.length)), `${what}: something beyond`)
   assert.equal([engine.stack.value, engine.fuel.value], [FRESH_STACK, 0], what)
 }
 
@@ -82,16 +85,41 @@ test('an instance is put back to the byte, however its guest ended', () => {
     ...Array.from({ length: 15 }, () => ENDS[Math.floor(random() * ENDS.length)]!)
   ]
   for (const [source, code, message] of order) {
-    const before = reuse.idle[0]
     assert.is(use(reuse, source, message), code, source)
-    if (reuse.idle.length === 0) {
-      // It had grown too large to be put back: another takes its place.
-      assert.match(code, 'COFFER_LIMIT_')
-      assert.ok(before === undefined || !before.bytes.some(Boolean), 'the old one is overwritten')
-      continue
-    }
     assertPristine(reuse, source)
   }
+})
+
+test('an instance that has grown by more than is kept is overwritten and dropped', () => {
+  const reuse: Reuse = { idle: [] }
+  const limits = { ...DEFAULT_LIMITS, memoryBytes: 64 * 2 ** 20 }
+  const grow = (megabytes: number) =>
+    use(reuse, `globalThis.held = new ArrayBuffer(${megabytes}e6)`, '', limits)
+  grow(30)
+  assertPristine(reuse, 'it is kept')
+  const [instance] = reuse.idle
+  grow(40)
+  assert.is(reuse.idle.length, 0)
+  assert.ok(isZero(instance!.bytes), 'something is left')
+  // Together they keep no more than one of them may.
+  const first = makeMachine(PORT, limits, { reuse })
+  grow(20)
+  first.evaluate(Buffer.from('globalThis.held = new ArrayBuffer(20e6)'), 'title.js', MODULES)
+  assert.is(reuse.idle.length, 1)
+  first.destroy()
+  assertPristine(reuse, 'beside another')
+})
+
+test('an instance that is made ahead is as one that was put back, and the only one that waits', () => {
+  const reuse: Reuse = { idle: [] }
+  use(reuse, 'globalThis.secret = 1')
+  makeMachine.spare(LIMITS, reuse)
+  assert.is(reuse.idle.length, 1)
+  reuse.idle.pop()
+  makeMachine.spare(LIMITS, reuse)
+  assertPristine(reuse, 'made ahead')
+  assert.is(use(reuse, 'globalThis.secret = 1'), 'ended well')
+  assertPristine(reuse, 'after its guest')
 })
 
 test('a trap inside the engine heals', () => {
