@@ -1,6 +1,7 @@
 /** How the commands of `coffer-center` are typed: their words, options and help. */
 import { Command, Option } from 'commander'
 import { CofferError } from '../../formats/errors.js'
+import { VERSION } from '../../formats/version.js'
 import type * as Commands from './commands.js'
 import type { Gift, TermsChange } from '../desk.js'
 import { MAX_SALES_DAYS } from '../names.js'
@@ -354,6 +355,11 @@ export function program(json: boolean): Command {
   command(ledger, 'verify <folder>', 'hold the ledger against the grants and the signed answers').action(
     folder => show(commands => commands.verifyLedger(folder))
   )
+
+  command(root, 'version', 'the version of this program').action(() => {
+    const what = { name: 'coffer-center', version: VERSION, node: process.versions.node }
+    print({ json: what, text: `coffer-center ${VERSION}` }, json)
+  })
   return root
 }
 
@@ -371,8 +377,9 @@ const tokenHalf = () =>
     hint: 'See "coffer-center init --help".'
   })
 
-/** `title shop set ...` as `title set shop ...`, which is how commander has subcommands. */
+/** `title shop set ...` as `title set shop ...`, which is how commander has subcommands; and `--version` as `version`. */
 export function actionFirst(argv: readonly string[]): string[] {
+  if (argv[0] === '--version') return ['version', ...argv.slice(1)]
   const [name, first, second] = argv
   const group = name === undefined ? undefined : GROUPS[name]
   if (group === undefined || first === undefined || first.startsWith('-')) return [...argv]

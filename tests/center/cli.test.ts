@@ -196,6 +196,17 @@ test('--help shows how it is typed', async () => {
   assert.match((await type(cwd, 'title set --help')).stdout, '--expires-days')
 })
 
+test("version is package.json's", async () => {
+  const packageFile = new URL('../../../package.json', import.meta.url)
+  const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string }
+  for (const line of ['version', '--version']) {
+    const { code, stdout } = await type('.', line)
+    assert.equal({ code, stdout }, { code: 0, stdout: `coffer-center ${version}\n` })
+  }
+  const { name, version: found } = await json('.', '--version')
+  assert.equal([name, found], ['coffer-center', version])
+})
+
 test('users and gifts: closed enrolment, a gift by public key, block and unblock', async () => {
   const cwd = temporaryFolder()
   await json(cwd, 'init shop')

@@ -1,6 +1,6 @@
 /** `coffer version`. */
+import { VERSION } from '../../../formats/version.js'
 import type { Outcome } from '../command.js'
-import { VERSION } from '../version.js'
 
 export const execute = (): Outcome => ({
   data: { name: 'coffer', version: VERSION, node: process.versions.node },
