@@ -28,6 +28,8 @@ const MODULES = [
   'sr_mod',
   'isofs',
   'vfat',
+  'crc32c_generic',
+  'ext4',
   'nls_cp437',
   'nls_ascii',
   'nls_utf8',
@@ -37,9 +39,9 @@ const MODULES = [
 /** Images of whole drives; they are written to. */
 export interface Hardware {
   readonly sticks: readonly { readonly image: string; readonly serial: string }[]
-  /** A disk without a serial number: qemu gives every stick one. */
-  readonly disk: string
-  readonly cdrom: string
+  /** Built in: /dev/vda and so on. One without a serial number says so by leaving it out; qemu gives every stick one. */
+  readonly disks: readonly { readonly image: string; readonly serial?: string }[]
+  readonly cdrom?: string
 }
 
 export interface Step {
@@ -73,12 +75,17 @@ export function missing(): string | undefined {
 export async function runMachine(
   folder: string,
   script: string,
-  { sticks, disk, cdrom }: Hardware
+  { sticks, disks, cdrom }: Hardware
 ): Promise<ReadonlyMap<string, Step>> {
   const kernel = kernels().sort().at(-1)!
   const scriptPath = join(folder, 'script.sh')
   writeFileSync(scriptPath, STEPS + script)
-  const initrd = makeInitrd(folder, kernel.slice(8), scriptPath)
+  const awaited = [
+    ...(cdrom === undefined ? [] : ['/dev/sr0']),
+    ...(sticks.length === 0 ? [] : ['/dev/sda']),
+    ...(disks.length === 0 ? [] : ['/dev/vda'])
+  ]
+  const initrd = makeInitrd(folder, kernel.slice(8), scriptPath, awaited)
   const drives = sticks.flatMap(({ image, serial }, index) => [
     '-drive',
     `if=none,id=stick${index},format=raw,file=${image}`,
@@ -93,8 +100,13 @@ export async function runMachine(
     ...['-virtfs', 'local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap'],
     ...['-nic', 'user,model=virtio-net-pci'],
     ...['-device', 'qemu-xhci,id=xhci', ...drives],
-    ...['-drive', `if=virtio,format=raw,file=${disk}`],
-    ...['-cdrom', cdrom]
+    ...disks.flatMap(({ image, serial }, index) => [
+      '-drive',
+      `if=none,id=disk${index},format=raw,file=${image}`,
+      '-device',
+      `virtio-blk-pci,drive=disk${index}${serial === undefined ? '' : `,serial=${serial}`}`
+    ]),
+    ...(cdrom === undefined ? [] : ['-cdrom', cdrom])
   ]
   return stepsIn(await consoleOf(words))
 }
@@ -131,12 +143,12 @@ function stepsIn(text: string): ReadonlyMap<string, Step> {
 const STEPS = `
 step() {
   name=$1; shift
-  "$@" >/media/out 2>/media/err; code=$?
+  code=0; "$@" >/media/out 2>/media/err || code=$?
   echo "@@step $name $code -$(base64 -w0 </media/out) -$(base64 -w0 </media/err) @@"
 }
 `
 
-function makeInitrd(folder: string, version: string, script: string): string {
+function makeInitrd(folder: string, version: string, script: string, awaited: readonly string[]): string {
   const tree = join(folder, 'initrd')
   for (const name of ['bin', 'modules', 'proc', 'sys', 'dev', 'host'])
     mkdirSync(join(tree, name), { recursive: true })
@@ -154,7 +166,7 @@ mount -t 9p -o ro,trans=virtio,version=9p2000.L,cache=loose,msize=524288 host /h
 mount -t proc proc /host/proc; mount -t sysfs sysfs /host/sys; mount --bind /dev /host/dev
 mount -t tmpfs tmpfs /host/media
 ip link set lo up; ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up; ip route add default via 10.0.2.2
-for wait in 1 2 3 4 5 6 7 8 9 10; do [ -e /dev/sr0 ] && [ -e /dev/sda ] && break; sleep 1; done
+${awaited.map(device => `for wait in 1 2 3 4 5 6 7 8 9 10; do [ -e ${device} ] && break; sleep 1; done`).join('\n')}
 sleep 2
 chroot /host ${BUSYBOX} sh ${script}
 echo @@end

@@ -70,7 +70,7 @@ step files coffer run /media/copy ${HELLO}
         { image: images[1]!, serial: OTHER_SERIAL },
         { image: images[3]!, serial: SHARED_SERIAL }
       ],
-      disk: images[2]!
+      disks: [{ image: images[2]! }]
     })
   } finally {
     await site.close()
