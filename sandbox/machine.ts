@@ -84,7 +84,7 @@ export interface Direct {
 /** What a program is linked with, and what it is told before it begins. */
 export interface Grounds {
   /** What it may import, as for {@link Machine.evaluate}. */
-  readonly modules: ReadonlyMap<string, readonly string[]>
+  modules(): ReadonlyMap<string, readonly string[]>
   /** What exports of those modules are that are no functions, as bytes. */
   constants(): ReadonlyMap<string, Uint8Array>
   /** For {@link Direct.bind}. */

@@ -31,7 +31,7 @@ import {
 import { valueOnly } from './hosted.js'
 import { WIRE } from './host-wire.js'
 import { softMarks, withDefaults } from './limits.js'
-import type { MachineFactory } from './machine.js'
+import type { Grounds, MachineFactory } from './machine.js'
 import {
   beginMessage,
   constantsOf,
@@ -137,7 +137,6 @@ class Session implements EngineGuest {
     signal?.addEventListener('abort', onAbort, { once: true })
     this.#life.onEnd(() => signal?.removeEventListener('abort', onAbort))
     const grants = this.#grants.modules
-    const links = linksOf(grants)
     await new Promise<void>((resolve, reject) => {
       this.#calls.open(START, { resolve: () => resolve(), reject, kind: 'call' })
       this.#turns.enter(() => {
@@ -156,17 +155,18 @@ class Session implements EngineGuest {
           this.#limits
         )
         this.#life.machine = machine
-        const functions = functionsOf(grants)
-        const begin = beginMessage(this.#life.writer, this.#limits, grants)
-        const constants = () => constantsOf(grants, WIRE)
-        const restored =
-          image !== undefined &&
-          machine.restore?.(image, { modules: links, constants, functions, begin }) === true
+        const grounds: Grounds = {
+          modules: () => linksOf(grants),
+          constants: () => constantsOf(grants, WIRE),
+          functions: functionsOf(grants),
+          begin: beginMessage(this.#life.writer, this.#limits, grants)
+        }
+        const restored = image !== undefined && machine.restore?.(image, grounds) === true
         if (!restored && source === undefined) throw imageUnfit()
-        if (machine.direct !== undefined) this.#requests.bind(machine.direct, functions)
+        if (machine.direct !== undefined) this.#requests.bind(machine.direct, grounds.functions)
         if (restored) return
-        machine.dispatch(begin)
-        machine.evaluate(source!, name, links)
+        machine.dispatch(grounds.begin)
+        machine.evaluate(source!, name, grounds.modules())
       })
     })
   }
@@ -202,7 +202,7 @@ class Session implements EngineGuest {
   }
 
   async dispose(): Promise<void> {
-    this.#life.end(disposed())
+    this.#life.end(this.#life.ended ?? disposed())
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -9,14 +9,20 @@ import { CLASS, TAG } from './layout.js'
 import type { Passing } from './passing.js'
 import { UNCLEAR, type ValueReader } from './values.js'
 
+/** Where calls in both directions find what they call. */
+export interface Places {
+  readonly bound: readonly string[]
+  readonly variables: ReadonlyMap<string, Pointer>
+}
+
 export class Calls implements Direct {
-  /** What the guest has of the host's functions, in the order of their numbers, as far as that is known. */
-  bound: readonly string[] | undefined
+  /** What the guest has of the host's functions, in the order of their numbers. */
+  private bound: readonly string[] | undefined
   private readonly entry: Entry
   private readonly reader: ValueReader
   private readonly passing: Passing
-  /** Variables of the program's exports, by name: found when first called. */
-  private readonly variables = new Map<string, Pointer>()
+  /** Variables of the program's exports, by name: found when one is first called. */
+  private variables: ReadonlyMap<string, Pointer> | undefined
   /** Where what the last call came to waits to be told. */
   private untold: { readonly operation: number; readonly value: Pointer } | undefined
 
@@ -47,6 +53,17 @@ export class Calls implements Direct {
       }
     })
     return (this.bound = bound)
+  }
+
+  /** Of a program that waits to be called, what another guest that starts from the same memory need not look for. */
+  places(): Places {
+    this.entry.run(instance => (this.variables ??= this.findVariables(instance)))
+    return { bound: this.bound ?? [], variables: this.variables! }
+  }
+
+  know({ bound, variables }: Places): void {
+    this.bound = bound
+    this.variables = variables
   }
 
   call(name: string, args: readonly unknown[]): Value | typeof PROMISE | typeof UNTOLD | typeof UNCALLED {
@@ -121,15 +138,15 @@ export class Calls implements Direct {
 
   /** Where the export's value stands, if it is a function that can be called as it is; else 0. */
   private callable(instance: Instance, name: string): Pointer {
-    let variable = this.variables.get(name)
-    if (variable === undefined) {
-      const { context, scratch } = this.entry.fields
-      variable = this.reader.variable(this.entry.drive(DRIVE.namespace), name)
-      instance.engine.freeInPlace(context, scratch + SCRATCH.driven)
-      if (variable === 0) return 0
-      this.variables.set(name, variable)
-    }
-    return this.reader.callable(variable)
+    const variable = (this.variables ??= this.findVariables(instance)).get(name)
+    return variable === undefined ? 0 : this.reader.callable(variable)
+  }
+
+  private findVariables(instance: Instance): ReadonlyMap<string, Pointer> {
+    const { context, scratch } = this.entry.fields
+    const variables = this.reader.variables(this.entry.drive(DRIVE.namespace))
+    instance.engine.freeInPlace(context, scratch + SCRATCH.driven)
+    return variables
   }
 
   /** What a call came to, read; or noted as untold. */

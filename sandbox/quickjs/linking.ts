@@ -9,14 +9,14 @@ export class Linker {
   private readonly entry: Entry
   private program: Program | undefined
   /** What the program may import. */
-  private modules: ReadonlyMap<string, readonly string[]> = new Map()
+  private modules: () => ReadonlyMap<string, readonly string[]> = () => new Map()
 
   constructor(entry: Entry) {
     this.entry = entry
   }
 
   /** A program that was started before, in an image, may import these. */
-  grant(modules: ReadonlyMap<string, readonly string[]>): void {
+  grant(modules: () => ReadonlyMap<string, readonly string[]>): void {
     this.modules = modules
   }
 
@@ -30,7 +30,7 @@ export class Linker {
   start(instance: Instance, source: Uint8Array, program: Program): Pointer {
     if (this.program !== undefined) throw new Error('internal: a machine takes one program')
     this.program = program
-    this.modules = program.modules
+    this.modules = () => program.modules
     const { context, undefinedPointer } = this.entry.fields
     const { engine } = instance
     const label = instance.newText(program.name)
@@ -69,7 +69,7 @@ export class Linker {
    * between here and the module's last statement.
    */
   private linkedLate(name: string): string | undefined {
-    const exports = this.modules.get(name)
+    const exports = this.modules().get(name)
     if (exports === undefined || this.program?.begun === false) return undefined
     // A program that has closed its global object to new names has closed this way too.
     if (this.entry.tryDrive(DRIVE.link, this.entry.fields.undefinedPointer) === 0) return undefined

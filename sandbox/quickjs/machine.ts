@@ -21,7 +21,7 @@ import {
   STRIP_SOURCE,
   type Pointer
 } from './abi.js'
-import { Calls } from './calls.js'
+import { Calls, type Places } from './calls.js'
 import { Entry } from './entry.js'
 import { HostCalls } from './host-calls.js'
 import { decodeTitleImage, fittingState, type Image } from './image.js'
@@ -81,7 +81,7 @@ export interface Reuse {
 interface Begun {
   readonly image: Uint8Array
   readonly begin: Uint8Array
-  readonly bound: readonly string[]
+  readonly places: Places
   /** What it said to that. */
   readonly told: readonly Uint8Array[]
 }
@@ -227,14 +227,14 @@ export class QuickjsMachine implements PressingMachine {
     const begun = this.reuse?.begun
     if (begun !== undefined) {
       if (begun.image === image && equalBytes(begun.begin, grounds.begin)) {
-        this.direct.bound = begun.bound
+        this.direct.know(begun.places)
         for (const message of begun.told) this.port.receive(message)
         return true
       }
       this.startOver()
     }
     const title = decodeTitleImage(image, this.engine.baseHash())
-    const state = title && fittingState(title, grounds.modules, grounds.constants())
+    const state = title && fittingState(title, grounds.modules(), grounds.constants())
     if (title === undefined || state === undefined) return false
     this.entry.run(instance => {
       instance.reach(title.pages * PAGE_BYTES)
@@ -254,10 +254,11 @@ export class QuickjsMachine implements PressingMachine {
     const copy = begin.slice()
     this.asked = false
     this.told = told
-    const bound = direct.bind(functions)
+    direct.bind(functions)
     this.dispatch(begin)
     this.told = undefined
     if (reuse === undefined) return
+    const places = direct.places()
     this.entry.run(instance => {
       if (this.asked || !this.hasItsDice(instance)) return
       const { fields } = this.image
@@ -265,7 +266,7 @@ export class QuickjsMachine implements PressingMachine {
       clearStack(instance.bytes, fields.stackTop - STACK_BYTES, fields.stackTop, STACK_BYTES)
       for (const other of reuse.idle.splice(0)) reuse.pristine!.erase(other)
       reuse.pristine = new Pristine(instance, fields)
-      reuse.begun = { image, begin: copy, bound, told }
+      reuse.begun = { image, begin: copy, places, told }
       this.personalize(instance)
     })
   }

@@ -118,6 +118,8 @@ const ZEROS = new Uint8Array(64 * 1024)
 
 /** One block, or what is left of it. */
 function isZero(bytes: Uint8Array, start: number): boolean {
+  // What is not shows soon.
+  for (let at = start; at < start + BLOCK_BYTES; at += 256) if (bytes[at]! > 0) return false
   const block = bytes.subarray(start, start + BLOCK_BYTES)
   return Buffer.compare(block, ZEROS.subarray(0, block.length)) === 0
 }

@@ -112,15 +112,17 @@ export class ValueReader {
     return list
   }
 
-  /** The variable behind an export, by the namespace's JSValue; 0 where there is none of this name. */
-  variable(namespace: Pointer, name: string): Pointer {
+  /** The variables behind exports by name, out of the namespace's JSValue; none where that is anything but plain. */
+  variables(namespace: Pointer): ReadonlyMap<string, Pointer> {
     this.#begin()
+    const variables = new Map<string, Pointer>()
     try {
       const object = this.#words[namespace >> 2]!
       this.#check(object, OBJECT.bytes)
       const shape = this.#words[(object + OBJECT.shape) >> 2]!
       this.#check(shape, SHAPE.properties)
       const count = this.#words[(shape + SHAPE.propertyCount) >> 2]!
+      if (count > this.#bounds.valueItems) throw UNCLEAR
       this.#check(shape + SHAPE.properties, 8 * count)
       const properties = this.#words[(object + OBJECT.properties) >> 2]!
       this.#check(properties, 8 * count)
@@ -128,12 +130,13 @@ export class ValueReader {
         const index = (shape + SHAPE.properties + 8 * i) >> 2
         const flags = this.#words[index]! >>> 26
         if ((flags & NO_VALUE) !== VARIABLE || (flags & ENUMERABLE) === 0) continue
-        if (this.#name(this.#words[index + 1]!) === name) return this.#words[(properties + 8 * i) >> 2]!
+        variables.set(this.#name(this.#words[index + 1]!), this.#words[(properties + 8 * i) >> 2]!)
       }
+      return variables
     } catch (reason) {
       if (reason !== UNCLEAR) throw reason
+      return new Map()
     }
-    return 0
   }
 
   /** Where a variable's value stands, if it is a function that is called as it is; else 0. */
