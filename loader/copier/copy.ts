@@ -132,6 +132,7 @@ export function requestCopy(master: string, root: string, titleId: string, optio
   const { home, powers = POWERS, onEvent = () => {} } = options
   using source = openOnMaster(master, titleId, options.release)
   checkReplacing(root, source.manifest, home.userKeys()?.userId, options.release)
+  checkSpace(root, source)
   followRoots(masterRevocations(master), home)
   const order = makeOrder(source.manifest, measureMedium(root), home, powers, options)
   announceOrder(order, source.manifest.scheme, onEvent)
@@ -370,9 +371,24 @@ export function installRevocations(
   carryEnded(home, mediumPaths(root).folder)
 }
 
-/** Before anything is ordered: the new copy must fit beside the old one. */
-export function checkSpace(root: string, { file }: OpenTitle): void {
-  const { bavail, bsize } = statfsSync(root)
+/** What statfs calls FAT12 to FAT32, whose files are shorter than 4 GiB. */
+const FAT = 0x4d44
+const LARGEST_ON_FAT = 0xffff_ffff
+
+/**
+ * Before anything is ordered: the new copy must fit beside the old one.
+ *
+ * @throws CofferError COFFER_DISK_FULL, COFFER_CANNOT_CREATE
+ */
+export function checkSpace(root: string, { file }: { readonly file: { readonly sizeBytes: number } }): void {
+  const { bavail, bsize, type } = statfsSync(root)
+  if (type === FAT && file.sizeBytes > LARGEST_ON_FAT) {
+    throw new CofferError('COFFER_CANNOT_CREATE', `The title is too large for the file system at ${root}.`, {
+      expected: `at most ${LARGEST_ON_FAT} bytes, as a FAT file system has files`,
+      found: `${file.sizeBytes} bytes`,
+      hint: 'Format the medium with another file system, such as exFAT, and prepare it anew. Nothing was ordered.'
+    })
+  }
   const needed = file.sizeBytes + 1024 * 1024
   if (bavail * bsize >= needed) return
   throw new CofferError('COFFER_DISK_FULL', `There is not enough space on the medium at ${root}.`, {

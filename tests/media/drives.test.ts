@@ -15,6 +15,8 @@ const OTHER_SERIAL = '4C530001230821117366'
 const SHARED_SERIAL = '0123456789ABCDEF'
 const STICK_BYTES = 8 * 1024 * 1024
 
+const COPY = join(process.cwd(), 'build/loader/copier/copy.js')
+
 const lacking = missing()
 
 async function onMachine(): Promise<ReadonlyMap<string, Step>> {
@@ -56,6 +58,9 @@ step none coffer prepare /media/c --kind drive --json
 step copy coffer copy /media/cd /media/a --title ${HELLO} --center ${center} --json
 step convert coffer copy /media/cd /media/a --title org.drives.converted --center ${center} --json
 step run coffer run /media/a ${HELLO}
+for bytes in 4294967295 4294967296; do
+  step room-$bytes ${process.execPath} -e "import('${COPY}').then(({ checkSpace }) => checkSpace('/media/a', { file: { sizeBytes: $bytes } })).catch(error => console.log(error.code))"
+done
 umount /media/a; cat $a >$b; sync
 mount -t vfat $a /media/a; mount -t vfat $b /media/b
 cp -a /media/a/.coffer /media/copy/
@@ -106,6 +111,11 @@ if (lacking !== undefined) {
     assert.is(JSON.parse(succeeded('convert').stdout).scheme, 'conversion')
     assert.is(succeeded('run').stdout, HELLO_OUTPUT)
     assert.is(succeeded('again').stdout, 'converted\n')
+  })
+
+  test('a title that FAT has no files for is refused as too large, also where there is no room either', () => {
+    assert.is(succeeded('room-4294967295').stdout, 'COFFER_DISK_FULL\n')
+    assert.is(succeeded('room-4294967296').stdout, 'COFFER_CANNOT_CREATE\n')
   })
 
   test("the stick's whole image on another stick is another medium, and so are its files elsewhere", () => {
