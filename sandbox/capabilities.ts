@@ -14,7 +14,7 @@ import {
   type SaveStore,
   type TerminalHost,
   type Value,
-  isSync
+  syncOf
 } from './guest.js'
 import type { ExportGrant, ModuleGrant } from './protocol.js'
 
@@ -156,8 +156,15 @@ function hostGrants(host: Readonly<Record<string, HostFunction>>): Record<string
       if (!/^[A-Za-z_$][\w$]*$/.test(name))
         throw new TypeError(`Cannot grant "${name}": it is no name to import`)
       if (typeof fn !== 'function') throw new TypeError(`Cannot grant "${name}": it is not a function`)
-      const run = (args: readonly any[]) => (fn as (...args: readonly any[]) => unknown)(...args)
-      return [name, { kind: isSync(fn) ? 'ask' : 'request', run }]
+      const synchronous = syncOf(fn)
+      const called = (synchronous ?? fn) as (...args: readonly any[]) => unknown
+      // Not spread where there are few: that would take longer than what many a function does.
+      const run = (args: readonly any[]) => {
+        if (args.length === 1) return called(args[0])
+        if (args.length === 2) return called(args[0], args[1])
+        return called(...args)
+      }
+      return [name, { kind: synchronous === undefined ? 'request' : 'ask', run }]
     })
   )
 }

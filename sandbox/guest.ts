@@ -361,13 +361,14 @@ const SYNC = Symbol('coffer.sync')
 
 /** What {@link sync} has made of a function. */
 export interface Synchronous {
-  readonly [SYNC]: true
+  readonly [SYNC]: HostFunction
 }
 
 /** Make a host function synchronous for the guest: it gets the result itself, not a promise of it. `fn` stays as it is. */
 export function sync<F extends HostFunction>(fn: F): F & Synchronous {
   const wrapped = (...args: never[]) => fn(...args)
-  return Object.defineProperty(wrapped, SYNC, { value: true }) as unknown as F & Synchronous
+  return Object.defineProperty(wrapped, SYNC, { value: fn }) as unknown as F & Synchronous
 }
 
-export const isSync = (fn: HostFunction): boolean => SYNC in fn
+/** The function that was made synchronous; undefined for one that was not. */
+export const syncOf = (fn: HostFunction): HostFunction | undefined => (fn as Partial<Synchronous>)[SYNC]

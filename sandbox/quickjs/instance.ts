@@ -63,11 +63,13 @@ export const RESTING: Hooks = {
 /** Below this a loop is faster than a converter. */
 const SHORT_TEXT = 12
 
-/** Buffer's own converters, which its `toString` chooses from. */
+/** Buffer's own converters, which its `toString` and `write` choose from. */
 declare global {
   interface Buffer {
     latin1Slice(start: number, end: number): string
     ucs2Slice(start: number, end: number): string
+    utf8Write(text: string, start: number): number
+    ucs2Write(text: string, start: number): number
   }
 }
 
@@ -94,7 +96,7 @@ export class Instance {
   words: Uint32Array
   view: DataView
   /** The same bytes, with converters of text. */
-  private units: Buffer
+  units: Buffer
 
   /**
    * @param module - The metered wasm, compiled.

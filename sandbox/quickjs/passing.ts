@@ -3,7 +3,7 @@ import { DRIVE, MAILBOX_BYTES, type Pointer } from './abi.js'
 import type { Entry } from './entry.js'
 import { engineFailed, type Instance } from './instance.js'
 import { writePrimitive } from './values.js'
-import { ValueWriter } from './writer.js'
+import { unitsWithin, ValueWriter, writeText } from './writer.js'
 
 export class Passing {
   private readonly entry: Entry
@@ -48,8 +48,17 @@ export class Passing {
 
   /** @returns a JSValue from malloc; 0 with the engine's exception pending, which takes a guest at the end of its stack. */
   tryMake(instance: Instance, value: unknown): Pointer {
+    if (typeof value === 'string' && value.length <= MAILBOX_UNITS) {
+      const { context, mailbox, mailboxValue } = this.entry.fields
+      writeText(instance.units, mailbox, value)
+      return this.checked(instance, instance.engine.QTS_bjson_decode(context, mailboxValue))
+    }
     if (value instanceof Uint8Array && value.length > MAILBOX_BYTES) return this.tryMakeBytes(instance, value)
-    const made = this.decode(instance, ...this.writer.write(value))
+    return this.checked(instance, this.decode(instance, ...this.writer.write(value)))
+  }
+
+  /** @returns the value; 0 for an exception. */
+  private checked(instance: Instance, made: Pointer): Pointer {
     if (!instance.isException(made)) return made
     instance.engine.free(made)
     return 0
@@ -92,3 +101,5 @@ export class Passing {
     return made
   }
 }
+
+const MAILBOX_UNITS = unitsWithin(MAILBOX_BYTES)

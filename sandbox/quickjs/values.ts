@@ -107,8 +107,8 @@ export class ValueReader {
   readList(at: Pointer, count: number): Value[] {
     this.#begin()
     this.#items = 1
-    const list: Value[] = []
-    for (let i = 0; i < count; i++) list.push(this.#value(at + 8 * i, 1))
+    const list: Value[] = new Array(count)
+    for (let i = 0; i < count; i++) list[i] = this.#value(at + 8 * i, 1)
     return list
   }
 

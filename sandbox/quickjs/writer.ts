@@ -29,6 +29,46 @@ const FIRST_BYTES = 4096
 const KEPT_BYTES = 1 << 20
 const MAX_BINARY_BYTES = 512 * 1024 * 1024
 
+/** Most units of a text that fits so many bytes, whatever they are. */
+export const unitsWithin = (bytes: number): number => Math.floor((bytes - HEAD_BYTES) / 3)
+
+/**
+ * Write a text that stands alone.
+ *
+ * @param at - Three bytes for each unit from here on, and a head, are there: {@link unitsWithin}.
+ */
+export function writeText(into: Buffer, at: number, text: string): void {
+  into[at] = BINARY.version
+  into[at + 1] = 0
+  into[at + 2] = BINARY.text
+  const start = writeCount(into, at + 3, text.length << 1)
+  if (!writeNarrow(into, start, text)) into.ucs2Write(text, writeCount(into, at + 3, (text.length << 1) | 1))
+}
+
+/** @returns where it ends. */
+function writeCount(into: Buffer, at: number, count: number): number {
+  while (count > 127) {
+    into[at++] = (count & 127) | 128
+    count >>>= 7
+  }
+  into[at++] = count
+  return at
+}
+
+/** Write the text as units of 8 bits. @returns false where that is not it. */
+function writeNarrow(into: Buffer, at: number, text: string): boolean {
+  const { length } = text
+  // As many bytes as units: every one of them is ASCII.
+  if (length > SHORT_TEXT) return into.utf8Write(text, at) === length
+  let all = 0
+  for (let i = 0; i < length; i++) {
+    const unit = text.charCodeAt(i)
+    all |= unit
+    into[at + i] = unit
+  }
+  return all < 256
+}
+
 /** Writes values of the host's in the engine's binary form. */
 export class ValueWriter {
   #body = Buffer.allocUnsafeSlow(FIRST_BYTES)
@@ -74,11 +114,7 @@ export class ValueWriter {
   }
 
   #count(count: number): void {
-    while (count > 127) {
-      this.#body[this.#at++] = (count & 127) | 128
-      count >>>= 7
-    }
-    this.#body[this.#at++] = count
+    this.#at = writeCount(this.#body, this.#at, count)
   }
 
   #tag(tag: number): void {
@@ -123,25 +159,13 @@ export class ValueWriter {
     this.#reserve(HEAD_BYTES + 3 * length)
     const start = this.#at
     this.#count(length << 1)
-    if (length <= SHORT_TEXT) {
-      let all = 0
-      for (let i = 0; i < length; i++) {
-        const unit = text.charCodeAt(i)
-        all |= unit
-        this.#body[this.#at++] = unit
-      }
-      if (all < 256) return
-    } else {
-      // As many bytes as units: every one of them is ASCII.
-      const written = this.#body.write(text, this.#at, 'utf8')
-      if (written === length) {
-        this.#at += length
-        return
-      }
+    if (writeNarrow(this.#body, this.#at, text)) {
+      this.#at += length
+      return
     }
     this.#at = start
     this.#count((length << 1) | 1)
-    this.#at += this.#body.write(text, this.#at, 'utf16le')
+    this.#at += this.#body.ucs2Write(text, this.#at)
   }
 
   /** Two's complement, in as few bytes as show its sign. */

@@ -310,9 +310,14 @@ export class Meter {
 
   /** @returns about what the arguments take of the host's memory. */
   countCall(args: readonly Value[]): number {
-    this.check('hostCalls', ++this.#hostCalls - this.#present().hostCalls)
+    const calls = ++this.#hostCalls - this.#present().hostCalls
+    if (calls > this.#soft.hostCalls) this.#passed('hostCalls', calls)
     // A call is one step for the engine, which asks for the time by its steps, however much it carries.
-    const bytes = sizeOf(args)
+    let bytes = 32
+    for (let i = 0; i < args.length; i++) {
+      const value = args[i]
+      bytes += typeof value === 'number' ? 16 : sizeOf(value)
+    }
     if ((this.#carriedBytes += bytes) > CARRIED_BYTES) {
       this.#carriedBytes = 0
       this.poll()

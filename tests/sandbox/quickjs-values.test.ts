@@ -155,6 +155,25 @@ test('values go in, out, and through a host function as they would in messages',
   }
 })
 
+test('text enters as it is, at every length at which another way is taken', async () => {
+  const source = `import { host } from 'coffer:host'
+    export const same = (text, list) => [text === list[0], text.length, host() === text]`
+  let answer = ''
+  const guest = await launch(new TextEncoder().encode(source), {
+    capabilities: { host: { host: sync(() => answer) } }
+  })
+  for (const length of [0, 1, 15, 16, 17, 63, 64, 127, 128, 5455, 5456, 5457, 16_383, 16_384, 70_000]) {
+    for (const unit of ['a', '\0', '\x7f', 'ÿ', '€', '\ud800', '\udfff']) {
+      for (const text of [unit.repeat(length), 'a'.repeat(Math.max(length - 1, 0)) + unit]) {
+        answer = text
+        const told = guest.callSync('same', text, [text])
+        assert.equal(told, [true, text.length, true], JSON.stringify([length, unit]))
+      }
+    }
+  }
+  await guest.dispose()
+})
+
 test('what a guest builds is read as it stands, and no code of its own runs', async () => {
   await using guest = await start(`
     globalThis.ran = 0
