@@ -206,9 +206,9 @@ export function signFrame(
   attachments: Uint8Array,
   ...keys: readonly SigningKey[]
 ): Uint8Array {
-  const header = new Uint8Array([...MAGIC, VERSION, RECORD_TYPES[type], SUITE >> 8, SUITE & 0xff])
   const signed = concat(
-    header,
+    MAGIC,
+    Uint8Array.of(VERSION, RECORD_TYPES[type], SUITE >> 8, SUITE & 0xff),
     u32be(body.length),
     u32be(attachments.length),
     u32be(keys.length),

@@ -111,14 +111,14 @@ export function encode(value: Packable): Uint8Array {
   function putMap(map: object, depth: number): void {
     const prototype: unknown = Object.getPrototypeOf(map)
     if (prototype !== Object.prototype && prototype !== null) cannot('an object of a class')
-    const entries = Object.entries(map)
-    if (entries.length < 0x10) putHead(0x80 | entries.length)
-    else if (entries.length < 0x1_0000) putHead(0xde, 2, entries.length)
-    else putHead(0xdf, 4, entries.length)
-    for (const [key, value] of entries.sort(([a], [b]) => (a < b ? -1 : 1))) {
+    const keys = Object.keys(map).sort()
+    if (keys.length < 0x10) putHead(0x80 | keys.length)
+    else if (keys.length < 0x1_0000) putHead(0xde, 2, keys.length)
+    else putHead(0xdf, 4, keys.length)
+    for (const key of keys) {
       if (!isKey(key)) cannot('a key that is not 1 to 255 printable ASCII characters, or is __proto__')
       putText(key)
-      put(value, depth + 1)
+      put((map as Record<string, unknown>)[key], depth + 1)
     }
   }
 

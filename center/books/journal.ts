@@ -85,11 +85,12 @@ function tableOf(node: OperationNode | undefined): string {
 
 /** A row as the log keeps it: bytes, which may be long or secret, as their hash. */
 export function imageOf(row: Readonly<Record<string, unknown>>): Record<string, Packable> {
-  const cells = Object.entries(row).map(([column, value]): [string, Packable] => [
-    column,
-    value instanceof Uint8Array ? sha256(value) : (value as Packable)
-  ])
-  return Object.fromEntries(cells)
+  const image = { ...row } as Record<string, Packable>
+  for (const column of Object.keys(image)) {
+    const value = image[column]
+    if (value instanceof Uint8Array) image[column] = sha256(value)
+  }
+  return image
 }
 
 /** Of a row that is written past the journal. */

@@ -7,6 +7,7 @@
  *     epoch-<n>/certification      certification master of an epoch, from which every KEYc is derived
  *     epoch-<n>/master             KM of an epoch, from which every Ku and Ka is derived
  */
+import { concat } from '../../formats/bytes.js'
 import type { Random } from '../powers.js'
 
 /** What a key is for. */
@@ -34,9 +35,11 @@ export const kindOf = (name: string): KeyKind => (/^signing(?:-\d+)?$/.test(name
 export const isKeyName = (name: string): boolean =>
   /^(?:signing(?:-[1-9]\d{0,5})?|storage|epoch-[1-9]\d{0,8}\/(?:certification|master))$/.test(name)
 
+const FIRST_BLOCK = Uint8Array.of(1)
+
 /** EXP of docs/spec.md §2.2 under a key that may be in a device: the first 32 bytes of the first block. */
 export function expandWith(store: KeyStore, name: string, info: Uint8Array): Uint8Array {
-  const block = store.mac(name, new Uint8Array([...info, 1]))
+  const block = store.mac(name, concat(info, FIRST_BLOCK))
   const key = block.slice(0, 32)
   block.fill(0)
   return key

@@ -164,7 +164,8 @@ export function makeGrant(site: Site, sheet: Sheet, decision: Decision, now: num
   const grantId = fromHex(copy.grantId)
   const decided = { center, title, release, epoch, granted: sale, grantId, issued: now }
   const body = encodeGrantBody(grantOf(site, request, decided))
-  const binding: Binding = { ...request, centerId: site.centerId, grantHash: grantHash(body) }
+  const { titleId, mediumId, userId } = request
+  const binding: Binding = { centerId: site.centerId, titleId, mediumId, grantHash: grantHash(body) }
   const made =
     release.scheme === 'certificate'
       ? makeCertificate(site, epoch, request, binding, release) // S2: FIG. 4, 14 and 15
@@ -183,7 +184,7 @@ export function makeGrant(site: Site, sheet: Sheet, decision: Decision, now: num
     },
     signer
   )
-  const charge = { ...request, requestId, amountMinor: chargedMinor, currency }
+  const charge = { requestId, userId, titleId, amountMinor: chargedMinor, currency }
   const writes: Write[] = [
     { table: 'grants', row: copy },
     ...postingOf(charge, now).map(row => ({ table: 'ledger' as const, row })) // FIG. 8, 37: billing
@@ -339,31 +340,29 @@ function copyOf(
   now: number
 ): Tables['grants'] {
   const { held, kind, expires, graceSeconds, features, chargedMinor, currency } = sale
-  const isTrial = kind === 'trial'
-  const paid: Payment = { paidMinor: chargedMinor, currency, paid: now }
+  const charged: Payment = { paidMinor: chargedMinor, currency, paid: now }
+  const payment = chargedMinor > 0 ? charged : (sale.payment ?? held ?? charged)
   return {
-    ...(held ?? {
-      grantId: hex(powers.random(16)),
-      userId: hex(request.userId),
-      titleId: request.titleId,
-      mediumId: hex(request.mediumId),
-      bought: now,
-      revoked: 0,
-      ending: null,
-      tried: 0,
-      ...paid
-    }),
+    grantId: held?.grantId ?? hex(powers.random(16)),
+    userId: hex(request.userId),
+    titleId: request.titleId,
+    mediumId: hex(request.mediumId),
     release: request.release,
     bearer: isBearer(request.bind) ? 1 : 0,
+    bought: held?.bought ?? now,
     issued: now,
-    kind,
     expires,
+    revoked: held?.revoked ?? 0,
+    ending: held?.ending ?? null,
+    kind,
     graceSeconds,
-    runsUntil: runsUntil(held, expires, graceSeconds),
     features: joinFeatures(features),
     epoch,
-    ...(isTrial && { tried: 1 }),
-    ...(chargedMinor > 0 ? paid : sale.payment)
+    tried: kind === 'trial' ? 1 : (held?.tried ?? 0),
+    paidMinor: payment.paidMinor,
+    currency: payment.currency,
+    paid: payment.paid,
+    runsUntil: runsUntil(held, expires, graceSeconds)
   }
 }
 
