@@ -7,8 +7,9 @@ import { copyFileSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { prepare } from '../../loader/copier/index.js'
+import { prepare, requestCopy } from '../../loader/copier/index.js'
 import { closeSites, librarySite } from '../helpers/library-site.js'
+import { rejectsWith } from '../helpers/rejects.js'
 
 const site = await librarySite()
 const mounted = new Set<string>()
@@ -95,6 +96,16 @@ if (made === undefined) {
         rmSync(to, { recursive: true })
       }
     // Where it was, nothing has changed.
+    await site.runs(root, id)
+  })
+
+  test('a title that there is no room for is not ordered, by the network or by files', async () => {
+    const large = await site.press('org.large', { assets: { data: new Uint8Array(8 * 1024 * 1024) } })
+    const before = await site.center.desk.grants()
+    const options = { home: site.home, powers: site.powers }
+    await rejectsWith('COFFER_DISK_FULL', () => site.copy(large.master, root, large.id))
+    await rejectsWith('COFFER_DISK_FULL', () => requestCopy(large.master, root, large.id, options))
+    assert.equal(await site.center.desk.grants(), before)
     await site.runs(root, id)
   })
 
