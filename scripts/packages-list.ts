@@ -230,7 +230,8 @@ export const PACKAGES: readonly PackageJob[] = [
     version: '7.0.2',
     job: job(
       `import ejs from 'ejs'`,
-      `ejs.render('<% for (const x of list) { %><%= x %>;<% } %>', { list: [1, 2] })`
+      // SES is strict everywhere, and without this ejs writes a with statement.
+      `ejs.render('<% for (const x of locals.list) { %><%= x %>;<% } %>', { list: [1, 2] }, { strict: true })`
     ),
     expected: '1;2;'
   },

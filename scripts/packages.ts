@@ -10,9 +10,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { bundleApp } from '../loader/copier/bundle.js'
-import { readApp } from '../loader/copier/app.js'
-import { launch } from '../sandbox/index.js'
+import { doJob, writeJob } from './package-job.js'
 import { PACKAGES } from './packages-list.js'
 
 const { values, positionals } = parseArgs({
@@ -26,25 +24,15 @@ install()
 const ENGINES = ['quickjs', 'ses'] as const
 let failures = 0
 const passed = { quickjs: 0, ses: 0 }
-for (const { name, version, job, expected, fails = [] } of chosen) {
+for (const job of chosen) {
+  const { name, version, fails = [] } = job
   const app = join(folder, 'apps', name.replace('/', '-'))
-  mkdirSync(app, { recursive: true })
-  const coffer = {
-    id: 'org.example.package',
-    name,
-    entry: 'main.js',
-    limits: { memoryMiB: 512, cpuMs: 60_000 }
-  }
-  writeFileSync(
-    join(app, 'package.json'),
-    JSON.stringify({ name: 'app', version: '1.0.0', type: 'module', coffer })
-  )
-  writeFileSync(join(app, 'main.js'), `${job}\n`)
+  writeJob(app, job)
   const cells: string[] = []
   for (const engine of ENGINES) {
     if (values.engine !== undefined && values.engine !== engine) continue
     const startedMs = performance.now()
-    const problem = await attempt(app, engine, expected)
+    const problem = await doJob(app, job, engine)
     if (problem === undefined) passed[engine]++
     else if (!fails.includes(engine)) failures++
     const how = problem === undefined ? 'ok' : fails.includes(engine) ? 'as known' : 'FAILS'
@@ -56,33 +44,6 @@ for (const { name, version, job, expected, fails = [] } of chosen) {
 }
 console.log(`of ${chosen.length}: QuickJS ${passed.quickjs}, SES ${passed.ses}`)
 process.exitCode = failures === 0 ? 0 : 1
-
-/** @returns what went wrong. */
-async function attempt(
-  app: string,
-  engine: 'quickjs' | 'ses',
-  expected: string
-): Promise<string | undefined> {
-  try {
-    const { source } = await bundleApp(readApp(app))
-    let output = ''
-    const collect = (bytes: Uint8Array) => void (output += new TextDecoder().decode(bytes))
-    const guest = await launch(source, {
-      engine,
-      stdout: collect,
-      stderr: collect,
-      limits: { memoryBytes: 512 * 1024 * 1024, cpuMs: 60_000, wallMs: 120_000 }
-    })
-    try {
-      await guest.run()
-    } finally {
-      await guest.dispose()
-    }
-    return output.trim() === expected ? undefined : `said ${JSON.stringify(output.trim().slice(0, 200))}`
-  } catch (error) {
-    return `${(error as Error).name}: ${(error as Error).message}`.split('\n')[0]!.slice(0, 200)
-  }
-}
 
 function install(): void {
   mkdirSync(folder, { recursive: true })

@@ -6,6 +6,7 @@
  * - Text in literals and comments that SES's own search for dynamic import and HTML comments would mistake for them is
  *   written in another way with the same meaning (only a pattern's `source` and a raw template show it). Real
  *   `import()` is refused with its place.
+ * - `Function('return this')()`, the old way to the global object, finds it, though functions are strict here.
  *
  * SES repeats its search on what comes out of here, so a mistake here refuses a program; it lets none out.
  */
@@ -212,7 +213,7 @@ class Rewriter {
 
   // Inside the program
 
-  /** Find top-level await, import.meta, import() and methods called import. */
+  /** Find top-level await, import.meta, import(), methods called import, and questions for the global object. */
   #visit(node: any, insideFunction: boolean): void {
     if (Array.isArray(node)) return node.forEach(item => this.#visit(item, insideFunction))
     if (node === null || typeof node !== 'object' || typeof node.type !== 'string') return
@@ -222,6 +223,12 @@ class Rewriter {
         break
       case 'ForOfStatement':
         if (node.await && !insideFunction) this.#awaits = true
+        break
+      case 'CallExpression':
+        if (asksForGlobal(node)) {
+          const [{ start, end }] = node.callee.arguments
+          this.#edit(start, end, "'return globalThis'")
+        }
         break
       case 'ImportExpression':
         throw this.#fail(node.start, 'import() is not offered: all of a title is one module')
@@ -289,6 +296,19 @@ const FUNCTIONS = new Set([
   'PropertyDefinition',
   'StaticBlock'
 ])
+
+/** Whether a call is `Function('return this')()`, with or without `new`. */
+function asksForGlobal({ callee, arguments: given }: any): boolean {
+  if (given.length > 0 || (callee.type !== 'CallExpression' && callee.type !== 'NewExpression')) return false
+  const [body, ...more] = callee.arguments
+  return (
+    callee.callee.type === 'Identifier' &&
+    callee.callee.name === 'Function' &&
+    more.length === 0 &&
+    body?.type === 'Literal' &&
+    /^\s*return\s+this\s*;?\s*$/.test(body.value)
+  )
+}
 
 /** A module name may be an identifier or a string. */
 const nameOf = (node: any): string => (node.type === 'Literal' ? node.value : node.name)

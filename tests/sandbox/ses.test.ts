@@ -124,6 +124,14 @@ test('moduleToFunction() keeps lines and refuses with the place', async () => {
   }
 })
 
+test('moduleToFunction() has strict code find the global object where sloppy code did, and leaves all else', async () => {
+  const { text } = await runModule(`
+    const asked = Function('return this')(), again = (new Function("return this;"))()
+    const f = Function('return this'), other = Function('return this')(1), own = x => x.Function('return this')()`)
+  assert.equal(text.match(/return globalThis/g)?.length, 2)
+  assert.equal(text.match(/'return this'/g)?.length, 3)
+})
+
 test('moduleToFunction() lets a program declare names of globals, and use ours', async () => {
   const { namespace } = await runModule(
     `const Map = 5, Math = { max: () => 6 }; export const seen = [Map, Math.max(), Array.isArray([])]; let $coffer = 1, \\u0024cofferset = 2; export { $coffer as own, \\u0024cofferset as set }; export const top = typeof this; export var meta = typeof import.meta`

@@ -24,6 +24,18 @@ export function world({ test, start, evaluate }: Way): void {
     assert.is(await evaluate(`self === globalThis`), true)
   })
 
+  test('the global object is found in the ways of old', async () => {
+    assert.equal(
+      await evaluate(`[
+        Function('return this')() === globalThis,
+        (new Function("return this;"))().Promise === Promise,
+        new Function('return this') () === self,
+        (0, eval)('globalThis') === globalThis
+      ]`),
+      [true, true, true, true]
+    )
+  })
+
   test('globals can be added and read again', async () => {
     assert.equal(
       await evaluate(
