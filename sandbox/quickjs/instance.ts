@@ -76,6 +76,10 @@ declare global {
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
 
+/** In front of a block of the heap stands its size. */
+const HEAD_BYTES = 4
+/** What a free one begins with: its neighbours in the lists of free blocks. */
+const FREE_HEAD_BYTES = 24
 /** The least that a block of the heap holds. */
 const MIN_BLOCK_BYTES = 4
 /** The memory grows by multiples of this, 256 KiB, so that a heap that grows by small steps is not remapped at each. */
@@ -178,21 +182,31 @@ export class Instance {
 
   /** Overwrite what is free of the heap: what was there once is none of the image's. */
   scrubHeap(): void {
-    const blocks: Pointer[] = []
+    const blocks: [start: Pointer, end: Pointer][] = []
     this.full = true
     try {
       for (let size = this.bytes.length; size >= MIN_BLOCK_BYTES; size >>= 1) {
-        for (let pointer; (pointer = this.engine.malloc(size)) !== 0; blocks.push(pointer)) {
+        for (let pointer; (pointer = this.engine.malloc(size)) !== 0;) {
           // A block may be a little larger than was asked for.
           const usable = this.blockBytes(pointer)
           if (usable < size || usable > size + 16) throw engineFailed('its heap is laid out in another way')
           this.bytes.fill(0, pointer, pointer + usable)
+          blocks.push([pointer, pointer + usable])
         }
       }
     } finally {
       this.full = false
     }
-    for (const pointer of blocks) this.engine.free(pointer)
+    for (const [start] of blocks) this.engine.free(start)
+    // What lay side by side is one now, and its size stands at both ends only: what stood between goes too.
+    blocks.sort(([one], [other]) => one - other)
+    for (let i = 0; i < blocks.length;) {
+      const [start] = blocks[i]!
+      let end
+      do end = blocks[i++]![1]
+      while (blocks[i]?.[0] === end + HEAD_BYTES)
+      this.bytes.fill(0, start + FREE_HEAD_BYTES, end - HEAD_BYTES)
+    }
   }
 
   /** Bytes that a block of the heap holds: its size stands in front of it. */

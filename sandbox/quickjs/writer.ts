@@ -71,7 +71,8 @@ function writeNarrow(into: Buffer, at: number, text: string): boolean {
 
 /** Writes values of the host's in the engine's binary form. */
 export class ValueWriter {
-  #body = Buffer.allocUnsafeSlow(FIRST_BYTES)
+  /** Of no length until something is written: most guests are called with plain values only. */
+  #body = NONE
   #at = 0
   #items = 0
   /** Names of properties with their numbers: a table in front of the value. */
@@ -99,7 +100,7 @@ export class ValueWriter {
   /** Overwrite what was written; a buffer that had to grow far is let go. */
   wipe(): void {
     this.#body.fill(0, 0, this.#at)
-    if (this.#body.length > KEPT_BYTES) this.#body = Buffer.allocUnsafeSlow(FIRST_BYTES)
+    if (this.#body.length > KEPT_BYTES) this.#body = NONE
     this.#at = 0
   }
 
@@ -107,7 +108,7 @@ export class ValueWriter {
     const needed = this.#at + count
     if (needed <= this.#body.length) return
     if (needed > MAX_BINARY_BYTES) throw new UnsupportedValue('more than 512 MiB in one call')
-    const grown = Buffer.allocUnsafeSlow(Math.min(needed * 2, MAX_BINARY_BYTES))
+    const grown = Buffer.allocUnsafeSlow(Math.min(Math.max(needed * 2, FIRST_BYTES), MAX_BINARY_BYTES))
     this.#body.copy(grown, 0, 0, this.#at)
     this.#body.fill(0)
     this.#body = grown
@@ -232,6 +233,7 @@ export class ValueWriter {
 
 const SHORT_TEXT = 16
 const MAX_BIGINT_BYTES = 1 << 20
+const NONE = Buffer.alloc(0)
 const EMPTY_HEAD = new Uint8Array([BINARY.version, 0])
 
 /** An own property without running a getter; a hole reads as undefined. */
