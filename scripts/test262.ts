@@ -106,11 +106,16 @@ class Runner {
     this.#world = world
   }
 
-  /** A process that the test before has left dying is no verdict on this one. */
+  /**
+   * What fails is tried again in a fresh process: the one before may have left this one dying, or its engine broken, as a
+   * stack that overflows in wasm does.
+   */
   async run(job: Omit<Job, 'id'>): Promise<boolean> {
-    const fresh = this.#child === undefined
+    if (await this.#run(job)) return true
+    this.stop()
     const passed = await this.#run(job)
-    return passed || fresh || this.#child !== undefined ? passed : this.#run(job)
+    if (!passed) this.stop()
+    return passed
   }
 
   #run(job: Omit<Job, 'id'>): Promise<boolean> {
@@ -136,6 +141,7 @@ class Runner {
 
   stop(): void {
     this.#child?.kill('SIGKILL')
+    this.#child = undefined
   }
 
   #start(): ChildProcess {
@@ -187,8 +193,7 @@ await Promise.all(
         const key = `${test.path}${test.job.strict ? ' (strict)' : ''}`
         keys.add(key)
         if (results.get(key)?.[world] !== undefined) continue
-        // On a machine that is overloaded a test may run out of its time: what fails is tried again, on all sides.
-        const passed = (await runner.run(test.job)) || (await runner.run(test.job))
+        const passed = await runner.run(test.job)
         remember(key, world, passed)
         if (values.results !== undefined)
           appendFileSync(values.results, `${JSON.stringify([key, world, passed])}\n`)
