@@ -521,7 +521,7 @@ test("headers and methods that are not the title's to choose are refused", async
       () => undefined,
       (error: Error) => error
     )
-    assert.instance(error, TypeError, JSON.stringify(change).slice(0, 100))
+    assert.instance(error, TypeError, String(words))
     assert.match(error!.message, words)
   }
   for (const odd of [undefined, null, 5, 'x', []]) {
