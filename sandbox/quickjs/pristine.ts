@@ -96,10 +96,8 @@ export class Pristine {
  */
 export function clearStack(bytes: Uint8Array, bottom: number, top: number, stackBytes: number): void {
   let at = top
-  while (at > bottom && !isZero(bytes, at - BLOCK_BYTES)) {
-    at -= BLOCK_BYTES
-    bytes.fill(0, at, at + BLOCK_BYTES)
-  }
+  while (at > bottom && !isZero(bytes, at - BLOCK_BYTES)) at -= BLOCK_BYTES
+  bytes.fill(0, at, top)
   for (let end = at; end > bottom; end -= ZEROS.length) {
     const start = Math.max(bottom, end - ZEROS.length)
     if (Buffer.compare(bytes.subarray(start, end), ZEROS.subarray(0, end - start)) === 0) {
