@@ -7,6 +7,7 @@
  *     database         the URL of the PostgreSQL database that has them
  */
 import { mkdir, readdir, rm } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
@@ -19,6 +20,7 @@ import { openAdmins, type Admins } from './admins.js'
 import { openDesk, type Desk } from './desk.js'
 import { endedFile } from './orders/ended.js'
 import { fileError, flushFolder, writeWholeFile } from './files.js'
+import { openAside, type Aside } from './orders/aside.js'
 import { openIssue } from './orders/issue.js'
 import { logWith, type SignCheckpoint } from './audit/log.js'
 import { checkName } from './names.js'
@@ -36,7 +38,7 @@ import { openSessions, type Sessions } from './pages/sessions.js'
 import { centerRow, rootRecords, signerNow, type Site } from './site.js'
 import { openStore, type Books, type Store } from './books/store.js'
 import type { Unlock } from './keys/keyfiles.js'
-import { createKeys, openKeys, type ChosenToken } from './keys/keyplace.js'
+import { areFiles, createKeys, openKeys, type ChosenToken } from './keys/keyplace.js'
 import { createVault, openVault, type Vault } from './keys/vault.js'
 
 const FIRST_EPOCH = 1
@@ -185,12 +187,19 @@ export async function openCenter(
     const { centerId, name } = openRoots(await rootRecords(store.books))
     const site: Site = { centerId, vault, store, powers }
     await signerNow(site, store.books) // refuses a vault of another center
-    return openedCenter(site, name, folder)
+    return openedCenter(site, name, folder, asideFor(site, join(folder, VAULT), unlock))
   } catch (cause) {
     await store?.close()
     vault.close()
     throw cause
   }
+}
+
+/** A second thread is for who has a second core; it has a clock and randomness of its own, and no use of a token's session. */
+function asideFor({ centerId, powers }: Site, folder: string, unlock: Unlock | undefined): Aside | undefined {
+  if (availableParallelism() < 2 || powers !== SYSTEM_POWERS) return undefined
+  if (!areFiles(folder) || unlock?.kind === 'pin') return undefined
+  return openAside({ centerId, folder, unlock })
 }
 
 /** @param centerId - Asked when the first checkpoint is signed: the books tell it, once they are open. */
@@ -202,9 +211,9 @@ const checkpointSigner =
       await signerNow({ vault }, books)
     )
 
-function openedCenter(site: Site, name: string, folder: string): LicenseCenter {
+function openedCenter(site: Site, name: string, folder: string, aside: Aside | undefined): LicenseCenter {
   const { store, vault } = site
-  const issue = openIssue(site)
+  const issue = openIssue(site, aside)
   const desk = openDesk(site)
   const sessions = openSessions(site)
   return {
@@ -222,11 +231,12 @@ function openedCenter(site: Site, name: string, folder: string): LicenseCenter {
     now: site.powers.now,
     keepPayment: (provider, paid) => keepPayment(site, provider, paid),
     roots: async () => encode({ roots: await rootRecords(store.books) }),
-    keys: centerKeys(site, folder),
+    keys: centerKeys(site, folder, aside),
     revocations: async () => (await centerRow(store.books)).revocationList,
     ended: () => store.snapshot(endedFile),
     ready: async () => void (await signerNow(site, store.books)),
     async close() {
+      await aside?.close()
       await store.close()
       vault.close()
     }
@@ -244,7 +254,7 @@ async function refuseBegun(books: Books): Promise<void> {
   })
 }
 
-function centerKeys(site: Site, folder: string): CenterKeys {
+function centerKeys(site: Site, folder: string, aside: Aside | undefined): CenterKeys {
   /** The file follows the database: written anew, it is never behind for long. */
   const published = async <T>(change: Promise<T>): Promise<T> => {
     const result = await change
@@ -255,7 +265,10 @@ function centerKeys(site: Site, folder: string): CenterKeys {
     ring: () => keyRing(site),
     rotateKey: () => published(rotateKey(site)),
     rotateEpoch: () => published(rotateEpoch(site)),
-    retire: publicKey => retireKey(site, publicKey),
+    async retire(publicKey) {
+      await retireKey(site, publicKey)
+      await aside?.close() // its copy of the key goes too
+    },
     revoke: publicKey => published(revokeKey(site, publicKey))
   }
 }

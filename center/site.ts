@@ -15,6 +15,9 @@ export interface Site {
   readonly powers: Powers
 }
 
+/** What keys and signatures are made with: all but the books. */
+export type Workshop = Omit<Site, 'store'>
+
 /** The center's own row. Read it in every transaction: another process may have changed it. */
 export const centerRow = (books: Books): Promise<Tables['center']> =>
   books.selectFrom('center').selectAll().executeTakeFirstOrThrow()

@@ -12,6 +12,7 @@
  *   ses-child-program.cjs     all of which is here; a thread in it is
  *   ses-watchdog.js
  *   payload-thread.js         a thread that helps with large payloads
+ *   aside-thread.js           a thread that makes answers, of a center that sells much
  *   keep-code.js              keeps what V8 compiles at a start, for the next ones
  *   licenses.txt              of the packages whose code is inside these files
  *
@@ -103,7 +104,8 @@ await bundle({
     'thread-worker': 'sandbox/thread-worker.ts',
     'ses-watchdog': 'sandbox/ses-watchdog.ts',
     'keep-code': 'sandbox/keep-code.ts',
-    'payload-thread': 'loader/payload-thread.ts'
+    'payload-thread': 'loader/payload-thread.ts',
+    'aside-thread': 'center/orders/aside-thread.ts'
   },
   outdir: 'dist',
   format: 'esm'

@@ -33,12 +33,14 @@ export async function createKeys(
   return store
 }
 
+/** Whether they are files, which any thread can open for itself. */
+export const areFiles = (folder: string): boolean => !existsSync(join(folder, TOKEN))
+
 /** @throws CofferError as {@link openKeyFiles} and {@link openToken}. */
 export async function openKeys(folder: string, unlock?: Unlock, load?: LoadBinding): Promise<KeyStore> {
-  const path = join(folder, TOKEN)
-  if (!existsSync(path)) return openKeyFiles(folder, unlock)
+  if (areFiles(folder)) return openKeyFiles(folder, unlock)
   refuseShared(folder)
-  return openToken(readToken(path), pinOf(unlock), load)
+  return openToken(readToken(join(folder, TOKEN)), pinOf(unlock), load)
 }
 
 const pinOf = (unlock: Unlock | undefined): string | undefined =>

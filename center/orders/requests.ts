@@ -5,7 +5,7 @@
 import { hex } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
 import { GCM_NONCE_BYTES } from '../../formats/primitives.js'
-import type { Site } from '../site.js'
+import type { Site, Workshop } from '../site.js'
 import type { Books, Tables } from '../books/store.js'
 
 const DAY_SECONDS = 86_400
@@ -82,7 +82,7 @@ export function answeredBefore(
 
 /** A request as it is kept with its answer. */
 export const keptRequest = (
-  { vault, powers }: Site,
+  { vault, powers }: Workshop,
   { requestId, kind, requestHash, signer, record }: Incoming,
   answer: Uint8Array,
   answered: number

@@ -3,7 +3,7 @@ import { build, type Metafile } from 'esbuild'
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { newShop } from '../../scripts/shop.js'
@@ -94,6 +94,7 @@ const PUBLISHED: Readonly<Record<string, { for: 'buyer' | 'seller'; inside: stri
     'dist/keep-code.js': { for: 'buyer', inside: [], imported: [] },
     'dist/thread-worker.js': { for: 'buyer', inside: [], imported: [] },
     'dist/payload-thread.js': { for: 'buyer', inside: [], imported: [] },
+    'dist/aside-thread.js': { for: 'seller', inside: ['msgpackr'], imported: [] },
     'dist/center.js': {
       for: 'seller',
       inside: [],
@@ -132,6 +133,15 @@ test('no code of the center reaches a buyer, and none of the loader or the sandb
     assert.equal([file, sources.filter(path => /^(?:tests|scripts|samples|build)\//.test(path))], [file, []])
   }
   assert.ok(contents('dist/center.js').sources.includes('center/keys/vault.ts'), 'the check sees chunks')
+})
+
+test('a thread lies beside what starts it, wherever chunks are cut', () => {
+  const starts = Object.entries(outputs).filter(([, { inputs }]) => 'center/orders/aside.ts' in inputs)
+  assert.is(starts.length, 2, 'of the library and of the program')
+  assert.equal(
+    starts.map(([file]) => dirname(file)),
+    ['dist', 'dist']
+  )
 })
 
 test('the sandbox knows no licenses, and formats know nothing of Node but its cryptography', () => {

@@ -75,6 +75,7 @@ test('npm pack makes a package of exactly these files', () => {
         'keep-code',
         'thread-worker',
         'payload-thread',
+        'aside-thread',
         'guest-sdk',
         'guest-net'
       ].map(name => `dist/${name}.js`),

@@ -1,0 +1,141 @@
+/** The second thread of an instance that sells much: what it makes, and that nothing depends on it. */
+import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { logWith } from '../../center/audit/log.js'
+import { findBooks } from '../../center/books/place.js'
+import { openStore } from '../../center/books/store.js'
+import { createCenter } from '../../center/center.js'
+import { openKeys } from '../../center/keys/keyplace.js'
+import { openVault } from '../../center/keys/vault.js'
+import { openAside, type Aside } from '../../center/orders/aside.js'
+import { openIssue } from '../../center/orders/issue.js'
+import { SYSTEM_POWERS } from '../../center/powers.js'
+import { signerNow } from '../../center/site.js'
+import { decode } from '../../formats/msgpack.js'
+import { openAnswer } from '../../formats/records/answer.js'
+import { encodeCheckpoint } from '../../formats/records/checkpoint.js'
+import { openRevocations } from '../../formats/records/revocations.js'
+import { openRoots } from '../../formats/records/root.js'
+import { newBooks } from '../helpers/databases.js'
+import { rejectsWith } from '../helpers/rejects.js'
+import { openAsBuyer, pressed, requestBytes, temporaryFolder, TITLE } from './parties.js'
+
+const { now } = SYSTEM_POWERS
+
+/** A center that sells a title, and an instance of it whose second thread is told of: by the clock of this machine. */
+async function newShop() {
+  const folder = join(temporaryFolder(), 'shop')
+  const center = await createCenter(folder, { name: 'Shop', database: await newBooks() })
+  const pinned = openRoots((decode(await center.roots()) as { roots: Uint8Array[] }).roots)
+  const { centerId } = pinned
+  await pressed({ center, pinned }, { created: now() })
+  await center.desk.setTerms(TITLE, { priceMinor: 900 })
+
+  const vault = openVault(await openKeys(join(folder, 'vault')))
+  const store = await openStore(
+    await findBooks(folder),
+    logWith(async (books, size, root) =>
+      encodeCheckpoint({ centerId, issued: now(), root, size }, await signerNow({ vault }, books))
+    )
+  )
+  const thread = openAside({ centerId, folder: join(folder, 'vault'), unlock: undefined })
+  let made = 0
+  let asked = () => {}
+  /** Of the second thread, until `then` is done. */
+  let then = async () => {}
+  const aside: Aside = {
+    ...thread,
+    async make(ground, decided) {
+      asked()
+      const answer = await thread.make(ground, decided)
+      made += answer.filter(one => one !== undefined).length
+      await then()
+      return answer
+    }
+  }
+  while (!thread.isReady()) await setTimeout(5)
+  return {
+    center,
+    pinned,
+    thread,
+    issue: openIssue({ centerId, vault, store, powers: SYSTEM_POWERS }, aside),
+    made: () => made,
+    whenAsked: (work: () => void) => (asked = work),
+    afterMaking: (work: () => Promise<void>) => (then = work),
+    order: (n: number) =>
+      requestBytes(centerId, { created: now(), user: `user ${n % 5}`, medium: `stick ${n}` }),
+    async close() {
+      await thread.close()
+      await store.close()
+      vault.close()
+      await center.close()
+    }
+  }
+}
+
+test('orders at once are made on the second thread: each opens for its buyer, charged once, and again the same', async () => {
+  const shop = await newShop()
+  const orders = Array.from({ length: 40 }, (_, n) => shop.order(n))
+  const answers = await Promise.all([...orders, ...orders].map(order => shop.issue(order)))
+  for (const [n, answer] of answers.slice(0, 40).entries()) {
+    const { grant, recomputedCertificate } = openAsBuyer(shop.pinned, answer, {
+      user: `user ${n % 5}`,
+      medium: `stick ${n}`
+    })
+    assert.equal(recomputedCertificate, (grant.license as { certificate: Uint8Array }).certificate)
+    assert.equal(answers[40 + n], answer)
+  }
+  assert.ok(shop.made() > 0)
+  assert.equal(await shop.center.desk.verifyLedger(), { orders: 40, copies: 40, postings: 40, problems: [] })
+  await shop.close()
+})
+
+test('of orders that were made aside, no more count than the title has copies', async () => {
+  const shop = await newShop()
+  await shop.center.desk.setTerms(TITLE, { titleCopies: 7 })
+  const outcomes = await Promise.allSettled(Array.from({ length: 20 }, (_, n) => shop.issue(shop.order(n))))
+  assert.ok(shop.made() > 7)
+  assert.is(outcomes.filter(({ status }) => status === 'fulfilled').length, 7)
+  assert.equal(await shop.center.desk.verifyLedger(), { orders: 7, copies: 7, postings: 7, problems: [] })
+  await rejectsWith('COFFER_QUOTA', () => shop.issue(shop.order(21)))
+  await shop.close()
+})
+
+test('what was made aside on books that have changed since is made anew', async () => {
+  const shop = await newShop()
+  shop.afterMaking(async () => {
+    shop.afterMaking(async () => {})
+    await shop.center.desk.revoke('medium', 'ab'.repeat(32))
+  })
+  const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => shop.issue(shop.order(n))))
+  const numbers = answers.map(answer => {
+    const { revocations } = openAnswer(answer, [shop.pinned])!.answer
+    return openRevocations(revocations, [shop.pinned])!.revocations.sequence
+  })
+  assert.ok(shop.made() > 0)
+  assert.equal(numbers, Array(8).fill(2))
+  await shop.close()
+})
+
+test('a thread that ends in the midst, or never comes, keeps no order from being answered', async () => {
+  const shop = await newShop()
+  shop.whenAsked(() => void shop.thread.close())
+  const answers = await Promise.all(Array.from({ length: 30 }, (_, n) => shop.issue(shop.order(n))))
+  for (const [n, answer] of answers.entries())
+    openAsBuyer(shop.pinned, answer, { user: `user ${n % 5}`, medium: `stick ${n}` })
+  assert.equal(await shop.center.desk.verifyLedger(), { orders: 30, copies: 30, postings: 30, problems: [] })
+  await shop.close()
+
+  const { centerId } = shop.pinned
+  const none = openAside({ centerId, folder: join(temporaryFolder(), 'nothing'), unlock: undefined })
+  for (let n = 0; n < 20; n++) {
+    assert.not(none.isReady())
+    await setTimeout(10)
+  }
+  assert.equal(await none.make({ center: undefined as never, roots: [] }, []), [])
+  await none.close()
+})
+
+test.run()
