@@ -17,7 +17,7 @@ import {
   PLACING,
   REJECTION_TRACKER,
   UNDEFINED_VALUE,
-  type EngineExports,
+  type BootExports,
   type EngineImports
 } from '../sandbox/quickjs/abi.js'
 import binaryen from 'binaryen'
@@ -74,7 +74,7 @@ const ANSWERS: readonly { readonly name: string; readonly glue: RegExp; readonly
 ]
 
 const EXPORTS: Record<
-  Exclude<keyof EngineExports, 'stack' | 'fuel' | 'callInPlace' | 'freeInPlace'>,
+  Exclude<keyof BootExports, 'stack' | 'fuel' | 'callInPlace' | 'freeInPlace'>,
   RegExp
 > = {
   initialize: /Z\.([\w$]+)\(\);E\?\./,
@@ -289,6 +289,8 @@ export function meterEngine(wasm: Uint8Array, glue: string): MeteredEngine {
   const callFunction = items
     .map(item => /^\(import "a" "([^"]+)" \(func (\S+)/.exec(item))
     .find(found => found !== null && importNames.get(found[1]!) === 'callFunction')![2]!
+  /** What only the making of an image needs: code that no other export reaches does not ship. */
+  const booting: string[] = []
   const data: string[] = []
   const dispatch = meterDispatch(interpreter, JUMP, TAKE_KILOBYTE)
   const repeats = findRepeats(items, labelOf(interpreter))
@@ -310,7 +312,9 @@ export function meterEngine(wasm: Uint8Array, glue: string): MeteredEngine {
     } else if (exported !== null) {
       // One function may serve several names.
       for (const [key, name] of exportNames) {
-        if (key === exported[1]) definitions.push(`(export "${name}" ${exported[2]})`)
+        if (key !== exported[1]) continue
+        const list = BOOTING.has(name) ? booting : definitions
+        list.push(`(export "${name}" ${exported[2]})`)
       }
     } else if (/^\((data|start) /.test(item)) data.push(item)
     else if (item.startsWith('(func ')) {
@@ -329,16 +333,26 @@ export function meterEngine(wasm: Uint8Array, glue: string): MeteredEngine {
       definitions.push(`(table $0 ${PLACING + 3} funcref)`)
     } else definitions.push(item)
   }
-  const text = (data: readonly string[]) => ['(module', ...imports, ...data, ...definitions, ')'].join('\n')
+  const text = (more: readonly string[]) => ['(module', ...imports, ...more, ...definitions, ')'].join('\n')
   return {
     wasm: assemble(text([])),
-    bootWasm: assemble(text(data)),
+    bootWasm: assemble(text([...data, ...booting])),
     loops,
     meteredCalls: repeats.functions.size,
     longestStretch: repeats.longestStretch,
     paddedFrames
   }
 }
+
+const BOOTING: ReadonlySet<string> = new Set<keyof BootExports>([
+  'initialize',
+  'QTS_NewRuntime',
+  'QTS_NewContext',
+  'QTS_RuntimeEnableInterruptHandler',
+  'QTS_RuntimeEnableModuleLoader',
+  'QTS_GetUndefined',
+  'QTS_Call'
+])
 
 const LOOP = /\(loop .*/g
 

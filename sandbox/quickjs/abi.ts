@@ -10,20 +10,13 @@
 export type Pointer = number
 
 export interface EngineExports {
-  /** Static constructors; called once, before anything else, when an image is made. */
-  readonly initialize: () => void
   readonly malloc: (sizeBytes: number) => Pointer
   readonly free: (pointer: Pointer) => void
   /** Top of the C stack, which grows down. What unwinds through the engine leaves it where it was. */
   readonly stack: WebAssembly.Global
   /** Units left until the next poll. */
   readonly fuel: WebAssembly.Global
-  readonly QTS_NewRuntime: () => Pointer
-  readonly QTS_NewContext: (runtime: Pointer, intrinsics: number) => Pointer
   readonly QTS_RuntimeSetMaxStackSize: (runtime: Pointer, sizeBytes: number) => void
-  readonly QTS_RuntimeEnableInterruptHandler: (runtime: Pointer) => void
-  readonly QTS_RuntimeEnableModuleLoader: (runtime: Pointer, customNormalize: number) => void
-  readonly QTS_GetUndefined: () => Pointer
   readonly QTS_FreeValuePointer: (context: Pointer, value: Pointer) => void
   readonly QTS_NewFunction: (
     context: Pointer,
@@ -45,13 +38,6 @@ export interface EngineExports {
     detectModule: number,
     flags: number
   ) => Pointer
-  readonly QTS_Call: (
-    context: Pointer,
-    callee: Pointer,
-    self: Pointer,
-    argumentCount: number,
-    argumentPointers: Pointer
-  ) => Pointer
   readonly QTS_Throw: (context: Pointer, error: Pointer) => Pointer
   /** The pending exception, when `value` stands for one; else 0. */
   readonly QTS_ResolveException: (context: Pointer, value: Pointer) => Pointer
@@ -72,6 +58,24 @@ export interface EngineExports {
   ) => void
   /** Let go of the JSValue that stands there. */
   readonly freeInPlace: (context: Pointer, value: Pointer) => void
+}
+
+/** What only the wasm that makes the image has beside that: the one that ships has no code for it. */
+export interface BootExports extends EngineExports {
+  /** Static constructors; called once, before anything else, when an image is made. */
+  readonly initialize: () => void
+  readonly QTS_NewRuntime: () => Pointer
+  readonly QTS_NewContext: (runtime: Pointer, intrinsics: number) => Pointer
+  readonly QTS_RuntimeEnableInterruptHandler: (runtime: Pointer) => void
+  readonly QTS_RuntimeEnableModuleLoader: (runtime: Pointer, customNormalize: number) => void
+  readonly QTS_GetUndefined: () => Pointer
+  readonly QTS_Call: (
+    context: Pointer,
+    callee: Pointer,
+    self: Pointer,
+    argumentCount: number,
+    argumentPointers: Pointer
+  ) => Pointer
 }
 
 /** What the wasm calls. Whatever these throw unwinds through it, after which its memory is never believed again. */

@@ -14,6 +14,7 @@ import {
   STACK_BYTES,
   STRIP_ALL,
   STRIP_SOURCE,
+  type BootExports,
   type Pointer
 } from './abi.js'
 import { inspect } from 'node:util'
@@ -135,7 +136,7 @@ function boot(module: WebAssembly.Module, sdk: string, plan?: Plan): Booted {
     now: () => 0,
     outOfMemory: size => new RangeError(`the SDK needs ${size} bytes`)
   })
-  const { engine } = instance
+  const engine = instance.engine as BootExports
   const stackTop = engine.stack.value
   engine.initialize()
   const undefinedPointer = engine.QTS_GetUndefined()
@@ -302,7 +303,7 @@ function checkValues(
 ): void {
   const writer = new ValueWriter()
   const reader = new ValueReader(instance, names, { valueBytes: 1e6, valueItems: 1000, valueDepth: 64 })
-  const { engine } = instance
+  const engine = instance.engine as BootExports
   const same = run('(a, b) => Object.is(a, b) || JSON.stringify([a, a + ""]) === JSON.stringify([b, b + ""])')
   for (const [value, expression] of SAMPLES) {
     const theirs = run(expression)
@@ -347,7 +348,7 @@ function findByTrial(
     now: () => 0,
     outOfMemory: size => new RangeError(`the trial needs ${size} bytes`)
   })
-  const { engine } = instance
+  const engine = instance.engine as BootExports
   const stackTop = engine.stack.value
   engine.initialize()
   const runtime = engine.QTS_NewRuntime()
