@@ -5,6 +5,7 @@ import type { Reuse } from './quickjs/machine.js'
 import { quickjs } from './quickjs/node.js'
 import { serveRemote } from './remote/far.js'
 import type { ThreadData } from './thread/launch.js'
+import { postFrame } from './thread/post.js'
 
 const { answers, answered, program, foreign } = workerData as ThreadData
 const reuse: Reuse | undefined = program && { idle: [], foreign }
@@ -22,10 +23,10 @@ function serve(): (frame: Uint8Array) => void {
     { engine: 'quickjs', prepare, program },
     {
       post(frame) {
-        if (open) parentPort!.postMessage(frame.slice())
+        if (open) postFrame(parentPort!, frame)
       },
       ask(frame) {
-        parentPort!.postMessage(frame.slice())
+        postFrame(parentPort!, frame)
         while (Atomics.load(answered, 0) === seen) Atomics.wait(answered, 0, seen)
         seen++
         return receiveMessageOnPort(answers)!.message as Uint8Array

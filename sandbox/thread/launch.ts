@@ -6,6 +6,7 @@ import type { EngineGuest, LaunchOptions, Limits, Program } from '../guest.js'
 import { DISPOSE } from '../remote/frames.js'
 import { type NearChannel, type NearEvents, startRemote } from '../remote/near.js'
 import { threadStart } from '../resources.js'
+import { postFrame } from './post.js'
 
 /** What the worker is given at its start. */
 export interface ThreadData {
@@ -71,9 +72,9 @@ export class Thread {
     this.#events = events
     this.#onFree = onFree
     return {
-      post: frame => this.#worker.postMessage(frame.slice()),
+      post: frame => postFrame(this.#worker, frame),
       answer: frame => {
-        this.#answers.postMessage(frame.slice())
+        postFrame(this.#answers, frame)
         Atomics.add(this.#answered, 0, 1)
         Atomics.notify(this.#answered, 0)
       },

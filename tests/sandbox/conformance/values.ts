@@ -1,5 +1,5 @@
 import * as assert from 'uvu/assert'
-import type { Value } from '../../../sandbox/index.js'
+import { sync, type Value } from '../../../sandbox/index.js'
 import { rejectsWith } from '../../helpers/rejects.js'
 import { rejectsWithGuestError, type Way } from './way.js'
 
@@ -76,6 +76,34 @@ export function values({ test, start }: Way): void {
       'boolean'
     ])
     assert.equal(await guest.call('echo', Buffer.from('abc')), new Uint8Array([97, 98, 99]))
+  })
+
+  test('bytes of any size stay with their owner, whichever way they went', async () => {
+    // Around where a thread hands memory over, and where pages end.
+    const sizes = [32_000, 32_740, 32_750, 32_760, 32_767, 32_768, 32_769, 65_536, 300_000]
+    const given: Uint8Array[] = []
+    const kept = (bytes: Uint8Array) => (given.push(bytes), bytes)
+    const guest = await start(
+      `import { kept, later } from 'coffer:host'
+       export const echo = x => x
+       export const twice = x => [kept(x), x]
+       export const wait = async x => [await later(x), x]`,
+      { capabilities: { host: { kept: sync(kept), later: async (bytes: Uint8Array) => kept(bytes) } } }
+    )
+    const all = sizes.map(size => Uint8Array.from({ length: size }, (_, i) => i * size))
+    const expected = all.map(bytes => bytes.slice())
+    // None waits for the one before, so that a frame is made while others are on their way.
+    assert.equal(await Promise.all(all.map(bytes => guest.call('echo', bytes))), expected)
+    for (const name of ['twice', 'wait']) {
+      const twice = await Promise.all(all.map(bytes => guest.call(name, bytes)))
+      assert.equal(
+        twice,
+        expected.map(bytes => [bytes, bytes])
+      )
+    }
+    assert.equal(all, expected)
+    assert.equal(given.length, 2 * sizes.length)
+    for (const bytes of given) assert.equal(bytes, expected[sizes.indexOf(bytes.length)])
   })
 
   test('a key called __proto__ is a key like any other', async () => {
