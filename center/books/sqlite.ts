@@ -108,6 +108,8 @@ function openDatabase(path: string, readOnly: boolean): SqliteDatabase {
     database.exec('pragma synchronous = full') // one fsync per commit: an answer that went out is on the disk
     // Pages that many commits change are copied into the file once for all of them: 64 MB of them.
     database.exec('pragma wal_autocheckpoint = 16000')
+    // What a savepoint may have to put back, a copy of each page: in memory, not in a file that is made for each group.
+    database.exec('pragma temp_store = memory')
     database.exec('pragma cache_size = -32768') // KiB: a group of orders changes more pages than the 2 MB of old hold
     database.exec('pragma foreign_keys = on')
     database.exec('pragma trusted_schema = off')
