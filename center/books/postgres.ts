@@ -42,7 +42,7 @@ export function openPostgres(url: string): Database {
   return {
     isShared: true,
     columns: { bytes: sql`bytea`, text: sql`text collate "C"` },
-    oneOf: (column, values) => sql`${sql.ref(column)} = any(${[...values]})`,
+    oneOf: (column, values) => sql`${sql.ref(column)} = any(${values})`,
     writing: () => postgresDialect(openPool(url, { max: 1 })),
     reading: () => postgresDialect(openPool(url, { max: MAX_READERS, options: READ_ONLY }))
   }

@@ -6,7 +6,7 @@ import {
   type Kysely,
   type OnConflictBuilder
 } from 'kysely'
-import { Bundle } from './database.js'
+import { Bundle, type OneOf } from './database.js'
 import type { AllTables, Books } from './store.js'
 
 type RowsOf<Q extends readonly Compilable[]> = {
@@ -26,6 +26,39 @@ export async function inOneGo<const Q extends readonly Compilable[]>(
   const bundle = new Bundle(queries.map(query => query.compile()))
   const { rows } = await books.executeQuery(CompiledQuery.raw('', [bundle]))
   return rows as unknown as RowsOf<Q>
+}
+
+/** Stands in a compiled statement for a value that is known when it is executed. */
+class Asked {
+  readonly name: string
+
+  constructor(name: string) {
+    this.name = name
+  }
+}
+
+/**
+ * Statements that are built and compiled once for each database, which takes longer than their execution.
+ *
+ * @param build - Puts what it is `asked` into the statements as it is, as parameters, and knows nothing else that changes.
+ */
+export function prepared<A extends object, const Q extends readonly Compilable[]>(
+  build: (books: Books, oneOf: OneOf, asked: A) => Q
+): (books: Books, oneOf: OneOf, asked: A) => Q {
+  const known = new WeakMap<DialectAdapter, readonly CompiledQuery[]>()
+  return (books, oneOf, asked) => {
+    const { adapter } = books.getExecutor()
+    let compiled = known.get(adapter)
+    if (compiled === undefined) {
+      const names = new Proxy(asked, { get: (_, name) => new Asked(String(name)) })
+      compiled = build(books, oneOf, names).map(query => query.compile())
+      known.set(adapter, compiled)
+    }
+    const valueOf = (value: unknown) => (value instanceof Asked ? asked[value.name as keyof A] : value)
+    return compiled.map(({ sql, parameters }) => ({
+      compile: () => CompiledQuery.raw(sql, parameters.map(valueOf))
+    })) as unknown as Q
+  }
 }
 
 /** Rows of one statement: powers of two up to this, so that there are few texts. */

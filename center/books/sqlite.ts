@@ -28,8 +28,7 @@ const BUSY_STEP_MS = 5
 export const openSqlite = (path: string): Database => ({
   isShared: false,
   columns: { bytes: sql`blob`, text: sql`text` },
-  oneOf: (column, values) =>
-    sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`,
+  oneOf: (column, values) => sql`${sql.ref(column)} in (select value from json_each(${values}))`,
   writing: () => sqliteDialect(openDatabase(path, false)),
   reading: () => sqliteDialect(openDatabase(path, true))
 })
@@ -141,11 +140,15 @@ function prepare(database: InstanceType<typeof DatabaseSync>, text: string): Sql
   return {
     reader: statement.columns().length > 0,
     // Ordinary objects: the driver's have no prototype, which comparing and cloning trip over.
-    all: parameters => translating(() => statement.all(...parameters)).map(row => ({ ...row })),
-    run: parameters => translating(() => statement.run(...parameters)),
-    iterate: parameters => statement.iterate(...parameters)
+    all: parameters => translating(() => statement.all(...bound(parameters))).map(row => ({ ...row })),
+    run: parameters => translating(() => statement.run(...bound(parameters))),
+    iterate: parameters => statement.iterate(...bound(parameters))
   }
 }
+
+/** SQLite has no lists: one is JSON on its way in. */
+const bound = (parameters: readonly unknown[]): unknown[] =>
+  parameters.map(value => (Array.isArray(value) ? JSON.stringify(value) : value))
 
 const SQLITE_BUSY = 5
 const SQLITE_LOCKED = 6

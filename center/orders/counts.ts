@@ -13,7 +13,7 @@ export const COUNT_KEYS: Readonly<Record<keyof CountTables, readonly string[]>> 
 }
 
 /** Stands for all users together. */
-const EVERYONE = ''
+export const EVERYONE = ''
 
 type Copy = Pick<
   Tables['grants'],
@@ -89,11 +89,21 @@ type Found = readonly [
   tried: readonly Pick<Copy, 'titleId' | 'userId'>[]
 ]
 
+/** What is counted, and when. */
+export interface Counted {
+  readonly titleIds: readonly string[]
+  readonly userIds: readonly string[]
+  /** The same and {@link EVERYONE}. */
+  readonly usersAndAll: readonly string[]
+  /** Seconds since 1970. */
+  readonly now: number
+}
+
 /** The queries for a {@link Counts}. All copies of a title are counted only where their number is bounded. */
 export function countsOf(
   books: Books,
   oneOf: Store['oneOf'],
-  { titleIds, userIds, now }: { titleIds: readonly string[]; userIds: readonly string[]; now: number }
+  { titleIds, userIds, usersAndAll, now }: Counted
 ) {
   const running = books
     .selectFrom('grants')
@@ -111,7 +121,7 @@ export function countsOf(
       .selectFrom('counts')
       .selectAll()
       .where(oneOf('titleId', titleIds))
-      .where(oneOf('userId', [EVERYONE, ...userIds])),
+      .where(oneOf('userId', usersAndAll)),
     running
       .select('userId')
       .groupBy('userId')

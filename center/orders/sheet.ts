@@ -4,9 +4,9 @@
  */
 import { hex } from '../../formats/bytes.js'
 import type { VerifiedRequest } from '../../formats/records/request.js'
-import { Counts, countsOf } from './counts.js'
+import { Counts, countsOf, EVERYONE, type Counted } from './counts.js'
 import { left, type Change } from '../books/journal.js'
-import { inOneGo, overwrite, writing } from '../books/rows.js'
+import { inOneGo, overwrite, prepared, writing } from '../books/rows.js'
 import type { Books, Store, Tables } from '../books/store.js'
 import { termsFor, type Standing } from './terms.js'
 
@@ -62,8 +62,6 @@ export class Sheet {
     const mediumIds = each(({ mediumId }) => hex(mediumId))
     const titleIds = each(({ titleId }) => titleId)
 
-    const named = books.selectFrom('titles').where(oneOf('titleId', titleIds))
-    const revoked = books.selectFrom('revocations').selectAll().orderBy('sequence')
     const [
       [center],
       roots,
@@ -76,28 +74,18 @@ export class Sheet {
       revocations,
       ofPublishers,
       ...counts
-    ] = await inOneGo(books, [
-      books.selectFrom('center').selectAll(),
-      books.selectFrom('roots').select('record').orderBy('sequence'),
-      books
-        .selectFrom('requests')
-        .select(['requestId', 'kind', 'requestHash', 'sealedAnswer'])
-        .where(oneOf('requestId', requestIds)),
-      named.selectAll(),
-      books.selectFrom('releases').selectAll().where(oneOf('titleId', titleIds)),
-      books.selectFrom('users').selectAll().where(oneOf('userId', userIds)),
-      books
-        .selectFrom('personalTerms')
-        .selectAll()
-        .where(oneOf('userId', userIds))
-        .where(oneOf('titleId', titleIds)),
-      books.selectFrom('grants').selectAll().where(oneOf('mediumId', mediumIds)).orderBy('issued'),
-      revoked
-        .where('kind', 'in', ['title', 'medium', 'user'])
-        .where(oneOf('id', [...titleIds, ...mediumIds, ...userIds])),
-      revoked.where('kind', '=', 'publisher').where('id', 'in', named.select('publisher')),
-      ...countsOf(books, oneOf, { titleIds, userIds, now })
-    ])
+    ] = await inOneGo(
+      books,
+      statements(books, oneOf, {
+        requestIds,
+        userIds,
+        mediumIds,
+        titleIds,
+        allIds: [...titleIds, ...mediumIds, ...userIds],
+        usersAndAll: [EVERYONE, ...userIds],
+        now
+      })
+    )
     return new Sheet(
       center!,
       roots.map(({ record }) => record),
@@ -202,6 +190,39 @@ export class Sheet {
     copies.push(row)
     this.counts.change(before, row)
   }
+}
+
+const statements = prepared((books, oneOf, asked: Asked) => {
+  const { requestIds, userIds, mediumIds, titleIds, allIds } = asked
+  const named = books.selectFrom('titles').where(oneOf('titleId', titleIds))
+  const revoked = books.selectFrom('revocations').selectAll().orderBy('sequence')
+  return [
+    books.selectFrom('center').selectAll(),
+    books.selectFrom('roots').select('record').orderBy('sequence'),
+    books
+      .selectFrom('requests')
+      .select(['requestId', 'kind', 'requestHash', 'sealedAnswer'])
+      .where(oneOf('requestId', requestIds)),
+    named.selectAll(),
+    books.selectFrom('releases').selectAll().where(oneOf('titleId', titleIds)),
+    books.selectFrom('users').selectAll().where(oneOf('userId', userIds)),
+    books
+      .selectFrom('personalTerms')
+      .selectAll()
+      .where(oneOf('userId', userIds))
+      .where(oneOf('titleId', titleIds)),
+    books.selectFrom('grants').selectAll().where(oneOf('mediumId', mediumIds)).orderBy('issued'),
+    revoked.where('kind', 'in', ['title', 'medium', 'user']).where(oneOf('id', allIds)),
+    revoked.where('kind', '=', 'publisher').where('id', 'in', named.select('publisher')),
+    ...countsOf(books, oneOf, asked)
+  ] as const
+})
+
+interface Asked extends Counted {
+  readonly requestIds: readonly string[]
+  readonly mediumIds: readonly string[]
+  /** Whatever can be taken back by its id alone. */
+  readonly allIds: readonly string[]
 }
 
 type Answered = Pick<Tables['requests'], 'requestId' | 'kind' | 'requestHash' | 'sealedAnswer'>
