@@ -11,20 +11,27 @@ interface Waiting<I> {
  * Works that come while others of their kind are being done are done together, next.
  *
  * @param most - At a time.
+ * @param atOnce - How many times as many are under way at most: more begin before the first are done when `most` are waiting.
  * @returns Resolves when `work` has done the input, or rejects with what it threw.
  */
 export function gather<I>(
   most: number,
-  work: (inputs: readonly I[]) => Promise<void>
+  work: (inputs: readonly I[]) => Promise<void>,
+  atOnce = 1
 ): (input: I) => Promise<void> {
   const waiting: Waiting<I>[] = []
-  let busy = false
+  let underWay = 0
+  /** Of those, how many have not taken their inputs yet. */
+  let beginning = 0
 
   const doAll = async () => {
-    busy = true
-    while (waiting.length > 0) {
+    underWay++
+    // What one that begins has still to take is not another's.
+    while (waiting.length > most * beginning) {
       // Whoever is on the way comes along.
+      beginning++
       await setImmediate()
+      beginning--
       const some = waiting.splice(0, most)
       try {
         await work(some.map(({ input }) => input))
@@ -33,12 +40,13 @@ export function gather<I>(
         for (const { reject } of some) reject(reason)
       }
     }
-    busy = false
+    underWay--
   }
   return input =>
     new Promise((resolve, reject) => {
       waiting.push({ input, resolve, reject })
-      if (!busy) void doAll()
+      const isWhole = waiting.length >= most * (beginning + 1)
+      if (underWay === 0 || (underWay < atOnce && isWhole)) void doAll()
     })
 }
 

@@ -54,6 +54,7 @@ class Thread {
   readonly #worker: Worker
   readonly #ended: Promise<void>
   #isReady = false
+  #isEnding = false
   /** By what waits for it: answers come in the order of what was asked. */
   readonly #waiting: ((answer: Answer) => void)[] = []
 
@@ -74,7 +75,7 @@ class Thread {
     worker.on('message', (answer: Answer | 'ready') => {
       if (answer === 'ready') this.#isReady = true
       else this.#waiting.shift()!(answer)
-      if (this.#waiting.length === 0) worker.unref()
+      if (this.#waiting.length === 0 && !this.#isEnding) worker.unref()
     })
     worker.unref()
   }
@@ -93,6 +94,7 @@ class Thread {
   }
 
   end(): Promise<void> {
+    this.#isEnding = true // a process with nothing else to do would be gone before the keys are wiped and the books closed
     this.#worker.ref()
     this.#worker.postMessage(undefined)
     return this.#ended

@@ -31,8 +31,10 @@ interface Draft extends Made {
   readonly changes: readonly Change[]
 }
 
-/** Orders that are drafted on one reading of the books. */
-const MAX_DRAFTS = 32
+/** Orders that are drafted on one reading of the books: the fewer, the sooner the other thread has something to do. */
+const MAX_DRAFTS = 16
+/** One more than is being made, so that the other thread waits for nobody. */
+const BATCHES = 2
 /** Fewer are made sooner under the lock than another thread is asked. */
 const MIN_ASIDE = 4
 
@@ -66,7 +68,7 @@ export function openIssue(site: Site, aside: Aside | undefined): Issue {
     }
   }
   // What takes long, keys and signatures, on the books as they stand, while a group of ours or others' has the lock.
-  const draft = gather<Order>(MAX_DRAFTS, async orders => {
+  const draftAll = async (orders: readonly Order[]) => {
     if (orders.length >= MIN_ASIDE && aside?.isReady() === true)
       return draftAside(aside, await read(store.books, orders), orders)
     // Whoever else wants the lock waits the shorter for it; where nobody does, nothing is gained.
@@ -78,7 +80,8 @@ export function openIssue(site: Site, aside: Aside | undefined): Issue {
       await store.unlocked()
       answerTo(site, sheet, order)
     }
-  })
+  }
+  const draft = inOrder(gather(MAX_DRAFTS, draftAll, BATCHES))
   const opened = inOrder(openRequestAside)
   return async (record, admit) => {
     const request = await opened(record)

@@ -60,6 +60,7 @@ async function newShop() {
     center,
     pinned,
     thread,
+    vault: join(folder, 'vault'),
     issue: openIssue({ centerId, vault, store, powers: SYSTEM_POWERS }, aside),
     made: () => made,
     whenAsked: (work: () => void) => (asked = work),
@@ -136,6 +137,23 @@ test('a thread that ends in the midst, or never comes, keeps no order from being
   }
   assert.equal(await none.make({ center: undefined as never, roots: [] }, []), [])
   await none.close()
+})
+
+test('close() waits for a thread that was starting, though nothing else keeps the process: it once was gone before', async () => {
+  const shop = await newShop()
+  await shop.close()
+  const starting = openAside({
+    centerId: shop.pinned.centerId,
+    folder: join(temporaryFolder(), 'nothing'),
+    unlock: undefined
+  })
+  assert.not(starting.isReady())
+  await starting.close()
+
+  const { centerId } = shop.pinned
+  const another = openAside({ centerId, folder: shop.vault, unlock: undefined })
+  assert.not(another.isReady())
+  await another.close()
 })
 
 test.run()

@@ -4,7 +4,54 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { inOrder } from '../../center/books/gather.js'
+import { gather, inOrder } from '../../center/books/gather.js'
+
+/** Works that are done when they are told to be. */
+function underWay() {
+  const batches: { readonly inputs: readonly number[]; end(): void }[] = []
+  const work = (inputs: readonly number[]) =>
+    new Promise<void>(resolve => batches.push({ inputs, end: resolve }))
+  return {
+    work,
+    sizes: () => batches.map(({ inputs }) => inputs.length),
+    end: (n: number) => batches[n]!.end()
+  }
+}
+
+test('gather() does together what comes while others are being done, and more at once only when all of them is waiting', async () => {
+  for (const [atOnce, sizes] of [
+    [1, [4]],
+    [2, [4, 4]]
+  ] as const) {
+    const { work, sizes: begun, end } = underWay()
+    const gathered = gather(4, work, atOnce)
+    const all = [1, 2, 3, 4, 5, 6, 7].map(gathered)
+    await setTimeout(5)
+    assert.equal(begun(), [4], 'three more wait')
+    all.push(...[8, 9].map(gathered))
+    await setTimeout(5)
+    assert.equal(begun(), sizes)
+    while (begun().length < 3) {
+      end(begun().length - 1)
+      await setTimeout(5)
+    }
+    assert.equal(begun(), [4, 4, 1])
+    for (const n of [0, 1, 2]) end(n)
+    await Promise.all(all)
+  }
+})
+
+test('gather() begins again after a time in which nothing came, with as many at once as before', async () => {
+  const { work, sizes, end } = underWay()
+  const gathered = gather(2, work, 2)
+  for (const round of [0, 1]) {
+    const all = [1, 2, 3, 4].map(gathered)
+    await setTimeout(5)
+    assert.equal(sizes().slice(2 * round), [2, 2])
+    for (const n of [0, 1]) end(2 * round + n)
+    await Promise.all(all)
+  }
+})
 
 test('outcomes are told in the order in which the works came, failures too', async () => {
   const told: string[] = []
