@@ -10,10 +10,9 @@ export {
   openPayload,
   plaintextSize,
   sealPayload,
-  sealedSize,
-  StreamOpener,
-  StreamSealer
+  sealedSize
 } from './cobblestone.js'
+export { StreamOpener, StreamSealer } from './cobblestone-streams.js'
 export {
   deriveKeys,
   formatPublicKeys,

@@ -12,7 +12,8 @@ import { launch, type TitleOptions } from './launch.js'
 import { measureMedium } from './medium/measure.js'
 import type { Powers } from './powers.js'
 import { readLicense, readTitle } from './read.js'
-import { authenticate, recheck } from './recheck.js'
+import { authenticate } from './authenticate.js'
+import { recheck } from './recheck.js'
 import { unwrapPayloadKey } from './unwrap.js'
 
 /**

@@ -10,7 +10,8 @@ import { measureMedium, type MeasuredMedium } from './medium/measure.js'
 import { passPayload, type Progress } from './pass.js'
 import type { Powers } from './powers.js'
 import { readLicense, readTitle, type OpenTitle } from './read.js'
-import { authenticate, recheck, recomputeCertificate } from './recheck.js'
+import { authenticate } from './authenticate.js'
+import { recheck, recomputeCertificate } from './recheck.js'
 import { unwrapPayloadKey } from './unwrap.js'
 
 /** The findings on one title; a field is null when the path did not get that far. */

@@ -9,7 +9,7 @@ import { mediumPaths } from '../medium/layout.js'
 import { measureMedium } from '../medium/measure.js'
 import type { Powers } from '../powers.js'
 import { readLicense } from '../read.js'
-import { authenticate } from '../recheck.js'
+import { authenticate } from '../authenticate.js'
 import { MediumSaves } from '../saves.js'
 
 /**

@@ -14,10 +14,9 @@ import {
   SEALED_CHUNK_BYTES,
   sealedSize,
   sealPayload,
-  StreamOpener,
-  StreamSealer,
   TAG_BYTES
 } from '../../formats/cobblestone.js'
+import { StreamOpener, StreamSealer } from '../../formats/cobblestone-streams.js'
 import { CofferError } from '../../formats/errors.js'
 import { misuse } from '../helpers/misuse.js'
 import { rejectsWith } from '../helpers/rejects.js'

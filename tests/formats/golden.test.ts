@@ -9,7 +9,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { HEADER_BYTES, StreamOpener } from '../../formats/cobblestone.js'
+import { HEADER_BYTES } from '../../formats/cobblestone.js'
+import { StreamOpener } from '../../formats/cobblestone-streams.js'
 import {
   computeCertificate,
   deriveBindingKey,

@@ -16,16 +16,18 @@ import { cloneFolder, closeSites, librarySite, MARKER, SCHEMES } from '../helper
 const site = await librarySite()
 test.after(closeSites)
 
-/** The comparisons of recheck.ts, as they are compiled, and what stands there afterwards. */
-const COMPARISONS = [
-  ['if (grant.titleId !== claimed.titleId)', 'if (false)'],
-  ['checkTitle(grant, manifest);', ''],
-  ['checkRevocations(license);', ''],
-  ['checkTime(license, medium, home, now);', ''],
-  ['if (user !== void 0) checkUser(grant, user);', ''],
-  ['checkCertificate(certificates, medium);', ''],
-  ['checkMedium(grant, medium);', '']
-] as const
+/** The comparisons of two steps, as they are compiled, and what stands there afterwards. */
+const COMPARISONS = {
+  authenticate: [['if (grant.titleId !== claimed.titleId)', 'if (false)']],
+  recheck: [
+    ['checkTitle(grant, manifest);', ''],
+    ['checkRevocations(license);', ''],
+    ['checkTime(license, medium, home, now);', ''],
+    ['if (user !== void 0) checkUser(grant, user);', ''],
+    ['checkCertificate(certificates, medium);', ''],
+    ['checkMedium(grant, medium);', '']
+  ]
+} as const
 
 const build = fileURLToPath(new URL('../..', import.meta.url))
 const patched = site.path('patched')
@@ -33,13 +35,15 @@ mkdirSync(patched)
 cpSync(join(build, 'loader'), join(patched, 'loader'), { recursive: true })
 for (const folder of ['formats', 'sandbox']) symlinkSync(join(build, folder), join(patched, folder))
 symlinkSync(join(build, '../node_modules'), join(patched, 'node_modules'))
-const path = join(patched, 'loader/recheck.js')
-let text = readFileSync(path, 'utf8')
-for (const [comparison, instead] of COMPARISONS) {
-  assert.is(text.split(comparison).length, 2, `"${comparison}" stands once in recheck.js`)
-  text = text.replace(comparison, instead)
+for (const [step, comparisons] of Object.entries(COMPARISONS)) {
+  const path = join(patched, `loader/${step}.js`)
+  let text = readFileSync(path, 'utf8')
+  for (const [comparison, instead] of comparisons) {
+    assert.is(text.split(comparison).length, 2, `"${comparison}" stands once in ${step}.js`)
+    text = text.replace(comparison, instead)
+  }
+  writeFileSync(path, text)
 }
-writeFileSync(path, text)
 const { launchTitle } = (await import(
   pathToFileURL(join(patched, 'loader/load.js')).href
 )) as typeof import('../../loader/load.js')

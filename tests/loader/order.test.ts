@@ -76,7 +76,8 @@ test('leaving out a step of the path does not compile', () => {
       `import type { MeasuredMedium } from '${root}loader/medium/measure.js'`,
       `import type { Powers } from '${root}loader/powers.js'`,
       `import { readTitle, type ClaimedLicense, type OpenTitle } from '${root}loader/read.js'`,
-      `import { authenticate, recheck, type CheckedLicense, type SignedLicense } from '${root}loader/recheck.js'`,
+      `import { authenticate, type SignedLicense } from '${root}loader/authenticate.js'`,
+      `import { recheck, type CheckedLicense } from '${root}loader/recheck.js'`,
       `import { unwrapPayloadKey, type PayloadKey } from '${root}loader/unwrap.js'`,
       `import type { ParsedManifest } from '${root}formats/records/manifest.js'`
     ]

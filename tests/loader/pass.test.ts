@@ -11,9 +11,9 @@ import {
   HEADER_BYTES,
   payloadHeader,
   SEALED_CHUNK_BYTES,
-  sealPayload,
-  StreamSealer
+  sealPayload
 } from '../../formats/cobblestone.js'
+import { StreamSealer } from '../../formats/cobblestone-streams.js'
 import { payloadContext } from '../../formats/derive.js'
 import { BLOCK_BYTES, type BlockWork } from '../../loader/blocks.js'
 import { RandomFile } from '../../loader/files.js'
