@@ -1,15 +1,19 @@
 /** The far side of a guest in a thread: a worker's entry. */
-import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads'
+import { workerData } from 'node:worker_threads'
 import type { MachineFactory } from './machine.js'
 import type { Reuse } from './quickjs/machine.js'
 import { quickjs } from './quickjs/node.js'
 import { serveRemote } from './remote/far.js'
+import { Hope, Inbox, Outbox } from './thread/mailbox.js'
 import type { ThreadData } from './thread/launch.js'
-import { postFrame } from './thread/post.js'
 
-const { answers, answered, program, foreign } = workerData as ThreadData
+const { toHost, toWorker, answers, program, foreign } = workerData as ThreadData
+const outbox = new Outbox(toHost)
+const inbox = new Inbox(toWorker)
+const answerInbox = new Inbox(answers)
+/** Says that this thread can serve another guest. */
+const FREE = new Uint8Array(0)
 const reuse: Reuse | undefined = program && { idle: [], foreign }
-let seen = 0
 
 function prepare(): MachineFactory {
   const factory = quickjs()
@@ -23,23 +27,71 @@ function serve(): (frame: Uint8Array) => void {
     { engine: 'quickjs', prepare, program },
     {
       post(frame) {
-        if (open) postFrame(parentPort!, frame)
+        if (open) post(frame)
       },
       ask(frame) {
-        postFrame(parentPort!, frame)
-        while (Atomics.load(answered, 0) === seen) Atomics.wait(answered, 0, seen)
-        seen++
-        return receiveMessageOnPort(answers)!.message as Uint8Array
+        post(frame)
+        if (answerLooks.pays) answerLooks.tell(answerInbox.look(LOOK_MS))
+        while (!answerInbox.filled) answerInbox.wait(Infinity)
+        return answerInbox.take()!
       },
       close() {
-        if (program === undefined) return parentPort!.close()
+        if (program === undefined) return close()
         open = false
         receive = serve()
-        parentPort!.postMessage(null)
+        post(FREE)
       }
     }
   )
 }
 
+/** A host that is busy is not flooded: this thread waits for it. */
+function post(frame: Uint8Array): void {
+  outbox.waitForRoom()
+  outbox.post(frame)
+}
+
+function close(): void {
+  closed = true
+  toWorker.port.close()
+  answers.port.close()
+}
+
+/** How long to look for a frame. A host that calls again and again does so sooner. */
+const LOOK_MS = 0.02
+/**
+ * How long to wait for one outside the event loop, which takes twice as long to wake. Every wait follows a turn of the
+ * event loop, so timers are no later than this.
+ */
+const WAIT_MS = 1
+const looks = new Hope()
+const waits = new Hope()
+const answerLooks = new Hope()
+let turning = false
+let closed = false
+
+/** Serve the next frame, each in its own turn of the event loop: what it leaves to be done is done before the next. */
+function turn(): void {
+  turning = false
+  if (closed) return
+  const found =
+    inbox.filled ||
+    (looks.pays && looks.tell(inbox.look(LOOK_MS))) ||
+    (waits.pays && waits.tell(inbox.wait(WAIT_MS))) ||
+    !inbox.sleep()
+  if (!found) return
+  turnSoon()
+  receive(inbox.take()!)
+}
+
+function turnSoon(): void {
+  if (!turning) setImmediate(turn)
+  turning = true
+}
+
 let receive = serve()
-parentPort!.on('message', frame => receive(frame))
+toWorker.port.on('message', message => {
+  inbox.keep(message)
+  if (!turning) turn()
+})
+turnSoon()

@@ -6,14 +6,15 @@ import type { EngineGuest, LaunchOptions, Limits, Program } from '../guest.js'
 import { DISPOSE } from '../remote/frames.js'
 import { type NearChannel, type NearEvents, startRemote } from '../remote/near.js'
 import { threadStart } from '../resources.js'
-import { postFrame } from './post.js'
+import { Lookout } from './lookout.js'
+import { type Mailbox, mailboxMemory, Outbox } from './mailbox.js'
 
 /** What the worker is given at its start. */
 export interface ThreadData {
-  /** Answers to what the worker asks and waits for. */
-  readonly answers: MessagePort
-  /** One Int32: the number of answers sent so far, which the worker waits on. */
-  readonly answered: Int32Array
+  readonly toHost: Mailbox
+  readonly toWorker: Mailbox
+  /** To what the worker asks, and waits for. */
+  readonly answers: Mailbox
   /** Of a worker that serves guest after guest: their program. */
   readonly program: Program | undefined
   /** @see Reuse */
@@ -32,10 +33,14 @@ const LETTING_GO_MS = 200
 /** A worker, and the guest that it serves. */
 export class Thread {
   readonly #worker: Worker
-  readonly #answers: MessagePort
-  readonly #answered = new Int32Array(new SharedArrayBuffer(4))
+  readonly #frames: Outbox
+  readonly #answers: Outbox
+  readonly #lookout: Lookout
+  readonly #ports: readonly MessagePort[]
   readonly #stays: boolean
   #events: NearEvents | undefined
+  /** The guest was told to go. */
+  #leaving = false
   /** Told when the guest is no more and the worker is. */
   #onFree: (() => void) | undefined
   #ended = false
@@ -45,26 +50,42 @@ export class Thread {
    * @param foreign - Its image was not made here.
    */
   constructor(limits: Limits, program?: Program, foreign = false) {
-    const { port1, port2 } = new MessageChannel()
-    this.#answers = port1
+    const frames = new MessageChannel()
+    const answers = new MessageChannel()
+    const memory = { toHost: mailboxMemory(), toWorker: mailboxMemory(), answers: mailboxMemory() }
+    this.#frames = new Outbox({ memory: memory.toWorker, port: frames.port1 })
+    this.#answers = new Outbox({ memory: memory.answers, port: answers.port1 })
+    this.#ports = [frames.port1, answers.port1]
     this.#stays = program !== undefined
     const { url, argv } = threadStart('thread-worker.js')
     this.#worker = new Worker(url, {
       argv,
-      workerData: { answers: port2, answered: this.#answered, program, foreign } satisfies ThreadData,
-      transferList: [port2],
+      workerData: {
+        toHost: { memory: memory.toHost, port: frames.port2 },
+        toWorker: { memory: memory.toWorker, port: frames.port2 },
+        answers: { memory: memory.answers, port: answers.port2 },
+        program,
+        foreign
+      } satisfies ThreadData,
+      transferList: [frames.port2, answers.port2],
       env: {},
       execArgv: [],
       stdin: false,
       resourceLimits: { stackSizeMb: Math.ceil((limits.stackBytes * STACK_RATIO) / 2 ** 20) }
     })
-    this.#worker.on('message', (frame: Uint8Array | null) => {
-      if (frame === null) this.#free()
-      else this.#events?.frame(frame)
-    })
+    this.#lookout = new Lookout(
+      { memory: memory.toHost, port: frames.port1 },
+      frame => {
+        if (frame.length === 0) this.#free()
+        else this.#events?.frame(frame)
+      },
+      cause => {
+        this.#close(engineFailed('it sent what it never sends', cause))
+        void this.end()
+      }
+    )
     this.#worker.on('error', error => this.#close(engineFailed('its thread failed', error)))
     this.#worker.on('exit', () => this.#close())
-    this.#answers.unref()
   }
 
   /** @param onFree - Called once the worker can serve another guest; never, where it ended with this one. */
@@ -72,31 +93,35 @@ export class Thread {
     this.#events = events
     this.#onFree = onFree
     return {
-      post: frame => postFrame(this.#worker, frame),
-      answer: frame => {
-        postFrame(this.#answers, frame)
-        Atomics.add(this.#answered, 0, 1)
-        Atomics.notify(this.#answered, 0)
-      },
+      post: frame => this.#post(this.#frames, frame),
+      answer: frame => this.#post(this.#answers, frame),
       hold: held => (held ? this.#worker.ref() : this.#worker.unref()),
       kill: () => {
         if (!this.#stays) void this.end()
-        else if (this.#events === events) this.#letGo()
+        else if (this.#events === events && !this.#leaving) this.#letGo()
       }
     }
   }
 
+  #post(box: Outbox, frame: Uint8Array): void {
+    this.#lookout.expect()
+    box.post(frame)
+  }
+
   async end(): Promise<void> {
-    this.#answers.close()
+    for (const port of this.#ports) port.close()
     await this.#worker.terminate()
   }
 
   /** The guest is to go and the worker to stay, if it hears of it soon. */
   #letGo(): void {
-    this.#events = undefined
-    this.#worker.postMessage(DISPOSE)
-    const timer = setTimeout(() => void this.end(), LETTING_GO_MS)
+    this.#leaving = true
+    this.#post(this.#frames, DISPOSE)
     const onFree = this.#onFree
+    const timer = setTimeout(() => {
+      this.#onFree = undefined
+      void this.end()
+    }, LETTING_GO_MS)
     this.#onFree = () => {
       clearTimeout(timer)
       onFree?.()
@@ -107,14 +132,18 @@ export class Thread {
     const [events, onFree] = [this.#events, this.#onFree]
     this.#events = undefined
     this.#onFree = undefined
+    this.#leaving = false
     this.#worker.unref()
     events?.closed()
-    onFree?.()
+    if (!this.#ended) onFree?.()
   }
 
   #close(reason?: CofferError): void {
     if (this.#ended) return
     this.#ended = true
-    this.#events?.closed(reason)
+    this.#lookout.drain()
+    const events = this.#events
+    this.#events = undefined
+    events?.closed(reason)
   }
 }
