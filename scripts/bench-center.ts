@@ -6,14 +6,17 @@
  *     npm run bench:center -- memory       the memory of a center over 100 000 grants
  *
  * An issue is a request's signature verified, a grant and an answer signed, keys sealed, and all of it on the disk. The bare
- * rate is one small row, on the disk, on one connection that does nothing else.
+ * rate is one small row, on the disk, on one connection that does nothing else. Orders are made and signed before the time
+ * that is measured and handed to the center in its own process, so that what is left of asking, a queue and two clocks, takes
+ * some 5 us of it an order. How many cores the center took, and how many all else did, the database above all, stands below
+ * each rate: where both together are all that there are, another instance has nothing to run on.
  */
 import { DatabaseSync } from '@photostructure/sqlite'
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -92,12 +95,15 @@ interface Load {
   readonly issued: number
   readonly seconds: number
   readonly latenciesMs: readonly number[]
+  /** Of all threads of this process. */
+  readonly cpuMs: number
 }
 
 /** Orders that were made before, so many at a time, for so long. */
 async function load(center: LicenseCenter, orders: Uint8Array[], ms: number): Promise<Load> {
   const latenciesMs: number[] = []
   const started = performance.now()
+  const cpu = process.cpuUsage()
   const lane = async () => {
     while (performance.now() - started < ms) {
       const order = orders.pop()
@@ -108,8 +114,14 @@ async function load(center: LicenseCenter, orders: Uint8Array[], ms: number): Pr
     }
   }
   await Promise.all(Array.from({ length: IN_FLIGHT }, lane))
-  return { issued: latenciesMs.length, seconds: (performance.now() - started) / 1000, latenciesMs }
+  const { user, system } = process.cpuUsage(cpu)
+  const seconds = (performance.now() - started) / 1000
+  return { issued: latenciesMs.length, seconds, latenciesMs, cpuMs: (user + system) / 1000 }
 }
+
+/** What all processes of this machine have taken of its cores since it was started. */
+const busyMs = () =>
+  cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0)
 
 function ordersFor(centerId: Uint8Array, count: number): Uint8Array[] {
   const users = Array.from({ length: USERS }, () => deriveKeys('user', bytes(32)))
@@ -158,17 +170,33 @@ class Instance {
   }
 }
 
-/** All instances sell at the same time. @returns Issues a second, of all, and every latency. */
-async function sellTogether(
-  instances: readonly Instance[]
-): Promise<{ rate: number; latenciesMs: number[] }> {
+interface Sold {
+  /** Issues a second, of all. */
+  readonly rate: number
+  readonly latenciesMs: readonly number[]
+  /** How many cores the instances took, and how many all else did. */
+  readonly cores: number
+  readonly otherCores: number
+  /** Of the instances. */
+  readonly cpuMsAnIssue: number
+}
+
+/** All instances sell at the same time. */
+async function sellTogether(instances: readonly Instance[]): Promise<Sold> {
   for (const one of instances) one.say(String(ROUND_MS))
   for (const one of instances) await one.next() // the orders are made
+  const [busy, started] = [busyMs(), performance.now()]
   for (const one of instances) one.say('go')
   const loads = await Promise.all(instances.map(async one => JSON.parse(await one.next()) as Load))
+  const [allMs, elapsedMs] = [busyMs() - busy, performance.now() - started]
+  const sum = (of: (load: Load) => number) => loads.reduce((total, load) => total + of(load), 0)
+  const cpuMs = sum(load => load.cpuMs)
   return {
-    rate: loads.reduce((sum, { issued, seconds }) => sum + issued / seconds, 0),
-    latenciesMs: loads.flatMap(({ latenciesMs }) => latenciesMs)
+    rate: sum(({ issued, seconds }) => issued / seconds),
+    latenciesMs: loads.flatMap(({ latenciesMs }) => latenciesMs),
+    cores: cpuMs / elapsedMs,
+    otherCores: Math.max(0, allMs - cpuMs) / elapsedMs,
+    cpuMsAnIssue: cpuMs / sum(({ issued }) => issued)
   }
 }
 
@@ -220,14 +248,8 @@ async function throughput(): Promise<void> {
   const one = [new Instance(postgresShop)]
   const two = [new Instance(postgresShop), new Instance(postgresShop)]
   for (const instance of [...lite, ...one, ...two]) await instance.next() // ready
-  const found = {
-    bareLite: [] as number[],
-    lite: [] as number[],
-    bare: [] as number[],
-    one: [] as number[],
-    two: [] as number[]
-  }
-  const latencies = { lite: [] as number[], one: [] as number[], two: [] as number[] }
+  const bareRates = { lite: [] as number[], postgres: [] as number[] }
+  const sold = { lite: [] as Sold[], one: [] as Sold[], two: [] as Sold[] }
   // The first round warms up.
   for (let round = 0; round <= ROUNDS; round++) {
     const counts = round > 0
@@ -235,34 +257,43 @@ async function throughput(): Promise<void> {
     const bareLite = bareSqlite()
     const bare = await barePostgres(bareUrl)
     if (counts) {
-      found.bareLite.push(bareLite)
-      found.bare.push(bare)
+      bareRates.lite.push(bareLite)
+      bareRates.postgres.push(bare)
     }
     for (const [name, instances] of [
       ['lite', lite],
       ['one', one],
       ['two', two]
     ] as const) {
-      const { rate, latenciesMs } = await sellTogether(instances)
-      if (!counts) continue
-      found[name].push(rate)
-      latencies[name].push(...latenciesMs)
+      const done = await sellTogether(instances)
+      if (counts) sold[name].push(done)
     }
   }
   for (const instance of [...lite, ...one, ...two]) await instance.end()
   await server.stop()
-  const rate = Object.fromEntries(
-    Object.entries(found).map(([name, values]) => [name, median(values)])
-  ) as Record<keyof typeof found, number>
-  const p99 = (name: keyof typeof latencies) => ms(percentile(latencies[name], 0.99))
-  say('SQLite, bare durable commits', perSecond(rate.bareLite))
-  say('SQLite, durable issues', `${perSecond(rate.lite)}, p99 ${p99('lite')}`)
-  say('  ratio', `${(rate.lite / rate.bareLite).toFixed(2)} (goal 0.5)`)
-  say(`PostgreSQL ${server.version}, bare durable commits`, perSecond(rate.bare))
-  say('PostgreSQL, durable issues, one instance', `${perSecond(rate.one)}, p99 ${p99('one')}`)
-  say('  ratio', `${(rate.one / rate.bare).toFixed(2)} (goal 0.5)`)
-  say('PostgreSQL, durable issues, two instances', `${perSecond(rate.two)}, p99 ${p99('two')}`)
-  say('  ratio to one instance', `${(rate.two / rate.one).toFixed(2)} (goal 1.2)`)
+  const rateOf = (name: keyof typeof sold) => median(sold[name].map(({ rate }) => rate))
+  const sayIssues = (what: string, name: keyof typeof sold) => {
+    const of = (value: (round: Sold) => number) => median(sold[name].map(value)).toFixed(2)
+    const p99 = percentile(
+      sold[name].flatMap(({ latenciesMs }) => latenciesMs),
+      0.99
+    )
+    say(what, `${perSecond(rateOf(name))}, p99 ${ms(p99)}`)
+    say(
+      `  of ${availableParallelism()} cores`,
+      `center ${of(({ cores }) => cores)}, all else ${of(({ otherCores }) => otherCores)}; ` +
+        `center ${of(({ cpuMsAnIssue }) => cpuMsAnIssue)} ms an issue`
+    )
+  }
+  const [bareLite, bare] = [median(bareRates.lite), median(bareRates.postgres)]
+  say('SQLite, bare durable commits', perSecond(bareLite))
+  sayIssues('SQLite, durable issues', 'lite')
+  say('  ratio', `${(rateOf('lite') / bareLite).toFixed(2)} (goal 0.5)`)
+  say(`PostgreSQL ${server.version}, bare durable commits`, perSecond(bare))
+  sayIssues('PostgreSQL, durable issues, one instance', 'one')
+  say('  ratio', `${(rateOf('one') / bare).toFixed(2)} (goal 0.5)`)
+  sayIssues('PostgreSQL, durable issues, two instances', 'two')
+  say('  ratio to one instance', `${(rateOf('two') / rateOf('one')).toFixed(2)} (goal 1.2)`)
 }
 
 const FILLED_USERS = 20_000

@@ -12,7 +12,7 @@
  *   ses-child-program.cjs     all of which is here; a thread in it is
  *   ses-watchdog.js
  *   payload-thread.js         a thread that helps with large payloads
- *   aside-thread.js           a thread that makes answers, of a center that sells much
+ *   aside-thread.js           a thread that drafts orders, of a center that sells much
  *   keep-code.js              keeps what V8 compiles at a start, for the next ones
  *   licenses.txt              of the packages whose code is inside these files
  *
@@ -98,17 +98,25 @@ await bundle({
   chunkNames: 'chunk-[hash]'
 })
 
+/** Native, or loaded by those alone who use it: they stay the packages that they are. */
+const DATABASES = ['@photostructure/sqlite', 'pg']
+
 /** Started by path, in a thread or process of their own; each whole, so that it starts fast. */
 await bundle({
   entryPoints: {
     'thread-worker': 'sandbox/thread-worker.ts',
     'ses-watchdog': 'sandbox/ses-watchdog.ts',
     'keep-code': 'sandbox/keep-code.ts',
-    'payload-thread': 'loader/payload-thread.ts',
-    'aside-thread': 'center/orders/aside-thread.ts'
+    'payload-thread': 'loader/payload-thread.ts'
   },
   outdir: 'dist',
   format: 'esm'
+})
+await bundle({
+  entryPoints: { 'aside-thread': 'center/orders/aside-thread.ts' },
+  outdir: 'dist',
+  format: 'esm',
+  external: DATABASES
 })
 
 for (const [name, { entry, external, names }] of Object.entries(PROGRAMS))
@@ -160,8 +168,7 @@ await bundle({
   format: 'esm',
   splitting: true,
   chunkNames: 'chunk-[hash]',
-  // Native, or loaded by those alone who use it: they stay the packages that they are.
-  external: ['@photostructure/sqlite', 'nodemailer', 'pg', 'pino', 'prom-client', 'stripe'],
+  external: [...DATABASES, 'nodemailer', 'pino', 'prom-client', 'stripe'],
   banner: { js: REQUIRE }
 })
 

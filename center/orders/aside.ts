@@ -1,36 +1,31 @@
 /**
- * A second thread for an instance that sells much: it makes what was decided (center/orders/make.ts) while this one reads, decides
- * and writes. It opens the vault for itself, by the same interface and from the same files. Nobody needs it: what it has not
- * made is made under the lock.
+ * A second thread for an instance that sells much: it drafts orders (center/orders/draft.ts) while this one decides and writes
+ * others. It opens vault and books for itself, by the same interfaces and from the same places. Nobody needs it: what it has
+ * not made is made under the lock.
  */
 import { Worker } from 'node:worker_threads'
 import type { FileUnlock } from '../keys/keyfiles.js'
-import type { Decision, Ground, Made, Order } from './make.js'
-
-export interface Decided {
-  readonly order: Order
-  readonly decision: Decision
-}
-
-/** What {@link Aside.make} sends to the thread (center/orders/aside-thread.ts). */
-export interface Batch {
-  readonly ground: Ground
-  readonly decided: readonly Decided[]
-}
+import type { Draft } from './draft.js'
+import type { Order } from './make.js'
 
 /** What the thread is started with. */
 export interface AsideData {
   readonly centerId: Uint8Array
+  /** Of the books (center/books/place.ts). */
+  readonly place: string
   /** Of the vault. */
   readonly folder: string
   readonly unlock: FileUnlock | undefined
 }
 
+/** What {@link Aside.draft} has of the thread (center/orders/aside-thread.ts). */
+export type Drafts = readonly (Draft | undefined)[]
+
 export interface Aside {
   /** Whether the thread is there. It starts when this is asked for the first time. */
   isReady(): boolean
-  /** @returns As many as were decided; undefined for what the thread could not make. */
-  make(ground: Ground, decided: readonly Decided[]): Promise<readonly (Made | undefined)[]>
+  /** @returns As many, or none; undefined for what the thread could not make. */
+  draft(orders: readonly Order[]): Promise<Drafts>
   /** End the thread, its keys wiped; it starts again when it is asked for. */
   close(): Promise<void>
 }
@@ -39,7 +34,7 @@ export function openAside(data: AsideData): Aside {
   let thread: Thread | undefined
   return {
     isReady: () => (thread ??= new Thread(data)).isReady,
-    make: async (ground, decided) => (await thread?.make({ ground, decided })) ?? [],
+    draft: async orders => (await thread?.draft(orders)) ?? [],
     async close() {
       const ending = thread
       thread = undefined
@@ -48,15 +43,13 @@ export function openAside(data: AsideData): Aside {
   }
 }
 
-type Answer = readonly (Made | undefined)[]
-
 class Thread {
   readonly #worker: Worker
   readonly #ended: Promise<void>
   #isReady = false
   #isEnding = false
   /** By what waits for it: answers come in the order of what was asked. */
-  readonly #waiting: ((answer: Answer) => void)[] = []
+  readonly #waiting: ((drafts: Drafts) => void)[] = []
 
   constructor(data: AsideData) {
     const worker = new Worker(new URL('./aside-thread.js', import.meta.url), {
@@ -72,7 +65,7 @@ class Thread {
       })
     })
     worker.on('error', () => {}) // it has ended then, and what it would have made is made here
-    worker.on('message', (answer: Answer | 'ready') => {
+    worker.on('message', (answer: Drafts | 'ready') => {
       if (answer === 'ready') this.#isReady = true
       else this.#waiting.shift()!(answer)
       if (this.#waiting.length === 0 && !this.#isEnding) worker.unref()
@@ -84,12 +77,12 @@ class Thread {
     return this.#isReady
   }
 
-  make(batch: Batch): Promise<Answer> {
+  draft(orders: readonly Order[]): Promise<Drafts> {
     if (!this.#isReady) return Promise.resolve([])
     return new Promise(resolve => {
       this.#waiting.push(resolve)
       this.#worker.ref()
-      this.#worker.postMessage(batch)
+      this.#worker.postMessage(orders)
     })
   }
 

@@ -34,25 +34,27 @@ async function newShop() {
   await center.desk.setTerms(TITLE, { priceMinor: 900 })
 
   const vault = openVault(await openKeys(join(folder, 'vault')))
+  const place = await findBooks(folder)
   const store = await openStore(
-    await findBooks(folder),
+    place,
     logWith(async (books, size, root) =>
       encodeCheckpoint({ centerId, issued: now(), root, size }, await signerNow({ vault }, books))
     )
   )
-  const thread = openAside({ centerId, folder: join(folder, 'vault'), unlock: undefined })
+  const data = { centerId, place, folder: join(folder, 'vault'), unlock: undefined }
+  const thread = openAside(data)
   let made = 0
   let asked = () => {}
   /** Of the second thread, until `then` is done. */
   let then = async () => {}
   const aside: Aside = {
     ...thread,
-    async make(ground, decided) {
+    async draft(orders) {
       asked()
-      const answer = await thread.make(ground, decided)
-      made += answer.filter(one => one !== undefined).length
+      const drafts = await thread.draft(orders)
+      made += drafts.filter(one => one !== undefined).length
       await then()
-      return answer
+      return drafts
     }
   }
   while (!thread.isReady()) await setTimeout(5)
@@ -60,7 +62,7 @@ async function newShop() {
     center,
     pinned,
     thread,
-    vault: join(folder, 'vault'),
+    data,
     issue: openIssue({ centerId, vault, store, powers: SYSTEM_POWERS }, aside),
     made: () => made,
     whenAsked: (work: () => void) => (asked = work),
@@ -129,31 +131,23 @@ test('a thread that ends in the midst, or never comes, keeps no order from being
   assert.equal(await shop.center.desk.verifyLedger(), { orders: 30, copies: 30, postings: 30, problems: [] })
   await shop.close()
 
-  const { centerId } = shop.pinned
-  const none = openAside({ centerId, folder: join(temporaryFolder(), 'nothing'), unlock: undefined })
+  const none = openAside({ ...shop.data, folder: join(temporaryFolder(), 'nothing') })
   for (let n = 0; n < 20; n++) {
     assert.not(none.isReady())
     await setTimeout(10)
   }
-  assert.equal(await none.make({ center: undefined as never, roots: [] }, []), [])
+  assert.equal(await none.draft([]), [])
   await none.close()
 })
 
 test('close() waits for a thread that was starting, though nothing else keeps the process: it once was gone before', async () => {
   const shop = await newShop()
   await shop.close()
-  const starting = openAside({
-    centerId: shop.pinned.centerId,
-    folder: join(temporaryFolder(), 'nothing'),
-    unlock: undefined
-  })
-  assert.not(starting.isReady())
-  await starting.close()
-
-  const { centerId } = shop.pinned
-  const another = openAside({ centerId, folder: shop.vault, unlock: undefined })
-  assert.not(another.isReady())
-  await another.close()
+  for (const data of [shop.data, { ...shop.data, folder: join(temporaryFolder(), 'nothing') }]) {
+    const starting = openAside(data)
+    assert.not(starting.isReady())
+    await starting.close()
+  }
 })
 
 test.run()

@@ -94,7 +94,11 @@ const PUBLISHED: Readonly<Record<string, { for: 'buyer' | 'seller'; inside: stri
     'dist/keep-code.js': { for: 'buyer', inside: [], imported: [] },
     'dist/thread-worker.js': { for: 'buyer', inside: [], imported: [] },
     'dist/payload-thread.js': { for: 'buyer', inside: [], imported: [] },
-    'dist/aside-thread.js': { for: 'seller', inside: ['msgpackr'], imported: [] },
+    'dist/aside-thread.js': {
+      for: 'seller',
+      inside: ['kysely', 'msgpackr'],
+      imported: ['@photostructure/sqlite', 'pg']
+    },
     'dist/center.js': {
       for: 'seller',
       inside: [],

@@ -1,0 +1,112 @@
+/**
+ * What an order comes to on the books as they stand: decided, and made from what was decided. It counts under the lock if the
+ * same follows there (center/orders/issue.ts).
+ */
+import { hex } from '../../formats/bytes.js'
+import { CofferError } from '../../formats/errors.js'
+import { isBearer } from '../../formats/records/fields.js'
+import type { VerifiedRequest } from '../../formats/records/request.js'
+import type { Change } from '../books/journal.js'
+import type { Tables } from '../books/store.js'
+import type { Workshop } from '../site.js'
+import { makeAnswer, type Decision, type Ground, type Made, type Order } from './make.js'
+import { refuseRevoked } from './revoke.js'
+import { changeOf, type Sheet } from './sheet.js'
+import { decideSale } from './terms.js'
+import { enrol } from './users.js'
+
+export interface Draft extends Made {
+  /** All that it follows from, beside the order. */
+  readonly basis: string
+  /** What the log keeps of its writes. */
+  readonly changes: readonly Change[]
+}
+
+/**
+ * Drafts of orders that nothing refuses as the books stand, each as if it were alone, which most are.
+ *
+ * @returns As many; undefined for what is told by the books as they stand under the lock, a failure too.
+ */
+export const draftEach = (
+  site: Workshop,
+  sheet: Sheet,
+  orders: readonly Order[]
+): readonly (Draft | undefined)[] =>
+  orders.map(order => {
+    if (sheet.answered(hex(order.requestId)) !== undefined) return undefined
+    try {
+      return draftOf(site, sheet, order, decide(sheet, order).decision)
+    } catch {
+      return undefined
+    }
+  })
+
+/** @param before - What was made earlier: it counts as long as it follows from the same. */
+export function draftOf(
+  site: Workshop,
+  ground: Ground,
+  order: Order,
+  decision: Decision,
+  before?: Draft
+): Draft {
+  const { center, roots } = ground
+  const { title, sale } = decision
+  const basis = JSON.stringify([center.revocationSequence, center.epoch, roots.length, title.publisher, sale])
+  if (before?.basis === basis) return before
+  const { answer, writes } = makeAnswer(site, ground, order, decision)
+  return { answer, writes, basis, changes: writes.map(changeOf) }
+}
+
+/** What an order comes to, and its user, if he is new. @throws CofferError for every refusal of the center. */
+export function decide(
+  sheet: Sheet,
+  { request, received }: Order
+): { readonly user: Tables['users'] | undefined; readonly decision: Decision } {
+  const { title, release } = registeredRelease(sheet, request) // S12: FIG. 8, 32 to 34
+  refuseRevoked((kind, id) => sheet.revoked(kind, id), request, title.publisher)
+  refuseBinding(request, title, release)
+  // FIG. 4, 13: the user profile database
+  const user = enrol(request, sheet.user(hex(request.userId)), sheet.center, received)
+  const sale = decideSale(request.kind, title, sheet.standing(title, request), received)
+  return { user, decision: { request, answered: request, title, release, sale } }
+}
+
+/** S12: is what the request names in the contents identifier file? @throws CofferError COFFER_TITLE_UNKNOWN. */
+export function registeredRelease(sheet: Sheet, request: VerifiedRequest) {
+  const { titleId } = request
+  const title = sheet.title(titleId)
+  const release = sheet.release(titleId, request.release, request.scheme)
+  if (title !== undefined && release !== undefined) return { title, release }
+  throw new CofferError(
+    'COFFER_TITLE_UNKNOWN',
+    `The center does not sell ${titleId} release ${request.release} under the scheme ${request.scheme}.`,
+    {
+      expected: 'a title, release and scheme that a publisher registered',
+      found: title === undefined ? 'no such title' : 'no such release of this title under this scheme',
+      hint: 'Get the master from its seller again, or ask which center sells it.'
+    }
+  )
+}
+
+/** @throws CofferError COFFER_REQUEST_REFUSED for a binding that the seller or the scheme does not allow. */
+export function refuseBinding(
+  { bind }: VerifiedRequest,
+  title: Tables['titles'],
+  release: Tables['releases']
+): void {
+  const refused = (found: string, hint: string) =>
+    new CofferError('COFFER_REQUEST_REFUSED', `${title.titleId} is not issued bound like this.`, {
+      expected: 'a grant bound to the medium and the user',
+      found,
+      hint
+    })
+  const hint = 'Order it bound to your user key.'
+  if (!bind.includes('medium')) throw refused('a grant bound to no medium', hint)
+  if (!isBearer(bind)) return
+  if (release.scheme === 'certificate') {
+    throw refused('a bearer grant of a title whose scheme seals its key to the user', hint)
+  }
+  if (title.bearerAllowed !== 1) {
+    throw refused('a bearer grant', `${hint} The seller can allow bearer grants of a title.`)
+  }
+}
