@@ -5,7 +5,8 @@ import { AbortController, AbortSignal, CustomEvent, Event, EventTarget } from '.
 import { DOMException } from './exception.js'
 import { installGlobals } from './globals.js'
 import type { Native } from './link.js'
-import { URL, URLSearchParams } from './url.js'
+import { URLSearchParams } from './url/search-params.js'
+import { URL } from './url/url.js'
 
 export function installWeb(native: Native): void {
   useConverters(native)
