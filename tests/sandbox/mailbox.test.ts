@@ -4,6 +4,7 @@ import { setTimeout as after } from 'node:timers/promises'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Lookout } from '../../sandbox/thread/lookout.js'
 import { Hope, Inbox, mailboxMemory, Outbox, SLOT_BYTES, SLOTS } from '../../sandbox/thread/mailbox.js'
 import { MalformedMessage } from '../../sandbox/wire.js'
 
@@ -164,6 +165,31 @@ test('a thread that waits in either way is ended all the same', async () => {
     await far.answer
     await after(20)
     await far.end()
+  }
+})
+
+test('a host that always finds the next frame at once has its event loop all the same', async () => {
+  for (const soon of [(send: () => void) => send(), queueMicrotask]) {
+    const memory = mailboxMemory()
+    const { port1, port2 } = new MessageChannel()
+    const outbox = new Outbox({ memory, port: port1 })
+    const send = () => {
+      lookout.expect()
+      outbox.post(frameOf(1, 1))
+    }
+    let received = 0
+    const receive = () => {
+      received++
+      soon(send)
+    }
+    const lookout = new Lookout({ memory, port: port2 }, receive, cause => assert.unreachable(String(cause)))
+    let ticks = 0
+    const timer = setInterval(() => ticks++, 1)
+    send()
+    while (ticks < 20) await after(1)
+    assert.ok(received > 20, String(received))
+    clearInterval(timer)
+    port1.close()
   }
 })
 
