@@ -89,6 +89,8 @@ const damaged = (type: RecordType, found: string) =>
  * @throws CofferError COFFER_RECORD_DAMAGED, COFFER_VERSION_UNSUPPORTED.
  */
 export function parseFrame(type: RecordType, bytes: Uint8Array, maxBytes: number): ParsedFrame {
+  // Of a Buffer, slice() copies nothing: whoever changes what he took for a copy would change the caller's record.
+  if (bytes.constructor !== Uint8Array) bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
   if (bytes.length > maxBytes) throw damaged(type, `${bytes.length} bytes, more than the ${maxBytes} allowed`)
   if (bytes.length < HEADER_BYTES) throw damaged(type, `it ends after ${bytes.length} bytes`)
   if (!equalBytes(bytes.subarray(0, 4), MAGIC))

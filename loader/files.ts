@@ -20,7 +20,7 @@ import {
   constants,
   type BigIntStats
 } from 'node:fs'
-import { dirname, join, sep } from 'node:path'
+import { basename, dirname, join, sep } from 'node:path'
 import { hex } from '../formats/bytes.js'
 import { CofferError, type ErrorCode } from '../formats/errors.js'
 import { POWERS } from './powers.js'
@@ -357,6 +357,12 @@ export function removeFile(path: string, { durably = true } = {}): void {
 /** Remove what {@link leftovers} found. */
 export function removeLeftover(path: string): void {
   attempt('remove', path, () => rmSync(path, { force: true, recursive: true }))
+}
+
+/** Remove what writers of this very file left beside it that were killed: its folder may be anybody's. */
+export function clearLeftovers(path: string): void {
+  const ending = `-${basename(path)}`
+  for (const file of leftovers(dirname(path))) if (file.endsWith(ending)) removeLeftover(file)
 }
 
 /** Facts of a file or folder, links not followed; undefined when there is none. */

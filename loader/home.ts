@@ -30,7 +30,7 @@ import { sha256 } from '../formats/primitives.js'
 import { openRevocations, type Revocations } from '../formats/records/revocations.js'
 import { openRoots, rootHash, type Center } from '../formats/records/root.js'
 import { bytes, decodeAs, list, map } from '../formats/shape.js'
-import { inspectFile, listFolder, makeFolder, readFile, within, writeFile } from './files.js'
+import { clearLeftovers, inspectFile, listFolder, makeFolder, readFile, within, writeFile } from './files.js'
 import { NO_MARKS, readMarks, writeMarks, type Marks, type MarksPlace } from './marks.js'
 import type { Powers } from './powers.js'
 import { remembering } from './remember.js'
@@ -438,6 +438,8 @@ export function createKeyFile(owner: KeyOwner, path: string, powers: Powers): st
       hint: `${KEPT_FOR[owner]} need it. To start anew, move it to a safe place first.`
     })
   }
+  // Half of a secret key, or all of it, that nobody would ever look for.
+  clearLeftovers(path)
   const seed = powers.random(32)
   const text = utf8(formatSecretKey(owner, seed))
   try {

@@ -5,7 +5,7 @@ import type { VerifiedRequest } from '../../formats/records/request.js'
 import { BIND_BEARER } from '../copier/order.js'
 import type { Copied, CopyEvent, CopyOptions } from '../copier/copy.js'
 import { listMaster } from '../copier/master.js'
-import { inspectFile, writeFile } from '../files.js'
+import { clearLeftovers, inspectFile, writeFile } from '../files.js'
 import { Home } from '../home.js'
 import type { Call, Outcome } from './command.js'
 import { printable, say } from './output.js'
@@ -63,6 +63,7 @@ export function requestOut(
 ): Outcome {
   refuseExisting(path)
   const { bytes, request } = make()
+  clearLeftovers(path)
   writeFile(path, bytes)
   return {
     data: {

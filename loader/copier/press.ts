@@ -18,7 +18,7 @@ import { encodeCollection } from '../../formats/records/revocations.js'
 import { encodeTitleHead, titleFileName } from '../../formats/title.js'
 import { checkProgram } from '../../sandbox/check.js'
 import { carryEnded } from '../ended.js'
-import { makeFolder, PendingFile, writeFile } from '../files.js'
+import { leftovers, makeFolder, PendingFile, removeLeftover, writeFile } from '../files.js'
 import { readKeyFile, type Home, type PinnedCenter } from '../home.js'
 import { POWERS, type Powers } from '../powers.js'
 import { newestCollection } from '../travel.js'
@@ -298,6 +298,7 @@ function sealTitle(
     version: app.version
   }
   makeFolder(out)
+  for (const file of leftovers(out)) removeLeftover(file)
   const path = join(out, titleFileName(manifest))
   using file = new PendingFile(path)
   const sealer = new StreamSealer(releaseKey, payloadContext(app.id, app.release), powers.random(SALT_BYTES))

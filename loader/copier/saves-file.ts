@@ -17,7 +17,7 @@ import {
   type SavesHead,
   type SavesState
 } from '../../formats/saves.js'
-import { RandomFile, writeFile } from '../files.js'
+import { clearLeftovers, RandomFile, writeFile } from '../files.js'
 import type { Home } from '../home.js'
 import { saveQuotaBytes } from '../launch.js'
 import { POWERS, type Powers } from '../powers.js'
@@ -73,6 +73,7 @@ export function exportSaves(
       titleId,
       userId: user.userId
     }
+    clearLeftovers(path)
     writeFile(path, sealSaves(user.saveSecret, head, state, powers.random(SALT_BYTES)), 0o600)
     return moved(head, path, state)
   } finally {

@@ -17,7 +17,7 @@ import {
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { prepare } from '../../loader/copier/index.js'
+import { createKeyFile, prepare } from '../../loader/copier/index.js'
 import {
   inspectFile,
   isFolder,
@@ -31,6 +31,7 @@ import {
   translate,
   writeFile
 } from '../../loader/files.js'
+import { POWERS } from '../../loader/powers.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
 import { closeSites, librarySite, SCHEMES, snapshot } from '../helpers/library-site.js'
 import { rejectsWith } from '../helpers/rejects.js'
@@ -202,6 +203,15 @@ test('the next writer clears away what a killed one left', async () => {
   assert.equal([...snapshot(root).keys()], [...before.keys()])
   for (const place of [paths.folder, paths.grants, paths.titles]) assert.equal(leftovers(place), [])
   await site.runs(root, id)
+})
+
+test('createKeyFile() clears away half a secret key that a killed one left, and nothing else', () => {
+  const folder = site.path()
+  mkdirSync(folder)
+  for (const name of ['.tmp-999999999-0a1b2c3d-my.key', '.tmp-999999999-notes'])
+    writeFileSync(join(folder, name), 'half')
+  createKeyFile('user', join(folder, 'my.key'), POWERS)
+  assert.equal(readdirSync(folder).sort(), ['.tmp-999999999-notes', 'my.key'])
 })
 
 // ---------------------------------------------------------------- a disk that is full
