@@ -39,6 +39,7 @@ import {
 } from './files.js'
 import { takeLock } from './lock.js'
 import type { MediumPaths } from './medium/layout.js'
+import type { Progress } from './pass.js'
 import type { Powers } from './powers.js'
 import type { PayloadKey } from './unwrap.js'
 
@@ -145,14 +146,17 @@ export class MediumSaves implements SaveStore, Disposable {
   /**
    * All saves at one moment, though others commit meanwhile.
    *
+   * @param progress - Told after each slot.
    * @returns Fresh bytes, for the caller to wipe.
    * @throws CofferError COFFER_SAVE_DAMAGED; COFFER_BUSY where others do not stop to commit.
    */
-  snapshot(): SavesState {
+  snapshot(progress: Progress = () => {}): SavesState {
     for (let tries = 1; ; tries++) {
       const index = this.#index()
+      const step = stepsOf(index.slots, progress)
       const slots = index.slots.flatMap(entry => {
         const bytes = this.#open(entry)
+        step(entry.size)
         return bytes === undefined ? [] : [{ bytes, slot: entry.slot }]
       })
       if (this.revision() === index.revision) return { history: index.history ?? [], slots }
@@ -165,9 +169,16 @@ export class MediumSaves implements SaveStore, Disposable {
    * Put other saves in the place of all that are there, in one step.
    *
    * @param replace - Also where what is there has changes that these saves know nothing of.
+   * @param progress - Told after each slot.
    * @throws CofferError COFFER_SAVE_NEWER, COFFER_SAVE_QUOTA, COFFER_SAVE_DAMAGED, COFFER_BUSY; nothing is changed then.
    */
-  restore({ history, slots }: SavesState, { replace = false } = {}): Promise<void> {
+  restore(
+    { history, slots }: SavesState,
+    {
+      replace = false,
+      progress
+    }: { readonly replace?: boolean; readonly progress?: Progress | undefined } = {}
+  ): Promise<void> {
     return this.#inTurn(index => {
       const isNewer =
         isEmpty(index) || (index.history !== undefined && includesHistory(history, index.history))
@@ -179,11 +190,11 @@ export class MediumSaves implements SaveStore, Disposable {
         // Whoever goes back to older saves makes a change, which is newer than all that there was.
         history: mergedHistory(isNewer ? this.#line(index) : this.#changed(index), history)
       }
-    })
+    }, progress)
   }
 
   /** Commit what is decided on by what is there then; another process's turn is waited for. */
-  async #inTurn(decide: (index: Index) => Commit): Promise<void> {
+  async #inTurn(decide: (index: Index) => Commit, progress?: Progress): Promise<void> {
     for (let tries = 1; ; tries++) {
       this.#checkLive()
       try {
@@ -194,7 +205,7 @@ export class MediumSaves implements SaveStore, Disposable {
           this.#checkLive()
           makeFolderWithin(path)
         }
-        return this.#commit(decide)
+        return this.#commit(decide, progress)
       } catch (error) {
         const locked = error instanceof Locked
         // That nothing can be written is less than that there is nothing to write to.
@@ -221,7 +232,7 @@ export class MediumSaves implements SaveStore, Disposable {
   }
 
   /** The whole of a commit, under the lock and without a pause, so that a guest beside this one never meets it. */
-  #commit(decide: (index: Index) => Commit): void {
+  #commit(decide: (index: Index) => Commit, progress: Progress = () => {}): void {
     using _lock = this.#lock()
     const index = this.#index()
     const { changes, history } = decide(index)
@@ -240,12 +251,17 @@ export class MediumSaves implements SaveStore, Disposable {
     )
     const folder = this.#paths.saves(this.#name)
     const placed: string[] = []
+    const step = stepsOf(
+      changes.map(({ bytes }) => ({ size: bytes?.length ?? 0 })),
+      progress
+    )
     try {
       for (const [slot, bytes] of last) {
         if (bytes === undefined) continue
         const path = this.#path(slots.get(slot)!)
         this.#seal(path, slot, this.#context(slots.get(slot)!), bytes, false)
         placed.push(path)
+        step(bytes.length)
       }
       // What the index names must be there, and durable, before the index is.
       if (placed.length > 0) syncFolder(folder)
@@ -375,6 +391,13 @@ export class MediumSaves implements SaveStore, Disposable {
 interface Commit {
   readonly changes: readonly SaveChange[]
   readonly history: SavesHistory
+}
+
+/** Tell of each slot that is done. */
+function stepsOf(slots: readonly { readonly size: number }[], progress: Progress): (bytes: number) => void {
+  const totalBytes = slots.reduce((sum, { size }) => sum + size, 0)
+  let doneBytes = 0
+  return bytes => progress((doneBytes += bytes), totalBytes)
 }
 
 /** Nothing was ever saved there. */

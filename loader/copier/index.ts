@@ -7,6 +7,7 @@ export {
   importSaves,
   type ImportSavesOptions,
   type MovedSaves,
+  type SavesEvent,
   type SavesOptions
 } from './saves-file.js'
 export { listMaster, type MasterListing, type TitleOnMaster } from './master.js'

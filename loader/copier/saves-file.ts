@@ -17,9 +17,10 @@ import {
   type SavesHead,
   type SavesState
 } from '../../formats/saves.js'
-import { clearLeftovers, RandomFile, writeFile } from '../files.js'
+import { clearLeftovers, PendingFile, RandomFile } from '../files.js'
 import type { Home } from '../home.js'
 import { saveQuotaBytes } from '../launch.js'
+import type { Progress } from '../pass.js'
 import { POWERS, type Powers } from '../powers.js'
 import { licenseName, readTitle } from '../read.js'
 import { checkSaveQuota } from '../saves.js'
@@ -28,6 +29,14 @@ import { ownGrant, savesOf } from './held.js'
 export interface SavesOptions {
   readonly home: Home
   readonly powers?: Powers | undefined
+  readonly onEvent?: ((event: SavesEvent) => void) | undefined
+}
+
+/** How much of all saves is off the medium, in the file, on the medium. */
+export interface SavesEvent {
+  readonly step: 'read' | 'write'
+  readonly doneBytes: number
+  readonly totalBytes: number
 }
 
 export interface ImportSavesOptions extends SavesOptions {
@@ -58,11 +67,11 @@ export function exportSaves(
   root: string,
   titleId: string,
   path: string,
-  { home, powers = POWERS }: SavesOptions
+  { home, powers = POWERS, onEvent = () => {} }: SavesOptions
 ): MovedSaves {
   const { grant, name, user } = held(root, titleId, home)
   using saves = savesOf(root, name, grant, home, powers)
-  const state = saves.snapshot()
+  const state = saves.snapshot(tell('read', onEvent))
   try {
     if (state.slots.length === 0) throw nothingSaved(titleId)
     const created = powers.now()
@@ -74,7 +83,13 @@ export function exportSaves(
       userId: user.userId
     }
     clearLeftovers(path)
-    writeFile(path, sealSaves(user.saveSecret, head, state, powers.random(SALT_BYTES)), 0o600)
+    using file = new PendingFile(path, 0o600)
+    const sealed = sealSaves(user.saveSecret, head, state, powers.random(SALT_BYTES))
+    for (let at = 0; at < sealed.length; at += WRITE_BYTES) {
+      file.write(sealed.subarray(at, at + WRITE_BYTES))
+      onEvent({ step: 'write', doneBytes: file.writtenBytes, totalBytes: sealed.length })
+    }
+    file.commit()
     return moved(head, path, state)
   } finally {
     wipe(...state.slots.map(({ bytes }) => bytes))
@@ -92,7 +107,7 @@ export function exportSaves(
 export async function importSaves(
   path: string,
   root: string,
-  { home, powers = POWERS, replace = false }: ImportSavesOptions
+  { home, powers = POWERS, replace = false, onEvent = () => {} }: ImportSavesOptions
 ): Promise<MovedSaves> {
   const file = RandomFile.open(path)
   if (file === undefined) throw noFile(path)
@@ -108,7 +123,7 @@ export async function importSaves(
     const state = open(user.saveSecret, parsed, file.read(front.length, sealedBytes), path)
     using saves = savesOf(root, name, grant, home, powers, quotaBytes)
     try {
-      await saves.restore(state, { replace })
+      await saves.restore(state, { replace, progress: tell('write', onEvent) })
     } finally {
       wipe(...state.slots.map(({ bytes }) => bytes))
     }
@@ -117,6 +132,14 @@ export async function importSaves(
     file.close()
   }
 }
+
+/** A medium takes it in a moment, so that a bar moves. */
+const WRITE_BYTES = 4 * 1024 * 1024
+
+const tell =
+  (step: SavesEvent['step'], onEvent: (event: SavesEvent) => void): Progress =>
+  (doneBytes, totalBytes) =>
+    onEvent({ step, doneBytes, totalBytes })
 
 /** What such a file says of itself in clear. @throws CofferError as {@link importSaves} does of a file that is none. */
 export function inspectSaves(path: string): { readonly head: SavesHead; readonly fileBytes: number } {

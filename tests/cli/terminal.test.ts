@@ -7,7 +7,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { COFFER, ended, newSite, start, type Site } from '../helpers/site.js'
+import { COFFER, ended, expectSuccess, newSite, start, type Site } from '../helpers/site.js'
 
 const hasScript =
   process.platform === 'linux' &&
@@ -221,6 +221,32 @@ onTerminal('colours and bars are for terminals', async () => {
   const screen = new Screen(`${words('copy', master, target)}`)
   assert.match(await screen.end(), /\x1b\[K.*\[#{30}\]/)
 })
+
+const LARGE_SAVES = `
+import { write } from 'coffer:save'
+export default async () => { for (let slot = 0; slot < 5; slot++) await write('slot' + slot, new Uint8Array(8 << 20)) }`
+
+onTerminal('export and import show how far they are with large saves', async () => {
+  const id = 'org.example.large-saves'
+  const app = site.app(id, LARGE_SAVES, { permissions: ['save'], limits: { saveMiB: 64 } })
+  const master = await site.press(app)
+  const [from, to] = [await site.prepared(), await site.prepared()]
+  for (const root of [from, to]) expectSuccess(await site.coffer('copy', master, root))
+  expectSuccess(await site.coffer('run', from, '--allow', 'save'))
+  const [seen, file] = [site.fresh('saves'), site.fresh('saves')]
+  const exported = await new Screen(words('export', from, id, '--out', seen)).end()
+  for (const step of ['read', 'write']) assert.match(exported, bar(step, 1))
+  // The first slots of five, and the whole.
+  assert.match(exported, bar('read', 0.2))
+  assert.match(await new Screen(words('import', seen, to)).end(), bar('write', 0.2))
+  // Elsewhere a line for each.
+  const { stderr } = expectSuccess(await site.coffer('export', from, id, '--out', file))
+  assert.match(stderr, /^read, 40\.0 MiB\nwrite, 40\.\d MiB\n$/)
+})
+
+/** A bar that is filled so far. */
+const bar = (step: string, share: number): RegExp =>
+  new RegExp(`${step} \\[#{${30 * share}}\\.{${30 - 30 * share}}\\] 40\\.\\d MiB`)
 
 test('keys from a pipe: each character one, then none', async () => {
   const { code, stdout } = await site.cofferWith({ input: 'a\nä\x1b[Aq' }, ...ALLOWED, medium)

@@ -4,14 +4,15 @@ import { Home } from '../../home.js'
 import type { Call, Outcome } from '../command.js'
 import { harden } from '../harden.js'
 import { timeText } from '../screen.js'
-import { amount, movedOutcome } from './export.js'
+import { amount, movedOutcome, savesBars } from './export.js'
 
 export async function execute(call: Call): Promise<Outcome> {
   harden()
   const root = call.argument('medium')
   const imported = await importSaves(call.argument('file'), root, {
     home: new Home(),
-    replace: call.flag('replace')
+    replace: call.flag('replace'),
+    onEvent: savesBars()
   })
   const { title, created } = imported
   return movedOutcome(
