@@ -10,8 +10,7 @@
 import { hex } from '../../formats/bytes.js'
 import { Frontier, inclusionPath, leafHash, nodeHash } from '../../formats/merkle.js'
 import { encodeReceipt } from '../../formats/records/checkpoint.js'
-import type { Change } from '../books/journal.js'
-import { encodeEntry } from '../books/journal.js'
+import type { Entry } from '../books/journal.js'
 import { inOneGo, writing } from '../books/rows.js'
 import type { Books } from '../books/store.js'
 
@@ -23,27 +22,21 @@ export const LEVEL_STEP = 8
 /** What ends each group of works: see center/books/group.ts. */
 export const logWith =
   (sign: SignCheckpoint) =>
-  (books: Books, works: readonly (readonly Change[])[]): Promise<void> =>
-    appendToLog(books, works, sign)
+  (books: Books, entries: readonly Entry[]): Promise<void> =>
+    appendToLog(books, entries, sign)
 
 /** Write down what each work did, and sign. Part of the transaction that did it. */
-async function appendToLog(
-  books: Books,
-  works: readonly (readonly Change[])[],
-  sign: SignCheckpoint
-): Promise<void> {
-  const written = works.filter(changes => changes.length > 0)
+async function appendToLog(books: Books, written: readonly Entry[], sign: SignCheckpoint): Promise<void> {
   if (written.length === 0) return
   const head = await books.selectFrom('logHead').select(['size', 'frontier']).executeTakeFirst()
   const frontier = new Frontier(head?.size, head?.frontier)
   const nodes: { level: number; index: number; hash: Uint8Array }[] = []
-  const entries = written.map(changes => {
+  const entries = written.map(({ request, bytes: entry }) => {
     const index = frontier.size
-    const entry = encodeEntry(changes)
     frontier.append(leafHash(entry), (level, at, hash) => {
       if (level > 0 && level % LEVEL_STEP === 0) nodes.push({ level, index: at, hash })
     })
-    return { index, request: requestOf(changes), entry }
+    return { index, request, entry }
   })
   const { size } = frontier
   const row = { size, frontier: frontier.bytes(), checkpoint: await sign(books, size, frontier.root()) }
@@ -52,12 +45,6 @@ async function appendToLog(
     ...writing(books, 'logNodes', nodes),
     ...writing(books, 'logHead', [{ one: 1, ...row }], 'one')
   ])
-}
-
-/** The request that an entry answers, so that its receipt can be found. */
-export function requestOf(changes: readonly Change[]): string | null {
-  const answered = changes.find(({ table }) => table === 'requests')
-  return answered === undefined ? null : (answered.row['requestId'] as string)
 }
 
 /**

@@ -8,15 +8,15 @@
  */
 import { CompiledQuery, type Kysely, type Transaction } from 'kysely'
 import { gather } from './gather.js'
-import { Journal, type Change } from './journal.js'
+import { entryOf, Journal, type Entry } from './journal.js'
 
 /** More would make the first wait longer than the disk does. */
 const MAX_GROUP = 64
 
-/** What came of one work, and the rows that it left in the books: none for a refusal. */
+/** What came of one work, and what the log keeps of the rows that it left in the books: nothing of a refusal. */
 export type Outcome<T> =
-  | { readonly value: T; readonly changes: readonly Change[] }
-  | { readonly reason: unknown; readonly changes: readonly [] }
+  | { readonly value: T; readonly entry: Entry | undefined }
+  | { readonly reason: unknown; readonly entry: undefined }
 
 /** How works of one kind are done, each by its input. */
 export interface Kind<DB, I, T> {
@@ -29,7 +29,7 @@ export interface Kind<DB, I, T> {
 }
 
 /** Writes down what each work of a group wrote, before the commit. */
-export type Conclude<DB> = (books: Transaction<DB>, works: readonly (readonly Change[])[]) => Promise<void>
+export type Conclude<DB> = (books: Transaction<DB>, entries: readonly Entry[]) => Promise<void>
 
 /** Puts a work into the next group; resolves with what came of it, or rejects with why nothing did. */
 export type Enqueue<DB> = <I, T>(kind: Kind<DB, I, T>, input: I) => Promise<T>
@@ -69,7 +69,7 @@ export const single = <DB, T>(work: (books: Transaction<DB>) => Promise<T>): Kin
   async perform(books) {
     const journal = new Journal()
     const value = await work(books.withPlugin(journal))
-    return [{ value, changes: journal.changes }]
+    return [{ value, entry: entryOf(journal.changes) }]
   }
 })
 
@@ -92,13 +92,13 @@ async function commitGroup<DB>(
       for (const run of runsOf(group)) done.push(...(await performed(inside, run)))
       await conclude(
         inside,
-        done.map(({ changes }) => changes)
+        done.flatMap(({ entry }) => entry ?? [])
       )
       return done
     })
   } catch (reason) {
     // Nothing was written, or nobody knows: each may ask again.
-    outcomes = group.map(() => ({ reason, changes: [] }))
+    outcomes = group.map(() => ({ reason, entry: undefined }))
   }
   for (const [n, { resolve, reject }] of group.entries()) {
     const outcome = outcomes[n]!
@@ -136,7 +136,7 @@ async function performed<DB>(
     // When the database itself failed this fails too, and the whole group with it.
     await execute(inside, 'rollback to savepoint work')
     await execute(inside, 'release savepoint work')
-    if (inputs.length === 1) return [{ reason, changes: [] }]
+    if (inputs.length === 1) return [{ reason, entry: undefined }]
   }
   // One of them is at fault: each by itself, so that it fails alone.
   const outcomes: Outcome<unknown>[] = []

@@ -100,10 +100,27 @@ export const left = (table: string, row: object): Change => ({
   gone: false
 })
 
+/** What the log keeps of one work. */
+export interface Entry {
+  /** The request that it answered, so that its receipt can be found; null for what answered none. */
+  readonly request: string | null
+  readonly bytes: Uint8Array
+}
+
 const GONE = { gone: true }
 
-export const encodeEntry = (changes: readonly Change[]): Uint8Array =>
-  encode({ changes: changes.map(({ table, row, gone }) => ({ row, table, ...(gone && GONE) })) })
+/** @returns undefined for a work that left nothing. */
+export function entryOf(changes: readonly Change[]): Entry | undefined {
+  if (changes.length === 0) return undefined
+  const rows = changes.map(({ table, row, gone }) => ({ row, table, ...(gone && GONE) }))
+  return { request: requestOf(changes), bytes: encode({ changes: rows }) }
+}
+
+/** The request that an entry answers. */
+export function requestOf(changes: readonly Change[]): string | null {
+  const answered = changes.find(({ table }) => table === 'requests')
+  return answered === undefined ? null : (answered.row['requestId'] as string)
+}
 
 /** Of an entry whose hash was proved: the center's own. */
 export function decodeEntry(entry: Uint8Array): Change[] {

@@ -6,7 +6,7 @@ import { hex } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
 import { isBearer } from '../../formats/records/fields.js'
 import type { VerifiedRequest } from '../../formats/records/request.js'
-import type { Change } from '../books/journal.js'
+import { entryOf, type Entry } from '../books/journal.js'
 import type { Tables } from '../books/store.js'
 import type { Workshop } from '../site.js'
 import { makeAnswer, type Decision, type Ground, type Made, type Order } from './make.js'
@@ -19,7 +19,7 @@ export interface Draft extends Made {
   /** All that it follows from, beside the order. */
   readonly basis: string
   /** What the log keeps of its writes. */
-  readonly changes: readonly Change[]
+  readonly entry: Entry | undefined
 }
 
 /**
@@ -54,7 +54,7 @@ export function draftOf(
   const basis = JSON.stringify([center.revocationSequence, center.epoch, roots.length, title.publisher, sale])
   if (before?.basis === basis) return before
   const { answer, writes } = makeAnswer(site, ground, order, decision)
-  return { answer, writes, basis, changes: writes.map(changeOf) }
+  return { answer, writes, basis, entry: entryOf(writes.map(changeOf)) }
 }
 
 /** What an order comes to, and its user, if he is new. @throws CofferError for every refusal of the center. */

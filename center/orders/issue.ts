@@ -7,6 +7,7 @@ import { hex } from '../../formats/bytes.js'
 import { openRequestAside } from '../../formats/records/request.js'
 import { gather, inOrder } from '../books/gather.js'
 import type { Kind, Outcome } from '../books/group.js'
+import { entryOf } from '../books/journal.js'
 import type { AllTables, Books } from '../books/store.js'
 import { refuseOtherCenter, type Site } from '../site.js'
 import type { Aside } from './aside.js'
@@ -92,13 +93,17 @@ export function openIssue(site: Site, aside: Aside | undefined): Issue {
 function answerTo(site: Site, sheet: Sheet, order: Order): Outcome<Uint8Array> {
   try {
     const known = answeredBefore(site, order, sheet.answered(hex(order.requestId)), order.received)
-    if (known !== undefined) return { value: known, changes: [] }
+    if (known !== undefined) return { value: known, entry: undefined }
     const { user, decision } = decide(sheet, order)
     const draft = (order.draft = draftOf(site, sheet, order, decision, order.draft))
-    const first: Write[] = user === undefined ? [] : [{ table: 'users', row: user }]
-    sheet.put([...first, ...draft.writes])
-    return { value: draft.answer, changes: [...first.map(changeOf), ...draft.changes] }
+    if (user === undefined) {
+      sheet.put(draft.writes)
+      return { value: draft.answer, entry: draft.entry }
+    }
+    const writes: Write[] = [{ table: 'users', row: user }, ...draft.writes]
+    sheet.put(writes)
+    return { value: draft.answer, entry: entryOf(writes.map(changeOf)) }
   } catch (reason) {
-    return { reason, changes: [] }
+    return { reason, entry: undefined }
   }
 }
