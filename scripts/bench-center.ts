@@ -8,14 +8,14 @@
  * An issue is a request's signature verified, a grant and an answer signed, keys sealed, and all of it on the disk. The bare
  * rate is one small row, on the disk, on one connection that does nothing else. Orders are made and signed before the time
  * that is measured and handed to the center in its own process, so that what is left of asking, a queue and two clocks, takes
- * some 5 us of it an order. How many cores the center took, and how many all else did, the database above all, stands below
- * each rate: where both together are all that there are, another instance has nothing to run on.
+ * some 5 us of it an order. How many cores the center took, the database's server, and all else, stands below each rate:
+ * where the first two take all that there are, another instance has nothing to run on.
  */
 import { DatabaseSync } from '@photostructure/sqlite'
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism, cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -119,6 +119,26 @@ async function load(center: LicenseCenter, orders: Uint8Array[], ms: number): Pr
   return { issued: latenciesMs.length, seconds, latenciesMs, cpuMs: (user + system) / 1000 }
 }
 
+const TICK_MS = 10
+
+/** What a server's processes have taken, as Linux tells it; 0 where there is no server, or nobody who tells. */
+function serverMs(server: number | undefined): number {
+  if (server === undefined || process.platform !== 'linux') return 0
+  return readdirSync('/proc').reduce((sum, name) => {
+    if (!/^\d+$/.test(name)) return sum
+    try {
+      // The name, in brackets, may hold anything; after it: state, parent, ... the 12th and 13th are user and system time.
+      const fields = readFileSync(`/proc/${name}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .split(' ')
+      const isOfServer = Number(name) === server || Number(fields[1]) === server
+      return isOfServer ? sum + TICK_MS * (Number(fields[11]) + Number(fields[12])) : sum
+    } catch {
+      return sum // it has ended
+    }
+  }, 0)
+}
+
 /** What all processes of this machine have taken of its cores since it was started. */
 const busyMs = () =>
   cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0)
@@ -174,28 +194,34 @@ interface Sold {
   /** Issues a second, of all. */
   readonly rate: number
   readonly latenciesMs: readonly number[]
-  /** How many cores the instances took, and how many all else did. */
+  /** How many cores the instances took, their database's server, and all else. */
   readonly cores: number
+  readonly serverCores: number
   readonly otherCores: number
   /** Of the instances. */
   readonly cpuMsAnIssue: number
 }
 
-/** All instances sell at the same time. */
-async function sellTogether(instances: readonly Instance[]): Promise<Sold> {
+/** All instances sell at the same time. @param server - The process of their database's server, if it has one. */
+async function sellTogether(instances: readonly Instance[], server: number | undefined): Promise<Sold> {
   for (const one of instances) one.say(String(ROUND_MS))
   for (const one of instances) await one.next() // the orders are made
-  const [busy, started] = [busyMs(), performance.now()]
+  const [busy, served, started] = [busyMs(), serverMs(server), performance.now()]
   for (const one of instances) one.say('go')
   const loads = await Promise.all(instances.map(async one => JSON.parse(await one.next()) as Load))
-  const [allMs, elapsedMs] = [busyMs() - busy, performance.now() - started]
+  const [allMs, servedMs, elapsedMs] = [
+    busyMs() - busy,
+    serverMs(server) - served,
+    performance.now() - started
+  ]
   const sum = (of: (load: Load) => number) => loads.reduce((total, load) => total + of(load), 0)
   const cpuMs = sum(load => load.cpuMs)
   return {
     rate: sum(({ issued, seconds }) => issued / seconds),
     latenciesMs: loads.flatMap(({ latenciesMs }) => latenciesMs),
     cores: cpuMs / elapsedMs,
-    otherCores: Math.max(0, allMs - cpuMs) / elapsedMs,
+    serverCores: servedMs / elapsedMs,
+    otherCores: Math.max(0, allMs - cpuMs - servedMs) / elapsedMs,
     cpuMsAnIssue: cpuMs / sum(({ issued }) => issued)
   }
 }
@@ -265,7 +291,7 @@ async function throughput(): Promise<void> {
       ['one', one],
       ['two', two]
     ] as const) {
-      const done = await sellTogether(instances)
+      const done = await sellTogether(instances, name === 'lite' ? undefined : server.pid)
       if (counts) sold[name].push(done)
     }
   }
@@ -281,7 +307,8 @@ async function throughput(): Promise<void> {
     say(what, `${perSecond(rateOf(name))}, p99 ${ms(p99)}`)
     say(
       `  of ${availableParallelism()} cores`,
-      `center ${of(({ cores }) => cores)}, all else ${of(({ otherCores }) => otherCores)}; ` +
+      `center ${of(({ cores }) => cores)}, server ${of(({ serverCores }) => serverCores)}, ` +
+        `all else ${of(({ otherCores }) => otherCores)}; ` +
         `center ${of(({ cpuMsAnIssue }) => cpuMsAnIssue)} ms an issue`
     )
   }

@@ -23,6 +23,8 @@ const START_LIMIT_MS = 30_000
 
 export interface PostgresServer {
   readonly version: string
+  /** Of its first process: all others are that one's children. */
+  readonly pid: number
   /** Of the database that every server has. */
   readonly url: string
   stop(): Promise<void>
@@ -165,6 +167,7 @@ async function started(folder: string, { bin, env }: Programs, durable: boolean)
   const version = await untilReady(child, url, () => said)
   return {
     version,
+    pid: child.pid!,
     url,
     async stop() {
       process.off('exit', onExit)
