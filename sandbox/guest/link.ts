@@ -2,6 +2,7 @@
 import {
   ErrorOf,
   StringOf,
+  apply,
   construct,
   defineProperty,
   getOwnPropertyDescriptor,
@@ -134,13 +135,20 @@ function readText(object: object, key: string): string {
     const property = getOwnPropertyDescriptor(owner, key)
     if (property !== undefined) {
       if (hasOwn(property, 'value')) return typeof property.value === 'string' ? property.value : ''
-      // SES keeps the names of errors behind accessors of its own; any other accessor is the program's.
-      return key === 'name' && !property.configurable ? (mapGet(ERROR_NAMES, owner) ?? '') : ''
+      // SES keeps the names of errors behind accessors of its own.
+      if (key === 'name' && !property.configurable) return mapGet(ERROR_NAMES, owner) ?? ''
+      // Any other accessor is the program's.
+      if (key !== 'stack' || property.get === undefined || property.get !== readStack) return ''
+      const text: unknown = apply(readStack, owner, [])
+      return typeof text === 'string' ? text : ''
     }
     owner = getPrototypeOf(owner) as object | null
   }
   return ''
 }
+
+/** V8's own accessor, which each error has from Node 22 on. What it runs is the engine's and ours. */
+const readStack = getOwnPropertyDescriptor(new Error(), 'stack')?.get
 
 const ERROR_NAMES = new Map<object, string>()
 const ERRORS = new Map<string, ErrorConstructor>()
