@@ -9,10 +9,9 @@ import type { AnyApi, TypedGuest } from '../sandbox/typed.js'
 import { openProgram } from './decrypt.js'
 import type { Home } from './home.js'
 import { launch, type TitleOptions } from './launch.js'
+import { openLicensed } from './licensed.js'
 import { measureMedium } from './medium/measure.js'
 import type { Powers } from './powers.js'
-import { readLicense, readTitle } from './read.js'
-import { authenticate } from './authenticate.js'
 import { recheck } from './recheck.js'
 import { unwrapPayloadKey } from './unwrap.js'
 
@@ -32,19 +31,13 @@ export async function launchTitle<Api = AnyApi>(
   options: TitleOptions | ((manifest: ParsedManifest, grant: VerifiedGrant) => Promise<TitleOptions>) = {}
 ): Promise<TypedGuest<Api>> {
   const medium = measureMedium(root) // IDk, Mid: region 42, and the medium itself
-  const claimed = readLicense(root, titleId, home.userKeys()?.userId) // region 41
-  const signed = authenticate(claimed, home) // whose grant is it?
-  const title = readTitle(root, signed.grant)
+  const { name, signed, title } = openLicensed(root, titleId, home) // region 41: whose grant is it?
   try {
     using license = recheck(signed, title.manifest, medium, home, powers.now()) // CS against CS'
     const decided = typeof options === 'function' ? await options(title.manifest, license.grant) : options
     using key = unwrapPayloadKey(license) // Kd, or Ku out of EMid(Ku)
     using program = openProgram(title, key) // memory only
-    return await launch(
-      { root, license: claimed.name, grant: license.grant, title, program, key },
-      decided,
-      powers
-    )
+    return await launch({ root, license: name, grant: license.grant, title, program, key }, decided, powers)
   } catch (error) {
     title[Symbol.dispose]()
     throw error

@@ -8,10 +8,9 @@ import { openSource, type PoolBounds } from '../sandbox/pool.js'
 import { openProgram } from './decrypt.js'
 import type { Home } from './home.js'
 import { formsOf, prepareLaunch, type TitleOptions } from './launch.js'
+import { openLicensed } from './licensed.js'
 import { measureMedium } from './medium/measure.js'
 import type { Powers } from './powers.js'
-import { readLicense, readTitle } from './read.js'
-import { authenticate } from './authenticate.js'
 import { recheck } from './recheck.js'
 import { unwrapPayloadKey } from './unwrap.js'
 
@@ -48,9 +47,7 @@ export function titleSource(
   /** The path of load.ts, up to where the same license opened the same title before. */
   const open = async (): Promise<Opened> => {
     const medium = measureMedium(root)
-    const claimed = readLicense(root, titleId, home.userKeys()?.userId)
-    const signed = authenticate(claimed, home)
-    const title = readTitle(root, signed.grant)
+    const { name, signed, title } = openLicensed(root, titleId, home)
     try {
       using license = recheck(signed, title.manifest, medium, home, powers.now())
       using key = unwrapPayloadKey(license)
@@ -66,7 +63,7 @@ export function titleSource(
       }
       using program = openProgram(title, key)
       const launch = prepareLaunch(
-        { root, license: claimed.name, grant: license.grant, title, program, key },
+        { root, license: name, grant: license.grant, title, program, key },
         options,
         powers
       )

@@ -6,11 +6,11 @@ import { isBearer } from '../formats/records/fields.js'
 import type { VerifiedGrant } from '../formats/records/grant.js'
 import type { Home } from './home.js'
 import { helpersFor } from './helpers.js'
+import { openLicensed } from './licensed.js'
 import { measureMedium, type MeasuredMedium } from './medium/measure.js'
 import { passPayload, type Progress } from './pass.js'
 import type { Powers } from './powers.js'
-import { readLicense, readTitle, type OpenTitle } from './read.js'
-import { authenticate } from './authenticate.js'
+import type { OpenTitle } from './read.js'
 import { recheck, recomputeCertificate } from './recheck.js'
 import { unwrapPayloadKey } from './unwrap.js'
 
@@ -66,12 +66,13 @@ export function verifyTitle(
   }
   let title: OpenTitle | undefined
   try {
-    const signed = authenticate(readLicense(root, titleId, home.userKeys()?.userId), home)
-    noteGrant(findings, signed.grant, signed.center.name)
-    noteCertificates(findings, signed.grant, medium, home)
-    title = readTitle(root, signed.grant)
+    const licensed = openLicensed(root, titleId, home, ({ grant, center }) => {
+      noteGrant(findings, grant, center.name)
+      noteCertificates(findings, grant, medium, home)
+    })
+    title = licensed.title
     findings.name = title.manifest.name
-    using license = recheck(signed, title.manifest, medium, home, powers.now())
+    using license = recheck(licensed.signed, title.manifest, medium, home, powers.now())
     using key = unwrapPayloadKey(license)
     if (license.scheme === 'conversion') findings.unwrapped = true
     verifyPayload(title, key.key, progress)
