@@ -403,7 +403,7 @@ const FIRST_NOT_CANONICAL_Y = 'edfffffffffffffffffffffffffffffffffffffffffffffff
 
 /** Whether a key is of small order, so that one signature fits many messages, or in a second encoding. */
 function isWeakPoint(publicKey: Uint8Array): boolean {
-  const y = publicKey.slice()
+  const y = new Uint8Array(publicKey) // A slice of a Buffer would be the same memory.
   y[31]! &= 0x7f // the top bit is the sign of x
   const text = hex(y)
   // Of this length, and with the top bit taken off, only the first byte of a greater number is another.
