@@ -1,21 +1,13 @@
 /** The center's folder: what init makes, what opening refuses, and what the database must not hold. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import {
-  chmodSync,
-  cpSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync
-} from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createCenter, openCenter } from '../../center/center.js'
 import { base64url, hex } from '../../formats/bytes.js'
 import { decode } from '../../formats/msgpack.js'
 import { openRoots } from '../../formats/records/root.js'
+import { clone } from '../helpers/clone.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import {
   newCenter,
@@ -93,8 +85,7 @@ test('openCenter() refuses a folder without a center, one that others may read, 
   const third = join(temporaryFolder(), 'third')
   await (await createCenter(third, {}, testPowers('third'))).close()
   rmSync(join(one.folder, 'vault'), { recursive: true })
-  cpSync(join(third, 'vault'), join(one.folder, 'vault'), { recursive: true })
-  if (process.platform !== 'win32') chmodSync(join(one.folder, 'vault'), 0o700)
+  clone(join(third, 'vault'), join(one.folder, 'vault'))
   await rejectsWith('COFFER_CENTER_UNTRUSTED', () => openCenter(one.folder))
 })
 

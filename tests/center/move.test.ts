@@ -1,12 +1,13 @@
 /** The move from the embedded database to PostgreSQL, and a second machine that joins. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { cpSync, existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { openCenter } from '../../center/center.js'
 import { useDatabase } from '../../center/books/move.js'
 import { findBooks } from '../../center/books/place.js'
 import { emptyPostgres } from '../helpers/databases.js'
+import { clone } from '../helpers/clone.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import { newCenter, pressed, requestBytes, temporaryFolder, testPowers, TITLE } from './parties.js'
 
@@ -31,7 +32,7 @@ async function soldShop() {
 onPostgres('useDatabase() takes all books along, once, and they go on where they were', async () => {
   const shop = await soldShop()
   const copy = join(temporaryFolder(), 'copy')
-  cpSync(shop.folder, copy, { recursive: true })
+  clone(shop.folder, copy)
   await shop.center.close()
   const url = await newUrl()
   await useDatabase(shop.folder, url)
@@ -58,7 +59,7 @@ onPostgres('useDatabase() takes all books along, once, and they go on where they
 onPostgres('useDatabase() refuses books that it would lose, and another center', async () => {
   const shop = await soldShop()
   const copy = join(temporaryFolder(), 'copy')
-  cpSync(shop.folder, copy, { recursive: true })
+  clone(shop.folder, copy)
   await shop.center.close()
   const url = await newUrl()
   await useDatabase(copy, url)

@@ -13,6 +13,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { uvu } from 'uvu'
 import * as assert from 'uvu/assert'
+import { clone } from '../helpers/clone.js'
 import { openStore, type Store } from '../../center/books/store.js'
 import { concat, fromHex } from '../../formats/bytes.js'
 import { openPayload } from '../../formats/cobblestone.js'
@@ -307,7 +308,7 @@ export class TwoSites {
   /** The center as a backup of this moment has it, served beside the real one. */
   async backup(): Promise<{ readonly url: string; close(): Promise<void> }> {
     const folder = this.site.fresh('backup')
-    cpSync(this.site.path('shop'), folder, { recursive: true })
+    clone(this.site.path('shop'), folder)
     const server = start(COFFER_CENTER, ['serve', folder, '--port', '0'])
     const url = await firstLine(server)
     const closed = new Promise<void>(resolve => server.once('close', () => resolve()))

@@ -3,7 +3,7 @@
  * listens, a publisher, a buyer's home, masters of titles written on the fly, media. One clock for all, which only
  * tests move. Everything is closed and removed when the file's tests have run.
  */
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import * as assert from 'uvu/assert'
@@ -224,12 +224,6 @@ export function filesUnder(folder: string, below = ''): string[] {
       const path = join(below, entry.name)
       return entry.isDirectory() ? filesUnder(folder, path) : [path]
     })
-}
-
-/** Copy a medium as `cp -a` does: same names, bytes, modes and times, other files. */
-export function cloneFolder(from: string, to: string): string {
-  cpSync(from, to, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true })
-  return to
 }
 
 /** What is on a medium, byte for byte: to tell whether something changed it. */

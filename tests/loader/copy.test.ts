@@ -34,15 +34,8 @@ import {
 } from '../../loader/copier/index.js'
 import { acceptAnswer } from '../../loader/copier/order.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
-import {
-  cloneFolder,
-  closeSites,
-  filesUnder,
-  librarySite,
-  MARKER,
-  SCHEMES,
-  snapshot
-} from '../helpers/library-site.js'
+import { clone } from '../helpers/clone.js'
+import { closeSites, filesUnder, librarySite, MARKER, SCHEMES, snapshot } from '../helpers/library-site.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import { Seeded } from '../helpers/seeded.js'
 
@@ -111,7 +104,7 @@ for (const scheme of SCHEMES) {
     assert.match(older.hint!, '--release 1')
     await rejectsWith('COFFER_DOWNGRADE', () => requestCopy(one.master, root, id, options))
     assert.equal(snapshot(root), current)
-    cloneFolder(one.path, join(two.master, `${id}-1.title`))
+    clone(one.path, join(two.master, `${id}-1.title`))
     await site.copy(two.master, root, id)
     assert.is(await running(root, id), 'release 2')
     await site.copy(two.master, root, id, { release: 1 })
@@ -409,7 +402,7 @@ test('a master that is damaged anywhere changes nothing on the medium', async ()
 
 test('a master names what it has, and what it cannot read', async () => {
   const { master, path } = await site.press('org.listed')
-  cloneFolder(path, join(master, 'copy.title'))
+  clone(path, join(master, 'copy.title'))
   writeFileSync(join(master, 'broken.title'), 'no title')
   writeFileSync(join(master, 'notes.txt'), 'no title')
   const { titles, damaged } = listMaster(master)

@@ -11,7 +11,8 @@ import * as assert from 'uvu/assert'
 import { CofferError } from '../../formats/errors.js'
 import { BIND_BEARER, type Home } from '../../loader/copier/index.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
-import { cloneFolder, closeSites, librarySite, MARKER, SCHEMES } from '../helpers/library-site.js'
+import { clone } from '../helpers/clone.js'
+import { closeSites, librarySite, MARKER, SCHEMES } from '../helpers/library-site.js'
 
 const site = await librarySite()
 test.after(closeSites)
@@ -76,7 +77,7 @@ for (const scheme of SCHEMES) {
   })
 
   test(`without its comparisons the loader still opens no foreign medium (${scheme})`, async () => {
-    assert.is(await attack(cloneFolder(root, site.path('other')), id), 'COFFER_KEY_UNWRAP')
+    assert.is(await attack(clone(root, site.path('other')), id), 'COFFER_KEY_UNWRAP')
   })
 
   test(`without its comparisons the loader still opens nothing for another user (${scheme})`, async () => {
@@ -115,7 +116,7 @@ test('without its comparisons the loader still opens no copy of a bearer medium'
   const root = site.prepare()
   await site.copy(master, root, id, { bind: BIND_BEARER })
   assert.is(await attack(root, id), 'ran')
-  assert.is(await attack(cloneFolder(root, site.path('other')), id), 'COFFER_KEY_UNWRAP')
+  assert.is(await attack(clone(root, site.path('other')), id), 'COFFER_KEY_UNWRAP')
 })
 
 test.run()

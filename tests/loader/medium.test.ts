@@ -32,7 +32,8 @@ import {
   volumeUuid
 } from '../../loader/medium/system.js'
 import { volumes, WINDOWS_COMMAND } from '../../loader/medium/volumes.js'
-import { cloneFolder, closeSites, librarySite } from '../helpers/library-site.js'
+import { clone } from '../helpers/clone.js'
+import { closeSites, librarySite } from '../helpers/library-site.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import * as systems from './recorded-systems.js'
 
@@ -67,14 +68,14 @@ test('a folder that was copied, packed, rsynced or hard-linked is another medium
       mkdirSync(to)
       execFileSync('sh', ['-c', `tar -C "$0" -cf - . | tar -C "$1" -xpf -`, root, to])
     },
-    'a copy with the same times': to => cloneFolder(root, to),
+    'a copy with the same times': to => clone(root, to),
     'hard links made one by one': to => {
-      cloneFolder(root, to)
+      clone(root, to)
       rmSync(mediumPaths(to).identity)
       linkSync(mediumPaths(root).identity, mediumPaths(to).identity)
     },
     'a link to the identity': to => {
-      cloneFolder(root, to)
+      clone(root, to)
       rmSync(mediumPaths(to).identity)
       symlinkSync(mediumPaths(root).identity, mediumPaths(to).identity)
     }
@@ -154,10 +155,10 @@ test('a message says which facts of a folder changed', async () => {
   })
   const other = site.prepare()
   await rejectsWith('COFFER_GRANT_MISSING', async () => {
-    cloneFolder(mediumPaths(root).titles, mediumPaths(other).titles)
+    clone(mediumPaths(root).titles, mediumPaths(other).titles)
     await site.launch(other, id)
   })
-  cloneFolder(mediumPaths(root).grants, mediumPaths(other).grants)
+  clone(mediumPaths(root).grants, mediumPaths(other).grants)
   writeFileSync(mediumPaths(other).revocations, readFileSync(mediumPaths(root).revocations))
   const error = await site.refuses('COFFER_CERTIFICATE_MISMATCH', other, id)
   assert.match(error.message, 'this is another medium of kind folder')
@@ -390,7 +391,7 @@ test('a title on a drive runs from that drive alone, in whatever folder', async 
     prepare(medium, 'drive')
     await site.copy(master, medium, 'org.drive')
     await site.runs(medium, 'org.drive')
-    await site.runs(cloneFolder(medium, copied), 'org.drive')
+    await site.runs(clone(medium, copied), 'org.drive')
   })
   await withKind('drive', drive('B2'), async () => {
     const error = await site.refuses('COFFER_CERTIFICATE_MISMATCH', copied, 'org.drive')

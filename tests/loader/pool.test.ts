@@ -4,7 +4,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openMedium } from '../../loader/index.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
-import { closeSites, cloneFolder, librarySite, SCHEMES } from '../helpers/library-site.js'
+import { clone } from '../helpers/clone.js'
+import { closeSites, librarySite, SCHEMES } from '../helpers/library-site.js'
 import { rejectsWith } from '../helpers/rejects.js'
 
 const site = await librarySite()
@@ -48,7 +49,7 @@ test('a license that is gone, or on another medium, hands out no more guests', a
   const medium = await open(root)
   await using pool = await medium.pool('org.pool.gone', { size: 1 })
   await using kept = await pool.take()
-  const other = await (await open(cloneFolder(root, site.path('clone')))).pool('org.pool.gone', { size: 1 })
+  const other = await (await open(clone(root, site.path('clone')))).pool('org.pool.gone', { size: 1 })
   await rejectsWith('COFFER_CERTIFICATE_MISMATCH', () => other.take())
   await other.dispose()
   rmSync(mediumPaths(root).folder, { recursive: true })

@@ -24,7 +24,8 @@ import { encodeTitleHead } from '../../formats/title.js'
 import { BIND_BEARER, Home } from '../../loader/copier/index.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
 import { openTitleFile } from '../../loader/read.js'
-import { cloneFolder, closeSites, librarySite, SCHEMES } from '../helpers/library-site.js'
+import { clone } from '../helpers/clone.js'
+import { closeSites, librarySite, SCHEMES } from '../helpers/library-site.js'
 
 const site = await librarySite()
 test.after(closeSites)
@@ -42,7 +43,7 @@ const grantOn = (root: string, id: string): VerifiedGrant =>
   openGrant(readFileSync(mediumPaths(root).grant(id)), site.home.centers())!.grant
 
 /** The same person at another home, so that what one test makes it remember does not reach the next. */
-const homeOfItsOwn = (): Home => new Home(cloneFolder(site.home.folder, site.path('home')))
+const homeOfItsOwn = (): Home => new Home(clone(site.home.folder, site.path('home')))
 
 // ---------------------------------------------------------------- medium and user
 
@@ -55,7 +56,7 @@ for (const scheme of SCHEMES) {
   })
 
   test(`a ${scheme} title does not run from a copy of its medium`, async () => {
-    const other = cloneFolder(root, site.path('other'))
+    const other = clone(root, site.path('other'))
     const error = await site.refuses(MISMATCH[scheme], other, id)
     assert.match(error.message, /a folder whose .*place on the volume.* not the same/)
     assert.is.not(error.expected, error.found)
@@ -282,7 +283,7 @@ test('a bearer grant runs from its medium without any user key, and from no copy
   await site.copy(master, root, id, { bind: BIND_BEARER })
   const keyless = await site.newHome({ withKey: false })
   await site.runs(root, id, keyless)
-  await site.refuses('COFFER_MEDIUM_MISMATCH', cloneFolder(root, site.path('other')), id, keyless)
+  await site.refuses('COFFER_MEDIUM_MISMATCH', clone(root, site.path('other')), id, keyless)
 })
 
 // ---------------------------------------------------------------- what is remembered between launches
