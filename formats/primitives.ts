@@ -453,14 +453,33 @@ export const x25519 = (secret: Uint8Array, publicKey: Uint8Array): Uint8Array =>
 
 type Curve = 'Ed25519' | 'X25519'
 
+/** PKCS #8 (RFC 8410 §7) in front of the secret. */
+const PKCS8_HEAD = {
+  Ed25519: fromHex('302e020100300506032b657004220420'),
+  X25519: fromHex('302e020100300506032b656e04220420')
+} as const
+
+/** Node derives the public half of a JWK and ignores `x`; from 26 on it compares the two. */
+let ignoresPublicHalf = true
+
 /**
- * By JWK: OpenSSL takes ten times as long to find its way through DER, at every start of a title. The secret is a
- * string on the way, which cannot be wiped; but the key itself stays in memory as long as it is of use. Node derives
- * the public half and ignores `x`.
+ * By JWK, where that can be: OpenSSL 3.0 takes ten times as long to find its way through DER, at every start of a title. The
+ * secret is a string on the way, which cannot be wiped; but the key itself stays in memory as long as it is of use.
  */
 function privateKey(curve: Curve, secret: Uint8Array): KeyObject {
   checkSize(`${curve} secret`, secret, CURVE_KEY_BYTES)
-  return createPrivateKey({ key: { kty: 'OKP', crv: curve, d: base64url(secret), x: '' }, format: 'jwk' })
+  if (ignoresPublicHalf) {
+    const key = { kty: 'OKP', crv: curve, d: base64url(secret), x: '' }
+    try {
+      return createPrivateKey({ key, format: 'jwk' })
+    } catch {
+      ignoresPublicHalf = false
+    }
+  }
+  const der = concat(PKCS8_HEAD[curve], secret)
+  const key = createPrivateKey({ key: Buffer.from(der.buffer), format: 'der', type: 'pkcs8' })
+  wipe(der)
+  return key
 }
 
 function publicKeyObject(curve: Curve, bytes: Uint8Array): KeyObject {

@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, renameSync, writeFileSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
-import { SES_CODE } from './kept-code.js'
+import { KEPT_CODE, SES_CODE } from './kept-code.js'
 import { loadQuickjs } from './quickjs/factory.js'
 import { NATIVE_CODE, nativeCode } from './quickjs/native.js'
 import { startRemote } from './remote/near.js'
@@ -28,7 +28,7 @@ for (const [name, make] of [
   [SES_CODE, sesCode],
   [NATIVE_CODE, machineCode]
 ] as const)
-  if (!existsSync(resource(name))) write(resource(name), await make())
+  if (KEPT_CODE.includes(name) && !existsSync(resource(name))) write(resource(name), await make())
 
 async function machineCode(): Promise<Uint8Array> {
   // V8 keeps only what its optimizing compiler made: that one compiles here what is called, at once.

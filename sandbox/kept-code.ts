@@ -2,10 +2,13 @@
 import { spawn } from 'node:child_process'
 import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { NATIVE_CODE } from './quickjs/native.js'
+import { KEEPS_MACHINE_CODE, NATIVE_CODE } from './quickjs/native.js'
 import { resource } from './resources.js'
 
 export const SES_CODE = `ses-child-program.${process.version}-${process.arch}.cache`
+
+/** All that this Node can keep. */
+export const KEPT_CODE: readonly string[] = KEEPS_MACHINE_CODE ? [SES_CODE, NATIVE_CODE] : [SES_CODE]
 
 const MAKING_MS = 30_000
 
@@ -15,7 +18,7 @@ const MAKING_MS = 30_000
  */
 export async function keepCode(): Promise<void> {
   const program = resource('keep-code.js')
-  if (!existsSync(program) || [NATIVE_CODE, SES_CODE].every(name => existsSync(resource(name)))) return
+  if (!existsSync(program) || KEPT_CODE.every(name => existsSync(resource(name)))) return
   try {
     accessSync(dirname(program), constants.W_OK)
   } catch {

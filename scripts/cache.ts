@@ -12,8 +12,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { SES_CODE } from '../sandbox/kept-code.js'
-import { NATIVE_CODE } from '../sandbox/quickjs/native.js'
+import { KEPT_CODE } from '../sandbox/kept-code.js'
 import { newShop } from './shop.js'
 import { write } from './write.js'
 
@@ -34,9 +33,8 @@ async function keep(results: readonly string[], inputs: readonly string[], work:
   write(stamp, of)
 }
 
-const ENGINES = [NATIVE_CODE, SES_CODE]
 await keep(
-  ENGINES.flatMap(name => [`dist/${name}`, `build/sandbox/${name}`]),
+  KEPT_CODE.flatMap(name => [`dist/${name}`, `build/sandbox/${name}`]),
   [
     ...['quickjs.wasm', 'quickjs.image', 'ses-child-program.cjs', 'ses-child.cjs', 'keep-code.js'].map(
       name => `dist/${name}`
@@ -51,10 +49,10 @@ for (const [name, command] of Object.entries(PROGRAMS)) {
 
 /** In a process of its own, since it asks of V8 what only V8's own tests ask: without the result all runs the same. */
 function keepEngines(): void {
-  for (const name of ENGINES) rmSync(`dist/${name}`, { force: true })
+  for (const name of KEPT_CODE) rmSync(`dist/${name}`, { force: true })
   const { status, signal } = spawnSync(process.execPath, ['dist/keep-code.js'], { stdio: 'inherit' })
   if (status !== 0) console.error(`engine: no code is kept; making it ended with ${signal ?? status}`)
-  for (const name of ENGINES)
+  for (const name of KEPT_CODE)
     if (existsSync(`dist/${name}`)) write(`build/sandbox/${name}`, readFileSync(`dist/${name}`))
 }
 

@@ -18,6 +18,12 @@ import { resource } from '../resources.js'
 /** Beside the wasm; made by sandbox/keep-code.ts. */
 export const NATIVE_CODE = `quickjs.${process.version}-${process.arch}.cache`
 
+/**
+ * Whether it can be made. V8 14, of Node 26, ends the process where it is to optimize functions that its quick compiler has
+ * not made before, as here.
+ */
+export const KEEPS_MACHINE_CODE = Number.parseInt(process.versions.v8) < 14
+
 const SEAL_BYTES = 32
 
 /** @param wasmHash - SHA-256 of the wasm. @throws WebAssembly.CompileError */

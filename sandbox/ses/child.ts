@@ -55,6 +55,13 @@ export function serveGuest(): void {
   commands.on('data', (chunk: Buffer) => splitter.push(chunk))
   // Whoever started this is gone, and nobody is left to serve.
   commands.on('close', () => process.exit(0))
+  dropNetwork()
+}
+
+/** What only the opening of {@link Socket} needed, before any program is here. Older Nodes have no such permission. */
+function dropNetwork(): void {
+  const { permission } = process as { permission?: { drop?(scope: string): void } }
+  permission?.drop?.('net')
 }
 
 /** Guests begin when the watchdog watches, and the memory they find is not theirs. */

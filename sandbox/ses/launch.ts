@@ -127,8 +127,10 @@ const RUNTIME_HEAP_MIB = 24
 
 /** Node's permission model under its name of the day: reading files is all that the child may do. */
 const permissionFlags = (): string[] => {
-  const flag = ['--permission', '--experimental-permission'].find(name =>
-    process.allowedNodeEnvironmentFlags.has(name)
-  )
-  return flag === undefined ? [] : [flag, '--allow-fs-read=*', '--allow-worker', '--no-warnings']
+  const known = (name: string) => process.allowedNodeEnvironmentFlags.has(name)
+  const flag = ['--permission', '--experimental-permission'].find(known)
+  if (flag === undefined) return []
+  // From Node 25 on the pipes to us count as network; the child gives that up once they are open.
+  const network = ['--allow-net'].filter(known)
+  return [flag, '--allow-fs-read=*', '--allow-worker', ...network, '--no-warnings']
 }
