@@ -2,7 +2,7 @@
  * Threads that help with a large payload. They start within some 40 ms, work on blocks as long as there are any, and are
  * needed by nobody: whoever passes a payload goes on alone until they are there, or where there can be none.
  */
-import { releaseBy, type Transfer } from '../formats/primitives.js'
+import { releaseBy, type Transfer } from '../formats/cipher-memory.js'
 import { threadStart } from '../sandbox/resources.js'
 import type { Helpers } from './pass.js'
 

@@ -100,6 +100,9 @@ export function verifyPayload(title: OpenTitle, key: Uint8Array, progress?: Prog
 }
 
 function noteGrant(findings: Findings, grant: VerifiedGrant, center: string): void {
+  // Of a license that was replaced meanwhile.
+  for (const field of ['certificate', 'recomputedCertificate', 'match', 'unwrapped'] as const)
+    delete findings[field]
   findings.release = grant.release
   findings.scheme = grant.scheme
   findings.centerId = hex(grant.centerId)

@@ -11,7 +11,7 @@ import {
   verifySelfSigned,
   verifySelfSignedAside
 } from '../../formats/frame.js'
-import { Ed25519Signer } from '../../formats/primitives.js'
+import { ed25519Verify, Ed25519Signer } from '../../formats/primitives.js'
 
 test('verifySelfSigned() takes a Buffer, and leaves it as it was', async () => {
   const seeds = Array.from({ length: 16 }, (_, index) => new Uint8Array(32).fill(index))
@@ -23,6 +23,11 @@ test('verifySelfSigned() takes a Buffer, and leaves it as it was', async () => {
   assert.equal(verifySelfSigned(parsed()).signer, signer.publicKey)
   assert.equal((await verifySelfSignedAside(parsed())).signer, signer.publicKey)
   assert.ok(buffer.equals(record))
+
+  const key = Buffer.from(signer.publicKey)
+  const message = Uint8Array.of(1)
+  for (const _ of [1, 2]) assert.ok(ed25519Verify(key, message, signer.sign(message)))
+  assert.ok(key.equals(signer.publicKey))
 })
 
 test.run()

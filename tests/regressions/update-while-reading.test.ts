@@ -36,16 +36,20 @@ class BusyHome extends Home {
   }
 }
 
-for (const scheme of SCHEMES) {
-  test(`a ${scheme} title that is replaced while it is read runs and verifies as it is now`, async () => {
-    const id = `org.replaced.${scheme}`
+for (const [before, after] of SCHEMES.flatMap(one => SCHEMES.map(two => [one, two] as const))) {
+  test(`a ${before} title that one of ${after} replaces while it is read runs and verifies as it is now`, async () => {
+    const id = `org.replaced.${before}.${after}`
     const release = (number: number) =>
-      site.press(id, { scheme, release: number, source: `console.log(${number}); export default () => 0` })
+      site.press(id, {
+        scheme: number === 1 ? before : after,
+        release: number,
+        source: `console.log(${number}); export default () => 0`
+      })
     const root = site.prepare()
     const states: string[] = []
     for (const number of [1, 2]) {
       await site.copy((await release(number)).master, root, id)
-      const state = site.path(`state-${scheme}-${number}`)
+      const state = site.path(`state-${before}-${after}-${number}`)
       mkdirSync(state)
       for (const part of PARTS)
         cpSync(join(mediumPaths(root).folder, part), join(state, part), { recursive: true })
@@ -56,8 +60,10 @@ for (const scheme of SCHEMES) {
 
     put(old, root)
     home.interrupt = () => put(current, root)
-    const { verdict, release: verified } = verifyTitle(root, id, home, site.powers)
-    assert.equal([verdict, verified], ['ok', 2])
+    const report = verifyTitle(root, id, home, site.powers)
+    assert.equal([report.verdict, report.release, report.scheme], ['ok', 2, after])
+    assert.is('certificate' in report, after === 'certificate')
+    assert.is('unwrapped' in report, after === 'conversion')
 
     put(old, root)
     home.interrupt = () => put(current, root)
