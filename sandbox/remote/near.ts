@@ -32,6 +32,7 @@ import {
 import { WIRE, flattenHostError, followSignals, signalField, splitSignals } from '../host-wire.js'
 import { softMarks, withDefaults } from '../limits.js'
 import { writeError } from '../protocol.js'
+import { sizeOf } from '../session/meter.js'
 import { STDERR, uncaughtText } from '../session/output.js'
 import { guestFrames } from '../stack.js'
 import { DONE, type Outcome } from '../stream.js'
@@ -49,6 +50,10 @@ export interface NearChannel {
   post(frame: Uint8Array): void
   /** Answer the far side's `ask`, which waits. */
   answer(frame: Uint8Array): void
+  /** Answer its `request`, for which it does not wait. */
+  settle(frame: Uint8Array): void
+  /** Bytes of such answers that this process holds, since the far side has not taken them. */
+  untakenBytes(): number
   /** Keep this process alive for the far side, or do not. */
   hold(held: boolean): void
   /** End the far side at once, whatever it does. */
@@ -112,6 +117,8 @@ class RemoteGuest implements EngineGuest {
   #outputBytes = 0
   /** Calls of the host's functions since the last of the guest's began or ended. */
   #hostCalls = 0
+  /** About what the arguments of requests take that are not answered yet. */
+  #heldBytes = 0
   #ended: CofferError | undefined
   /** Why the far side was asked to end. */
   #leaving: CofferError | undefined
@@ -232,6 +239,8 @@ class RemoteGuest implements EngineGuest {
 
   #close(id: number): PendingCall | undefined {
     const call = this.#calls.take(id)
+    // A number that the far side made up is no end of a call, from which its own calls would count anew.
+    if (call === undefined) return undefined
     this.#hostCalls = 0
     this.#arm()
     return call
@@ -322,7 +331,7 @@ class RemoteGuest implements EngineGuest {
         return
       case FROM_FAR.request:
         this.#countCall()
-        void this.#request(reader.count(), reader.text(), reader.text(), reader.list())
+        this.#request(reader.count(), reader.text(), reader.text(), reader.list())
         return
       case FROM_FAR.pressed:
         return this.#pressed(reader.text(), reader.number())
@@ -379,6 +388,12 @@ class RemoteGuest implements EngineGuest {
       throw limitReached('hostCalls', this.#limits, this.#hostCalls)
   }
 
+  /** What this side holds for the guest counts as its memory. */
+  #checkHeld(): void {
+    const bytes = this.#heldBytes + this.#channel.untakenBytes()
+    if (bytes > this.#limits.memoryBytes) throw limitReached('memoryBytes', this.#limits, bytes)
+  }
+
   #pressed(name: string, used: number): void {
     const value = this.#limits[name as keyof Limits]
     if (!(value > this.#soft[name as keyof Limits]) || this.#presses-- <= 0)
@@ -396,6 +411,7 @@ class RemoteGuest implements EngineGuest {
       throw new MalformedMessage('a function that was not granted')
     if (grant.kind === 'ask') this.#countCall()
     else this.#countOutput(encoder.encode(String(args[0])).length)
+    this.#checkHeld()
     try {
       const value = grant.run(args)
       return this.#writer.begin(0).value(true).value(value).message.subarray(1)
@@ -404,16 +420,25 @@ class RemoteGuest implements EngineGuest {
     }
   }
 
-  async #request(id: number, module: string, name: string, args: Value[]): Promise<void> {
+  #request(id: number, module: string, name: string, args: Value[]): void {
     const grant = this.#grants.find(module, name)
     // The far side counts too, and reports it kindly; this holds against one that does not.
-    if (grant?.kind !== 'request' || this.#requests >= this.#limits.pendingJobs) {
-      return this.#end(engineFailed('it asked for what it may not'))
-    }
+    if (grant?.kind !== 'request' || this.#requests >= this.#limits.pendingJobs)
+      throw engineFailed('it asked for what it may not')
+    const bytes = sizeOf(args)
     this.#requests++
+    this.#heldBytes += bytes
+    this.#checkHeld()
+    void this.#answerLater(id, module, async () => grant.run(args)).finally(() => {
+      this.#requests--
+      this.#heldBytes -= bytes
+    })
+  }
+
+  async #answerLater(id: number, module: string, run: () => Promise<unknown>): Promise<void> {
     let frame: Uint8Array
     try {
-      const value = await grant.run(args)
+      const value = await run()
       frame = this.#writer.begin(TO_FAR.settle).value(id).value(true).value(value).message
       if (module === 'assets' && value instanceof Uint8Array) value.fill(0)
     } catch (error) {
@@ -422,8 +447,14 @@ class RemoteGuest implements EngineGuest {
         flattenHostError(error)
       ).message
     }
-    this.#requests--
-    if (this.#ended === undefined) this.#channel.post(frame)
+    if (this.#ended !== undefined) return this.#writer.wipe()
+    try {
+      // One that comes too late for it is not held beside those that it has not taken.
+      this.#checkHeld()
+      this.#channel.settle(frame)
+    } catch (error) {
+      this.#end(error as CofferError)
+    }
     this.#writer.wipe()
   }
 }

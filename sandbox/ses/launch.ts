@@ -13,6 +13,7 @@ import { engineFailed, imageUnfit, limitReached } from '../failures.js'
 import type { EngineGuest, LaunchOptions, Limits, Program } from '../guest.js'
 import { type NearChannel, type NearEvents, startRemote } from '../remote/near.js'
 import { processStart } from '../resources.js'
+import { MAX_MESSAGE_BYTES } from '../wire.js'
 import { FD, FrameSplitter, framed, readVerdicts, rewritingBytes, WATCHED } from './pipes.js'
 
 /** What V8 itself ends with when its heap is full: SIGABRT, or an exit code where there are no signals. */
@@ -46,8 +47,12 @@ export function startChild(limits: Limits, sourceBytes: number): Child {
     detached: process.platform !== 'win32',
     windowsHide: true
   })
-  return new Child(child, limits)
+  return new Child(child, limits, mostFrameBytes(limits, sourceBytes))
 }
+
+/** The longest that a child sends: one value, what it prints at once, or its exports, whose names stand in its source. */
+const mostFrameBytes = ({ valueBytes, outputBytes }: Limits, sourceBytes: number): number =>
+  Math.min(Math.max(valueBytes, outputBytes, 2 * sourceBytes) + 2 ** 20, MAX_MESSAGE_BYTES)
 
 /** A process that serves one guest. It may wait for it. */
 export class Child {
@@ -55,10 +60,14 @@ export class Child {
   readonly #sockets: readonly Socket[]
   #events: NearEvents | undefined
   #reason: CofferError | undefined
+  #untakenBytes = 0
   #ended = false
 
-  /** @param child - A process with the pipes of {@link FD}. */
-  constructor(child: ChildProcess, limits: Limits) {
+  /**
+   * @param child - A process with the pipes of {@link FD}.
+   * @param mostBytes - No frame of the child's is longer.
+   */
+  constructor(child: ChildProcess, limits: Limits, mostBytes = MAX_MESSAGE_BYTES) {
     this.#process = child
     const stdio = child.stdio as readonly unknown[] as readonly Socket[]
     this.#sockets = stdio.slice(FD.commands, FD.verdict + 1)
@@ -72,7 +81,7 @@ export class Child {
         else this.#reason ??= limitReached(name, limits, limits[name] + excess)
       }
     })
-    const splitter = new FrameSplitter(frame => this.#events?.frame(frame))
+    const splitter = new FrameSplitter(frame => this.#events?.frame(frame), mostBytes)
     frames.on('data', (chunk: Buffer) => {
       try {
         splitter.push(chunk)
@@ -99,10 +108,17 @@ export class Child {
     const [commands, , answers] = this.#sockets as [Socket, Socket, Socket, Socket]
     return {
       post: frame => void commands.write(framed(frame)),
-      answer: frame => void answers.write(framed(frame)),
+      answer: frame => this.#writeCounted(answers, frame),
+      settle: frame => this.#writeCounted(commands, frame),
+      untakenBytes: () => this.#untakenBytes,
       hold: held => this.#hold(held),
       kill: () => this.kill()
     }
+  }
+
+  #writeCounted(socket: Socket, frame: Uint8Array): void {
+    this.#untakenBytes += frame.length
+    socket.write(framed(frame), () => (this.#untakenBytes -= frame.length))
   }
 
   kill(): void {

@@ -63,48 +63,63 @@ export function framed(frame: Uint8Array): Uint8Array {
 /** Frames out of a stream that is cut anywhere. */
 export class FrameSplitter {
   readonly #receive: (frame: Uint8Array) => void
-  #chunks: Uint8Array[] = []
-  #available = 0
+  readonly #mostBytes: number
+  /** The beginning of a frame that is not all there yet, and room for more of it. */
+  #room = NOTHING
+  #begun = 0
+  /** How long it is, as far as that is known. */
+  #frameBytes = 0
 
-  constructor(receive: (frame: Uint8Array) => void) {
+  /** @param mostBytes - No frame is longer. */
+  constructor(receive: (frame: Uint8Array) => void, mostBytes = MAX_MESSAGE_BYTES) {
     this.#receive = receive
+    this.#mostBytes = mostBytes
   }
 
-  /** @throws MalformedMessage for a frame longer than any message. */
+  /** @param chunk - Not kept. @throws MalformedMessage for a frame that is too long. */
   push(chunk: Uint8Array): void {
-    this.#chunks.push(chunk)
-    this.#available += chunk.length
-    while (this.#available >= 4) {
-      const length = readU32be(this.#peek(4), 0)
-      if (length > MAX_MESSAGE_BYTES) throw new MalformedMessage('frame too long')
-      if (this.#available < 4 + length) return
-      const frame = this.#peek(4 + length).subarray(4)
-      this.#drop(4 + length)
-      this.#receive(frame)
-    }
-  }
-
-  /** The first `count` bytes in one piece. */
-  #peek(count: number): Uint8Array {
-    const [first] = this.#chunks
-    if (first!.length >= count) return first!.subarray(0, count)
-    // Joined once, when all that was waited for is there.
-    const joined = new Uint8Array(this.#available)
+    // In one piece, however small the chunks: kept as they come, each would cost more than it holds.
+    const bytes = this.#begun === 0 ? chunk : this.#joined(chunk)
     let at = 0
-    for (const chunk of this.#chunks) {
-      joined.set(chunk, at)
-      at += chunk.length
+    for (this.#frameBytes = 4; bytes.length - at >= 4; this.#frameBytes = 4) {
+      const length = readU32be(bytes, at)
+      if (length > this.#mostBytes) throw new MalformedMessage('frame too long')
+      this.#frameBytes = 4 + length
+      if (bytes.length - at < this.#frameBytes) break
+      at += 4 + length
+      this.#receive(bytes.subarray(at - length, at))
     }
-    this.#chunks = [joined]
-    return joined.subarray(0, count)
+    this.#keep(bytes.subarray(at))
   }
 
-  #drop(count: number): void {
-    this.#chunks[0] = this.#chunks[0]!.subarray(count)
-    if (this.#chunks[0].length === 0) this.#chunks.shift()
-    this.#available -= count
+  #joined(chunk: Uint8Array): Uint8Array {
+    const length = this.#begun + chunk.length
+    if (length > this.#room.length)
+      this.#move(this.#room.subarray(0, this.#begun), Math.max(length, this.#roomFor(length)))
+    this.#room.set(chunk, this.#begun)
+    return this.#room.subarray(0, length)
+  }
+
+  #keep(rest: Uint8Array): void {
+    this.#begun = rest.length
+    if (rest.length === 0) this.#room = NOTHING
+    else if (rest.buffer !== this.#room.buffer || rest.byteOffset > 0)
+      this.#move(rest, this.#roomFor(rest.length))
+  }
+
+  /** Not all that a frame says it needs, before most of it is there. */
+  #roomFor(bytes: number): number {
+    return Math.min(this.#frameBytes, Math.max(2 * bytes, FIRST_BYTES))
+  }
+
+  #move(begun: Uint8Array, roomBytes: number): void {
+    this.#room = new Uint8Array(roomBytes)
+    this.#room.set(begun)
   }
 }
+
+const NOTHING = new Uint8Array(0)
+const FIRST_BYTES = 1024 * 1024
 
 /** Write all of it, waiting as long as it takes. */
 export function writeFrame(fd: number, frame: Uint8Array): void {

@@ -343,7 +343,7 @@ const SLOW_MS = 0.01
 const CARRIED_BYTES = 1 << 20
 
 /** About what a value takes in memory: for bounds, not for exactness. */
-function sizeOf(value: Value): number {
+export function sizeOf(value: Value): number {
   if (typeof value === 'string') return 16 + value.length
   if (typeof value !== 'object' || value === null) return 16
   if (value instanceof Uint8Array) return 100 + value.length

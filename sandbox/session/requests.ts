@@ -15,6 +15,8 @@ export class Requests implements Waits {
   keys = 0
   /** What the host holds of their arguments. */
   #heldBytes = 0
+  /** Of a module in {@link ONE_AT_A_TIME}: what it was asked last is answered. */
+  readonly #answered = new Map<string, Promise<void>>()
   /** Granted functions as a machine with direct calls knows them: by number. */
   #functions: readonly (BoundFunction | undefined)[] = []
 
@@ -130,12 +132,19 @@ export class Requests implements Waits {
         fail(error)
       }
     }
-    void this.#meter
-      .asHost(async () => grant.run(args))
-      .then(
-        value => settle(() => succeed(value)),
-        error => settle(() => fail(error))
-      )
+    const ask = (): Promise<void> =>
+      this.#meter
+        .asHost(async () => grant.run(args))
+        .then(
+          value => settle(() => succeed(value)),
+          error => settle(() => fail(error))
+        )
+    if (!ONE_AT_A_TIME.has(module)) return void ask()
+    const before = this.#answered.get(module) ?? Promise.resolve()
+    this.#answered.set(
+      module,
+      before.then(() => (this.#life.ended === undefined ? ask() : settle(() => {})))
+    )
   }
 
   #directAnswer(id: number): Answer {
@@ -168,6 +177,12 @@ interface Answer {
   resolve(value: unknown, done: () => void): void
   reject(error: FlatError): void
 }
+
+/**
+ * Modules whose answers are as large as a guest can be. It may ask for as many as may wait, in one breath: nothing is
+ * read before the guest has taken what was read before it, so that the host holds one answer and not all of them.
+ */
+const ONE_AT_A_TIME: ReadonlySet<string> = new Set(['assets', 'save'])
 
 const NOT_GRANTED: FlatError = { name: 'TypeError', message: 'The host does not grant this.', stack: '' }
 

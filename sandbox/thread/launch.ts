@@ -95,6 +95,8 @@ export class Thread {
     return {
       post: frame => this.#post(this.#frames, frame),
       answer: frame => this.#post(this.#answers, frame),
+      settle: frame => this.#post(this.#frames, frame, true),
+      untakenBytes: () => this.#frames.untakenBytes,
       hold: held => (held ? this.#worker.ref() : this.#worker.unref()),
       kill: () => {
         if (!this.#stays) void this.end()
@@ -103,9 +105,9 @@ export class Thread {
     }
   }
 
-  #post(box: Outbox, frame: Uint8Array): void {
+  #post(box: Outbox, frame: Uint8Array, counts?: boolean): void {
     this.#lookout.expect()
-    box.post(frame)
+    box.post(frame, counts)
   }
 
   async end(): Promise<void> {

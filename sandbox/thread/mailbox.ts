@@ -60,6 +60,9 @@ export class Outbox {
   readonly #bytes: Uint8Array
   readonly #port: MessagePort
   #sent = 0
+  /** Frames in the port whose bytes count, in their order. */
+  readonly #counted: { readonly number: number; readonly bytes: number }[] = []
+  #countedBytes = 0
 
   constructor({ memory, port }: Mailbox) {
     this.#words = new Int32Array(memory)
@@ -67,8 +70,13 @@ export class Outbox {
     this.#port = port
   }
 
-  /** Never waits. @param frame - Copied; the caller keeps it. */
-  post(frame: Uint8Array): void {
+  /**
+   * Never waits.
+   *
+   * @param frame - Copied; the caller keeps it.
+   * @param counts - It is among {@link untakenBytes} until it is taken.
+   */
+  post(frame: Uint8Array, counts = false): void {
     const number = (this.#sent + 1) | 0
     const fits = frame.length <= SLOT_BYTES && this.#left < SLOTS
     if (fits) {
@@ -78,6 +86,10 @@ export class Outbox {
       this.#bytes.set(frame, slot + SLOT_WORDS * 4)
     } else {
       const copy = new Uint8Array(frame)
+      if (counts) {
+        this.#counted.push({ number, bytes: copy.length })
+        this.#countedBytes += copy.length
+      }
       this.#port.postMessage(copy, copy.length < HANDED_OVER_BYTES ? [] : [copy.buffer])
     }
     this.#sent = number
@@ -86,6 +98,17 @@ export class Outbox {
     if (reader === WAITS) Atomics.notify(this.#words, SENT)
     // A frame in the port wakes it by itself.
     else if (reader === ASLEEP && fits) this.#ring()
+  }
+
+  /** Of frames that count, what lies in the port. What lies in slots is bounded by them. */
+  get untakenBytes(): number {
+    const taken = Atomics.load(this.#words, TAKEN)
+    for (let [first] = this.#counted; first !== undefined; [first] = this.#counted) {
+      if (((taken - first.number) | 0) < 0) break
+      this.#counted.shift()
+      this.#countedBytes -= first.bytes
+    }
+    return this.#countedBytes
   }
 
   /** Wait, doing nothing else, as long as the receiver has not taken frames for all slots. */

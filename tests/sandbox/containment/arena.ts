@@ -1,6 +1,7 @@
 /** Where hostile programs meet the sandbox: what they are given, and what became of them. */
 import { utf8 } from '../../../formats/bytes.js'
 import {
+  type AssetRange,
   type Capabilities,
   CofferError,
   createPool,
@@ -148,6 +149,7 @@ const moduleOf = (source: string): string =>
   source.startsWith('module: ')
     ? source.slice(8)
     : `import * as hostModule from 'coffer:host'; import * as terminal from 'coffer:terminal'
+import * as assets from 'coffer:assets'; import * as save from 'coffer:save'
 const host = hostModule
 const find = async fn => { try { const found = await fn(); return found === undefined || found === null ? 'none' : 'found ' + typeof found } catch { return 'none' } }
 export const attack = async () => { ${source}\n}`
@@ -161,6 +163,17 @@ function capabilities(arena: { guest?: Guest }): Capabilities {
   }
   return {
     terminal,
+    assets: {
+      list: () => [{ path: 'large', sizeBytes: LARGE_BYTES }],
+      read: (_path, { offsetBytes = 0, lengthBytes = LARGE_BYTES } = {} as AssetRange) =>
+        new Uint8Array(lengthBytes).fill(offsetBytes & 255)
+    },
+    save: {
+      list: () => ['large'],
+      read: () => new Uint8Array(LARGE_BYTES).fill(1),
+      commit: () => {},
+      revision: () => 1
+    },
     host: {
       echo: sync((value: unknown) => value),
       later: async (value: unknown) => value,
@@ -182,6 +195,9 @@ function capabilities(arena: { guest?: Guest }): Capabilities {
     }
   }
 }
+
+/** Of an asset and a save: what fits into a guest a few times. */
+const LARGE_BYTES = 4e6
 
 /** What a careless host might answer with. */
 function odd(kind: string): unknown {

@@ -146,9 +146,11 @@ test('a near side that is sent any frame ends its guest at most', async () => {
         return {
           post: () => queueMicrotask(() => events.frame(hostileMessage(14))),
           answer: () => {},
+          settle: () => {},
+          untakenBytes: () => 0,
           hold: () => {},
           kill: () => queueMicrotask(() => events.closed())
-        } as ReturnType<Parameters<typeof startRemote>[3]>
+        }
       }
     )
     const started = await Promise.race([

@@ -38,5 +38,24 @@ export const floodsOfHostCalls: Family = {
   ],
   'the terminal': ['cpuMs|outputBytes', `for (;;) terminal.write('x'.repeat(1000))`],
   'the terminal with nothing': ['cpuMs|outputBytes|memoryBytes', `for (;;) terminal.write('')`],
+  'a large asset, again and again': [
+    'pendingJobs|hostCalls|cpuMs|memoryBytes',
+    `for (;;) assets.read('large').catch(() => {})`
+  ],
+  'a large asset, again and again, then nothing': [
+    'cpuMs|memoryBytes',
+    `for (let i = 0; i < 500; i++) assets.read('large').catch(() => {}); for (;;);`
+  ],
+  'a large save, again and again, then nothing': [
+    'cpuMs|memoryBytes',
+    `for (let i = 0; i < 500; i++) save.read('large').catch(() => {}); for (;;);`
+  ],
+  'large assets that are let go of': [
+    // There garbage counts until it is collected.
+    { quickjs: 'gives 4000000', ses: 'gives 4000000|memoryBytes' },
+    `let least = Infinity
+     await Promise.all(Array.from({ length: 60 }, async () => { least = Math.min(least, (await assets.read('large')).length) }))
+     return least`
+  ],
   keys: ['pendingJobs|hostCalls|cpuMs', `for (;;) terminal.readKey()`]
 }

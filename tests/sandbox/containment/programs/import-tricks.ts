@@ -23,7 +23,7 @@ export const importTricks: Family = {
   ],
   'import() of what was not granted': [
     { quickjs: 'gives "refused"', ses: 'invalid' },
-    `try { await import('coffer:save'); return 'in' } catch { return 'refused' }`
+    `try { await import('coffer:net'); return 'in' } catch { return 'refused' }`
   ],
   'import() of our own modules': [
     { quickjs: 'gives "refused"', ses: 'invalid' },
