@@ -223,7 +223,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'inspect',
     summary: 'everything that a file or medium says openly: who, what, when, and how strongly bound',
-    arguments: [{ name: 'path', help: 'a record, a sealed title, exported saves, or a medium' }],
+    arguments: [{ name: 'path', help: 'a record, a sealed title, exported saves, a medium or a master' }],
     options: [],
     examples: ['coffer inspect stick', 'coffer inspect hello.answer'],
     load: () => import('./commands/inspect.js')

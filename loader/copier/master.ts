@@ -73,7 +73,8 @@ export function openOnMaster(master: string, titleId: string, release?: number):
 export const masterRevocations = (master: string): Uint8Array | undefined =>
   isFolder(master) ? readFile(join(master, 'revocations'), MAX_COLLECTION_BYTES) : undefined
 
-function titleFiles(master: string): string[] {
+/** Sealed files of a master, none of them opened. @throws CofferError COFFER_MEDIUM_MISSING. */
+export function titleFiles(master: string): string[] {
   if (isFolder(master))
     return listFolder(master)
       .filter(name => name.endsWith('.title'))

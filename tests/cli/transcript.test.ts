@@ -156,6 +156,7 @@ for (const scheme of SCHEMES) {
     assert.is((await site.cofferWith({ env }, 'trust', site.url)).code, 0)
     assert.is((await site.cofferWith({ env }, 'run', medium)).stdout, 'ran\n')
     assert.match((await site.coffer('verify', medium)).stdout, /bearer/)
+    assert.is(jsonOf(await site.cofferWith({ env }, 'list', medium, '--json')).titles[0].holder, 'anyone')
   })
 }
 
@@ -164,7 +165,12 @@ test('list and inspect show media and masters', async () => {
   const master = await site.master('certificate')
   const listed = jsonOf(await site.coffer('list', medium, '--json'))
   assert.equal([listed.kind, listed.titles.length, listed.damaged], ['medium', 1, []])
-  assert.equal([listed.titles[0].title, listed.titles[0].granted], [HELLO, true])
+  const [ours] = listed.titles
+  assert.equal([ours.title, ours.granted, ours.holder, ours.kind], [HELLO, true, 'you', 'perpetual'])
+  const foreign = { env: { COFFER_HOME: site.fresh('home') } }
+  const [theirs] = jsonOf(await site.cofferWith(foreign, 'list', medium, '--json')).titles
+  assert.equal([theirs.granted, theirs.holder, theirs.kind], [true, 'another user', undefined])
+  assert.match((await site.cofferWith(foreign, 'list', medium)).stdout, / another user's\n/)
   assert.is(jsonOf(await site.coffer('list', master, '--json')).kind, 'master')
   assert.match((await site.coffer('list', master)).stdout, /^TITLE .*\norg\.example\.hello +1 +Hello/)
 
@@ -180,6 +186,14 @@ test('list and inspect show media and masters', async () => {
   assert.equal([grant.type, grant.titleId, files[0].type], ['grant', HELLO, 'title'])
   assert.match(grant.issued, /^\d{4}-\d\d-\d\dT/)
   assert.is(grant.signatures[0].trusted, 'shop')
+
+  const onMaster = jsonOf(await site.coffer('inspect', master, '--json'))
+  assert.equal(onMaster.type, 'master')
+  assert.equal(
+    onMaster.files.map(({ type, id, release }: typeof ours) => [type, id, release]),
+    [['title', HELLO, 1]]
+  )
+  assert.match((await site.coffer('inspect', site.fresh('empty'))).stderr, /COFFER_\w+_MISSING/)
 })
 
 test('inspect reads every record there is, and no key file', async () => {
@@ -201,6 +215,7 @@ test('inspect reads every record there is, and no key file', async () => {
   assert.not.ok((refused.stdout + refused.stderr).includes(key))
   const shown = (await site.coffer('inspect', answer)).stdout
   assert.match(shown, /^chargedMinor +0$/m)
+  assert.match(shown, /^answered +\d{4}-\d\d-\d\dT/m)
   assert.match(shown, /wrappedMasterMediumKey/)
 })
 

@@ -1,5 +1,5 @@
 /**
- * `coffer inspect`: everything that a record, a sealed title or a medium says openly. Records are shown as they are
+ * `coffer inspect`: everything that a record, a sealed title, a medium or a master says openly. Records are shown as they are
  * encoded, after their own signature was checked; sealed and wrapped keys are ciphertext and shown as such.
  */
 import { equalBytes, hex } from '../../../formats/bytes.js'
@@ -18,8 +18,9 @@ import { decodeCollection, MAX_COLLECTION_BYTES } from '../../../formats/records
 import { rootHash } from '../../../formats/records/root.js'
 import { SAVES_MAGIC } from '../../../formats/saves.js'
 import { MAGIC as TITLE_MAGIC } from '../../../formats/title.js'
+import { titleFiles } from '../../copier/master.js'
 import { inspectSaves } from '../../copier/saves-file.js'
-import { isFolder, RandomFile, readFile } from '../../files.js'
+import { inspectFile, isFolder, RandomFile, readFile } from '../../files.js'
 import { decodeRoots, Home } from '../../home.js'
 import type { MeasuredFactor } from '../../medium/kind.js'
 import { mediumPaths } from '../../medium/layout.js'
@@ -30,22 +31,34 @@ import { factorText } from '../factors.js'
 import { paint, printable, STDOUT } from '../output.js'
 
 /** JSON as it is shown: bytes in hexadecimal, times in ISO 8601. */
-type Shown = string | number | boolean | null | readonly Shown[] | { readonly [name: string]: Shown }
+type Shown = string | number | boolean | null | readonly Shown[] | ShownMap
+type ShownMap = { readonly [name: string]: Shown }
 
 const MAX_FILE_BYTES = Math.max(MAX_ANSWER_BYTES, MAX_REVOCATIONS_BYTES, MAX_COLLECTION_BYTES)
 const MAX_DEPTH = 4
 /** Body fields that are seconds since 1970. */
-const TIMES = new Set(['created', 'issued', 'expires', 'pressed'])
+const TIMES = new Set(['answered', 'created', 'issued', 'expires', 'pressed'])
 const ascii = (bytes: Uint8Array): string => new TextDecoder('latin1').decode(bytes)
 
 export function execute(call: Call): Outcome {
   const path = call.argument('path')
   const home = new Home()
-  const data = isFolder(path) ? showMedium(path, home) : { path, ...showFile(path, home) }
+  const data = isFolder(path) ? showFolder(path, home) : { path, ...showFile(path, home) }
   return { data, text: asText(data) }
 }
 
-function showMedium(path: string, home: Home): { readonly [name: string]: Shown } {
+function showFolder(path: string, home: Home): ShownMap {
+  const isMedium = inspectFile(mediumPaths(path).folder) !== undefined
+  const sealed = isMedium ? [] : titleFiles(path)
+  if (sealed.length === 0) return showMedium(path, home)
+  return {
+    type: 'master',
+    path,
+    files: sealed.map(file => ({ path: file, ...(orFailure(() => showFile(file, home)) as ShownMap) }))
+  }
+}
+
+function showMedium(path: string, home: Home): ShownMap {
   const medium = measureMedium(path)
   const { identity, mediumId, factors } = medium
   const strengths = measuredStrengths(medium)
@@ -88,10 +101,10 @@ function orFailure(show: () => Shown): Shown {
   }
 }
 
-function showFile(path: string, home: Home): { readonly [name: string]: Shown } {
+function showFile(path: string, home: Home): ShownMap {
   if (beginsWith(path, SAVES_MAGIC)) {
     const { head, fileBytes } = inspectSaves(path)
-    return { type: 'saves', ...(show(head, home, 0) as { [name: string]: Shown }), fileBytes }
+    return { type: 'saves', ...(show(head, home, 0) as ShownMap), fileBytes }
   }
   if (beginsWith(path, TITLE_MAGIC)) {
     using title = openTitleFile(path)
@@ -118,8 +131,8 @@ function showFile(path: string, home: Home): { readonly [name: string]: Shown } 
   )
   const found = lists ?? showList('root records', () => decodeRoots(bytes), home)
   if (found !== undefined) return found
-  throw new CofferError('COFFER_RECORD_DAMAGED', `Cannot read ${path}: it is nothing that coffer makes.`, {
-    expected: 'a record, a sealed title, exported saves, or a medium',
+  throw new CofferError('COFFER_RECORD_DAMAGED', `Cannot inspect ${path}: it says nothing openly.`, {
+    expected: 'a record, a sealed title, exported saves, a medium or a master',
     found: ascii(bytes.subarray(0, 7)) === 'COFFER-' ? 'a key file, which is secret' : 'something else',
     hint: 'Check the path.'
   })
@@ -136,7 +149,7 @@ const isMap = (bytes: Uint8Array, first: string): boolean =>
  *
  * @throws CofferError COFFER_CENTER_UNTRUSTED where nobody trusted here signed it, COFFER_RECORD_*, COFFER_ENCODING.
  */
-function showReceipt(bytes: Uint8Array, home: Home): { readonly [name: string]: Shown } {
+function showReceipt(bytes: Uint8Array, home: Home): ShownMap {
   const opened = openReceipt(bytes, home.centers())
   if (opened === undefined) throw untrustedReceipt()
   const { receipt, checkpoint, center } = opened
@@ -198,7 +211,7 @@ function beginsWith(path: string, magic: Uint8Array): boolean {
 
 const nothingThere = (path: string) =>
   new CofferError('COFFER_FILE_MISSING', `There is nothing at ${path}.`, {
-    expected: 'a record, a sealed title, exported saves, or a medium',
+    expected: 'a record, a sealed title, exported saves, a medium or a master',
     found: 'no such file',
     hint: 'Check the path.'
   })
@@ -218,13 +231,13 @@ const typeNames = new Map<number, RecordType>(
 
 const isRecord = (bytes: Uint8Array): boolean => equalBytes(bytes.subarray(0, 4), RECORD_MAGIC)
 
-function showRecord(bytes: Uint8Array, home: Home, depth: number): { readonly [name: string]: Shown } {
+function showRecord(bytes: Uint8Array, home: Home, depth: number): ShownMap {
   const type = typeNames.get(bytes[5] ?? 0) ?? 'root'
   const frame = verifySelfSigned(parseFrame(type, bytes, MAX_FILE_BYTES))
   const attachments = show(decode(frame.attachments), home, depth)
   return {
     type,
-    ...(show(decode(frame.body), home, depth) as { [name: string]: Shown }),
+    ...(show(decode(frame.body), home, depth) as ShownMap),
     ...(type === 'root' && { rootHash: hex(rootHash(bytes)) }),
     ...(Object.keys(attachments as object).length > 0 && { attachments }),
     signatures: frame.signatures.map(({ publicKey }) => ({
@@ -254,7 +267,7 @@ function show(value: Packable, home: Home, depth: number): Shown {
 const isoTime = (seconds: number): string => new Date(seconds * 1000).toISOString()
 
 /** The same object for people: names in one column, what is inside something indented below it. */
-function asText(data: { readonly [name: string]: Shown }, indent = ''): string {
+function asText(data: ShownMap, indent = ''): string {
   const entries = Object.entries(data)
   const simple = (value: Shown): value is string | number | boolean | null =>
     typeof value !== 'object' || value === null
@@ -268,7 +281,7 @@ function asText(data: { readonly [name: string]: Shown }, indent = ''): string {
     .map(([name, value]) => {
       const line = short(value)
       if (line !== undefined) return `${indent}${name.padEnd(width)}  ${printable(line)}`
-      const parts = (Array.isArray(value) ? value : [value]) as { readonly [name: string]: Shown }[]
+      const parts = (Array.isArray(value) ? value : [value]) as ShownMap[]
       if (parts.every(part => Object.keys(part).length === 0)) return `${indent}${name.padEnd(width)}  none`
       return parts
         .map(part => `${indent}${paint('bold', name, STDOUT)}\n${asText(part, `${indent}  `)}`)

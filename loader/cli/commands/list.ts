@@ -1,8 +1,9 @@
 /** `coffer list`: what is on a medium or master, damaged files named and not hidden behind the others. */
+import { equalBytes } from '../../../formats/bytes.js'
 import { CofferError } from '../../../formats/errors.js'
 import { parseFrame, verifySelfSigned } from '../../../formats/frame.js'
 import { MAX_RECORD_BYTES } from '../../../formats/limits.js'
-import { readGrantClaim } from '../../../formats/records/grant.js'
+import { readGrantClaim, type Grant } from '../../../formats/records/grant.js'
 import type { ParsedManifest } from '../../../formats/records/manifest.js'
 import { listMaster } from '../../copier/master.js'
 import { inspectFile, readFile } from '../../files.js'
@@ -27,12 +28,17 @@ interface Row {
   readonly permissions: readonly string[]
   readonly payloadBytes: number
   readonly granted?: boolean
-  /** What this person's grant says, if he has one here. */
+  /** Who may run this release; absent where no grant here is for it. */
+  readonly holder?: Holder
+  /** What the grant says that this person would run it by; absent where that is another user's. */
   readonly kind?: string
   /** ISO 8601; null: never. */
   readonly expires?: string | null
   readonly features?: readonly string[]
 }
+
+/** `anyone`: whoever holds the medium, by a bearer grant. */
+type Holder = 'you' | 'anyone' | 'another user'
 
 interface Listing {
   readonly titles: readonly Row[]
@@ -59,7 +65,7 @@ export function execute(call: Call): Outcome {
       titles,
       damaged: damaged.map(({ path, error }) => ({ path, error: failureData(error) }))
     },
-    text: titles.length === 0 ? '' : titlesTable(titles),
+    text: titles.length === 0 ? '' : titlesTable(titles, isMedium),
     exitCode: damaged[0]?.error.exitCode ?? 0
   }
 }
@@ -71,9 +77,12 @@ const nothingAt = (path: string) =>
     hint: 'Check the path, and that the medium is connected.'
   })
 
-const titlesTable = (titles: readonly Row[]): string =>
+const titlesTable = (titles: readonly Row[], isMedium: boolean): string =>
   table(
-    ['TITLE', 'RELEASE', 'NAME', 'VERSION', 'SCHEME', 'ENGINE', 'SIZE', 'ASKS FOR', 'ENDS', ''],
+    [
+      ...['TITLE', 'RELEASE', 'NAME', 'VERSION', 'SCHEME', 'ENGINE', 'SIZE', 'ASKS FOR'],
+      ...(isMedium ? ['ENDS', 'FEATURES'] : [])
+    ],
     titles.map(title => [
       title.title,
       String(title.release),
@@ -83,13 +92,15 @@ const titlesTable = (titles: readonly Row[]): string =>
       title.engine,
       sizeText(title.payloadBytes),
       title.permissions.join(', ') || 'nothing',
-      endText(title),
-      title.granted === false ? 'no grant' : (title.features ?? []).join(', ')
+      ...(isMedium ? [endText(title), (title.features ?? []).join(', ')] : [])
     ])
   )
 
-const endText = ({ kind, expires }: Row): string =>
-  kind === undefined ? '' : expires ? `${expires.slice(0, 10)}, ${kind}` : 'never'
+function endText({ holder, kind, expires }: Row): string {
+  if (holder === undefined) return 'no grant'
+  if (kind === undefined) return `${holder}'s`
+  return expires ? `${expires.slice(0, 10)}, ${kind}` : 'never'
+}
 
 function listedMaster(master: string): Listing {
   const { titles, damaged } = listMaster(master)
@@ -133,7 +144,7 @@ function listMedium(root: string): Listing {
           permissions,
           payloadBytes,
           granted: hasGrant,
-          ...termsOn(root, titleId, release, userId)
+          ...termsOn(root, { titleId, licenses, release }, userId)
         })
       })
     }
@@ -141,17 +152,32 @@ function listMedium(root: string): Listing {
   return { titles, damaged }
 }
 
-/** What this person's grant of a release says; nothing where he has none, or it is damaged. */
-function termsOn(root: string, titleId: string, release: number, userId: Uint8Array | undefined) {
+/** Whose a release is, and what this person's grant of it says; nothing where there is none, or it is damaged. */
+function termsOn(
+  root: string,
+  { titleId, licenses, release }: { titleId: string; licenses: readonly string[]; release: number },
+  userId: Uint8Array | undefined
+): Pick<Row, 'holder' | 'kind' | 'features' | 'expires'> {
+  const claimed = (name: string) => {
+    const grant = claimAt(mediumPaths(root).grant(name))
+    return grant?.release === release ? grant : undefined
+  }
+  const mine = claimed(licenseName(root, titleId, userId))
+  const isBearer = mine?.bind.includes('user') === false
+  if (mine !== undefined && (isBearer || (userId !== undefined && equalBytes(mine.userId, userId)))) {
+    const { kind, expires, features } = mine
+    const ends = expires === undefined ? null : new Date(expires * 1000).toISOString()
+    return { holder: isBearer ? 'anyone' : 'you', kind, features, expires: ends }
+  }
+  return licenses.some(name => claimed(name) !== undefined) ? { holder: 'another user' } : {}
+}
+
+function claimAt(path: string): Grant | undefined {
   try {
-    const name = licenseName(root, titleId, userId)
-    const bytes = readFile(mediumPaths(root).grant(name), MAX_RECORD_BYTES)
-    const grant = bytes && readGrantClaim(bytes)
-    if (grant?.release !== release) return {}
-    const { kind, expires, features } = grant
-    return { kind, features, expires: expires === undefined ? null : new Date(expires * 1000).toISOString() }
+    const bytes = readFile(path, MAX_RECORD_BYTES)
+    return bytes && readGrantClaim(bytes)
   } catch (error) {
-    if (error instanceof CofferError) return {}
+    if (error instanceof CofferError) return undefined
     throw error
   }
 }
