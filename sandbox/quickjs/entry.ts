@@ -170,9 +170,12 @@ export class Entry {
     this.runJobs(instance)
   }
 
-  /** The number as a JSValue, where the arguments of a call stand while there is one. */
+  /**
+   * The number as a JSValue, where the driver's result will stand. Not among the arguments of the call that may be under way:
+   * a native function reads those where they are, as long as it runs.
+   */
   number(instance: Instance, number: number): Pointer {
-    const at = this.fields.scratch + SCRATCH.arguments
+    const at = this.fields.scratch + SCRATCH.driven
     instance.words[at >> 2] = number
     instance.words[(at >> 2) + 1] = TAG.integer
     return at

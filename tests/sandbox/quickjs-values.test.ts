@@ -1,6 +1,7 @@
 /** Values across the wall without messages, with the codec of the messages as the other opinion. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { utf8 } from '../../formats/bytes.js'
 import { launch, sync, type Guest, type Value } from '../../sandbox/index.js'
 import { WIRE } from '../../sandbox/host-wire.js'
 import type { Instance } from '../../sandbox/quickjs/instance.js'
@@ -380,6 +381,16 @@ test('what a call leaves rejected is dealt with after it, not between its start 
     { limits: { cpuMs: 200 } }
   )
   await rejectsWith('COFFER_LIMIT_CPU', () => guest.call('go'))
+})
+
+test('a native export keeps its arguments while a request of its own is numbered', async () => {
+  // It looks at its first argument once the second is text, and for that the guest's own code runs.
+  const source = `import { later } from 'coffer:host'
+    Object.prototype.toString = () => { later(); return 'told' }
+    export const all = AggregateError`
+  const guest = await launch(utf8(source), { capabilities: { host: { later: async () => 1 } } })
+  await rejectsWith('COFFER_VALUE_UNSUPPORTED', () => guest.call('all', [1, 2], {}))
+  await guest.dispose()
 })
 
 test('a host function that takes long is not on the guest’s account', async () => {
