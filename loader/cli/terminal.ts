@@ -133,6 +133,8 @@ export class Terminal implements TerminalHost, Disposable {
     this.#styled ||= seen.includes('\x1b')
     for (const [, numbers, final] of seen.matchAll(PRIVATE_MODES)) {
       for (const number of numbers!.split(';')) {
+        // No terminal has others, and a title could name millions.
+        if (number.length > 4) continue
         if ((final === 'h') === ON_BY_DEFAULT.has(number)) this.#modes.delete(number)
         else this.#modes.add(number)
       }

@@ -88,12 +88,22 @@ export function readFailure(reader: Reader): CofferError | GuestError {
   const rest = reader.text()
   const limit = readLimit(reader)
   if (code === '') return new GuestError(name, message, rest)
-  if (!Object.hasOwn(ERROR_CODES, code)) throw new MalformedMessage('unknown error code')
-  return new CofferError(code as ErrorCode, message, {
+  if (!isFarCode(code)) throw new MalformedMessage('an error that is not a guest’s')
+  return new CofferError(code, message, {
     ...(rest === '' ? {} : { hint: rest }),
     ...(limit === undefined ? {} : { limit })
   })
 }
+
+/**
+ * What starting, calling and ending a guest can fail with. Hosts take others at their word, that a license was revoked for
+ * one, and a far side that was broken out of has none to give.
+ */
+const isFarCode = (code: string): code is ErrorCode =>
+  Object.hasOwn(ERROR_CODES, code) &&
+  /^COFFER_(?:LIMIT_\w+|INTERRUPTED|ENGINE_\w+|GUEST_GONE|EXPORT_MISSING|VALUE_UNSUPPORTED|PROGRAM_INVALID|PACKAGE_DAMAGED)$/.test(
+    code
+  )
 
 function readLimit(reader: Reader): LimitUse | undefined {
   const { name, value, used } = (reader.value() ?? {}) as Record<string, unknown>

@@ -1,7 +1,7 @@
 /**
  * What a host holds for its guest, beside the guest's own memory: answers that it has not taken, arguments that nobody
  * has answered, the beginning of a frame. A guest of 64 MiB had its host hold gigabytes of assets that it asked for in
- * one breath.
+ * one breath. Then what a far side that was broken out of says.
  */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -186,6 +186,14 @@ test('answers that nobody reads count as its memory', async () => {
   for (let i = 1; i <= 16; i++) send(FROM_FAR.ask, 'host', 'large', [])
   assert.is((await guest.ended).code, 'COFFER_LIMIT_MEMORY')
   assert.ok(answers <= 9)
+})
+
+test('it fails as guests do: no word of a license is a far side’s to give', async () => {
+  const { guest, send } = await brokenOut({})
+  const call = guest.call('go')
+  send(FROM_FAR.failed, 1, 'COFFER_REVOKED', '', 'The license was revoked.', 'Pay again.', null)
+  await rejectsWith('COFFER_ENGINE_FAILED', () => call)
+  assert.is((await guest.ended).code, 'COFFER_ENGINE_FAILED')
 })
 
 test('a frame in many small pieces is one piece of memory, and none is longer than it may be', () => {
