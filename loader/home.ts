@@ -7,7 +7,7 @@
  *     centers/<centerId>/url       where it listens
  *     centers/<centerId>/revocations   newest list seen anywhere
  *     centers/<centerId>/marks     times that have passed, copies given up (marks.ts)
- *     permissions.json             what the person allowed, by title and release
+ *     permissions.json             what the person allowed, by center, title and release
  */
 import { isAbsolute, join } from 'node:path'
 import { equalBytes, hex, utf8, utf8Decode, wipe } from '../formats/bytes.js'
@@ -27,6 +27,7 @@ import {
 import { MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_REVOCATIONS_BYTES } from '../formats/limits.js'
 import { encode } from '../formats/msgpack.js'
 import { sha256 } from '../formats/primitives.js'
+import type { Manifest } from '../formats/records/manifest.js'
 import { openRevocations, type Revocations } from '../formats/records/revocations.js'
 import { openRoots, rootHash, type Center } from '../formats/records/root.js'
 import { bytes, decodeAs, list, map } from '../formats/shape.js'
@@ -133,6 +134,12 @@ export class UserKeys implements Keys {
     this.#opened.clear()
   }
 }
+
+/** What permissions are given to. Another center may sell another title under the same id. */
+export type PermittedTitle = Pick<Manifest, 'centerId' | 'id' | 'release'>
+
+const permissionName = ({ centerId, id, release }: PermittedTitle): string =>
+  `${hex(centerId)}/${id}@${release}`
 
 const MAX_OPENED = 64
 /** Returns that are on their way at one time. */
@@ -334,14 +341,14 @@ export class Home {
     return place
   }
 
-  permissions(titleId: string, release: number): readonly string[] {
+  permissions(title: PermittedTitle): readonly string[] {
     const all = this.#readPermissions()
-    return all[`${titleId}@${release}`] ?? []
+    return all[permissionName(title)] ?? []
   }
 
-  rememberPermissions(titleId: string, release: number, permissions: readonly string[]): void {
+  rememberPermissions(title: PermittedTitle, permissions: readonly string[]): void {
     makeFolder(this.folder, 0o700)
-    const all = { ...this.#readPermissions(), [`${titleId}@${release}`]: [...permissions].sort() }
+    const all = { ...this.#readPermissions(), [permissionName(title)]: [...permissions].sort() }
     writeFile(join(this.folder, 'permissions.json'), utf8(`${JSON.stringify(all, undefined, 2)}\n`), 0o600)
   }
 

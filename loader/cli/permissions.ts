@@ -1,4 +1,4 @@
-/** What a title asks for, and what the person says to that. Asked once per title and release, and remembered. */
+/** What a title asks for, and what the person says to that. Asked once per center, title and release, and remembered. */
 import { CofferError } from '../../formats/errors.js'
 import type { ParsedManifest } from '../../formats/records/manifest.js'
 import type { NetGrant, StopSignal } from '../../sandbox/guest.js'
@@ -76,19 +76,21 @@ export async function permitted(
   const all = { permissions: wanted, net: wanted.includes('net') ? { allow } : undefined }
   const unsaid = wanted.filter(permission => !allowed.map(nameOf).includes(permission))
   if (unsaid.length === 0) return all
-  const remembered = home.permissions(manifest.id, manifest.release)
+  const remembered = home.permissions(manifest)
   const missing = unsaid.filter(permission => !remembered.includes(asRemembered(manifest, permission)))
   if (missing.length === 0) return all
   if (call.json || !isTerminal(STDIN) || !isTerminal(STDERR)) throw needed(manifest, missing)
   if (!(await ask(manifest, missing, signal))) throw needed(manifest, missing)
   const said = missing.map(permission => asRemembered(manifest, permission))
-  home.rememberPermissions(manifest.id, manifest.release, [...new Set([...remembered, ...said])])
+  home.rememberPermissions(manifest, [...new Set([...remembered, ...said])])
   return all
 }
 
-/** The network was allowed as far as these hosts: a release that is pressed anew with others asks again. */
-const asRemembered = ({ net = [] }: ParsedManifest, permission: string): string =>
-  permission === 'net' ? `net=${net.join(',')}` : permission
+/** Network and saves were allowed as far as was said: a release that is pressed anew for more asks again. */
+function asRemembered({ net = [], limits: { saveMiB } }: ParsedManifest, permission: string): string {
+  if (permission === 'net') return `net=${net.join(',')}`
+  return permission === 'save' && saveMiB !== undefined ? `save=${saveMiB}` : permission
+}
 
 async function ask(
   manifest: ParsedManifest,

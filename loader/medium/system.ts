@@ -11,6 +11,7 @@ import {
   realpathSync,
   statfsSync
 } from 'node:fs'
+import { win32 } from 'node:path'
 
 /** Where the system's own files are; tests hand over recorded ones. */
 export interface SystemFiles {
@@ -53,13 +54,30 @@ export const SYSTEM: SystemFiles = {
     }),
   run: (tool, args, timeout = 2000) =>
     quietly(() =>
-      process.getBuiltinModule('node:child_process').execFileSync(tool, args, {
+      process.getBuiltinModule('node:child_process').execFileSync(toolPath(tool, process), args, {
         encoding: 'utf8',
         timeout,
         stdio: ['ignore', 'pipe', 'ignore'],
         maxBuffer: 1 << 20
       })
     )
+}
+
+/** Where Windows has the tools that are asked for here, below its own folder. */
+const WINDOWS_TOOLS: Readonly<Record<string, string>> = {
+  'powershell.exe': 'System32\\WindowsPowerShell\\v1.0\\powershell.exe',
+  'reg.exe': 'System32\\reg.exe'
+}
+
+/**
+ * A tool by its whole path: by its name alone Windows would first look for it in the folder that a person is in, which may be
+ * a stick found in the street. Where that is not to be told, nothing is run.
+ */
+export function toolPath(tool: string, { platform, env }: Pick<NodeJS.Process, 'platform' | 'env'>): string {
+  if (platform !== 'win32') return tool
+  const { SystemRoot = '' } = env
+  if (!win32.isAbsolute(SystemRoot)) throw new Error('no folder of Windows')
+  return win32.join(SystemRoot, WINDOWS_TOOLS[tool]!)
 }
 
 /** An id of this installation of the operating system. */

@@ -3,7 +3,7 @@
  * made by `script`, which Debian and Ubuntu always have.
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -195,7 +195,10 @@ onTerminal('permissions are asked for once, in words, and remembered for this re
   await asked.see('ready')
   asked.type('q')
   assertRestored(await asked.end(), 7)
-  assert.equal(JSON.parse(readFileSync(remembered, 'utf8')), { 'org.example.screen@1': ['save', 'terminal'] })
+  const kept = JSON.parse(readFileSync(remembered, 'utf8')) as Record<string, string[]>
+  const [name] = Object.keys(kept)
+  assert.match(name!, /^[0-9a-f]{64}\/org\.example\.screen@1$/)
+  assert.equal(kept, { [name!]: ['save', 'terminal'] })
 
   const again = onScreen('run', medium)
   await again.see('ready')
@@ -204,6 +207,12 @@ onTerminal('permissions are asked for once, in words, and remembered for this re
   // What the person said holds where nobody can be asked, too.
   const piped = await site.cofferWith({ input: 'q' }, 'run', medium)
   assert.is(piped.code, 7)
+  // What was allowed to this center's title is nothing to another's of the same name.
+  writeFileSync(
+    remembered,
+    JSON.stringify({ [name!.replace(/^./, digit => (digit === '0' ? '1' : '0'))]: kept[name!] })
+  )
+  assert.is((await site.cofferWith({ input: 'q' }, 'run', medium)).code, 77)
   rmSync(remembered)
 })
 

@@ -29,6 +29,7 @@ import {
   driveSerial,
   machineId,
   SYSTEM,
+  toolPath,
   volumeUuid
 } from '../../loader/medium/system.js'
 import { volumes, WINDOWS_COMMAND } from '../../loader/medium/volumes.js'
@@ -41,6 +42,18 @@ const site = await librarySite()
 test.after(closeSites)
 
 const { root, id } = await site.copied('org.folder')
+
+test('Windows is asked by tools of its own folder, never by what lies in the folder that a person is in', () => {
+  const windows = (env: Record<string, string>) => ({ platform: 'win32' as const, env })
+  for (const tool of ['reg.exe', 'powershell.exe']) {
+    const path = toolPath(tool, windows({ SystemRoot: 'C:\\Windows' }))
+    assert.ok(path.startsWith('C:\\Windows\\System32\\') && path.endsWith(`\\${tool}`), path)
+    for (const SystemRoot of ['', '.', 'Windows'])
+      assert.throws(() => toolPath(tool, windows({ SystemRoot })))
+    assert.throws(() => toolPath(tool, windows({})))
+  }
+  assert.is(toolPath('/usr/sbin/ioreg', { platform: 'darwin', env: {} }), '/usr/sbin/ioreg')
+})
 
 /** Run `body` as if this machine were another. */
 async function withKind(
