@@ -5,7 +5,7 @@
  * the key that signed it.
  */
 import { equalBytes } from '../formats/bytes.js'
-import { CofferError } from '../formats/errors.js'
+import { CofferError, orNone } from '../formats/errors.js'
 import { parseFrame } from '../formats/frame.js'
 import { MAX_RECORD_BYTES } from '../formats/limits.js'
 import { openGrant, type VerifiedGrant } from '../formats/records/grant.js'
@@ -72,18 +72,10 @@ const openGrantOnce = remembering(openGrant)
 /** @throws CofferError COFFER_RETURNED for a copy that was given up, on this medium or by this person. */
 function refuseReturned({ returnBytes }: ClaimedLicense, grant: VerifiedGrant, home: Home): void {
   const { grantId, centerId, titleId } = grant
-  const isOnMedium = returnBytes !== undefined && equalBytes(readReturnClaim(returnBytes), grantId)
+  // One that is damaged names no copy.
+  const given = returnBytes && orNone(() => openReturn(returnBytes))
+  const isOnMedium = given !== undefined && equalBytes(given.grantId, grantId)
   if (isOnMedium || home.marks(centerId).returned.some(id => equalBytes(id, grantId))) throw givenUp(titleId)
-}
-
-/** The copy that a return names; of one that is damaged, none. */
-function readReturnClaim(bytes: Uint8Array): Uint8Array {
-  try {
-    return openReturn(bytes).grantId
-  } catch (error) {
-    if (error instanceof CofferError) return new Uint8Array(0)
-    throw error
-  }
 }
 
 /** @throws CofferError COFFER_REVOKED when one of the center's own keys signed that it has revoked since. */

@@ -5,13 +5,14 @@
  * A clock that is a little behind is taken for a clock that is a little behind, and the later time counts. One that is
  * far behind refuses what ends, and nothing else. A clock that was far ahead once is put right by the center's time.
  */
-import { CofferError } from '../formats/errors.js'
+import { CofferError, orNone } from '../formats/errors.js'
 import type { VerifiedGrant } from '../formats/records/grant.js'
 import type { Revocations } from '../formats/records/revocations.js'
 import type { Home, UserKeys } from './home.js'
 import { NO_MARKS, readMarks, writeMarks, type MarksPlace } from './marks.js'
 import { mediumPaths } from './medium/layout.js'
 import type { MeasuredMedium } from './medium/measure.js'
+import { timeText } from './times.js'
 
 /** Clocks of buyers may be this much behind, in seconds: more than a time zone. */
 export const CLOCK_TOLERANCE = 24 * 60 * 60
@@ -39,8 +40,9 @@ export function timeFor(
   if (now < known - CLOCK_TOLERANCE) throw setBack(grant.titleId, known, now)
   const time = Math.max(now, known)
   if (time > atHome.clock + MARK_SECONDS) home.remark(grant.centerId, marks => ({ ...marks, clock: time }))
+  // A medium that is read-only, or gone, still runs what it has.
   if (place !== undefined && time > onMedium.clock + MARK_SECONDS)
-    quietly(() => writeMarks(place, { ...onMedium, clock: time }))
+    orNone(() => writeMarks(place, { ...onMedium, clock: time }))
   return time
 }
 
@@ -58,7 +60,7 @@ export function learnTime(centerId: Uint8Array, answered: number, medium: Measur
   const place = mediumMarks(medium, centerId, user)
   const onMedium = readMarks(place)
   if (corrected(onMedium.clock) !== onMedium.clock)
-    quietly(() => writeMarks(place, { ...onMedium, clock: answered }))
+    orNone(() => writeMarks(place, { ...onMedium, clock: answered }))
 }
 
 const mediumMarks = (
@@ -71,21 +73,9 @@ const mediumMarks = (
   of: [centerId, mediumId]
 })
 
-/** A medium that is read-only, or gone, still runs what it has. */
-function quietly(write: () => void): void {
-  try {
-    write()
-  } catch (error) {
-    if (!(error instanceof CofferError)) throw error
-  }
-}
-
-const minute = (seconds: number): string =>
-  new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' ') + ' UTC'
-
 const setBack = (titleId: string, known: number, now: number) =>
   new CofferError('COFFER_CLOCK_SET_BACK', "This machine's clock is behind a time that has passed already.", {
-    expected: `${minute(known)} or later`,
-    found: minute(now),
+    expected: `${timeText(known)} or later`,
+    found: timeText(now),
     hint: `Set the clock right. If it is right and was wrong before, "coffer renew <medium> ${titleId}" asks the center for the time.`
   })

@@ -54,19 +54,17 @@ function openHead(file: RandomFile, center: Center): Ended | undefined {
 
 /** Number of the record in a file; 0 for none, or one that is damaged: another takes its place. */
 export function endedSequence(path: string, center: Center): number {
-  try {
+  const sequence = orNone(() => {
     const file = inspectFile(path) && RandomFile.open(path)
-    if (file === undefined) return 0
+    if (file === undefined) return undefined
     try {
       const ended = openHead(file, center)
-      return ended !== undefined && file.sizeBytes === ended.totalBytes ? ended.sequence : 0
+      return ended?.totalBytes === file.sizeBytes ? ended.sequence : undefined
     } finally {
       file.close()
     }
-  } catch (error) {
-    if (error instanceof CofferError) return 0
-    throw error
-  }
+  })
+  return sequence ?? 0
 }
 
 /** The same by what was seen at home; what is torn there is not believed. */

@@ -11,7 +11,7 @@
  */
 import { isAbsolute, join } from 'node:path'
 import { equalBytes, hex, utf8, utf8Decode, wipe } from '../formats/bytes.js'
-import { CofferError } from '../formats/errors.js'
+import { CofferError, orNone } from '../formats/errors.js'
 import {
   deriveKeys,
   deriveMarkSecret,
@@ -242,11 +242,7 @@ export class Home {
    */
   follow(roots: readonly Uint8Array[]): void {
     if (this.center(rootHash(roots[0]!)) === undefined) return
-    try {
-      this.pin(roots)
-    } catch (error) {
-      if (!(error instanceof CofferError)) throw error
-    }
+    orNone(() => this.pin(roots))
   }
 
   /** Check a chain and make it the one that counts if it is newer than what is known. */
@@ -269,25 +265,14 @@ export class Home {
       this.#centerFile(this.#name(center.centerId), 'revocations'),
       MAX_REVOCATIONS_BYTES
     )
-    if (bytes === undefined) return undefined
-    try {
-      return openListOnce(bytes, center)
-    } catch (error) {
-      // A torn file is not believed; the next list that a medium carries takes its place.
-      if (error instanceof CofferError) return undefined
-      throw error
-    }
+    // A torn file is not believed; the next list that a medium carries takes its place.
+    return bytes && orNone(() => openListOnce(bytes, center))
   }
 
-  /** Remember a list if it is newer than the one remembered. Failing to is no reason not to go on. */
+  /** Remember a list if it is newer than the one remembered. A home on a read-only disk still runs titles. */
   rememberRevocations(center: Center, sequence: number, bytes: Uint8Array, knownSequence: number): void {
     if (sequence <= knownSequence) return
-    try {
-      writeFile(this.#centerFile(hex(center.centerId), 'revocations'), bytes, 0o600)
-    } catch (error) {
-      // A home on a read-only disk still runs titles.
-      if (!(error instanceof CofferError)) throw error
-    }
+    orNone(() => writeFile(this.#centerFile(hex(center.centerId), 'revocations'), bytes, 0o600))
   }
 
   /** Copies that have ended, as this person's programs last had them from the center (ended.ts). */
@@ -301,15 +286,10 @@ export class Home {
     return place === undefined ? NO_MARKS : readMarks(place)
   }
 
-  /** Change them. Failing to is no reason not to go on: a home on a read-only disk still runs titles. */
+  /** Change them, where there is a user key. A home on a read-only disk still runs titles. */
   remark(centerId: Uint8Array, change: (marks: Marks) => Marks): void {
     const place = this.#marksPlace(centerId)
-    if (place === undefined) return
-    try {
-      writeMarks(place, change(readMarks(place)))
-    } catch (error) {
-      if (!(error instanceof CofferError)) throw error
-    }
+    if (place !== undefined) orNone(() => writeMarks(place, change(readMarks(place))))
   }
 
   /** A copy was given up: no matter what a medium says, it does not run any more. */

@@ -5,7 +5,7 @@
  */
 import { equalBytes } from '../formats/bytes.js'
 import { enc } from '../formats/encode.js'
-import { CofferError } from '../formats/errors.js'
+import { orNone } from '../formats/errors.js'
 import { hkdfExpand512 } from '../formats/primitives.js'
 import { bytes, decodeAs, encodeAs, list, map, seconds, type Infer } from '../formats/shape.js'
 import { readFile, writeFile } from './files.js'
@@ -38,13 +38,11 @@ const macOf = ({ of, secret }: MarksPlace, packed: Uint8Array): Uint8Array =>
   hkdfExpand512(secret, enc('marks', ...of, packed))
 
 export function readMarks(place: MarksPlace): Marks {
-  try {
+  const marks = orNone(() => {
     const file = readFile(place.path, MAX_MARKS_BYTES)
-    return file === undefined ? NO_MARKS : openOnce(file, place)
-  } catch (error) {
-    if (error instanceof CofferError) return NO_MARKS
-    throw error
-  }
+    return file && openOnce(file, place)
+  })
+  return marks ?? NO_MARKS
 }
 
 const openOnce = remembering((file: Uint8Array, place: MarksPlace): Marks => {

@@ -23,6 +23,7 @@ import type { SignedLicense } from './authenticate.js'
 import { CLOCK_TOLERANCE, timeFor } from './clock.js'
 import type { Home, UserKeys } from './home.js'
 import { describeChange, type MeasuredMedium } from './medium/measure.js'
+import { timeText } from './times.js'
 
 declare const checked: unique symbol
 /** A license that holds for this medium, user and moment. Only {@link recheck} makes one. It carries a secret: dispose it. */
@@ -280,17 +281,17 @@ function checkTime(
       'COFFER_NOT_YET_VALID',
       "This machine's clock is before the day on which the grant was made.",
       {
-        expected: `${day(issued)} or later`,
-        found: day(now),
+        expected: `${timeText(issued)} or later`,
+        found: timeText(now),
         hint: 'Set the clock right and start the title again.'
       }
     )
   }
   const time = timeFor(grant, revocations, medium, home, now)
   if (time < expires + grace) return
-  throw new CofferError('COFFER_EXPIRED', `The grant for this title ended on ${day(expires)}.`, {
-    expected: `a date before ${day(expires + grace)}`,
-    found: time === now ? day(now) : `${day(time)}, which has passed already`,
+  throw new CofferError('COFFER_EXPIRED', `The grant for this title ended on ${timeText(expires)}.`, {
+    expected: `a date before ${timeText(expires + grace)}`,
+    found: time === now ? timeText(now) : `${timeText(time)}, which has passed already`,
     hint: {
       trial: `Buy it with "coffer copy <master> <medium> --title ${titleId}".`,
       lease: `Order it again with "coffer copy <master> <medium> --title ${titleId}".`,
@@ -299,9 +300,6 @@ function checkTime(
     }[kind]
   })
 }
-
-const day = (seconds: number): string =>
-  new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' ') + ' UTC'
 
 function checkUser(grant: VerifiedGrant, user: UserKeys): void {
   const { userId } = user

@@ -6,8 +6,8 @@ import { equalBytes } from '../formats/bytes.js'
 
 const MAX_REMEMBERED = 16
 
-/** @param open - Pure. What it throws is not remembered. @param context - Compared by identity. */
-export function remembering<C, T>(
+/** @param open - Pure. What it throws is not remembered; a `context`, where it takes one, is compared by identity. */
+export function remembering<T, C = void>(
   open: (bytes: Uint8Array, context: C) => T
 ): (bytes: Uint8Array, context: C) => T {
   const entries: { bytes: Uint8Array; context: C; result: T }[] = []

@@ -16,20 +16,20 @@ import { remembering } from './remember.js'
 
 /** Take newer root records of pinned centers that a collection carries: they follow from those that are pinned. */
 export function followRoots(collection: Uint8Array | undefined, home: Home): void {
-  for (const { centerId, chain } of (collection && rootsOnce(collection, undefined)) ?? []) {
+  for (const { centerId, chain } of (collection && rootsOnce(collection)) ?? []) {
     const known = home.center(centerId)
     if (known !== undefined && chain.length - 1 > known.sequence) home.follow(chain)
   }
 }
 
 /** A damaged collection is told of where its lists are needed. */
-const rootsOnce = remembering((collection: Uint8Array, _context: undefined) =>
+const rootsOnce = remembering((collection: Uint8Array) =>
   orNone(() => decodeCollection(collection).roots?.map(chain => ({ centerId: rootHash(chain[0]!), chain })))
 )
 
 /** One center's root records in a collection: none where it carries no root records at all, undefined where only others'. */
 export function rootsOf(center: Center, collection: Uint8Array): readonly Uint8Array[] | undefined {
-  const chains = rootsOnce(collection, undefined) ?? []
+  const chains = rootsOnce(collection) ?? []
   if (chains.length === 0) return []
   return chains.find(({ centerId }) => equalBytes(centerId, center.centerId))?.chain
 }

@@ -1,6 +1,6 @@
 /** What `coffer verify` and `coffer inspect` tell: the path without its last step, each finding kept. */
 import { hex, wipe } from '../formats/bytes.js'
-import { CofferError } from '../formats/errors.js'
+import { CofferError, orNone } from '../formats/errors.js'
 import { PackageChecker, type PackageIndex } from '../formats/package.js'
 import { isBearer } from '../formats/records/fields.js'
 import type { VerifiedGrant } from '../formats/records/grant.js'
@@ -12,6 +12,7 @@ import { passPayload, type Progress } from './pass.js'
 import type { Powers } from './powers.js'
 import type { OpenTitle } from './read.js'
 import { recheck, recomputeCertificate } from './recheck.js'
+import { isoTime } from './times.js'
 import { unwrapPayloadKey } from './unwrap.js'
 
 /** The findings on one title; a field is null when the path did not get that far. */
@@ -109,7 +110,7 @@ function noteGrant(findings: Findings, grant: VerifiedGrant, center: string): vo
   findings.center = center
   findings.kind = grant.kind
   findings.bound = grant.bind
-  findings.expires = grant.expires === undefined ? null : new Date(grant.expires * 1000).toISOString()
+  findings.expires = grant.expires === undefined ? null : isoTime(grant.expires)
 }
 
 /** CS and CS' side by side, also where they differ: that is what a person wants to see then. */
@@ -127,14 +128,10 @@ function noteCertificates(
   findings.recomputedCertificate = null
   findings.match = false
   const user = isBearer(grant.bind) ? undefined : home.userKeys()
-  if (user === undefined) return
-  try {
-    const { certificationKey, recomputedCertificate } = recomputeCertificate(grant, medium, user)
-    findings.recomputedCertificate = hex(recomputedCertificate)
-    findings.match = findings.recomputedCertificate === findings.certificate
-    wipe(certificationKey)
-  } catch (error) {
-    // Another user's key: recheck says so in better words.
-    if (!(error instanceof CofferError)) throw error
-  }
+  // With another user's key there is none: recheck says so in better words.
+  const made = user && orNone(() => recomputeCertificate(grant, medium, user))
+  if (made === undefined) return
+  wipe(made.certificationKey)
+  findings.recomputedCertificate = hex(made.recomputedCertificate)
+  findings.match = findings.recomputedCertificate === findings.certificate
 }

@@ -41,10 +41,6 @@ export function moneyText(minor: number, currency: string): string {
   return `${(minor / 10 ** digits).toFixed(digits)} ${currency}`
 }
 
-/** To the minute, in UTC. @param seconds - Since 1970. */
-export const timeText = (seconds: number): string =>
-  `${new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC`
-
 /** Digits of an id or key in groups that a person can compare by eye. */
 export const grouped = (hexDigits: string): string => hexDigits.match(/.{1,4}/g)?.join(' ') ?? ''
 

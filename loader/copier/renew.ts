@@ -6,7 +6,7 @@ import { dirname } from 'node:path'
 import { equalBytes, hex } from '../../formats/bytes.js'
 import { HEADER_BYTES, PayloadOpener } from '../../formats/cobblestone.js'
 import { payloadContext } from '../../formats/derive.js'
-import { CofferError } from '../../formats/errors.js'
+import { CofferError, orNone } from '../../formats/errors.js'
 import { isBearer } from '../../formats/records/fields.js'
 import { readGrantClaim, type Grant } from '../../formats/records/grant.js'
 import { openRequest, type VerifiedRequest } from '../../formats/records/request.js'
@@ -91,15 +91,9 @@ async function askOnce(
 /** The request on a medium, where it asks for the same as this one. */
 function pendingRenewal(path: string, { request }: Order): Order | undefined {
   const bytes = readFile(path, MAX_RECORD_BYTES)
-  if (bytes === undefined) return undefined
-  try {
-    const order = { bytes, request: openRequest(bytes) }
-    return asksTheSame(order.request, request) ? order : undefined
-  } catch (error) {
-    // A damaged one was never sent, or its answer is there.
-    if (error instanceof CofferError) return undefined
-    throw error
-  }
+  // A damaged one was never sent, or its answer is there.
+  const before = bytes && orNone(() => openRequest(bytes))
+  return before && asksTheSame(before, request) ? { bytes, request: before } : undefined
 }
 
 const asksTheSame = (a: VerifiedRequest, b: VerifiedRequest): boolean =>

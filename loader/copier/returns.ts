@@ -8,7 +8,7 @@
  */
 import { basename, join } from 'node:path'
 import { equalBytes, hex, wipe } from '../../formats/bytes.js'
-import { CofferError } from '../../formats/errors.js'
+import { CofferError, orNone } from '../../formats/errors.js'
 import { MAX_RECORD_BYTES } from '../../formats/limits.js'
 import type { VerifiedAnswer } from '../../formats/records/answer.js'
 import type { Grant } from '../../formats/records/grant.js'
@@ -299,13 +299,7 @@ const notGone = (path: string) =>
 /** A record that is damaged is none: the center has not got it, or the list says so. */
 function readPending(path: string): Pending | undefined {
   const bytes = readFile(path, MAX_RECORD_BYTES)
-  if (bytes === undefined) return undefined
-  try {
-    return { bytes, given: openReturn(bytes), path }
-  } catch (error) {
-    if (error instanceof CofferError) return undefined
-    throw error
-  }
+  return bytes && orNone(() => ({ bytes, given: openReturn(bytes), path }))
 }
 
 function pendingTransfer(root: string, titleId: string, home: Home) {

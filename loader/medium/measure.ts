@@ -45,7 +45,7 @@ export function measureMedium(root: string): MeasuredMedium {
   const stats = inspectFile(paths.identity)
   const folder = inspectFolder(paths.folder)
   if (bytes === undefined || stats === undefined || folder === undefined) throw noMedium(root)
-  const identity = openIdentityOnce(bytes, undefined)
+  const identity = openIdentityOnce(bytes)
   const context: MeasureContext = {
     root,
     identityFile: { inode: stats.ino, birthTimeNs: stats.birthtimeNs, device: stats.dev },
@@ -83,9 +83,7 @@ class Measurement {
   }
 }
 
-const openIdentityOnce = remembering((bytes: Uint8Array, _context: undefined): Identity =>
-  openIdentity(bytes)
-)
+const openIdentityOnce = remembering(openIdentity)
 
 /** What to say when a medium turns out to be another: which of its facts are not as they were. */
 export function describeChange({ identity, factors }: MeasuredMedium): string {

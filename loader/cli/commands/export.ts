@@ -1,6 +1,7 @@
 /** `coffer export`: what a title saved, as a file that only its user can open. */
 import { exportSaves, type MovedSaves, type SavesEvent } from '../../copier/saves-file.js'
 import { Home } from '../../home.js'
+import { isoTime } from '../../times.js'
 import type { Call, Outcome } from '../command.js'
 import { refuseExisting } from '../copying.js'
 import { harden } from '../harden.js'
@@ -34,6 +35,6 @@ export const amount = ({ slots, bytes }: MovedSaves): string =>
   `${slots} ${slots === 1 ? 'save' : 'saves'} (${sizeText(bytes)})`
 
 export const movedOutcome = (moved: MovedSaves, text: string): Outcome => ({
-  data: { ...moved, created: new Date(moved.created * 1000).toISOString() },
+  data: { ...moved, created: isoTime(moved.created) },
   text: printable(text)
 })

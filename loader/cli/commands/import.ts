@@ -1,9 +1,9 @@
 /** `coffer import`: what a title saved on another medium, or before, out of a file of "coffer export". */
 import { importSaves } from '../../copier/saves-file.js'
 import { Home } from '../../home.js'
+import { timeText } from '../../times.js'
 import type { Call, Outcome } from '../command.js'
 import { harden } from '../harden.js'
-import { timeText } from '../screen.js'
 import { amount, movedOutcome, savesBars } from './export.js'
 
 export async function execute(call: Call): Promise<Outcome> {

@@ -3,7 +3,7 @@
  * encoded, after their own signature was checked; sealed and wrapped keys are ciphertext and shown as such.
  */
 import { equalBytes, hex } from '../../../formats/bytes.js'
-import { CofferError } from '../../../formats/errors.js'
+import { CofferError, orNone } from '../../../formats/errors.js'
 import {
   MAGIC as RECORD_MAGIC,
   parseFrame,
@@ -26,6 +26,7 @@ import type { MeasuredFactor } from '../../medium/kind.js'
 import { mediumPaths } from '../../medium/layout.js'
 import { KINDS, measureMedium, type MeasuredMedium } from '../../medium/measure.js'
 import { listTitles, openTitleFile } from '../../read.js'
+import { isoTime } from '../../times.js'
 import type { Call, Outcome } from '../command.js'
 import { factorText } from '../factors.js'
 import { paint, printable, STDOUT } from '../output.js'
@@ -82,14 +83,8 @@ function showMedium(path: string, home: Home): ShownMap {
   }
 }
 
-function measuredStrengths({ identity, context }: MeasuredMedium): readonly MeasuredFactor[] {
-  try {
-    return KINDS[identity.kind].available(context)
-  } catch (error) {
-    if (error instanceof CofferError) return []
-    throw error
-  }
-}
+const measuredStrengths = ({ identity, context }: MeasuredMedium): readonly MeasuredFactor[] =>
+  orNone(() => KINDS[identity.kind].available(context)) ?? []
 
 /** One damaged file does not hide the rest of a medium. */
 function orFailure(show: () => Shown): Shown {
@@ -263,8 +258,6 @@ function show(value: Packable, home: Home, depth: number): Shown {
     ])
   )
 }
-
-const isoTime = (seconds: number): string => new Date(seconds * 1000).toISOString()
 
 /** The same object for people: names in one column, what is inside something indented below it. */
 function asText(data: ShownMap, indent = ''): string {

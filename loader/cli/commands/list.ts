@@ -1,6 +1,6 @@
 /** `coffer list`: what is on a medium or master, damaged files named and not hidden behind the others. */
 import { equalBytes } from '../../../formats/bytes.js'
-import { CofferError } from '../../../formats/errors.js'
+import { CofferError, orNone } from '../../../formats/errors.js'
 import { parseFrame, verifySelfSigned } from '../../../formats/frame.js'
 import { MAX_RECORD_BYTES } from '../../../formats/limits.js'
 import { readGrantClaim, type Grant } from '../../../formats/records/grant.js'
@@ -11,6 +11,7 @@ import { Home } from '../../home.js'
 import { mediumPaths } from '../../medium/layout.js'
 import { measureMedium } from '../../medium/measure.js'
 import { licenseName, listTitles, openTitleFile } from '../../read.js'
+import { isoTime } from '../../times.js'
 import type { Call, Outcome } from '../command.js'
 import { failureData, sayFailure } from '../failure.js'
 import { printable, say } from '../output.js'
@@ -166,21 +167,17 @@ function termsOn(
   const isBearer = mine?.bind.includes('user') === false
   if (mine !== undefined && (isBearer || (userId !== undefined && equalBytes(mine.userId, userId)))) {
     const { kind, expires, features } = mine
-    const ends = expires === undefined ? null : new Date(expires * 1000).toISOString()
+    const ends = expires === undefined ? null : isoTime(expires)
     return { holder: isBearer ? 'anyone' : 'you', kind, features, expires: ends }
   }
   return licenses.some(name => claimed(name) !== undefined) ? { holder: 'another user' } : {}
 }
 
-function claimAt(path: string): Grant | undefined {
-  try {
+const claimAt = (path: string): Grant | undefined =>
+  orNone(() => {
     const bytes = readFile(path, MAX_RECORD_BYTES)
     return bytes && readGrantClaim(bytes)
-  } catch (error) {
-    if (error instanceof CofferError) return undefined
-    throw error
-  }
-}
+  })
 
 /** Signed by the key it names: not a bit of it has changed since. Whose key that is, only running and verifying ask. */
 function checkWhole(grantPath: string): void {

@@ -1,11 +1,12 @@
 /** `coffer renew`: a fresh grant for a copy, over HTTP or by files. */
 import { renewTitle, requestRenewal, type Renewed } from '../../copier/renew.js'
 import { Home } from '../../home.js'
+import { isoTime, timeText } from '../../times.js'
 import type { Call, Outcome } from '../command.js'
 import { harden } from '../harden.js'
 import { requestOut, tellWait } from '../copying.js'
 import { say } from '../output.js'
-import { moneyText, timeText } from '../screen.js'
+import { moneyText } from '../screen.js'
 
 export async function execute(call: Call): Promise<Outcome> {
   harden()
@@ -23,7 +24,7 @@ export async function execute(call: Call): Promise<Outcome> {
 export const renewed = (result: Renewed): Outcome => {
   const { title, expires, chargedMinor, currency } = result
   return {
-    data: { ...result, expires: expires === null ? null : new Date(expires * 1000).toISOString() },
+    data: { ...result, expires: expires === null ? null : isoTime(expires) },
     text: `Renewed ${title}: it ${expires === null ? 'never ends' : `ends on ${timeText(expires)}`}; charged ${moneyText(chargedMinor, currency)}.`
   }
 }

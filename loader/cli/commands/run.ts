@@ -9,12 +9,12 @@ import { launchTitle } from '../../load.js'
 import { measureMedium } from '../../medium/measure.js'
 import { POWERS } from '../../powers.js'
 import { listTitles } from '../../read.js'
+import { timeText } from '../../times.js'
 import type { Call, Outcome } from '../command.js'
 import { harden } from '../harden.js'
 import { printable, say } from '../output.js'
 import { checkAllowed, permitted } from '../permissions.js'
 import { limitsOf, RUN_CPU_MS, runProgram } from '../program.js'
-import { timeText } from '../screen.js'
 
 export async function execute(call: Call): Promise<Outcome> {
   harden()
