@@ -44,8 +44,9 @@ export type RecordType = keyof typeof RECORD_TYPES
 export const SUITE = 1
 export const MAGIC = new Uint8Array([0x89, 0x43, 0x46, 0x52])
 const VERSION = 1
-const HEADER_BYTES = 20
-const SIGNATURE_BYTES = 96
+export const FRAME_HEADER_BYTES = 20
+/** A public key, and what it signed. */
+const SIGNATURE_BYTES = 32 + 64
 
 /** An empty MessagePack map: the attachments of a record that has none. */
 export const NO_ATTACHMENTS = new Uint8Array([0x80])
@@ -82,6 +83,10 @@ const damaged = (type: RecordType, found: string) =>
     hint: 'The file is damaged or incomplete; get it again from where it came from.'
   })
 
+/** How long a frame says that it is, by its first 20 bytes. */
+export const frameLength = (header: Uint8Array): number =>
+  FRAME_HEADER_BYTES + readU32be(header, 8) + readU32be(header, 12) + SIGNATURE_BYTES * readU32be(header, 16)
+
 /**
  * Take a frame apart without believing it.
  *
@@ -92,7 +97,7 @@ export function parseFrame(type: RecordType, bytes: Uint8Array, maxBytes: number
   // Of a Buffer, slice() copies nothing: whoever changes what he took for a copy would change the caller's record.
   if (bytes.constructor !== Uint8Array) bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
   if (bytes.length > maxBytes) throw damaged(type, `${bytes.length} bytes, more than the ${maxBytes} allowed`)
-  if (bytes.length < HEADER_BYTES) throw damaged(type, `it ends after ${bytes.length} bytes`)
+  if (bytes.length < FRAME_HEADER_BYTES) throw damaged(type, `it ends after ${bytes.length} bytes`)
   if (!equalBytes(bytes.subarray(0, 4), MAGIC))
     throw damaged(type, 'it does not begin with the magic bytes of a record')
   const suite = (bytes[6]! << 8) | bytes[7]!
@@ -113,12 +118,12 @@ export function parseFrame(type: RecordType, bytes: Uint8Array, maxBytes: number
   const attachmentsLength = readU32be(bytes, 12)
   const count = readU32be(bytes, 16)
   if (count < 1 || count > MAX_SIGNATURES) throw damaged(type, `it claims ${count} signatures`)
-  const signedLength = HEADER_BYTES + bodyLength + attachmentsLength
-  const expected = signedLength + count * SIGNATURE_BYTES
+  const signedLength = FRAME_HEADER_BYTES + bodyLength + attachmentsLength
+  const expected = frameLength(bytes)
   if (bytes.length !== expected)
     throw damaged(type, `it has ${bytes.length} bytes where its header says ${expected}`)
 
-  const attachments = bytes.subarray(HEADER_BYTES + bodyLength, signedLength)
+  const attachments = bytes.subarray(FRAME_HEADER_BYTES + bodyLength, signedLength)
   // Nobody reads the others': what stood there would be a second way to write the same record.
   if (!WITH_ATTACHMENTS.has(type) && !equalBytes(attachments, NO_ATTACHMENTS))
     throw damaged(type, 'it has attachments where none belong')
@@ -130,7 +135,7 @@ export function parseFrame(type: RecordType, bytes: Uint8Array, maxBytes: number
   return {
     type,
     bytes,
-    body: bytes.subarray(HEADER_BYTES, HEADER_BYTES + bodyLength),
+    body: bytes.subarray(FRAME_HEADER_BYTES, FRAME_HEADER_BYTES + bodyLength),
     attachments,
     signatures
   }

@@ -1,7 +1,9 @@
 /** Bounds on everything that comes from outside, checked before anything is allocated (docs/spec.md §2.8). */
 
-/** A record's frame as a whole, for every type but the two below. */
+/** A record's frame as a whole, for every type but the three below. */
 export const MAX_RECORD_BYTES = 64 * 1024
+/** A release carries its publisher's certificate. */
+export const MAX_RELEASE_BYTES = 128 * 1024
 /** Answers carry a grant, roots and a revocation list. */
 export const MAX_ANSWER_BYTES = 4 * 1024 * 1024
 export const MAX_REVOCATIONS_BYTES = 2 * 1024 * 1024

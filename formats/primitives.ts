@@ -331,10 +331,6 @@ export class Ed25519Signer {
 /** @param seed - 32 bytes. @returns the 32-byte public key. */
 export const ed25519PublicKey = (seed: Uint8Array): Uint8Array => new Ed25519Signer(seed).publicKey
 
-/** @param seed - 32 bytes. @returns a 64-byte signature. */
-export const ed25519Sign = (seed: Uint8Array, message: Uint8Array): Uint8Array =>
-  new Ed25519Signer(seed).sign(message)
-
 /** Whether the signature fits. Everything odd, such as a wrong size or a {@link isWeakPoint} key, is false. */
 export function ed25519Verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
   if (publicKey.length !== CURVE_KEY_BYTES || signature.length !== SIGNATURE_BYTES) return false
@@ -409,13 +405,6 @@ export class X25519Key {
     }
   }
 }
-
-/** @param secret - 32 bytes. @returns the 32-byte public key. */
-export const x25519PublicKey = (secret: Uint8Array): Uint8Array => new X25519Key(secret).publicKey
-
-/** One agreement under a key. @see X25519Key.agree */
-export const x25519 = (secret: Uint8Array, publicKey: Uint8Array): Uint8Array =>
-  new X25519Key(secret).agree(publicKey)
 
 type Curve = 'Ed25519' | 'X25519'
 

@@ -6,7 +6,8 @@
 import { join } from 'node:path'
 import { hex } from '../formats/bytes.js'
 import { CofferError, orNone } from '../formats/errors.js'
-import { MAX_ENDED_BYTES, MAX_RECORD_BYTES } from '../formats/limits.js'
+import { FRAME_HEADER_BYTES } from '../formats/frame.js'
+import { MAX_ENDED_BYTES } from '../formats/limits.js'
 import { endedRecordLength, isEnded, openEnded, openEndedFile, type Ended } from '../formats/records/ended.js'
 import type { Center } from '../formats/records/root.js'
 import { inspectFile, RandomFile, readFile, writeFile } from './files.js'
@@ -15,8 +16,6 @@ import { remembering } from './remember.js'
 
 /** What such a file is called, on a medium and on a master. */
 export const endedName = (centerId: Uint8Array): string => `ended-${hex(centerId).slice(0, 16)}`
-
-const RECORD_HEADER_BYTES = 20
 
 const openOnce = remembering((record: Uint8Array, center: Center) => openEnded(record, [center])?.ended)
 
@@ -46,9 +45,9 @@ export function lookUp(
 }
 
 function openHead(file: RandomFile, center: Center): Ended | undefined {
-  if (file.sizeBytes < RECORD_HEADER_BYTES) throw cutShort()
-  const length = endedRecordLength(file.read(0, RECORD_HEADER_BYTES))
-  if (file.sizeBytes < length || length > MAX_RECORD_BYTES) throw cutShort()
+  if (file.sizeBytes < FRAME_HEADER_BYTES) throw cutShort()
+  const length = endedRecordLength(file.read(0, FRAME_HEADER_BYTES))
+  if (file.sizeBytes < length) throw cutShort()
   return openOnce(file.read(0, length), center)
 }
 

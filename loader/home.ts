@@ -29,10 +29,10 @@ import { encode } from '../formats/msgpack.js'
 import { sha256 } from '../formats/primitives.js'
 import type { Manifest } from '../formats/records/manifest.js'
 import { openRevocations, type Revocations } from '../formats/records/revocations.js'
-import { openRoots, rootHash, type Center } from '../formats/records/root.js'
+import { MAX_ROOTS, openRoots, rootHash, type Center } from '../formats/records/root.js'
 import { bytes, decodeAs, list, map } from '../formats/shape.js'
 import { clearLeftovers, inspectFile, listFolder, makeFolder, readFile, within, writeFile } from './files.js'
-import { NO_MARKS, readMarks, writeMarks, type Marks, type MarksPlace } from './marks.js'
+import { MAX_RETURNED, NO_MARKS, readMarks, writeMarks, type Marks, type MarksPlace } from './marks.js'
 import type { Powers } from './powers.js'
 import { remembering } from './remember.js'
 
@@ -40,7 +40,7 @@ export interface PinnedCenter extends Center {
   readonly url: string | undefined
 }
 
-const rootsShape = map({ roots: list(bytes(1, MAX_RECORD_BYTES), 1, 64) })
+const rootsShape = map({ roots: list(bytes(1, MAX_RECORD_BYTES), 1, MAX_ROOTS) })
 
 /** Root records as they travel and as they are stored. @throws CofferError COFFER_ENCODING */
 export const decodeRoots = (packed: Uint8Array): readonly Uint8Array[] =>
@@ -142,8 +142,6 @@ const permissionName = ({ centerId, id, release }: PermittedTitle): string =>
   `${hex(centerId)}/${id}@${release}`
 
 const MAX_OPENED = 64
-/** Returns that are on their way at one time. */
-const MAX_RETURNED = 1000
 
 export class Home {
   readonly folder: string

@@ -11,11 +11,14 @@ import { bytes, decodeAs, encodeAs, list, map, seconds, type Infer } from '../fo
 import { readFile, writeFile } from './files.js'
 import { remembering } from './remember.js'
 
+/** Returns that may be on their way at one time. */
+export const MAX_RETURNED = 1000
+
 const shape = map({
   /** Latest time that a clock was seen at here. */
   clock: seconds,
   /** Ids of grants that were given up, and whose return the center has not answered yet. */
-  returned: list(bytes(16), 0, 1000),
+  returned: list(bytes(16), 0, MAX_RETURNED),
   /** Latest time that the center signed. */
   signed: seconds
 })

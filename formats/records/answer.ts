@@ -2,8 +2,7 @@
  * The answer, or copy ticket: everything a center sends back to one request (S2, S14; docs/spec.md §3.7). The grant
  * and the revocation list go to the medium; EMid(Ka), which only the copying needs, does not.
  */
-import { equalBytes } from '../bytes.js'
-import { parseFrame, signFrame, type SigningKey, verifyFrame, verifySelfSigned } from '../frame.js'
+import { parseFrame, signFrame, type SigningKey, verifySelfSigned } from '../frame.js'
 import { MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_REVOCATIONS_BYTES } from '../limits.js'
 import {
   bytes,
@@ -17,9 +16,9 @@ import {
   text,
   type Infer
 } from '../shape.js'
+import { openByCenter } from './by-center.js'
 import { hash, requestId } from './fields.js'
-import { signerAmong } from './grant.js'
-import type { Center } from './root.js'
+import { MAX_ROOTS, type Center } from './root.js'
 
 const shape = map({
   /** The center's clock: a signed time, by which a wrong clock of the buyer's is noticed and put right. */
@@ -39,7 +38,7 @@ const attachmentsShape = map({
   grant: optional(bytes(1, MAX_RECORD_BYTES)),
   revocations: bytes(1, MAX_REVOCATIONS_BYTES),
   /** Every root record of the center, first to newest. */
-  roots: list(bytes(1, MAX_RECORD_BYTES), 1, 64),
+  roots: list(bytes(1, MAX_RECORD_BYTES), 1, MAX_ROOTS),
   /** EMid(Ka), scheme conversion only. */
   wrappedMasterMediumKey: optional(bytes(40))
 })
@@ -65,15 +64,12 @@ export function openAnswer(
   bytes: Uint8Array,
   centers: readonly Center[]
 ): { answer: VerifiedAnswer; center: Center } | undefined {
-  const parsed = parseFrame('answer', bytes, MAX_ANSWER_BYTES)
-  const frame = verifyFrame(parsed, key => signerAmong(centers, key) !== undefined)
-  const center = frame && signerAmong(centers, frame.signer)
-  if (frame === undefined || center === undefined) return undefined
-  const answer = decodeAs('answer', shape, frame.body)
-  if (!equalBytes(answer.centerId, center.centerId)) return undefined
+  const opened = openByCenter('answer', shape, bytes, centers, { maxBytes: MAX_ANSWER_BYTES })
+  if (opened === undefined) return undefined
+  const { body, frame, center } = opened
   return {
     center,
-    answer: { ...answer, ...decodeAs('answer attachments', attachmentsShape, frame.attachments) }
+    answer: { ...body, ...decodeAs('answer attachments', attachmentsShape, frame.attachments) }
   }
 }
 

@@ -2,14 +2,13 @@
  * The checkpoint: how long the center's log is, and the root of its Merkle tree, signed (docs/spec.md §3.11). And the
  * receipt: one entry of the log, and what proves that a checkpoint covers it.
  */
-import { equalBytes } from '../bytes.js'
 import { CofferError } from '../errors.js'
-import { NO_ATTACHMENTS, parseFrame, signFrame, type SigningKey, verifyFrame } from '../frame.js'
+import { NO_ATTACHMENTS, signFrame, type SigningKey } from '../frame.js'
 import { MAX_RECORD_BYTES } from '../limits.js'
 import { HASH_BYTES, leafHash, MAX_PATH_HASHES, provesInclusion } from '../merkle.js'
 import { bytes, decodeAs, encodeAs, integer, list, map, seconds, type Infer } from '../shape.js'
+import { openByCenter } from './by-center.js'
 import { hash } from './fields.js'
-import { signerAmong } from './grant.js'
 import type { Center } from './root.js'
 
 const count = integer(0, 2 ** 48)
@@ -32,12 +31,8 @@ export function openCheckpoint(
   packed: Uint8Array,
   centers: readonly Center[]
 ): { checkpoint: Checkpoint; center: Center } | undefined {
-  const parsed = parseFrame('checkpoint', packed, MAX_RECORD_BYTES)
-  const frame = verifyFrame(parsed, key => signerAmong(centers, key) !== undefined)
-  const center = frame && signerAmong(centers, frame.signer)
-  if (frame === undefined || center === undefined) return undefined
-  const checkpoint = decodeAs('checkpoint', shape, frame.body)
-  return equalBytes(checkpoint.centerId, center.centerId) ? { checkpoint, center } : undefined
+  const opened = openByCenter('checkpoint', shape, packed, centers)
+  return opened && { checkpoint: opened.body, center: opened.center }
 }
 
 export const MAX_ENTRY_BYTES = 1024 * 1024
@@ -68,7 +63,8 @@ export function openReceipt(
   if (packed.length > MAX_RECEIPT_BYTES) {
     throw new CofferError('COFFER_RECORD_DAMAGED', 'This is no receipt.', {
       expected: `at most ${MAX_RECEIPT_BYTES} bytes`,
-      found: `${packed.length}`
+      found: `${packed.length} bytes`,
+      hint: 'Check the path, or ask the center for the receipt again.'
     })
   }
   const receipt = decodeAs('receipt', receiptShape, packed)

@@ -9,12 +9,12 @@
  */
 import { concat, equalBytes, readU32be, u32be } from '../bytes.js'
 import { CofferError } from '../errors.js'
-import { NO_ATTACHMENTS, parseFrame, signFrame, type SigningKey, verifyFrame } from '../frame.js'
+import { FRAME_HEADER_BYTES, frameLength, NO_ATTACHMENTS, signFrame, type SigningKey } from '../frame.js'
 import { MAX_ENDED, MAX_RECORD_BYTES } from '../limits.js'
 import { sha256 } from '../primitives.js'
-import { bytes, decodeAs, encodeAs, map, seconds, u32 } from '../shape.js'
+import { bytes, encodeAs, map, seconds, u32 } from '../shape.js'
+import { openByCenter } from './by-center.js'
 import { hash } from './fields.js'
-import { signerAmong } from './grant.js'
 import type { Center } from './root.js'
 
 /** One for each first byte. */
@@ -22,8 +22,6 @@ export const PARTS = 256
 const ID_BYTES = 7
 const COUNT_BYTES = 4
 const ENTRY_BYTES = COUNT_BYTES + 32
-const FRAME_HEADER_BYTES = 20
-const FRAME_SIGNATURE_BYTES = 96
 
 const shape = map({
   centerId: hash,
@@ -74,13 +72,7 @@ const entryOf = (part: Uint8Array): Uint8Array => concat(u32be(part.length / ID_
  * @throws CofferError COFFER_RECORD_DAMAGED.
  */
 export function endedRecordLength(header: Uint8Array): number {
-  const length =
-    header.length < FRAME_HEADER_BYTES
-      ? Infinity
-      : FRAME_HEADER_BYTES +
-        readU32be(header, 8) +
-        readU32be(header, 12) +
-        FRAME_SIGNATURE_BYTES * readU32be(header, 16)
+  const length = header.length < FRAME_HEADER_BYTES ? Infinity : frameLength(header)
   if (length <= MAX_RECORD_BYTES) return length
   throw damaged('no such record')
 }
@@ -90,21 +82,16 @@ export function openEnded(
   record: Uint8Array,
   centers: readonly Center[]
 ): { ended: Ended; center: Center } | undefined {
-  const frame = verifyFrame(
-    parseFrame('ended', record, MAX_RECORD_BYTES),
-    key => signerAmong(centers, key) !== undefined
-  )
-  const center = frame && signerAmong(centers, frame.signer)
-  if (frame === undefined || center === undefined) return undefined
-  const { parts, ...about } = decodeAs('ended copies', shape, frame.body)
-  if (!equalBytes(about.centerId, center.centerId)) return undefined
+  const opened = openByCenter('ended', shape, record, centers, { what: 'ended copies' })
+  if (opened === undefined) return undefined
+  const { parts, ...about } = opened.body
   const offsets: number[] = [record.length]
   for (let at = 0; at < parts.length; at += ENTRY_BYTES)
     offsets.push(offsets.at(-1)! + ID_BYTES * readU32be(parts, at))
   const totalBytes = offsets.at(-1)!
   if (totalBytes > MAX_ENDED * ID_BYTES + record.length) throw damaged('more than there can be')
   return {
-    center,
+    center: opened.center,
     ended: {
       ...about,
       recordBytes: record.length,

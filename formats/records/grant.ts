@@ -3,19 +3,12 @@
  * (docs/spec.md §3.6). The body says what is granted; what is computed over the body's hash, CS and EKU(KEYc) or
  * EMid(Ku), is attached.
  */
-import { equalBytes } from '../bytes.js'
 import { enc } from '../encode.js'
-import {
-  parseFrame,
-  signFrame,
-  type SigningKey,
-  verifyFrame,
-  verifySelfSigned,
-  type VerifiedFrame
-} from '../frame.js'
+import { parseFrame, signFrame, type SigningKey, verifySelfSigned, type VerifiedFrame } from '../frame.js'
 import { MAX_RECORD_BYTES } from '../limits.js'
 import { sha256 } from '../primitives.js'
 import { bytes, decodeAs, encodeAs, map, optional, seconds, u32, type Infer } from '../shape.js'
+import { openByCenter } from './by-center.js'
 import { bind, features, grantKind, hash, publicKey, release, scheme, titleId } from './fields.js'
 import type { Center } from './root.js'
 
@@ -102,12 +95,9 @@ export function openGrant(
   bytes: Uint8Array,
   centers: readonly Center[]
 ): { grant: VerifiedGrant; center: Center } | undefined {
-  const parsed = parseFrame('grant', bytes, MAX_RECORD_BYTES)
-  const frame = verifyFrame(parsed, key => signerAmong(centers, key) !== undefined)
-  const center = frame && signerAmong(centers, frame.signer)
-  if (frame === undefined || center === undefined) return undefined
-  const grant = decodeAs('grant', shape, frame.body)
-  if (!equalBytes(grant.centerId, center.centerId)) return undefined
+  const opened = openByCenter('grant', shape, bytes, centers)
+  if (opened === undefined) return undefined
+  const { body: grant, frame, center } = opened
   const common = { frame, grantHash: grantHash(frame.body) }
   return {
     center,
@@ -135,7 +125,3 @@ export function openGrant(
  */
 export const readGrantClaim = (bytes: Uint8Array): Grant =>
   decodeAs('grant', shape, verifySelfSigned(parseFrame('grant', bytes, MAX_RECORD_BYTES)).body)
-
-/** The pinned center whose key this is. */
-export const signerAmong = (centers: readonly Center[], publicKey: Uint8Array): Center | undefined =>
-  centers.find(center => center.keys.some(known => equalBytes(known, publicKey)))

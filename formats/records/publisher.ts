@@ -1,9 +1,8 @@
 /** The publisher certificate: the center's word that a key may sign titles (docs/spec.md §3.2). */
-import { equalBytes } from '../bytes.js'
 import { CofferError } from '../errors.js'
-import { NO_ATTACHMENTS, parseFrame, signFrame, type SigningKey, verifyFrame } from '../frame.js'
-import { MAX_RECORD_BYTES } from '../limits.js'
-import { decodeAs, encodeAs, map, seconds, type Infer } from '../shape.js'
+import { NO_ATTACHMENTS, signFrame, type SigningKey } from '../frame.js'
+import { encodeAs, map, seconds, type Infer } from '../shape.js'
+import { openByCenter } from './by-center.js'
 import { displayName, hash, publicKey } from './fields.js'
 import type { Center } from './root.js'
 
@@ -24,20 +23,15 @@ export const encodePublisher = (publisher: Publisher, centerKey: SigningKey): Ui
 
 /** @throws CofferError COFFER_RECORD_*, COFFER_PUBLISHER_UNTRUSTED when another than `center` signed it. */
 export function openPublisher(bytes: Uint8Array, center: Center): Publisher {
-  const frame = verifyFrame(parseFrame('publisher', bytes, MAX_RECORD_BYTES), key =>
-    center.keys.some(known => equalBytes(known, key))
+  const opened = openByCenter('publisher', shape, bytes, [center], { what: 'publisher certificate' })
+  if (opened !== undefined) return opened.body
+  throw new CofferError(
+    'COFFER_PUBLISHER_UNTRUSTED',
+    'The publisher of this title is not certified by its center.',
+    {
+      expected: `a publisher certificate signed by ${center.name}`,
+      found: 'one signed by someone else',
+      hint: 'Get the title from its seller again.'
+    }
   )
-  const publisher = frame && decodeAs('publisher certificate', shape, frame.body)
-  if (publisher === undefined || !equalBytes(publisher.centerId, center.centerId)) {
-    throw new CofferError(
-      'COFFER_PUBLISHER_UNTRUSTED',
-      'The publisher of this title is not certified by its center.',
-      {
-        expected: `a publisher certificate signed by ${center.name}`,
-        found: 'one signed by someone else',
-        hint: 'Get the title from its seller again.'
-      }
-    )
-  }
-  return publisher
 }

@@ -4,19 +4,12 @@
  */
 import { equalBytes } from '../bytes.js'
 import { CofferError } from '../errors.js'
-import {
-  NO_ATTACHMENTS,
-  parseFrame,
-  signFrame,
-  type SigningKey,
-  verifyFrame,
-  verifySelfSigned
-} from '../frame.js'
-import { MAX_RECORD_BYTES } from '../limits.js'
+import { NO_ATTACHMENTS, parseFrame, signFrame, type SigningKey, verifySelfSigned } from '../frame.js'
+import { MAX_RECORD_BYTES, MAX_RELEASE_BYTES } from '../limits.js'
 import { bytes, decodeAs, encodeAs, map, seconds, type Infer } from '../shape.js'
+import { openByCenter } from './by-center.js'
 import { displayName, hash, publicKey, release, requestId, scheme, titleId } from './fields.js'
 import { requestHash } from './request.js'
-import { signerAmong } from './grant.js'
 import type { Center } from './root.js'
 
 const registrationShape = map({
@@ -91,10 +84,8 @@ export const encodeRelease = (
 
 /** @returns undefined when `center` did not sign it. @throws CofferError COFFER_RECORD_*, COFFER_ENCODING. */
 export function openRelease(bytes: Uint8Array, center: Center): (Release & ReleaseAttachments) | undefined {
-  const parsed = parseFrame('release', bytes, MAX_RECORD_BYTES * 2)
-  const frame = verifyFrame(parsed, key => signerAmong([center], key) !== undefined)
-  if (frame === undefined) return undefined
-  const ticket = decodeAs('release', releaseShape, frame.body)
-  if (!equalBytes(ticket.centerId, center.centerId)) return undefined
-  return { ...ticket, ...decodeAs('release attachments', releaseAttachments, frame.attachments) }
+  const opened = openByCenter('release', releaseShape, bytes, [center], { maxBytes: MAX_RELEASE_BYTES })
+  if (opened === undefined) return undefined
+  const { body, frame } = opened
+  return { ...body, ...decodeAs('release attachments', releaseAttachments, frame.attachments) }
 }

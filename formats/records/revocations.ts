@@ -3,11 +3,11 @@
  * (docs/spec.md §3.8). It travels on masters, answers and media and works without a network.
  */
 import { equalBytes, utf8 } from '../bytes.js'
-import { NO_ATTACHMENTS, parseFrame, signFrame, type SigningKey, verifyFrame } from '../frame.js'
+import { NO_ATTACHMENTS, signFrame, type SigningKey } from '../frame.js'
 import { MAX_RECORD_BYTES, MAX_REVOCATIONS_BYTES } from '../limits.js'
 import { bytes, decodeAs, encodeAs, list, map, oneOf, optional, seconds, u32, type Infer } from '../shape.js'
+import { openByCenter } from './by-center.js'
 import { hash, release } from './fields.js'
-import { signerAmong } from './grant.js'
 import { MAX_ROOTS, type Center } from './root.js'
 
 const entry = map({
@@ -39,12 +39,11 @@ export function openRevocations(
   bytes: Uint8Array,
   centers: readonly Center[]
 ): { revocations: Revocations; center: Center } | undefined {
-  const parsed = parseFrame('revocations', bytes, MAX_REVOCATIONS_BYTES)
-  const frame = verifyFrame(parsed, key => signerAmong(centers, key) !== undefined)
-  const center = frame && signerAmong(centers, frame.signer)
-  if (frame === undefined || center === undefined) return undefined
-  const revocations = decodeAs('revocation list', shape, frame.body)
-  return equalBytes(revocations.centerId, center.centerId) ? { revocations, center } : undefined
+  const opened = openByCenter('revocations', shape, bytes, centers, {
+    what: 'revocation list',
+    maxBytes: MAX_REVOCATIONS_BYTES
+  })
+  return opened && { revocations: opened.body, center: opened.center }
 }
 
 /** What a grant names, for the search in a list. */

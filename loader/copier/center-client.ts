@@ -7,7 +7,7 @@ import { CofferError, ERROR_CODES, type ErrorCode } from '../../formats/errors.j
 import {
   MAX_ANSWER_BYTES,
   MAX_ENDED_BYTES,
-  MAX_RECORD_BYTES,
+  MAX_RELEASE_BYTES,
   MAX_REVOCATIONS_BYTES
 } from '../../formats/limits.js'
 import { decodeRoots } from '../home.js'
@@ -80,7 +80,7 @@ export class CenterClient {
 
   /** @param registration - An encoded registration. @returns The release record's bytes, not yet verified. */
   register(registration: Uint8Array): Promise<Uint8Array> {
-    return this.#exchange('POST', '/v1/releases', registration, MAX_RECORD_BYTES * 2)
+    return this.#exchange('POST', '/v1/releases', registration, MAX_RELEASE_BYTES)
   }
 
   /** The same bytes again where the center asks for it (429, 503): what is signed is answered, and charged, once. */

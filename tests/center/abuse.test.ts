@@ -15,7 +15,7 @@ import { enc } from '../../formats/encode.js'
 import { NO_ATTACHMENTS, signFrame } from '../../formats/frame.js'
 import { encode } from '../../formats/msgpack.js'
 import type { Keys } from '../../formats/keys.js'
-import { ed25519PublicKey, ed25519Sign } from '../../formats/primitives.js'
+import { ed25519PublicKey, Ed25519Signer } from '../../formats/primitives.js'
 import {
   named,
   newCenter,
@@ -129,7 +129,11 @@ const u32At = (bytes: Uint8Array, at: number, value: number) => {
 function resigned(): Uint8Array {
   const { signSeed } = userKeys('mallory')
   const part = order().slice(0, -96)
-  return concat(part, ed25519PublicKey(signSeed), ed25519Sign(signSeed, enc('signed/request', part)))
+  return concat(
+    part,
+    ed25519PublicKey(signSeed),
+    new Ed25519Signer(signSeed).sign(enc('signed/request', part))
+  )
 }
 const deep = (levels: number) => concat(new Uint8Array(levels).fill(0x91), new Uint8Array([0xc0]))
 const framed = (packed: Uint8Array) => signFrame('request', packed, NO_ATTACHMENTS, userKeys().signSeed)

@@ -204,7 +204,7 @@ test('issue() refuses an order with any one byte changed, and one signed by anot
   assert.ok(refused > 50)
 
   // The frame re-signed by somebody else, its body untouched.
-  const { ed25519PublicKey, ed25519Sign } = await import('../../formats/primitives.js')
+  const { ed25519PublicKey, Ed25519Signer } = await import('../../formats/primitives.js')
   const { enc } = await import('../../formats/encode.js')
   const { concat } = await import('../../formats/bytes.js')
   const { signSeed } = userKeys('mallory')
@@ -212,7 +212,7 @@ test('issue() refuses an order with any one byte changed, and one signed by anot
   const resigned = concat(
     signed,
     ed25519PublicKey(signSeed),
-    ed25519Sign(signSeed, enc('signed/request', signed))
+    new Ed25519Signer(signSeed).sign(enc('signed/request', signed))
   )
   await rejectsWith('COFFER_RECORD_FORGED', () => shop.center.issue(resigned))
   assert.equal(await shop.center.desk.grants(), [])

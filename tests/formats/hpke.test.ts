@@ -2,7 +2,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { fromHex, hex } from '../../formats/bytes.js'
 import { HPKE_OVERHEAD_BYTES, hpkeOpen, hpkeSeal } from '../../formats/hpke.js'
-import { x25519PublicKey } from '../../formats/primitives.js'
+import { X25519Key } from '../../formats/primitives.js'
 import { misuse } from '../helpers/misuse.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import { Seeded } from '../helpers/seeded.js'
@@ -10,7 +10,7 @@ import { outsideTest } from '../vectors/outside.js'
 import { HPKE_BASE } from '../vectors/published.js'
 
 const SECRET = new Uint8Array(32).fill(3)
-const PUBLIC = x25519PublicKey(SECRET)
+const PUBLIC = new X25519Key(SECRET).publicKey
 const EPHEMERAL = new Uint8Array(32).fill(4)
 const INFO = new Uint8Array([1, 2])
 const AAD = new Uint8Array([3])
@@ -60,7 +60,7 @@ test('hpkeOpen() gives back what hpkeSeal() took', () => {
   const random = new Seeded('hpke')
   for (const length of [0, 1, 32, 100]) {
     const [secret, ephemeral, plaintext] = [random.bytes(32), random.bytes(32), random.bytes(length)]
-    const sealed = hpkeSeal(x25519PublicKey(secret), INFO, AAD, plaintext, ephemeral)
+    const sealed = hpkeSeal(new X25519Key(secret).publicKey, INFO, AAD, plaintext, ephemeral)
     assert.is(sealed.length, length + HPKE_OVERHEAD_BYTES)
     const opened = hpkeOpen(secret, INFO, AAD, sealed)
     assert.equal(opened, plaintext)

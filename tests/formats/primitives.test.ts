@@ -9,7 +9,6 @@ import {
   aesCmac256,
   Ed25519Signer,
   ed25519PublicKey,
-  ed25519Sign,
   ed25519Verify,
   hkdfExpand256,
   hkdfExpand512,
@@ -19,8 +18,7 @@ import {
   sha256,
   unwrapKey,
   wrapKey,
-  x25519,
-  x25519PublicKey
+  X25519Key
 } from '../../formats/primitives.js'
 import { misuse } from '../helpers/misuse.js'
 import { rejectsWith } from '../helpers/rejects.js'
@@ -257,7 +255,7 @@ test('ed25519 gives the examples of RFC 8032', () => {
   for (const { seed, publicKey, message, signature } of published.ED25519) {
     const [s, p, m] = [fromHex(seed), fromHex(publicKey), fromHex(message)]
     assert.equal(ed25519PublicKey(s), p)
-    assert.is(hex(ed25519Sign(s, m)), signature)
+    assert.is(hex(new Ed25519Signer(s).sign(m)), signature)
     assert.ok(ed25519Verify(p, m, fromHex(signature)))
     const signer = new Ed25519Signer(s)
     s.fill(0)
@@ -268,7 +266,7 @@ test('ed25519 gives the examples of RFC 8032', () => {
 test('ed25519Verify() refuses every flipped bit, and every size but 32 and 64', () => {
   const message = new Uint8Array([1, 2, 3])
   const publicKey = ed25519PublicKey(KEY)
-  const signature = ed25519Sign(KEY, message)
+  const signature = new Ed25519Signer(KEY).sign(message)
   for (let bit = 0; bit < 512; bit++) assert.not(ed25519Verify(publicKey, message, flipped(signature, bit)))
   for (let bit = 0; bit < 256; bit++) assert.not(ed25519Verify(flipped(publicKey, bit), message, signature))
   for (let bit = 0; bit < 24; bit++) assert.not(ed25519Verify(publicKey, flipped(message, bit), signature))
@@ -321,7 +319,7 @@ test('ed25519Verify() takes honest keys whose bytes look like the refused ones',
   const message = new Uint8Array([1])
   for (let i = 0; i < 8; i++) {
     const seed = new Uint8Array(32).fill(i)
-    assert.ok(ed25519Verify(ed25519PublicKey(seed), message, ed25519Sign(seed, message)))
+    assert.ok(ed25519Verify(ed25519PublicKey(seed), message, new Ed25519Signer(seed).sign(message)))
   }
 })
 
@@ -342,48 +340,48 @@ outsideTest<Wycheproof<SignatureGroup, SignatureCase>>(
 
 // ---------------------------------------------------------------- X25519
 
-test('x25519() gives the examples of RFC 7748', () => {
+test('X25519Key gives the examples of RFC 7748', () => {
   for (const { scalar, u, product } of published.X25519) {
-    assert.is(hex(x25519(fromHex(scalar), fromHex(u))), product)
+    assert.is(hex(new X25519Key(fromHex(scalar)).agree(fromHex(u))), product)
   }
   const { aliceSecret, alicePublic, bobSecret, bobPublic, shared } = published.X25519_EXCHANGE
-  assert.is(hex(x25519PublicKey(fromHex(aliceSecret))), alicePublic)
-  assert.is(hex(x25519PublicKey(fromHex(bobSecret))), bobPublic)
-  assert.is(hex(x25519(fromHex(aliceSecret), fromHex(bobPublic))), shared)
-  assert.is(hex(x25519(fromHex(bobSecret), fromHex(alicePublic))), shared)
+  assert.is(hex(new X25519Key(fromHex(aliceSecret)).publicKey), alicePublic)
+  assert.is(hex(new X25519Key(fromHex(bobSecret)).publicKey), bobPublic)
+  assert.is(hex(new X25519Key(fromHex(aliceSecret)).agree(fromHex(bobPublic))), shared)
+  assert.is(hex(new X25519Key(fromHex(bobSecret)).agree(fromHex(alicePublic))), shared)
 })
 
-test('x25519() a thousand times over gives the value of RFC 7748', () => {
+test('X25519Key a thousand times over gives the value of RFC 7748', () => {
   let k: Uint8Array = new Uint8Array(32)
   k[0] = 9
   let u = k
   for (let round = 1; round <= 1000; round++) {
-    ;[k, u] = [x25519(k, u), k]
+    ;[k, u] = [new X25519Key(k).agree(u), k]
     if (round === 1) assert.is(hex(k), published.X25519_REPEATED[1])
   }
   assert.is(hex(k), published.X25519_REPEATED[1000])
 })
 
-test('x25519() tells a wrong size, a mistake of ours, from a public key of small order', async () => {
+test('X25519Key tells a wrong size, a mistake of ours, from a public key of small order', async () => {
   for (const size of [0, 31, 33]) {
-    misuse(RangeError, () => x25519(new Uint8Array(size), KEY))
-    misuse(RangeError, () => x25519(KEY, new Uint8Array(size)))
-    misuse(RangeError, () => x25519PublicKey(new Uint8Array(size)))
+    misuse(RangeError, () => new X25519Key(new Uint8Array(size)).agree(KEY))
+    misuse(RangeError, () => new X25519Key(KEY).agree(new Uint8Array(size)))
+    misuse(RangeError, () => new X25519Key(new Uint8Array(size)).publicKey)
   }
   for (const first of [0, 1]) {
     const u = new Uint8Array(32)
     u[0] = first
-    await rejectsWith('COFFER_KEY_UNWRAP', () => x25519(KEY, u))
+    await rejectsWith('COFFER_KEY_UNWRAP', () => new X25519Key(KEY).agree(u))
   }
 })
 
 type ExchangeCase = { public: string; private: string; shared: string }
 outsideTest<Wycheproof<object, ExchangeCase>>(
-  'x25519()',
+  'X25519Key',
   'wycheproof/x25519_test.json',
   async ({ testGroups }) => {
     for (const vector of testGroups.flatMap(group => group.tests)) {
-      const exchange = () => x25519(fromHex(vector.private), fromHex(vector.public))
+      const exchange = () => new X25519Key(fromHex(vector.private)).agree(fromHex(vector.public))
       if (/^0*$/.test(vector.shared)) await rejectsWith('COFFER_KEY_UNWRAP', exchange)
       else assert.is(hex(exchange()), vector.shared, `case ${vector.tcId}`)
     }
@@ -405,8 +403,8 @@ test('every result is a plain Uint8Array that owns its memory', () => {
     seal: aes256GcmSeal(KEY, NONCE, EMPTY, message),
     open: aes256GcmOpen(KEY, NONCE, EMPTY, aes256GcmSeal(KEY, NONCE, EMPTY, message))!,
     publicKey: ed25519PublicKey(KEY),
-    signature: ed25519Sign(KEY, message),
-    shared: x25519(KEY, x25519PublicKey(KEY))
+    signature: new Ed25519Signer(KEY).sign(message),
+    shared: new X25519Key(KEY).agree(new X25519Key(KEY).publicKey)
   }
   for (const [name, bytes] of Object.entries(results)) {
     assert.is(bytes.constructor, Uint8Array, name)
