@@ -153,8 +153,10 @@ export const ACTS: Readonly<Record<string, Act>> = {
     async run({ desk, site }, given, caller) {
       const { kind, id, release } = given as { kind: RevocationKind; id: string; release?: number | null }
       refuseNoId(kind, id)
-      if (kind === 'title') await refuseOthersTitle(site.store.books, id, caller)
-      else if (kind === 'grant') await refuseOthersGrant(site.store.books, id, caller)
+      if (kind === 'title') {
+        await refuseOthersTitle(site.store.books, id, caller)
+        await refuseFlood(site.store.books, id, release ?? undefined, caller)
+      } else if (kind === 'grant') await refuseOthersGrant(site.store.books, id, caller)
       else requireAdmin(caller)
       return desk.revoke(kind, id, release)
     }
@@ -363,6 +365,53 @@ async function refuseOthersTitle(books: Books, titleId: string, caller: Caller):
     .executeTakeFirst()
   if (own === undefined) throw titleMissing(titleId)
 }
+
+/** Of the revocation list, which all publishers of a center share, as much as the titles of one may fill. */
+const MAX_TITLES_REVOKED = 1000
+
+/**
+ * What a publisher takes back travels to every medium, and a full list would keep all others' copies from ending.
+ *
+ * @throws CofferError COFFER_TITLE_UNKNOWN for a release that was never registered, COFFER_QUOTA.
+ */
+async function refuseFlood(
+  books: Books,
+  titleId: string,
+  release: number | undefined,
+  caller: Caller
+): Promise<void> {
+  if (caller.kind === 'admin') return
+  const registered =
+    release === undefined ||
+    (await books
+      .selectFrom('releases')
+      .select('release')
+      .where('titleId', '=', titleId)
+      .where('release', '=', release)
+      .executeTakeFirst()) !== undefined
+  if (!registered) throw releaseUnknown(titleId, release!)
+  const { count } = await books
+    .selectFrom('revocations')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .where('kind', '=', 'title')
+    .where('id', 'in', ownTitles(books, caller.signKey))
+    .executeTakeFirstOrThrow()
+  if (count >= MAX_TITLES_REVOKED) throw floods(count)
+}
+
+const releaseUnknown = (titleId: string, release: number) =>
+  new CofferError('COFFER_TITLE_UNKNOWN', `There is no release ${release} of ${titleId} to take back.`, {
+    expected: 'a release that was pressed',
+    found: 'none',
+    hint: 'List them with "coffer-center title <URL> list".'
+  })
+
+const floods = (count: number) =>
+  new CofferError('COFFER_QUOTA', 'The revocation list has no room for more releases of one publisher.', {
+    expected: `at most ${MAX_TITLES_REVOKED}`,
+    found: `${count}, one more asked for`,
+    hint: 'Take back whole titles in place of releases, or ask the seller.'
+  })
 
 /** @throws CofferError COFFER_USAGE, also for a copy of another publisher's title. */
 async function refuseOthersGrant(books: Books, grantId: string, caller: Caller): Promise<void> {

@@ -6,6 +6,8 @@ import { ACTS } from '../../center/http/acts.js'
 import { serve } from '../../center/http/http.js'
 import { actPath } from '../../center/http/interface.js'
 import { contentDigest, SKEW_SECONDS, signatureBase } from '../../center/http/message-signature.js'
+import { openStore } from '../../center/books/store.js'
+import { PLACE } from '../../center/orders/ended.js'
 import { fromBase64url, hex, utf8 } from '../../formats/bytes.js'
 import { formatPublicKeys, userIdOf } from '../../formats/keys.js'
 import { Ed25519Signer } from '../../formats/primitives.js'
@@ -162,6 +164,7 @@ test('a publisher has his own titles: terms, sales, grants, gifts; anything else
     ['title-set', { titleId: OTHER, priceMinor: 1 }, 404, 'COFFER_TITLE_MISSING'],
     ['give', { titleId: OTHER, userId: bob, priceMinor: 0 }, 404, 'COFFER_TITLE_MISSING'],
     ['revoke', { kind: 'title', id: OTHER }, 404, 'COFFER_TITLE_MISSING'],
+    ['revoke', { kind: 'title', id: TITLE, release: 2 }, 404, 'COFFER_TITLE_UNKNOWN'],
     ['refund', { grantId: hex(others.grant.grantId) }, 400, 'COFFER_USAGE'],
     ['revoke', { kind: 'grant', id: hex(others.grant.grantId) }, 400, 'COFFER_USAGE'],
     ['find', { kind: 'grant', typed: hex(others.grant.grantId) }, 400, 'COFFER_USAGE'],
@@ -186,6 +189,31 @@ test('a publisher has his own titles: terms, sales, grants, gifts; anything else
   assert.is((await ask('refund', { grantId: hex(mine.grant.grantId) })).status, 200)
   assert.is((await ask('revoke', { kind: 'title', id: TITLE, release: 1 })).status, 200)
   await shop.close()
+})
+
+test('a publisher cannot fill the revocation list, by which the copies of all others end', async () => {
+  const shop = await open()
+  // As a thousand acts would leave it, but for the log.
+  const store = await openStore(shop.place, async () => {})
+  const rows = Array.from({ length: 1000 }, (_, i) => ({
+    ...{ kind: 'title' as const, id: TITLE, release: i + 2, sequence: 1000 + i },
+    ...{ revoked: NOW, place: PLACE.list, ends: null }
+  }))
+  await store.transaction(books => books.insertInto('revocations').values(rows).execute())
+  await store.close()
+  const revoke = (release: number | null, keys = publisherKeys()) =>
+    shop.ask('revoke', { kind: 'title', id: TITLE, release }, { keys })
+  const refused = await revoke(1)
+  assert.equal([refused.status, refused.json.code], [403, 'COFFER_QUOTA'])
+  assert.is((await revoke(1, publisherKeys('admin'))).status, 200)
+  const other = await shop.ask(
+    'revoke',
+    { kind: 'title', id: OTHER, release: 1 },
+    { keys: publisherKeys('second') }
+  )
+  assert.is(other.status, 200)
+  await shop.serving.close()
+  await shop.center.close()
 })
 
 test('a key that was removed or revoked does nothing from then on', async () => {
