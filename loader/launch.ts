@@ -14,6 +14,7 @@ import { launchProgram } from '../sandbox/launch.js'
 import type { TypedGuest } from '../sandbox/typed.js'
 import type { VerifiedGrant } from '../formats/records/grant.js'
 import type { OpenedProgram } from './decrypt.js'
+import { assetsForTitle, savesForTitle } from './for-title.js'
 import { mediumPaths } from './medium/layout.js'
 import { lazyPlaces } from './places.js'
 import type { Powers } from './powers.js'
@@ -100,7 +101,9 @@ export function prepareLaunch(
     checkPermissions(manifest, options.capabilities ?? {})
     const engine = chooseEngine(manifest, options.engine)
     saves?.verify()
-    const save = saves ?? (typeof saveGrant === 'object' ? saveGrant : undefined)
+    const { folder } = mediumPaths(root)
+    const save =
+      (saves && savesForTitle(saves, folder)) ?? (typeof saveGrant === 'object' ? saveGrant : undefined)
     const net = typeof netGrant === 'object' ? netGrant : netGrant && askedHosts(manifest)
     const launchOptions: LaunchOptions = {
       ...options,
@@ -110,7 +113,7 @@ export function prepareLaunch(
       limits: { ...manifestLimits(manifest), ...options.limits },
       capabilities: {
         ...granted,
-        assets: program.assets,
+        assets: assetsForTitle(program.assets, folder),
         license: licenseTerms(grant),
         ...(save === undefined ? {} : { save }),
         ...(net === undefined || net === false ? {} : { net })

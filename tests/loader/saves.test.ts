@@ -57,6 +57,7 @@ const SOURCE = `
     })
     return [runs, seen, await readText('b')]
   }
+  export const told = async slot => { try { await read(slot) } catch (error) { return [error.code, error.message] } }
   export const full = async bytes => { try { await write('big', bytes) } catch (error) { return [error.name, error.code, error.message] } }
   export default () => 0`
 const TITLE = { source: SOURCE, fields: { permissions: ['save'] } }
@@ -299,6 +300,24 @@ test("a folder in a save's place is a damaged save, not a crash", async () => {
   renameSync(path, `${path}.aside`)
   mkdirSync(path)
   await rejectsWith('COFFER_SAVE_DAMAGED', () => site.launch(root, id, { capabilities: { save: true } }))
+  clear(root, id)
+})
+
+test('a title hears that a save is damaged, and no path of its host', async () => {
+  const { root, id } = titles.certificate
+  using store = storeOf(root, id)
+  await write(store, 'slot', filled(5))
+  const path = fileOf(root, id, 'slot')
+  const bytes = readFileSync(path)
+  const guest = await site.launch(root, id, { capabilities: { save: true } })
+  bytes[bytes.length - 1]! ^= 1
+  writeFileSync(path, bytes)
+  assert.equal(await guest.call('told', 'slot'), ['COFFER_SAVE_DAMAGED', 'Cannot go on: a save is damaged.'])
+  rmSync(path)
+  mkdirSync(path)
+  assert.not.match(JSON.stringify(await guest.call('told', 'slot')), root)
+  await guest.dispose()
+  rmSync(path, { recursive: true })
   clear(root, id)
 })
 
