@@ -12,9 +12,8 @@ import { basename, join, resolve } from 'node:path'
 import { hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import { RECORD_TYPES } from '../formats/frame.js'
-import { encode } from '../formats/msgpack.js'
 import { encodeCheckpoint } from '../formats/records/checkpoint.js'
-import { encodeRoot, openRoots, rootHash } from '../formats/records/root.js'
+import { encodeRoot, encodeRoots, openRoots, rootHash } from '../formats/records/root.js'
 import { act } from './http/acts.js'
 import { openAdmins, type Admins } from './admins.js'
 import { openDesk, type Desk } from './desk.js'
@@ -67,7 +66,7 @@ export interface LicenseCenter {
   issue(request: Uint8Array, admit?: Admit): Promise<Uint8Array>
   /** @returns The release ticket for a publisher's registration. @throws CofferError. */
   register(registration: Uint8Array, admit?: Admit): Promise<Uint8Array>
-  /** `{ roots: [record, ...] }`, first to newest, in the MessagePack profile of formats/msgpack.ts. */
+  /** All root records, first to newest, packed as one. */
   roots(): Promise<Uint8Array>
   /**
    * The receipt of an order or registration that was answered (docs/spec.md §3.11), to whoever has what was signed.
@@ -235,7 +234,7 @@ function openedCenter(site: Site, name: string, folder: string, aside: Aside | u
     sessions,
     now: site.powers.now,
     keepPayment: (provider, paid) => keepPayment(site, provider, paid),
-    roots: async () => encode({ roots: await rootRecords(store.books) }),
+    roots: async () => encodeRoots(await rootRecords(store.books)),
     keys: centerKeys(site, folder, aside),
     revocations: async () => (await centerRow(store.books)).revocationList,
     ended: () => store.snapshot(endedFile),
@@ -280,7 +279,7 @@ function centerKeys(site: Site, folder: string, aside: Aside | undefined): Cente
 
 /** What buyers without a network pin and update their trust from. */
 const writeRoots = (folder: string, roots: readonly Uint8Array[]): Promise<void> =>
-  writeWholeFile(join(folder, ROOTS), encode({ roots: [...roots] }), true)
+  writeWholeFile(join(folder, ROOTS), encodeRoots(roots), true)
 
 async function makeEmptyFolder(folder: string): Promise<void> {
   try {

@@ -2,146 +2,32 @@
  * The person's own side: user key, pinned centers, newest revocation lists seen, permissions given. One folder,
  * `$COFFER_HOME` or the platform's config folder (docs/spec.md §6.3).
  *
- *     user.key                     the seed of the user's key pairs, mode 0600
- *     centers/<centerId>/roots     the center's root records, first to newest
- *     centers/<centerId>/url       where it listens
+ *     user.key                         the seed of the user's key pairs, mode 0600 (key-files.ts)
+ *     centers/<centerId>/roots         the center's root records, first to newest
+ *     centers/<centerId>/url           where it listens
  *     centers/<centerId>/revocations   newest list seen anywhere
- *     centers/<centerId>/marks     times that have passed, copies given up (marks.ts)
- *     permissions.json             what the person allowed, by center, title and release
+ *     centers/<centerId>/ended         newest list of copies that have ended (ended.ts)
+ *     centers/<centerId>/marks         times that have passed, copies given up (marks.ts)
+ *     permissions.json                 what the person allowed, by center, title and release
  */
 import { isAbsolute, join } from 'node:path'
-import { equalBytes, hex, utf8, utf8Decode, wipe } from '../formats/bytes.js'
+import { equalBytes, hex, utf8, utf8Decode } from '../formats/bytes.js'
 import { CofferError, orNone } from '../formats/errors.js'
-import {
-  deriveKeys,
-  deriveMarkSecret,
-  deriveSaveSecret,
-  formatPublicKeys,
-  formatSecretKey,
-  parseSecretKey,
-  userIdOf,
-  wipeKeys,
-  type KeyOwner,
-  type Keys
-} from '../formats/keys.js'
-import { MAX_ANSWER_BYTES, MAX_RECORD_BYTES, MAX_REVOCATIONS_BYTES } from '../formats/limits.js'
-import { encode } from '../formats/msgpack.js'
-import { sha256 } from '../formats/primitives.js'
+import { MAX_ANSWER_BYTES, MAX_REVOCATIONS_BYTES } from '../formats/limits.js'
 import type { Manifest } from '../formats/records/manifest.js'
 import { openRevocations, type Revocations } from '../formats/records/revocations.js'
-import { MAX_ROOTS, openRoots, rootHash, type Center } from '../formats/records/root.js'
-import { bytes, decodeAs, list, map } from '../formats/shape.js'
-import { clearLeftovers, inspectFile, listFolder, makeFolder, readFile, within, writeFile } from './files.js'
+import { decodeRoots, encodeRoots, openRoots, rootHash, type Center } from '../formats/records/root.js'
+import { listFolder, makeFolder, readFile, within, writeFile } from './files.js'
+import { readUserKeys, type UserKeys } from './key-files.js'
 import { MAX_RETURNED, NO_MARKS, readMarks, writeMarks, type Marks, type MarksPlace } from './marks.js'
-import type { Powers } from './powers.js'
 import { remembering } from './remember.js'
 
 export interface PinnedCenter extends Center {
   readonly url: string | undefined
 }
 
-const rootsShape = map({ roots: list(bytes(1, MAX_RECORD_BYTES), 1, MAX_ROOTS) })
-
-/** Root records as they travel and as they are stored. @throws CofferError COFFER_ENCODING */
-export const decodeRoots = (packed: Uint8Array): readonly Uint8Array[] =>
-  decodeAs('root records', rootsShape, packed).roots
-export const encodeRoots = (roots: readonly Uint8Array[]): Uint8Array => encode({ roots })
-
-/** @throws CofferError COFFER_FILE_MISSING where nothing is given and the system knows no home folder of this person. */
-export const homeFolder = (given?: string): string =>
-  given ?? (process.env['COFFER_HOME'] || settingsFolder())
-
-/**
- * The platform's folder for settings, which never depends on where the program was started: a relative XDG_CONFIG_HOME is
- * passed over (XDG Base Directory Specification), a relative home folder is none. Not by a package: a cold start waits a
- * millisecond for what only these lines need.
- */
-function settingsFolder(): string {
-  const { APPDATA, XDG_CONFIG_HOME = '' } = process.env
-  switch (process.platform) {
-    case 'darwin':
-      return join(personFolder(), 'Library', 'Preferences', 'coffer')
-    case 'win32':
-      return join(APPDATA || join(personFolder(), 'AppData', 'Roaming'), 'coffer', 'Config')
-    default:
-      return join(isAbsolute(XDG_CONFIG_HOME) ? XDG_CONFIG_HOME : join(personFolder(), '.config'), 'coffer')
-  }
-}
-
-function personFolder(): string {
-  let cause: unknown
-  try {
-    const folder = process.getBuiltinModule('node:os').homedir()
-    if (isAbsolute(folder)) return folder
-  } catch (error) {
-    cause = error
-  }
-  throw new CofferError('COFFER_FILE_MISSING', 'There is no folder for your keys and pinned centers.', {
-    expected: 'COFFER_HOME, or a home folder',
-    found: 'neither',
-    hint: 'Set COFFER_HOME to a folder that only you can read.',
-    cause
-  })
-}
-
-/** The user's keys, and what they opened before: whoever has them here could open it again, only slower. */
-export class UserKeys implements Keys {
-  readonly signer: Keys['signer']
-  readonly recipient: Keys['recipient']
-  readonly signKey: Uint8Array
-  readonly sealKey: Uint8Array
-  readonly userId: Uint8Array
-  /** Secret, 32 bytes: marks are authenticated under keys derived from it. */
-  readonly markSecret: Uint8Array
-  /** Secret, 32 bytes: saves are sealed under keys derived from it. */
-  readonly saveSecret: Uint8Array
-  readonly #opened = new Map<string, Uint8Array>()
-  readonly #names = new WeakMap<Uint8Array, string>()
-
-  constructor({ signer, recipient, signKey, sealKey }: Keys, saveSecret: Uint8Array, markSecret: Uint8Array) {
-    this.saveSecret = saveSecret
-    this.markSecret = markSecret
-    this.signer = signer
-    this.recipient = recipient
-    this.signKey = signKey
-    this.sealKey = sealKey
-    this.userId = userIdOf(this)
-  }
-
-  /**
-   * The key of a grant, opened with `recipient` the first time.
-   *
-   * @param grantBytes - The whole record: everything that `open` reads follows from it. Its body, and so `grantHash`,
-   *   does not suffice, since a grant issued twice in one second has one body and two sealed keys.
-   * @returns A copy; the caller wipes it.
-   */
-  opened(grantBytes: Uint8Array, open: () => Uint8Array): Uint8Array {
-    // A grant that is remembered comes as the same object, which nobody writes to.
-    let name = this.#names.get(grantBytes)
-    if (name === undefined) this.#names.set(grantBytes, (name = hex(sha256(grantBytes))))
-    let key = this.#opened.get(name)
-    if (key === undefined) {
-      key = open()
-      if (this.#opened.size >= MAX_OPENED) this.forget()
-      this.#opened.set(name, key)
-    }
-    return key.slice()
-  }
-
-  /** Overwrite what was opened. */
-  forget(): void {
-    wipe(...this.#opened.values())
-    this.#opened.clear()
-  }
-}
-
 /** What permissions are given to. Another center may sell another title under the same id. */
 export type PermittedTitle = Pick<Manifest, 'centerId' | 'id' | 'release'>
-
-const permissionName = ({ centerId, id, release }: PermittedTitle): string =>
-  `${hex(centerId)}/${id}@${release}`
-
-const MAX_OPENED = 64
 
 export class Home {
   readonly folder: string
@@ -166,14 +52,7 @@ export class Home {
 
   /** The user's keys, read once; undefined when there are none yet. */
   userKeys(): UserKeys | undefined {
-    if (this.#userKeys === undefined && inspectFile(this.userKeyFile) !== undefined) {
-      this.#userKeys = withKeyFile(
-        'user',
-        this.userKeyFile,
-        (keys, seed) => new UserKeys(keys, deriveSaveSecret(seed), deriveMarkSecret(seed))
-      )
-    }
-    return this.#userKeys
+    return (this.#userKeys ??= readUserKeys(this.userKeyFile))
   }
 
   /** @throws CofferError COFFER_USER_KEY_MISSING */
@@ -187,6 +66,7 @@ export class Home {
     })
   }
 
+  /** Every pinned center, by its newest root record. @throws CofferError for a pin that is damaged. */
   centers(): readonly PinnedCenter[] {
     this.#centers ??= listFolder(this.#centersFolder).flatMap(name => {
       const packed = readFile(this.#centerFile(name, 'roots'), MAX_ANSWER_BYTES)
@@ -319,6 +199,7 @@ export class Home {
     return place
   }
 
+  /** What this person has allowed a title, by the words of its manifest; none where it was never asked. */
   permissions(title: PermittedTitle): readonly string[] {
     const all = this.#readPermissions()
     return all[permissionName(title)] ?? []
@@ -364,6 +245,45 @@ export class Home {
   }
 }
 
+const permissionName = ({ centerId, id, release }: PermittedTitle): string =>
+  `${hex(centerId)}/${id}@${release}`
+
+/** @throws CofferError COFFER_FILE_MISSING where nothing is given and the system knows no home folder of this person. */
+const homeFolder = (given?: string): string => given ?? (process.env['COFFER_HOME'] || settingsFolder())
+
+/**
+ * The platform's folder for settings, which never depends on where the program was started: a relative XDG_CONFIG_HOME is
+ * passed over (XDG Base Directory Specification), a relative home folder is none. Not by a package: a cold start waits a
+ * millisecond for what only these lines need.
+ */
+function settingsFolder(): string {
+  const { APPDATA, XDG_CONFIG_HOME = '' } = process.env
+  switch (process.platform) {
+    case 'darwin':
+      return join(personFolder(), 'Library', 'Preferences', 'coffer')
+    case 'win32':
+      return join(APPDATA || join(personFolder(), 'AppData', 'Roaming'), 'coffer', 'Config')
+    default:
+      return join(isAbsolute(XDG_CONFIG_HOME) ? XDG_CONFIG_HOME : join(personFolder(), '.config'), 'coffer')
+  }
+}
+
+function personFolder(): string {
+  let cause: unknown
+  try {
+    const folder = process.getBuiltinModule('node:os').homedir()
+    if (isAbsolute(folder)) return folder
+  } catch (error) {
+    cause = error
+  }
+  throw new CofferError('COFFER_FILE_MISSING', 'There is no folder for your keys and pinned centers.', {
+    expected: 'COFFER_HOME, or a home folder',
+    found: 'neither',
+    hint: 'Set COFFER_HOME to a folder that only you can read.',
+    cause
+  })
+}
+
 /** Whoever stole a key can write a chain of his own, as long as he likes: the one that was seen first goes on counting. */
 function refuseFork(known: readonly Uint8Array[], offered: readonly Uint8Array[]): void {
   const common = Math.min(known.length, offered.length)
@@ -377,64 +297,6 @@ function refuseFork(known: readonly Uint8Array[], offered: readonly Uint8Array[]
       hint: 'One of the keys of this center may be stolen. Ask the seller before you go on.'
     }
   )
-}
-
-/** @throws CofferError COFFER_FILE_MISSING, COFFER_ENCODING. */
-export const readKeyFile = (owner: KeyOwner, path: string): Keys => withKeyFile(owner, path, keys => keys)
-
-/** @param use - Gets the seed too, which is wiped when it returns. */
-function withKeyFile<T>(owner: KeyOwner, path: string, use: (keys: Keys, seed: Uint8Array) => T): T {
-  const bytes = readFile(path, 1024)
-  if (bytes === undefined) {
-    throw new CofferError('COFFER_FILE_MISSING', `There is no ${owner}'s key at ${path}.`, {
-      hint:
-        owner === 'publisher'
-          ? `Make one with "coffer keygen --publisher ${path}".`
-          : 'Make one with "coffer keygen".'
-    })
-  }
-  let seed: Uint8Array | undefined
-  try {
-    seed = parseSecretKey(owner, String.fromCharCode(...bytes))
-    const keys = deriveKeys(owner, seed)
-    wipeKeys(keys)
-    const { signer, recipient, signKey, sealKey } = keys
-    return use({ signer, recipient, signKey, sealKey }, seed)
-  } finally {
-    wipe(bytes, seed)
-  }
-}
-
-/** What is lost with a key. */
-const KEPT_FOR: Readonly<Record<KeyOwner, string>> = {
-  user: 'Titles bought with it',
-  publisher: 'Titles pressed with it, and their next releases,'
-}
-
-/**
- * Make a key file that only its owner can read.
- *
- * @returns The public half, one word.
- * @throws CofferError COFFER_EXISTS: a key is never overwritten, since what is bound to it would be lost.
- */
-export function createKeyFile(owner: KeyOwner, path: string, powers: Powers): string {
-  if (inspectFile(path) !== undefined) {
-    throw new CofferError('COFFER_EXISTS', `There is a key at ${path} already, and it was left as it is.`, {
-      hint: `${KEPT_FOR[owner]} need it. To start anew, move it to a safe place first.`
-    })
-  }
-  // Half of a secret key, or all of it, that nobody would ever look for.
-  clearLeftovers(path)
-  const seed = powers.random(32)
-  const text = utf8(formatSecretKey(owner, seed))
-  try {
-    writeFile(path, text, 0o600)
-    const keys = deriveKeys(owner, seed)
-    wipeKeys(keys)
-    return formatPublicKeys(owner, keys)
-  } finally {
-    wipe(seed, text)
-  }
 }
 
 const openListOnce = remembering((bytes: Uint8Array, center: Center) => {

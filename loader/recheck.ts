@@ -21,7 +21,8 @@ import { LOADER_LEVEL, type ParsedManifest } from '../formats/records/manifest.j
 import { findRevocation } from '../formats/records/revocations.js'
 import type { SignedLicense } from './authenticate.js'
 import { CLOCK_TOLERANCE, timeFor } from './clock.js'
-import type { Home, UserKeys } from './home.js'
+import type { Home } from './home.js'
+import type { UserKeys } from './key-files.js'
 import { describeChange, type MeasuredMedium } from './medium/measure.js'
 import { timeText } from './times.js'
 

@@ -8,7 +8,7 @@ import { CofferError } from '../errors.js'
 import { NO_ATTACHMENTS, parseFrame, signFrame, type SigningKey, verifyFrame } from '../frame.js'
 import { MAX_RECORD_BYTES } from '../limits.js'
 import { sha256 } from '../primitives.js'
-import { decodeAs, encodeAs, list, map, optional, seconds, u32, type Infer } from '../shape.js'
+import { bytes, decodeAs, encodeAs, list, map, optional, seconds, u32, type Infer } from '../shape.js'
 import { displayName, hash, publicKey } from './fields.js'
 
 export const MAX_KEYS = 16
@@ -92,6 +92,16 @@ export function openRoots(records: readonly Uint8Array[]): Center {
   }
   return center!
 }
+
+const rootsShape = map({ roots: list(bytes(1, MAX_RECORD_BYTES), 1, MAX_ROOTS) })
+
+/** Root records as they travel and as they are stored, first to newest. */
+export const encodeRoots = (roots: readonly Uint8Array[]): Uint8Array =>
+  encodeAs('root records', rootsShape, { roots })
+
+/** The inverse of {@link encodeRoots}; nothing of them is believed yet. @throws CofferError COFFER_ENCODING. */
+export const decodeRoots = (packed: Uint8Array): readonly Uint8Array[] =>
+  decodeAs('root records', rootsShape, packed).roots
 
 function formerKeys(before: Center | undefined, keys: readonly Uint8Array[]): Uint8Array[] {
   const isNamed = (key: Uint8Array) => keys.some(known => equalBytes(known, key))

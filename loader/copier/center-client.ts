@@ -10,7 +10,7 @@ import {
   MAX_RELEASE_BYTES,
   MAX_REVOCATIONS_BYTES
 } from '../../formats/limits.js'
-import { decodeRoots } from '../home.js'
+import { decodeRoots } from '../../formats/records/root.js'
 
 const TIMEOUT_MS = 30_000
 /** So long a center that has too much to do is asked again, all its waits together. */

@@ -13,4 +13,5 @@ export {
 export { listMaster, type MasterListing, type TitleOnMaster } from './master.js'
 export { BIND_BEARER, BIND_USER } from './order.js'
 export { CenterClient } from './center-client.js'
-export { createKeyFile, Home } from '../home.js'
+export { Home } from '../home.js'
+export { createKeyFile } from '../key-files.js'

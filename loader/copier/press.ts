@@ -15,11 +15,13 @@ import type { Scheme } from '../../formats/records/fields.js'
 import { encodeManifest, LOADER_LEVEL, type Manifest } from '../../formats/records/manifest.js'
 import { encodeRegistration, openRegistration, openRelease } from '../../formats/records/release.js'
 import { encodeCollection } from '../../formats/records/revocations.js'
+import { openRoots } from '../../formats/records/root.js'
 import { encodeTitleHead, titleFileName } from '../../formats/title.js'
 import { checkProgram } from '../../sandbox/check.js'
 import { carryEnded } from '../ended.js'
 import { leftovers, makeFolder, PendingFile, removeLeftover, writeFile } from '../files.js'
-import { readKeyFile, type Home, type PinnedCenter } from '../home.js'
+import type { Home, PinnedCenter } from '../home.js'
+import { readKeyFile } from '../key-files.js'
 import { POWERS, type Powers } from '../powers.js'
 import { newestCollection } from '../travel.js'
 import { IMAGE_NAME, PLACES_NAME, PROGRAM_NAME, readApp, readAssets, type App } from './app.js'
@@ -217,7 +219,6 @@ function compile(app: App, bundle: Bundle): void {
 /** The center that the URL leads to must be one that is pinned: a publisher must not seal for a stranger. */
 async function centerOf(client: CenterClient, home: Home): Promise<PinnedCenter> {
   const roots = await client.roots()
-  const { openRoots } = await import('../../formats/records/root.js')
   const { centerId } = home.requireCenter(openRoots(roots).centerId)
   home.follow(roots)
   return home.requireCenter(centerId)

@@ -33,9 +33,8 @@ import {
   type VerifiedGrant
 } from '../../formats/records/grant.js'
 import { encodeRequest, openRequest, type VerifiedRequest } from '../../formats/records/request.js'
-import { openRoots, type Center } from '../../formats/records/root.js'
+import { decodeRoots, openRoots, type Center } from '../../formats/records/root.js'
 import { manifestLength, parseTitle, TITLE_HEAD_BYTES, type ParsedTitle } from '../../formats/title.js'
-import { decodeRoots } from '../../loader/home.js'
 import {
   COFFER_CENTER,
   expectSuccess,

@@ -14,7 +14,7 @@ import {
   transferTitle
 } from '../../loader/copier/returns.js'
 import { hex } from '../../formats/bytes.js'
-import { decodeRoots } from '../../loader/home.js'
+import { decodeRoots } from '../../formats/records/root.js'
 import { acceptAnswer } from '../../loader/copier/order.js'
 import { applyAnswer } from '../../loader/copier/copy.js'
 import { mediumPaths } from '../../loader/medium/layout.js'

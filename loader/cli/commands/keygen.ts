@@ -1,5 +1,6 @@
 /** `coffer keygen`: a key pair in a file, its public half on stdout. */
-import { createKeyFile, Home } from '../../home.js'
+import { Home } from '../../home.js'
+import { createKeyFile } from '../../key-files.js'
 import { makeFolder } from '../../files.js'
 import { POWERS } from '../../powers.js'
 import type { Call, Outcome } from '../command.js'
