@@ -19,6 +19,7 @@
 import { concat, equalBytes, hex, readU32be, u32be } from './bytes.js'
 import { enc } from './encode.js'
 import { CofferError } from './errors.js'
+import { counted } from './wording.js'
 import type { Label } from './labels.js'
 import { MAX_SIGNATURES } from './limits.js'
 import { Ed25519Signer, ed25519Verify, ed25519VerifyAside, sha256 } from './primitives.js'
@@ -97,7 +98,7 @@ export function parseFrame(type: RecordType, bytes: Uint8Array, maxBytes: number
   // Of a Buffer, slice() copies nothing: whoever changes what he took for a copy would change the caller's record.
   if (bytes.constructor !== Uint8Array) bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
   if (bytes.length > maxBytes) throw damaged(type, `${bytes.length} bytes, more than the ${maxBytes} allowed`)
-  if (bytes.length < FRAME_HEADER_BYTES) throw damaged(type, `it ends after ${bytes.length} bytes`)
+  if (bytes.length < FRAME_HEADER_BYTES) throw damaged(type, `it ends after ${counted(bytes.length, 'byte')}`)
   if (!equalBytes(bytes.subarray(0, 4), MAGIC))
     throw damaged(type, 'it does not begin with the magic bytes of a record')
   const suite = (bytes[6]! << 8) | bytes[7]!
@@ -121,7 +122,7 @@ export function parseFrame(type: RecordType, bytes: Uint8Array, maxBytes: number
   const signedLength = FRAME_HEADER_BYTES + bodyLength + attachmentsLength
   const expected = frameLength(bytes)
   if (bytes.length !== expected)
-    throw damaged(type, `it has ${bytes.length} bytes where its header says ${expected}`)
+    throw damaged(type, `it has ${counted(bytes.length, 'byte')} where its header says ${expected}`)
 
   const attachments = bytes.subarray(FRAME_HEADER_BYTES + bodyLength, signedLength)
   // Nobody reads the others': what stood there would be a second way to write the same record.

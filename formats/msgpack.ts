@@ -17,6 +17,7 @@
 import { Unpackr } from 'msgpackr/unpack'
 import { utf8, wipe } from './bytes.js'
 import { CofferError } from './errors.js'
+import { counted } from './wording.js'
 import { MAX_DEPTH, MAX_ITEMS } from './limits.js'
 
 export type Packable =
@@ -190,7 +191,7 @@ function scan(bytes: Uint8Array): void {
   let values = MAX_ITEMS
 
   value(0)
-  if (at !== end) refuse(`the value ends, but ${end - at} bytes follow`)
+  if (at !== end) refuse(`the value ends, but ${counted(end - at, 'byte')} follow`)
 
   function value(depth: number): void {
     if (--values < 0) refuse(`more than ${MAX_ITEMS} values`)
@@ -304,7 +305,7 @@ function scan(bytes: Uint8Array): void {
   }
 
   function skip(length: number): void {
-    if (length > end - at) refuse(`${length} bytes are claimed, but ${end - at} are left`)
+    if (length > end - at) refuse(`${counted(length, 'byte')} claimed, but ${end - at} left`)
     at += length
   }
 

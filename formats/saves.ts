@@ -15,6 +15,7 @@ import { openPayload, sealedSize, sealPayload } from './cobblestone.js'
 import { deriveExportKey } from './derive.js'
 import { enc } from './encode.js'
 import { CofferError } from './errors.js'
+import { counted } from './wording.js'
 import { MAX_SAVE_SLOTS } from './limits.js'
 import { hash, publicKey, titleId } from './records/fields.js'
 import { bytes, decodeAs, encodeAs, list, map, seconds, text, u32, type Infer } from './shape.js'
@@ -92,7 +93,7 @@ export function sealSaves(
  * @throws CofferError COFFER_RECORD_DAMAGED, COFFER_VERSION_UNSUPPORTED.
  */
 export function savesHeadLength(start: Uint8Array): number {
-  if (start.length < SAVES_HEAD_BYTES) throw damaged(`it ends after ${start.length} bytes`)
+  if (start.length < SAVES_HEAD_BYTES) throw damaged(`it ends after ${counted(start.length, 'byte')}`)
   if (!equalBytes(start.subarray(0, 4), SAVES_MAGIC))
     throw damaged('it does not begin with their magic bytes')
   if (!equalBytes(start.subarray(4, 8), new Uint8Array([VERSION, 0, 0, 0]))) {

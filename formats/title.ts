@@ -11,6 +11,7 @@
  */
 import { concat, equalBytes, readU32be, u32be } from './bytes.js'
 import { CofferError } from './errors.js'
+import { counted } from './wording.js'
 import { MAX_RECORD_BYTES } from './limits.js'
 import { parseManifest, type Manifest, type ParsedManifest } from './records/manifest.js'
 
@@ -39,7 +40,7 @@ export const encodeTitleHead = (manifest: Uint8Array): Uint8Array =>
  * @throws CofferError COFFER_RECORD_DAMAGED, COFFER_VERSION_UNSUPPORTED.
  */
 export function manifestLength(head: Uint8Array): number {
-  if (head.length < TITLE_HEAD_BYTES) throw damaged(`it ends after ${head.length} bytes`)
+  if (head.length < TITLE_HEAD_BYTES) throw damaged(`it ends after ${counted(head.length, 'byte')}`)
   if (!equalBytes(head.subarray(0, 4), MAGIC))
     throw damaged('it does not begin with the magic bytes of a title')
   if (head[4] !== VERSION || head[5] !== 0 || head[6] !== 0 || head[7] !== 0) {

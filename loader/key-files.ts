@@ -17,6 +17,7 @@ import {
   type Keys
 } from '../formats/keys.js'
 import { sha256 } from '../formats/primitives.js'
+import { asTyped } from '../formats/wording.js'
 import { clearLeftovers, inspectFile, readFile, writeFile } from './files.js'
 import type { Powers } from './powers.js'
 
@@ -94,7 +95,7 @@ function withKeyFile<T>(owner: KeyOwner, path: string, use: (keys: Keys, seed: U
     throw new CofferError('COFFER_FILE_MISSING', `There is no ${owner}'s key at ${path}.`, {
       hint:
         owner === 'publisher'
-          ? `Make one with "coffer keygen --publisher ${path}".`
+          ? `Make one with "coffer keygen --publisher ${asTyped(path)}".`
           : 'Make one with "coffer keygen".'
     })
   }

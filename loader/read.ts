@@ -1,6 +1,7 @@
 /** Step 1 of the path: read what a medium says of a title, bounded and parsed, nothing of it believed (§6.1). */
 import { join } from 'node:path'
 import { CofferError } from '../formats/errors.js'
+import { asTyped } from '../formats/wording.js'
 import { MAX_RECORD_BYTES } from '../formats/limits.js'
 import { manifestLength, parseTitle, TITLE_HEAD_BYTES, type ParsedTitle } from '../formats/title.js'
 import type { VerifiedGrant } from '../formats/records/grant.js'
@@ -108,7 +109,7 @@ export function readLicense(root: string, titleId: string, userId?: Uint8Array):
     throw new CofferError('COFFER_GRANT_MISSING', `There is no grant for ${titleId} on this medium.`, {
       expected: paths.grant(titleId),
       found: 'no such file',
-      hint: `Order it with "coffer copy <master> ${root} --title ${titleId}"; a title bought before costs nothing again.`
+      hint: `Order it with "coffer copy <master> ${asTyped(root)} --title ${titleId}"; a title bought before costs nothing again.`
     })
   }
   const revocationsBytes = readFile(paths.revocations, MAX_COLLECTION_BYTES)
@@ -145,7 +146,7 @@ function noTitle(path: string, titleId?: string, root?: string): CofferError {
       hint:
         root === undefined
           ? 'Copy the title to the medium again with "coffer copy".'
-          : `See what is there with "coffer list ${root}".`
+          : `See what is there with "coffer list ${asTyped(root)}".`
     }
   )
 }

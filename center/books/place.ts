@@ -3,6 +3,7 @@ import { open, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { utf8 } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
+import { asTyped } from '../../formats/wording.js'
 import { writeWholeFile } from '../files.js'
 
 const EMBEDDED = 'center.db'
@@ -37,7 +38,7 @@ export async function findBooks(folder: string): Promise<string> {
   // Asked first: opening a database that is not there would make one.
   await stat(path).catch((cause: unknown) => {
     throw new CofferError('COFFER_FILE_MISSING', `There is no license center in ${folder}.`, {
-      hint: `Make one with "coffer-center init ${folder}", or check the path.`,
+      hint: `Make one with "coffer-center init ${asTyped(folder)}", or check the path.`,
       cause
     })
   })

@@ -18,33 +18,29 @@ export async function main(argv: readonly string[]): Promise<number> {
     await program(json).parseAsync(actionFirst(argv), { from: 'user' })
     return 0
   } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return 0 // --help
+    if (error instanceof CommanderError) return 0 // --help; what was typed wrong has become a CofferError
     return fail(asCofferError(error), json)
   }
 }
 
 function asCofferError(error: unknown): CofferError {
   if (error instanceof CofferError) return error
-  if (error instanceof CommanderError) {
-    const message = error.message.replace(/^error: /, '')
-    return new CofferError('COFFER_USAGE', message === '(outputHelp)' ? 'Which command?' : message, {
-      hint: 'See "coffer-center --help".'
-    })
-  }
   return new CofferError('COFFER_INTERNAL', `coffer-center failed: ${(error as Error)?.message ?? error}`, {
     hint: 'Run it again with COFFER_DEBUG=1 and report what it prints.',
     cause: error
   })
 }
 
+/** As `coffer` says it. */
 function fail(error: CofferError, json: boolean): number {
   const { code, message, hint, expected, found, exitCode } = error
   if (json) process.stdout.write(`${JSON.stringify({ error: { code, message, hint, expected, found } })}\n`)
   else {
-    process.stderr.write(`${paint('red', 'error', process.stderr)} ${code}: ${message}\n`)
+    process.stderr.write(`${paint('red', 'error:', process.stderr)} ${message}\n`)
     if (expected !== undefined) process.stderr.write(`  expected  ${expected}\n`)
     if (found !== undefined) process.stderr.write(`  found     ${found}\n`)
-    if (hint !== undefined) process.stderr.write(`${hint}\n`)
+    if (hint !== undefined) process.stderr.write(`  ${hint}\n`)
+    process.stderr.write(`  [${code}]\n`)
   }
   if (process.env['COFFER_DEBUG'] === '1') console.error(error)
   return exitCode

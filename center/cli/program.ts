@@ -1,5 +1,5 @@
 /** How the commands of `coffer-center` are typed: their words, options and help. */
-import { Command, Option } from 'commander'
+import { Command, Option, type CommanderError } from 'commander'
 import { CofferError } from '../../formats/errors.js'
 import { VERSION } from '../../formats/version.js'
 import type * as Commands from './commands.js'
@@ -366,9 +366,22 @@ export function program(json: boolean): Command {
 /** Errors are ours to say; help goes to stdout. */
 const quiet = (command: Command): Command =>
   command
-    .exitOverride()
+    .exitOverride(error => {
+      throw error.exitCode === 0 ? error : mistyped(command, error)
+    })
     .configureOutput({ writeErr: () => {} })
     .showSuggestionAfterError(true)
+
+/** Commander's word on how a command was typed, and where that one is explained. */
+function mistyped(command: Command, { message }: CommanderError): CofferError {
+  const names: string[] = []
+  for (let at: Command | null = command; at !== null; at = at.parent) names.unshift(at.name())
+  // Commander would show help instead: for a group that is typed without the folder, and for the program's own words.
+  const unsaid =
+    names.length > 1 ? "Which center? Its folder, or a running one's URL, is missing." : 'Which command?'
+  const said = message === '(outputHelp)' ? unsaid : message.replace(/^error: /, '')
+  return new CofferError('COFFER_USAGE', said, { hint: `See "${names.join(' ')} --help".` })
+}
 
 const tokenHalf = () =>
   new CofferError('COFFER_USAGE', 'A token has a module and a label.', {

@@ -15,6 +15,7 @@ import { dirname, join } from 'node:path'
 import { base64url, fromBase64url, fromHex, hex, utf8, wipe } from '../../formats/bytes.js'
 import { enc } from '../../formats/encode.js'
 import { CofferError } from '../../formats/errors.js'
+import { counted } from '../../formats/wording.js'
 import {
   Ed25519Signer,
   hkdfExpand512,
@@ -214,7 +215,7 @@ class KeyFiles implements KeyStore {
     } catch (cause) {
       throw incomplete(path, `it cannot be read (${(cause as NodeJS.ErrnoException).code})`)
     }
-    if (bytes.length !== expected) throw incomplete(path, `it has ${bytes.length} bytes`)
+    if (bytes.length !== expected) throw incomplete(path, `it has ${counted(bytes.length, 'byte')}`)
     if (this.#vaultKey === undefined) return bytes
     return this.#wrapping(name, wrapping => {
       try {

@@ -1,6 +1,7 @@
 /** The seller's pages, after a one-time link that "coffer-center login" prints. */
 import { html } from 'hono/html'
 import { CofferError } from '../../formats/errors.js'
+import { counted } from '../../formats/wording.js'
 import type { LicenseCenter } from '../center.js'
 import type { Call } from '../http/wire.js'
 import { moneyText } from '../money.js'
@@ -125,7 +126,7 @@ export function sellerPages(web: Web, center: LicenseCenter): void {
         title.releases.map(({ release, scheme }) => `${release} ${scheme}`).join(', '),
         moneyText(title.priceMinor, title.currency),
         title.copies === null ? 'unlimited' : String(title.copies),
-        title.expiresDays === null ? 'good' : `${title.expiresDays} days`,
+        title.expiresDays === null ? 'good' : counted(title.expiresDays, 'day'),
         html`<a href="/seller/titles/${title.titleId}">Change</a>`
       ]),
       'No titles. One appears when it is pressed.'
@@ -240,7 +241,7 @@ export function sellerPages(web: Web, center: LicenseCenter): void {
       problems.length === 0
         ? notice(
             'good',
-            `${orders} orders, ${copies} copies, ${postings} postings: they agree with the log and its signature.`
+            `${counted(orders, 'order')}, ${counted(copies, 'copy', 'copies')}, ${counted(postings, 'posting')}: they agree with the log and its signature.`
           )
         : html`${notice('bad', `The books do not agree: ${problems.length} disagreements.`)}
             <ul>

@@ -56,6 +56,8 @@ export interface App {
 }
 
 const MAX_PACKAGE_JSON_BYTES = 1024 * 1024
+/** TypeScript and JavaScript, also as Node spells their kinds of module. */
+const SOURCE_FILE = /\.[cm]?[jt]sx?$/i
 
 /** @throws CofferError COFFER_FILE_MISSING, COFFER_MANIFEST_INVALID naming the field. */
 export function readApp(path: string): App {
@@ -69,6 +71,13 @@ function readSingleFile(path: string): App {
       expected: 'a folder with a package.json, or one .ts or .js file',
       found: 'neither',
       hint: 'Check the path.'
+    })
+  }
+  if (!SOURCE_FILE.test(path)) {
+    throw new CofferError('COFFER_MANIFEST_INVALID', `${shown(path)} is no app.`, {
+      expected: 'a folder with a package.json, or one .ts or .js file',
+      found: 'a file of another kind',
+      hint: 'Give the folder of an app, or one .ts or .js file.'
     })
   }
   if (!isText(name)) {

@@ -1,6 +1,7 @@
 /** A master medium: a folder of sealed titles, or one sealed title file (docs/spec.md §5.3; reading means 2 of the seed). */
 import { join } from 'node:path'
 import { CofferError } from '../../formats/errors.js'
+import { asTyped } from '../../formats/wording.js'
 import { MAX_COLLECTION_BYTES } from '../../formats/records/revocations.js'
 import { inspectFile, isFolder, listFolder, readFile } from '../files.js'
 import { openTitleFile, type OpenTitle } from '../read.js'
@@ -65,7 +66,7 @@ export function openOnMaster(master: string, titleId: string, release?: number):
       titles.length === 0
         ? 'no title at all'
         : titles.map(({ id, release }) => `${id} release ${release}`).join(', '),
-    hint: `See what is there with "coffer list ${master}".`
+    hint: `See what is there with "coffer list ${asTyped(master)}".`
   })
 }
 

@@ -4,6 +4,7 @@
  */
 import { equalBytes } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
+import { asTyped } from '../../formats/wording.js'
 import { MAX_RECORD_BYTES } from '../../formats/limits.js'
 import {
   type Factor,
@@ -111,9 +112,13 @@ export function refuseNoMedium(root: string): void {
 function noMedium(root: string): CofferError {
   return new CofferError('COFFER_MEDIUM_MISSING', `There is no coffer medium at ${root}.`, {
     expected: `${root}/.coffer/identity`,
-    found: isFolder(root) ? 'a folder that was never prepared' : 'no such folder',
+    found: isFolder(root)
+      ? 'a folder that was never prepared'
+      : inspectFile(root)
+        ? 'a file'
+        : 'no such folder',
     hint: isFolder(root)
-      ? `If a medium was here, connect it again. Otherwise give the path of one, or prepare this folder with "coffer prepare ${root}".`
+      ? `If a medium was here, connect it again. Otherwise give the path of one, or prepare this folder with "coffer prepare ${asTyped(root)}".`
       : 'Check the path, and that the medium is connected.'
   })
 }

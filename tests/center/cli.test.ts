@@ -196,6 +196,23 @@ test('--help shows how it is typed', async () => {
   assert.match((await type(cwd, 'title set --help')).stdout, '--expires-days')
 })
 
+test('what is typed wrong is said as by `coffer`, with the help of that very command', async () => {
+  const cwd = temporaryFolder()
+  for (const [line, says] of [
+    [
+      'title set shop x --price 9.99',
+      /^error: [^]*9\.99[^]*\n  See "coffer-center title set --help"\.\n  \[COFFER_USAGE\]\n$/
+    ],
+    ['issue shop', /^error: [^]*\n  See "coffer-center issue --help"/],
+    ['title', /^error: Which center\?[^]*\n  See "coffer-center title --help"/],
+    ['help nonsense', /\n  See "coffer-center --help"/]
+  ] as const) {
+    const said = await type(cwd, line)
+    assert.equal([said.code, said.stdout], [64, ''], line)
+    assert.match(said.stderr, says)
+  }
+})
+
 test("version is package.json's", async () => {
   const packageFile = new URL('../../../package.json', import.meta.url)
   const { version } = JSON.parse(readFileSync(packageFile, 'utf8')) as { version: string }

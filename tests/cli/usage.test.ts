@@ -1,6 +1,6 @@
 /** How commands are typed, and what is said when they are typed wrong. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -99,10 +99,14 @@ for (const [words, says] of WRONG) {
 }
 
 test('66: what is not there, and where a medium may have been', async () => {
+  const spaced = join(ROOT, 'build', 'two words')
+  mkdirSync(spaced, { recursive: true })
   for (const [words, says] of [
     [['list', 'nowhere'], /no medium or master at nowhere/],
     [['run', 'nowhere'], /found +no such folder[^]*that the medium is connected/],
-    [['run', join(ROOT, 'docs')], /never prepared[^]*connect it again\. Otherwise/]
+    [['run', join(ROOT, 'docs')], /never prepared[^]*connect it again\. Otherwise/],
+    [['run', join(ROOT, 'package.json')], /found +a file\n/],
+    [['run', spaced], /"coffer prepare '[^']*two words[^']*'"/]
   ] as const) {
     const shown = await coffer(...words)
     assert.equal([shown.code, shown.stdout], [66, ''])

@@ -203,6 +203,12 @@ test('one file is an app, too, whatever its name', async () => {
     const error = await refusedPath('COFFER_MANIFEST_INVALID', path)
     assert.not.match(error.message, /\p{Cc}/u)
   }
+  // esbuild takes a file without an ending for JavaScript: whatever it was would have been sold as a program.
+  for (const name of ['notes', 'notes.txt', 'js', 'data.json']) {
+    const path = join(site.folder, name)
+    writeFileSync(path, 'x')
+    assert.match((await refusedPath('COFFER_MANIFEST_INVALID', path)).message, 'is no app')
+  }
 })
 
 const pressing = () => ({

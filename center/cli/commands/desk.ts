@@ -1,6 +1,7 @@
 /** What is asked and decided at the desk: here, or by a signed request from afar. */
 import { hex } from '../../../formats/bytes.js'
 import { CofferError } from '../../../formats/errors.js'
+import { counted } from '../../../formats/wording.js'
 import { parsePublicKeys, userIdOf, type PublicKeys } from '../../../formats/keys.js'
 import { isTitleId } from '../../../formats/records/fields.js'
 import type { Desk, Gift, GrantSummary, TermsChange, TitleSummary } from '../../desk.js'
@@ -51,7 +52,7 @@ export const showTitle = (folder: string, titleId: string): Promise<Result> =>
 
 function titleText(title: TitleSummary): string {
   const { currency } = title
-  const days = (count: number | null, none: string) => (count === null ? none : `${count} days`)
+  const days = (count: number | null, none: string) => (count === null ? none : counted(count, 'day'))
   return `title     ${title.titleId}
 name      ${title.name}
 releases  ${title.releases.map(({ release, scheme }) => `${release} ${scheme}`).join(', ')}
@@ -61,7 +62,7 @@ expires   ${days(title.expiresDays, 'never')}
 renewal   ${
     title.renewPriceMinor === null
       ? 'none'
-      : `${moneyText(title.renewPriceMinor, currency)}, up to ${title.graceDays} days late`
+      : `${moneyText(title.renewPriceMinor, currency)}, up to ${counted(title.graceDays, 'day')} late`
   }
 trial     ${days(title.trialDays, 'none')}
 features  ${title.features.join(', ') || 'none'}
@@ -81,7 +82,7 @@ const titleTable = (titles: readonly TitleSummary[]): string =>
       title.releases.map(({ release, scheme }) => `${release} ${scheme}`).join(', '),
       moneyText(title.priceMinor, title.currency),
       title.copies === null ? 'unlimited' : String(title.copies),
-      title.expiresDays === null ? 'never' : `${title.expiresDays} days`,
+      title.expiresDays === null ? 'never' : counted(title.expiresDays, 'day'),
       title.features.join(', '),
       title.bearerAllowed ? 'yes' : 'no'
     ]),
@@ -224,7 +225,7 @@ export const giveTitle = (folder: string, titleId: string, typedUser: string, gi
       text: userId,
       note: `This user gets ${titleId} for ${moneyText(terms.priceMinor, terms.currency)}, on ${
         terms.copies === null ? 'any number of media' : `${terms.copies} media`
-      }, ${terms.expiresDays === null ? 'for good' : `for ${terms.expiresDays} days`}. The next order is on these terms.`
+      }, ${terms.expiresDays === null ? 'for good' : `for ${counted(terms.expiresDays, 'day')}`}. The next order is on these terms.`
     }
   })
 
@@ -261,7 +262,10 @@ function findRevocable(desk: Desk, kind: RevocationKind, typed: string): Promise
 export const foldRevocations = (folder: string): Promise<Result> =>
   atDesk(folder, async desk => {
     const moved = await desk.foldRevocations()
-    return { json: { moved }, text: `${moved} copies that have ended are named by the list no longer` }
+    return {
+      json: { moved },
+      text: `No longer named by the list, since they have ended: ${counted(moved, 'copy', 'copies')}`
+    }
   })
 
 export const listRevocations = (folder: string): Promise<Result> =>
@@ -303,13 +307,13 @@ export const verifyLedger = (folder: string): Promise<Result> =>
     if (problems.length > 0) {
       throw new CofferError('COFFER_RECORD_DAMAGED', `The books do not agree: ${problems[0]}`, {
         expected: 'ledger, grants and answers that agree',
-        found: `${problems.length} disagreements`,
+        found: counted(problems.length, 'disagreement'),
         hint: 'Somebody changed the database by hand; restore it from a backup and find out who.'
       })
     }
     return {
       json: { orders, copies, postings },
-      text: `${orders} orders, ${copies} copies, ${postings} postings: they agree`
+      text: `${counted(orders, 'order')}, ${counted(copies, 'copy', 'copies')}, ${counted(postings, 'posting')}: they agree`
     }
   })
 
@@ -325,7 +329,7 @@ export const showSales = (place: string, days: number): Promise<Result> =>
           titleId,
           moneyText(amountMinor, currency)
         ]),
-        `Nothing was sold in the last ${days} days.`
+        `Nothing was sold in the last ${counted(days, 'day')}.`
       )
     }
   })

@@ -1,5 +1,6 @@
 /** `coffer run`: a title from its medium. Imports as little as it can: this is what people wait for. */
 import { CofferError } from '../../../formats/errors.js'
+import { asTyped } from '../../../formats/wording.js'
 import type { VerifiedGrant } from '../../../formats/records/grant.js'
 import type { ParsedManifest } from '../../../formats/records/manifest.js'
 import type { Engine } from '../../../sandbox/guest.js'
@@ -50,7 +51,7 @@ export async function execute(call: Call): Promise<Outcome> {
 function tellGrace(root: string, { titleId, expires, grace = 0 }: VerifiedGrant): void {
   if (expires === undefined || POWERS.now() < expires) return
   say(`The lease of ${titleId} ended on ${timeText(expires)}, and runs until ${timeText(expires + grace)}.`)
-  say(`Renew it with "coffer renew ${printable(root)} ${titleId}".`)
+  say(`Renew it with "coffer renew ${printable(asTyped(root))} ${titleId}".`)
 }
 
 function onlyTitle(root: string): string {
@@ -60,12 +61,12 @@ function onlyTitle(root: string): string {
   const ids = titles.map(({ titleId }) => titleId).join(', ')
   if (titles.length === 0) {
     throw new CofferError('COFFER_TITLE_MISSING', 'There is no title on this medium yet.', {
-      hint: `Copy one to it with "coffer copy <master> ${root}".`
+      hint: `Copy one to it with "coffer copy <master> ${asTyped(root)}".`
     })
   }
   throw new CofferError('COFFER_USAGE', 'There is more than one title on this medium.', {
     expected: 'one of them',
     found: ids,
-    hint: `Say which one: coffer run ${root} ${titles[0]!.titleId}`
+    hint: `Say which one: coffer run ${asTyped(root)} ${titles[0]!.titleId}`
   })
 }

@@ -1,5 +1,6 @@
 /** `coffer verify`: the whole path without its last step, for one title or all of a medium, each finding shown. */
 import { CofferError, ERROR_CODES, type ErrorCode } from '../../../formats/errors.js'
+import { asTyped } from '../../../formats/wording.js'
 import { Home } from '../../home.js'
 import { measureMedium } from '../../medium/measure.js'
 import { POWERS } from '../../powers.js'
@@ -35,7 +36,7 @@ function allTitles(root: string): string[] {
   const titles = listTitles(root)
   if (titles.length > 0) return titles.map(({ titleId }) => titleId)
   throw new CofferError('COFFER_TITLE_MISSING', 'There is no title on this medium yet.', {
-    hint: `Copy one to it with "coffer copy <master> ${root}".`
+    hint: `Copy one to it with "coffer copy <master> ${asTyped(root)}".`
   })
 }
 

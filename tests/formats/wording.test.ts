@@ -1,0 +1,38 @@
+/** What messages and hints are made of. */
+import { spawnSync } from 'node:child_process'
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { asTyped, counted } from '../../formats/wording.js'
+
+test('asTyped() leaves plain paths as they are', () => {
+  for (const word of ['stick', './a-b_c/1.title', '/media/größe/消息', 'C:\\media\\usb', 'a@b=c,d+e:1%'])
+    assert.is(asTyped(word), word)
+})
+
+test('asTyped() gives a shell one word, whatever it holds', () => {
+  const words = [
+    '',
+    'two words',
+    "it's",
+    "''",
+    '$HOME `id` "x" \\',
+    '~/a',
+    'a;b|c&d>e<f',
+    '*?[]{}!#^()',
+    'a\nb'
+  ]
+  for (const word of words) {
+    const { stdout } = spawnSync('sh', ['-c', `printf '%s/' ${asTyped(word)}`], { encoding: 'utf8' })
+    assert.is(stdout, `${word}/`)
+  }
+})
+
+test('counted() knows one from many', () => {
+  const words = [0, 1, 2].map(count => counted(count, 'byte'))
+  assert.equal(
+    [...words, counted(1, 'copy', 'copies'), counted(3, 'copy', 'copies')],
+    ['0 bytes', '1 byte', '2 bytes', '1 copy', '3 copies']
+  )
+})
+
+test.run()
