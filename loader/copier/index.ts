@@ -1,7 +1,8 @@
 /** `coffer/copier`: make media. Press masters, prepare targets, order and copy titles. */
 export { press, type Pressed, type PressEvent, type PressOptions } from './press.js'
 export { prepare, type Prepared } from './prepare.js'
-export { applyAnswer, copy, requestCopy, type Copied, type CopyEvent, type CopyOptions } from './copy.js'
+export { applyAnswer, copy, requestCopy, type CopyOptions } from './copy.js'
+export type { Copied, CopyEvent } from './install.js'
 export {
   exportSaves,
   importSaves,

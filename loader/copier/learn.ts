@@ -1,9 +1,13 @@
-/** What a center publishes beside its answers, taken where it is newer than what is known here. */
+/** What a center publishes, with its answers and beside them, taken where it is newer than what is known here. */
+import { equalBytes } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
-import { openRevocations } from '../../formats/records/revocations.js'
+import { encodeCollection, MAX_COLLECTION_BYTES, openRevocations } from '../../formats/records/revocations.js'
 import type { Center } from '../../formats/records/root.js'
-import { endedSequence, keepEnded } from '../ended.js'
+import { carryEnded, endedSequence, keepEnded } from '../ended.js'
+import { readFile, writeFile } from '../files.js'
 import type { Home } from '../home.js'
+import { mediumPaths } from '../medium/layout.js'
+import { newestCollection } from '../travel.js'
 import type { CenterClient } from './center-client.js'
 
 /**
@@ -25,4 +29,32 @@ export async function learnEnded(
   } catch (error) {
     if (!(error instanceof CofferError)) throw error
   }
+}
+
+/** Take what the center publishes, as an answer would have brought it. */
+export async function learnPublished(
+  client: CenterClient,
+  centerId: Uint8Array,
+  root: string,
+  home: Home,
+  fromMaster?: Uint8Array
+): Promise<void> {
+  home.follow(await client.roots())
+  const list = await client.revocations()
+  await learnEnded(client, list, home.requireCenter(centerId), home)
+  installRevocations(root, home, list, fromMaster)
+}
+
+/** Put the newest lists and root records onto the medium: of those it carries, those of the master, and the answer's. */
+export function installRevocations(
+  root: string,
+  home: Home,
+  answered: Uint8Array,
+  fromMaster?: Uint8Array
+): void {
+  const path = mediumPaths(root).revocations
+  const carried = readFile(path, MAX_COLLECTION_BYTES)
+  const newest = newestCollection(home, carried, fromMaster, encodeCollection({ lists: [answered] }))
+  if (carried === undefined || !equalBytes(carried, newest)) writeFile(path, newest)
+  carryEnded(home, mediumPaths(root).folder)
 }

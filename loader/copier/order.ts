@@ -17,6 +17,8 @@ import { openRoots } from '../../formats/records/root.js'
 import type { Home, PinnedCenter } from '../home.js'
 import type { MeasuredMedium } from '../medium/measure.js'
 import type { Powers } from '../powers.js'
+import { CenterClient } from './center-client.js'
+import { learnEnded } from './learn.js'
 
 export interface Order {
   readonly bytes: Uint8Array
@@ -122,3 +124,56 @@ export function acceptAnswer(
   }
   return { answer: opened.answer, center: home.pin(opened.answer.roots) }
 }
+
+/** How a center is asked. */
+export interface AskOptions {
+  readonly home: Home
+  /** Default: where the center was pinned from. */
+  readonly centerUrl?: string | undefined
+  /** Told when it has too much to do, and is asked again after so long. */
+  readonly onEvent?: ((event: { readonly step: 'wait'; readonly seconds: number }) => void) | undefined
+}
+
+/** @throws CofferError COFFER_USAGE when nobody knows where the center listens. */
+export function centerClient(
+  { centerId }: { centerId: Uint8Array },
+  { home, centerUrl, onEvent = () => {} }: AskOptions
+): CenterClient {
+  const center = home.requireCenter(centerId)
+  const at = centerUrl ?? center.url
+  if (at === undefined) {
+    throw new CofferError('COFFER_USAGE', `It is not known where the center ${center.name} listens.`, {
+      hint: 'Give its address with --center <URL>, or order by files with "coffer order".'
+    })
+  }
+  return new CenterClient(at, { onWait: seconds => onEvent({ step: 'wait', seconds }) })
+}
+
+/**
+ * Send an order, and believe what comes back.
+ *
+ * @param learn - Takes the center's revocation list. What was taken back gets no answer that could carry it, and a copy
+ *   that is there already would run on.
+ * @throws CofferError COFFER_CENTER_*, what the center refuses, and as {@link acceptAnswer}.
+ */
+export async function orderOnline(
+  order: Order,
+  center: CenterClient,
+  home: Home,
+  learn: () => Promise<void>
+): Promise<GrantAnswer> {
+  let bytes: Uint8Array
+  try {
+    bytes = await center.order(order.bytes)
+  } catch (error) {
+    // Why there is no copy is what the person must know, even where the list cannot be had.
+    if (error instanceof CofferError && ENDED.has(error.code)) await learn().catch(() => {})
+    throw error
+  }
+  const { answer, center: pinned } = acceptAnswer(bytes, home, order.request)
+  await learnEnded(center, answer.revocations, pinned, home)
+  return requireGrant(answer)
+}
+
+/** Refusals that may mean that a copy which is on the medium was taken back. */
+const ENDED: ReadonlySet<string> = new Set(['COFFER_REVOKED', 'COFFER_GRANT_MISSING'])

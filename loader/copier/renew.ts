@@ -20,16 +20,18 @@ import { measureMedium } from '../medium/measure.js'
 import { POWERS, type Powers } from '../powers.js'
 import { licenseName, openTitleFile, readLicense, titlePath, type OpenTitle } from '../read.js'
 import { unwrapPayloadKey } from '../unwrap.js'
+import type { CopyOptions } from './copy.js'
+import { grantOf, recheckInstalled } from './install.js'
+import { installRevocations, learnPublished } from './learn.js'
 import {
+  acceptAnswer,
   centerClient,
-  grantOf,
-  installRevocations,
-  learnPublished,
+  makeOrder,
   orderOnline,
-  recheckInstalled,
-  type CopyOptions
-} from './copy.js'
-import { acceptAnswer, makeOrder, requireGrant, type GrantAnswer, type Order } from './order.js'
+  requireGrant,
+  type GrantAnswer,
+  type Order
+} from './order.js'
 
 export type RenewOptions = Pick<CopyOptions, 'home' | 'centerUrl' | 'powers' | 'onEvent'>
 

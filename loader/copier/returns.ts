@@ -14,6 +14,7 @@ import type { VerifiedAnswer } from '../../formats/records/answer.js'
 import type { Grant } from '../../formats/records/grant.js'
 import { openRequest } from '../../formats/records/request.js'
 import { encodeReturn, openReturn, type VerifiedReturn } from '../../formats/records/return.js'
+import { encodeCollection } from '../../formats/records/revocations.js'
 import { learnTime } from '../clock.js'
 import { inspectFile, listFolder, makeFolder, readFile, removeFile, writeFile } from '../files.js'
 import type { Home } from '../home.js'
@@ -22,23 +23,16 @@ import { mediumPaths } from '../medium/layout.js'
 import { measureMedium } from '../medium/measure.js'
 import { POWERS, type Powers } from '../powers.js'
 import { licenseName, openTitleFile, titlePath, type OpenTitle } from '../read.js'
-import {
-  centerClient,
-  checkSpace,
-  install,
-  installRevocations,
-  type Copied,
-  type CopyOptions
-} from './copy.js'
-import { ownGrant, savesOf } from './held.js'
-import { learnEnded } from './learn.js'
-import { masterRevocations, openOnMaster } from './master.js'
-import { encodeCollection } from '../../formats/records/revocations.js'
 import { listOf } from '../travel.js'
-import { acceptAnswer, makeOrder, requireGrant } from './order.js'
+import type { CopyOptions } from './copy.js'
+import { ownGrant, savesOf } from './held.js'
+import { checkSpace, install, type Copied } from './install.js'
+import { installRevocations, learnEnded } from './learn.js'
+import { masterRevocations, openOnMaster } from './master.js'
+import { acceptAnswer, centerClient, makeOrder, requireGrant } from './order.js'
 import { removeUnused, setSavesApart } from './place.js'
 
-export interface ReturnOptions extends Pick<CopyOptions, 'home' | 'centerUrl' | 'powers' | 'onEvent'> {}
+export type ReturnOptions = Pick<CopyOptions, 'home' | 'centerUrl' | 'powers' | 'onEvent'>
 
 export interface Returned {
   readonly title: string
@@ -47,7 +41,7 @@ export interface Returned {
   readonly currency: string
 }
 
-export interface TransferOptions extends Pick<CopyOptions, 'home' | 'centerUrl' | 'powers' | 'onEvent'> {
+export interface TransferOptions extends ReturnOptions {
   /** Where the sealed title comes from; default: the medium that gives it up, which holds it in the scheme certificate. */
   readonly master?: string | undefined
 }

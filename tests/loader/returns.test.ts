@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } fr
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { requestCopy } from '../../loader/copier/copy.js'
+import { applyAnswer, requestCopy } from '../../loader/copier/copy.js'
 import { applyGrant, renewTitle, requestRenewal } from '../../loader/copier/renew.js'
 import {
   applyReturn,
@@ -16,7 +16,6 @@ import {
 import { hex } from '../../formats/bytes.js'
 import { decodeRoots } from '../../formats/records/root.js'
 import { acceptAnswer } from '../../loader/copier/order.js'
-import { applyAnswer } from '../../loader/copier/copy.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
 import { closeSites, librarySite } from '../helpers/library-site.js'
 import { rejectsWith } from '../helpers/rejects.js'

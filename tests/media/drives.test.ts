@@ -15,7 +15,7 @@ const OTHER_SERIAL = '4C530001230821117366'
 const SHARED_SERIAL = '0123456789ABCDEF'
 const STICK_BYTES = 8 * 1024 * 1024
 
-const COPY = join(process.cwd(), 'build/loader/copier/copy.js')
+const INSTALL = join(process.cwd(), 'build/loader/copier/install.js')
 
 const lacking = missing()
 
@@ -59,7 +59,7 @@ step copy coffer copy /media/cd /media/a --title ${HELLO} --center ${center} --j
 step convert coffer copy /media/cd /media/a --title org.drives.converted --center ${center} --json
 step run coffer run /media/a ${HELLO}
 for bytes in 4294967295 4294967296; do
-  step room-$bytes ${process.execPath} -e "import('${COPY}').then(({ checkSpace }) => checkSpace('/media/a', { file: { sizeBytes: $bytes } })).catch(error => console.log(error.code))"
+  step room-$bytes ${process.execPath} -e "import('${INSTALL}').then(({ checkSpace }) => checkSpace('/media/a', { file: { sizeBytes: $bytes } })).catch(error => console.log(error.code))"
 done
 umount /media/a; cat $a >$b; sync
 mount -t vfat $a /media/a; mount -t vfat $b /media/b
