@@ -8,7 +8,7 @@ import { CofferError, ERROR_CODES, type ErrorCode } from '../../formats/errors.j
 import { deriveKeys, formatPublicKeys, parseSecretKey, wipeKeys, type Keys } from '../../formats/keys.js'
 import { decode } from '../../formats/msgpack.js'
 import { rootHash } from '../../formats/records/root.js'
-import type { Page } from './acts.js'
+import type { Page } from './caller.js'
 import type { Desk, GrantSummary, RevocationSummary, UserSummary } from '../desk.js'
 import { readSmallFile } from '../files.js'
 import { actPath, JSON_TYPE } from './interface.js'
