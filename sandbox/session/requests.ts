@@ -1,5 +1,6 @@
 /** Calls of the guest's to the host: what was granted, by message or without one, answered at once or later. */
 import type { CapabilityTable, Grant } from '../capabilities.js'
+import { monotonicMs } from '../clock.js'
 import type { Value } from '../guest.js'
 import { flattenHostError } from '../host-wire.js'
 import { type Direct, HostRefusal, LATER } from '../machine.js'
@@ -17,6 +18,8 @@ export class Requests implements Waits {
   #heldBytes = 0
   /** Of a module in {@link ONE_AT_A_TIME}: what it was asked last is answered. */
   readonly #answered = new Map<string, Promise<void>>()
+  /** How long this thread has worked on answers since it last did something else. */
+  #busyMs = 0
   /** Granted functions as a machine with direct calls knows them: by number. */
   #functions: readonly (BoundFunction | undefined)[] = []
 
@@ -132,19 +135,39 @@ export class Requests implements Waits {
         fail(error)
       }
     }
-    const ask = (): Promise<void> =>
+    const ask = (run: () => unknown): Promise<void> =>
       this.#meter
-        .asHost(async () => grant.run(args))
+        .asHost(async () => run())
         .then(
           value => settle(() => succeed(value)),
           error => settle(() => fail(error))
         )
-    if (!ONE_AT_A_TIME.has(module)) return void ask()
+    if (!ONE_AT_A_TIME.has(module)) return void ask(() => grant.run(args))
     const before = this.#answered.get(module) ?? Promise.resolve()
-    this.#answered.set(
-      module,
-      before.then(() => (this.#life.ended === undefined ? ask() : settle(() => {})))
-    )
+    const inTurn = async () => {
+      await before
+      if (this.#busyMs > BUSY_MS) await this.#letOthers()
+      await (this.#life.ended === undefined ? ask(() => this.#timed(grant, args)) : settle(() => {}))
+    }
+    this.#answered.set(module, inTurn())
+  }
+
+  #timed(grant: Grant & { kind: 'request' }, args: Value[]): unknown {
+    const startedMs = monotonicMs()
+    try {
+      return grant.run(args)
+    } finally {
+      this.#busyMs += monotonicMs() - startedMs
+    }
+  }
+
+  /**
+   * A turn of the event loop. To open what was sealed takes this thread, on nobody's account, and a guest that asks for
+   * more with each answer would never let it go: no timer of the host's would run, and no signal be heard.
+   */
+  #letOthers(): Promise<void> {
+    this.#busyMs = 0
+    return new Promise(resolve => setImmediate(resolve))
   }
 
   #directAnswer(id: number): Answer {
@@ -183,6 +206,9 @@ interface Answer {
  * read before the guest has taken what was read before it, so that the host holds one answer and not all of them.
  */
 const ONE_AT_A_TIME: ReadonlySet<string> = new Set(['assets', 'save'])
+
+/** How long this thread may work on answers before others have a turn. */
+const BUSY_MS = 5
 
 const NOT_GRANTED: FlatError = { name: 'TypeError', message: 'The host does not grant this.', stack: '' }
 

@@ -83,6 +83,32 @@ for (const [way, options] of Object.entries(WAYS)) {
   })
 }
 
+for (const [what, ask] of [
+  ['assets', "import { read } from 'coffer:assets'; const ask = () => read('a')"],
+  ['saves', "import { read } from 'coffer:save'; const ask = () => read('a')"]
+] as const) {
+  test(`a host whose guest reads ${what} for ever is not kept from all else`, async () => {
+    const stop = new AbortController()
+    const read = () => {
+      const endMs = performance.now() + 10
+      while (performance.now() < endMs);
+      return new Uint8Array(100)
+    }
+    const guest = await launch(utf8(`${ask}; export const flood = async () => { for (;;) await ask() }`), {
+      signal: stop.signal,
+      limits: { ...LIMITS, hostCalls: 1000 },
+      capabilities: {
+        assets: { list: () => [{ path: 'a', sizeBytes: 100 }], read },
+        save: { list: () => [], read, commit: () => {}, revision: () => 1 }
+      }
+    })
+    setTimeout(() => stop.abort(), 100)
+    const startedMs = performance.now()
+    await rejectsWith('COFFER_INTERRUPTED', () => guest.call('flood'))
+    assert.ok(performance.now() - startedMs < 1000)
+  })
+}
+
 for (const way of ['thread', 'ses'] as const) {
   test(`${way}: answers of the app that a guest does not take count as its memory`, async () => {
     let answers = 0
