@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { program } from '../../center/cli/program.js'
 import { fromHex, hex } from '../../formats/bytes.js'
 import { enc } from '../../formats/encode.js'
 import { ERROR_CODES } from '../../formats/errors.js'
@@ -97,6 +98,17 @@ test("the spec's exit codes are the code's, and docs/errors.md groups each code 
   assert.equal(grouped, { ...ERROR_CODES })
 })
 
+test('docs/errors.md says of each code what happened, why, and what to do', () => {
+  const parts = /^### (COFFER_[A-Z_]+)\n\n\S[\s\S]*?\n\n- Causes: \S[\s\S]*?\n- Do: \S/
+  const entries = read('docs/errors.md')
+    .split(/^(?=### )/m)
+    .slice(1)
+  assert.equal(
+    entries.filter(entry => !parts.test(entry)).map(entry => entry.split('\n')[0]),
+    []
+  )
+})
+
 test('every code and command that a document names is there', () => {
   const codes = new Set<string>(Object.keys(ERROR_CODES))
   const settings = new Set([
@@ -177,6 +189,33 @@ test("the spec's command line is the table of commands", () => {
       wrong.push(`${name}: ${listed} | ${wanted}`)
   }
   assert.equal(wrong, [])
+})
+
+test("the spec's command line of coffer-center is its program's", () => {
+  const lines = new Map(
+    rows(section('10.2')).map(([line]) => [/^`([a-z]+)/.exec(line!)?.[1], line!.replaceAll('\\|', '|')])
+  )
+  const commands = program(false).commands.map(command => ({
+    name: command.name(),
+    actions: command.commands.map(action => action.name()),
+    options: [command, ...command.commands].flatMap(({ options }) => options.map(({ long }) => long!))
+  }))
+  assert.ok(commands.length > 10)
+  assert.equal(
+    [...lines.keys()].filter(name => name !== undefined && !commands.some(command => command.name === name)),
+    []
+  )
+  for (const { name, actions, options } of commands) {
+    const line = lines.get(name) ?? ''
+    const named = [...line.matchAll(/--[a-z][a-z0-9-]+/g)].map(([option]) => option)
+    const wanted = options.filter(option => option !== '--json')
+    assert.equal([...new Set(named)].sort(), [...new Set(wanted)].sort(), name)
+    assert.equal(
+      actions.filter(action => !new RegExp(`(?:\\[|\\| )${action}\\b`).test(line)),
+      [],
+      name
+    )
+  }
 })
 
 test('docs/seed.md names files that exist, and functions that stand in them', () => {
