@@ -29,7 +29,7 @@ import type { Epoch } from '../keys/vault.js'
 import { signerBy, type Workshop } from '../site.js'
 import { keptRequest, type Incoming } from './requests.js'
 import type { Write } from './sheet.js'
-import { joinFeatures, splitFeatures, type Granted, type Payment, type Sale } from './terms.js'
+import { isLive, joinFeatures, splitFeatures, type Granted, type Payment, type Sale } from './terms.js'
 
 /** An order that was received, its signature verified. */
 export interface Order extends Incoming {
@@ -214,7 +214,9 @@ function copyOf(
 ): Tables['grants'] {
   const { held, kind, expires, graceSeconds, features, chargedMinor, currency } = sale
   const charged: Payment = { paidMinor: chargedMinor, currency, paid: now }
-  const payment = chargedMinor > 0 ? charged : (sale.payment ?? held ?? charged)
+  // What was paid for a copy that has run out is not paid for the one that takes its place for nothing.
+  const running = held !== undefined && isLive(held, now) ? held : undefined
+  const payment = chargedMinor > 0 ? charged : (sale.payment ?? running ?? charged)
   return {
     grantId: held?.grantId ?? hex(powers.random(16)),
     userId: hex(request.userId),

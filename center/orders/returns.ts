@@ -72,13 +72,10 @@ async function credit(
   )
 }
 
-/** What was paid last, if that was not too long ago. */
-function refundOf(
-  { paidMinor, paid }: Tables['grants'],
-  { refundDays }: Tables['titles'],
-  now: number
-): number {
-  return refundDays !== null && now - paid <= refundDays * DAY_SECONDS ? paidMinor : 0
+/** What was paid last, if that was not too long ago, and the copy runs: one that has run out was used to its end. */
+function refundOf(copy: Tables['grants'], { refundDays }: Tables['titles'], now: number): number {
+  if (refundDays === null || !isLive(copy, now)) return 0
+  return now - copy.paid <= refundDays * DAY_SECONDS ? copy.paidMinor : 0
 }
 
 async function handOn(

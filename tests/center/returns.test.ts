@@ -103,6 +103,33 @@ test('a return after the time for it is taken, and nothing is paid back', async 
   await center.close()
 })
 
+test('a copy that was used to its end is taken back, and nothing is paid back', async () => {
+  const { order, given, send, owed, powers, center } = await shopWith({ refundDays: 14, expiresDays: 3 })
+  const { grant } = await order()
+  powers.at += 3 * DAY
+  assert.is((await send(given(grant.grantId))).refundedMinor, 0)
+  assert.is(await owed(), 900)
+  await center.close()
+})
+
+test('what was paid for a copy that has run out is not paid back for the free one after it', async () => {
+  const terms = { refundDays: 14, expiresDays: 3, trialDays: 7 }
+  const { order, given, send, owed, powers, center, books } = await shopWith(terms)
+  await order()
+  powers.at += 3 * DAY
+  const trial = await order({ kind: 'trial' })
+  assert.is(trial.grant.kind, 'trial')
+  assert.is((await send(given(trial.grant.grantId))).refundedMinor, 0)
+
+  await order({ user: 'bob' })
+  powers.at += 3 * DAY
+  await center.desk.setTerms(TITLE, { priceMinor: 0 })
+  const free = await order({ user: 'bob' })
+  assert.is((await send(given(free.grant.grantId, {}, 'bob'))).refundedMinor, 0)
+  assert.equal([await owed(), await books()], [1800, []])
+  await center.close()
+})
+
 test("a return is its own user's, for its own medium, title and center", async () => {
   const { order, given, send, center } = await shopWith({})
   const { grant } = await order()
@@ -150,7 +177,7 @@ test('a transfer ends the copy here and begins it there, with its terms, in one 
 })
 
 test('a copy that moves to another medium of its user can be returned for what was paid, one that goes to another user cannot', async () => {
-  const terms = { refundDays: 14, expiresDays: 10, transfer: 'users' } as const
+  const terms = { refundDays: 14, expiresDays: 20, transfer: 'users' } as const
   const { order, request, given, send, center, pinned, powers, owed, books } = await shopWith(terms)
   /** @returns The id of the copy as it is there. */
   const moved = async (from: Uint8Array, medium: string, user = 'ann') => {
@@ -166,7 +193,7 @@ test('a copy that moves to another medium of its user can be returned for what w
 
   // Bob paid for an older copy of his own, which has ended there: that is not paid back for this one.
   await order({ user: 'bob', medium: 'his' })
-  powers.at += 11 * DAY
+  powers.at += 21 * DAY
   const fresh = await order()
   const his = await moved(fresh.grant.grantId, 'his', 'bob')
   const back = await send(given(his, { mediumId: mediumNamed('his') }, 'bob'))
