@@ -108,6 +108,8 @@ class Session implements EngineGuest {
   readonly #output: Output
   readonly #requests: Requests
   readonly #calls: Calls
+  /** Errors so far that nobody caught. */
+  #uncaught = 0
 
   constructor(engine: Engine, options: LaunchOptions, powers: SessionPowers) {
     this.engine = engine
@@ -180,15 +182,18 @@ class Session implements EngineGuest {
   }
 
   async run(args: readonly string[] = []): Promise<number> {
+    const uncaughtBefore = this.#uncaught
     let result: Value
     try {
       result = valueOnly(await this.#calls.call('default', [args], true))
+      // The last thing that it did may have been to leave a rejection behind.
+      await this.#turns.left()
     } catch (error) {
       if (!(error instanceof GuestError)) throw error
       this.#output.printUncaught(error)
       return EXIT_UNCAUGHT
     }
-    return exitCode(result)
+    return this.#uncaught > uncaughtBefore ? EXIT_UNCAUGHT : exitCode(result)
   }
 
   usage(): Usage {
@@ -278,6 +283,7 @@ class Session implements EngineGuest {
       case TO_HOST.pressure:
         return this.#pressure.answer()
       case TO_HOST.uncaught:
+        this.#uncaught++
         this.#output.printUncaught(this.#output.error(readError(reader)))
         calls.endProgram(EXIT_UNCAUGHT)
         return

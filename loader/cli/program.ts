@@ -1,4 +1,5 @@
 /** A guest run as a program of this process: its output, its terminal, its exit code, and Ctrl-C. */
+import { CofferError, type LimitUse } from '../../formats/errors.js'
 import {
   GuestError,
   type Guest,
@@ -45,10 +46,28 @@ export async function runProgram(
     const exitCode = await guest.run(call.rest)
     return { exitCode, usage: guest.usage() }
   } catch (error) {
+    if (error instanceof CofferError && error.limit !== undefined) throw asOption(error, error.limit)
     if (!(error instanceof GuestError)) throw error
     stage.complain(`Uncaught ${error.name}: ${error.message}\n${error.guestStack}`)
     return { exitCode: 1, usage: null }
   }
+}
+
+/** What gives a title more of what a limit is of. */
+const OPTIONS: Readonly<Record<string, string>> = {
+  memoryBytes: '--memory',
+  cpuMs: '--cpu',
+  wallMs: '--time'
+}
+
+/** The sandbox names limits as a host sets them; who typed the command has options. */
+function asOption({ code, message, cause }: CofferError, limit: LimitUse): CofferError {
+  const option = OPTIONS[limit.name]
+  const hint =
+    option === undefined
+      ? 'Tell its publisher; no option gives it more.'
+      : `Give it more with ${option} if you trust it with that.`
+  return new CofferError(code, message, { hint, limit, cause })
 }
 
 /** Where a person can press Ctrl-C, the guest must not have this thread, which would not hear it. */

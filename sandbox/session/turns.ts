@@ -9,6 +9,8 @@ import type { Meter } from './meter.js'
 export class Turns {
   readonly #inbox: (() => void)[] = []
   #rejectionsToReport = false
+  /** Who waits for the guest to let go. */
+  #waiting: (() => void)[] = []
   readonly #life: Life
   readonly #meter: Meter
   readonly #limits: Limits
@@ -49,6 +51,11 @@ export class Turns {
   /** Something waits, or has to be told, after a call that needed no message. */
   get due(): boolean {
     return this.#inbox.length > 0 || this.#rejectionsToReport
+  }
+
+  /** Resolves once the guest has let go: its jobs have run, and rejections that nobody handled are told. */
+  async left(): Promise<void> {
+    if (this.#life.running) await new Promise<void>(resolve => this.#waiting.push(resolve))
   }
 
   /** Once all jobs have run, ask the guest which rejections nobody handled. */
@@ -98,6 +105,7 @@ export class Turns {
 
   #leave(): void {
     this.#life.running = false
+    for (const resume of this.#waiting.splice(0)) resume()
     if (this.#life.ended !== undefined) return this.#life.destroy()
     this.#atRest()
   }

@@ -98,7 +98,9 @@ test('limits end a title: 124 for time and processor, 137 for memory', async () 
     ] as const
     for (const [option, value, what, exitCode, code] of cases) {
       const ran = await limited(option, value, what)
-      assert.equal([ran.code, jsonOf(ran).error.code], [exitCode, code], `${isolation} ${what}`)
+      const { error } = jsonOf(ran)
+      assert.equal([ran.code, error.code], [exitCode, code], `${isolation} ${what}`)
+      assert.match(error.hint, `more with ${option} `)
     }
   }
 })

@@ -20,6 +20,18 @@ export function uncaught({ test, start }: Way): void {
     })
   }
 
+  for (const [what, statement] of [
+    ['a rejection', `Promise.reject(new Error('last'))`],
+    ['a call of an async function', `(async () => { throw new Error('last') })()`],
+    ['reportError', `reportError(new Error('last'))`]
+  ] as const) {
+    test(`${what} that nobody handles is a failure, be it the last thing a program does`, async () => {
+      const guest = await start(`export default async () => { ${statement}; return 0 }`)
+      assert.is(await guest.run([]), 1)
+      assert.match(guest.stderr, /^Uncaught Error: last\n/)
+    })
+  }
+
   test('a program that throws ends with 1 and says what and where', async () => {
     const guest = await start(
       `function inner() {\n  throw new RangeError('sorry')\n}\nexport default () => inner()`,
