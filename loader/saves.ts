@@ -78,6 +78,7 @@ const LOCK_WAIT_MS = 10
 /** A reader that meets a commit begins again. */
 const READ_TRIES = 8
 
+/** What one user's title keeps on one medium. Each call reads what is there then: others may commit meanwhile. */
 export class MediumSaves implements SaveStore, Disposable {
   readonly #paths: MediumPaths
   readonly #titleId: string
@@ -193,6 +194,21 @@ export class MediumSaves implements SaveStore, Disposable {
     }, progress)
   }
 
+  /**
+   * A title never starts on a damaged save. What a killed run left half written is cleared away.
+   *
+   * @throws CofferError COFFER_SAVE_DAMAGED naming the file, COFFER_RECORD_DAMAGED for a link in place of a folder.
+   */
+  verify(): void {
+    for (const file of leftovers(this.#folder())) removeLeftover(file)
+    for (const slot of this.list()) wipe(this.read(slot))
+  }
+
+  [Symbol.dispose](): void {
+    this.#disposed = true
+    wipe(this.#root)
+  }
+
   /** Commit what is decided on by what is there then; another process's turn is waited for. */
   async #inTurn(decide: (index: Index) => Commit, progress?: Progress): Promise<void> {
     for (let tries = 1; ; tries++) {
@@ -214,21 +230,6 @@ export class MediumSaves implements SaveStore, Disposable {
       }
       await new Promise(resolve => setTimeout(resolve, LOCK_WAIT_MS))
     }
-  }
-
-  /**
-   * A title never starts on a damaged save. What a killed run left half written is cleared away.
-   *
-   * @throws CofferError COFFER_SAVE_DAMAGED naming the file, COFFER_RECORD_DAMAGED for a link in place of a folder.
-   */
-  verify(): void {
-    for (const file of leftovers(this.#folder())) removeLeftover(file)
-    for (const slot of this.list()) wipe(this.read(slot))
-  }
-
-  [Symbol.dispose](): void {
-    this.#disposed = true
-    wipe(this.#root)
   }
 
   /** The whole of a commit, under the lock and without a pause, so that a guest beside this one never meets it. */

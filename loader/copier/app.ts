@@ -133,60 +133,39 @@ function readPackage(folder: string): App {
   const packageFields = fieldsOf(json, path)
   const read = new FieldReader(path, fieldsOf(packageFields['coffer'], `${path}: coffer`))
   const assets = read.optional('assets', isText, 'the name of a folder')
-  const permissions = (read.optional('permissions', isPermissions, `a list of ${PERMISSIONS.join(', ')}`) ??
-    []) as string[]
+  const permissions = read.optional('permissions', isPermissions, `a list of ${PERMISSIONS.join(', ')}`) ?? []
   const net = permissions.includes('net')
-    ? (read.required(
-        'net',
-        isNetHosts,
-        'hosts that it asks to reach, such as ["api.example.org"]'
-      ) as string[])
+    ? read.required('net', isNetHosts, 'hosts that it asks to reach, such as ["api.example.org"]')
     : undefined
-  const code =
-    (read.optional(
-      'code',
-      value => CODE_FORMS.includes(value as App['code']),
-      `one of ${CODE_FORMS.join(', ')}`
-    ) as App['code'] | undefined) ?? 'both'
+  const code = read.optional('code', isOneOf(CODE_FORMS), `one of ${CODE_FORMS.join(', ')}`) ?? 'both'
   const app: App = {
-    id: read.required(
-      'id',
-      value => typeof value === 'string' && isTitleId(value),
-      'groups of a-z and 0-9 joined by "." or "-", 3 to 64 characters'
-    ) as string,
-    name: read.required('name', isText, 'text') as string,
-    release:
-      (read.optional('release', value => isWhole(value, 0xffffffff), 'a whole number from 1') as
-        number | undefined) ?? 1,
+    id: read.required('id', isId, 'groups of a-z and 0-9 joined by "." or "-", 3 to 64 characters'),
+    name: read.required('name', isText, 'text'),
+    release: read.optional('release', isWhole(0xffffffff), 'a whole number from 1') ?? 1,
     version:
       typeof packageFields['version'] === 'string' && /^[\x21-\x7e]{1,64}$/.test(packageFields['version'])
         ? packageFields['version']
         : '0.0.0',
-    engine:
-      (read.optional('engine', value => value === 'quickjs' || value === 'ses', '"quickjs" or "ses"') as
-        App['engine'] | undefined) ?? 'quickjs',
-    engineRequired:
-      read.optional('engineRequired', value => typeof value === 'boolean', 'true or false') === true,
+    engine: read.optional('engine', isOneOf(['quickjs', 'ses']), '"quickjs" or "ses"') ?? 'quickjs',
+    engineRequired: read.optional('engineRequired', isBoolean, 'true or false') ?? false,
     code,
     // Who seals no source wants no names out of it either.
-    sourceMap:
-      (read.optional('sourceMap', value => typeof value === 'boolean', 'true or false') as
-        boolean | undefined) ?? code !== 'image',
+    sourceMap: read.optional('sourceMap', isBoolean, 'true or false') ?? code !== 'image',
     permissions,
     net,
     limits: readLimits(path, read.optional('limits', isObject, 'an object')),
-    entry: join(folder, read.required('entry', isText, 'the path of a module') as string),
+    entry: join(folder, read.required('entry', isText, 'the path of a module')),
     folder,
-    assetsFolder: assets === undefined ? undefined : join(folder, assets as string)
+    assetsFolder: assets === undefined ? undefined : join(folder, assets)
   }
   read.refuseOthers()
   return app
 }
 
-function readLimits(path: string, value: unknown): App['limits'] {
-  const read = new FieldReader(`${path}: coffer.limits`, (value ?? {}) as Record<string, unknown>)
+function readLimits(path: string, value: Record<string, unknown> = {}): App['limits'] {
+  const read = new FieldReader(`${path}: coffer.limits`, value)
   const number = (name: string, max: number) =>
-    read.optional(name, given => isWhole(given, max), `a whole number from 1 to ${max}`) as number | undefined
+    read.optional(name, isWhole(max), `a whole number from 1 to ${max}`)
   const memoryMiB = number('memoryMiB', 4096)
   const cpuMs = number('cpuMs', 0xffffffff)
   const wallMs = number('wallMs', 0xffffffff)
@@ -202,8 +181,10 @@ function readLimits(path: string, value: unknown): App['limits'] {
   }
 }
 
+type Is<T> = (value: unknown) => value is T
+
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
-const isText = (value: unknown): boolean =>
+const isText = (value: unknown): value is string =>
   typeof value === 'string' &&
   value !== '' &&
   value.length <= MAX_NAME_CHARS &&
@@ -211,14 +192,21 @@ const isText = (value: unknown): boolean =>
 /** A path as it may stand in a message: names of files can hold anything. */
 const shown = (path: string): string => path.replace(INVISIBLE, '?')
 
-const isWhole = (value: unknown, max: number): boolean =>
-  Number.isInteger(value) && (value as number) >= 1 && (value as number) <= max
-const isPermissions = (value: unknown): boolean =>
-  Array.isArray(value) &&
-  value.every(item => (PERMISSIONS as readonly unknown[]).includes(item)) &&
-  new Set(value).size === value.length
+const isId = (value: unknown): value is string => typeof value === 'string' && isTitleId(value)
+const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean'
+const isWhole =
+  (max: number) =>
+  (value: unknown): value is number =>
+    typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= max
+const isOneOf =
+  <const T extends string>(choices: readonly T[]) =>
+  (value: unknown): value is T =>
+    choices.includes(value as T)
 
-const isNetHosts = (value: unknown): boolean =>
+const isPermissions = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) && value.every(isOneOf(PERMISSIONS)) && new Set(value).size === value.length
+
+const isNetHosts = (value: unknown): value is readonly string[] =>
   Array.isArray(value) &&
   value.length >= 1 &&
   value.length <= MAX_NET_HOSTS &&
@@ -235,6 +223,7 @@ function fieldsOf(value: unknown, where: string): Record<string, unknown> {
   })
 }
 
+/** The fields of an object, each taken once by what it must be. */
 class FieldReader {
   readonly #where: string
   readonly #fields: Record<string, unknown>
@@ -245,14 +234,14 @@ class FieldReader {
     this.#fields = fields
   }
 
-  required(name: string, isValid: (value: unknown) => boolean, expected: string): unknown {
+  required<T>(name: string, isValid: Is<T>, expected: string): T {
     this.#known.add(name)
     const value = this.#fields[name]
     if (isValid(value)) return value
     throw this.#invalid(name, expected, value === undefined ? 'nothing' : 'something else')
   }
 
-  optional(name: string, isValid: (value: unknown) => boolean, expected: string): unknown {
+  optional<T>(name: string, isValid: Is<T>, expected: string): T | undefined {
     this.#known.add(name)
     return this.#fields[name] === undefined ? undefined : this.required(name, isValid, expected)
   }

@@ -48,7 +48,7 @@ const pathsOf = (root: string) => {
   const titles = within(folder, 'titles')
   const returns = within(folder, 'returns')
   const renewals = within(folder, 'renewals')
-  const saves = (titleId: string) => within(within(folder, 'saves'), titleId)
+  const saves = (name: string) => within(within(folder, 'saves'), name)
   return {
     folder,
     identity: within(folder, 'identity'),
@@ -56,24 +56,23 @@ const pathsOf = (root: string) => {
     titles,
     revocations: within(folder, 'revocations'),
     returns,
-    /** A return on its way: the copy that it names runs no more. */
+    /** A return on its way: the copy that it names runs no more. @param name - A titleId, or an {@link ownName}; so below. */
     returned: (name: string) => within(returns, `${name}.return`),
     renewals,
     /** A request to renew that is on its way. */
     renewal: (name: string) => within(renewals, `${name}.request`),
     /** What a user's programs remember of this medium. */
     marks: (userId: Uint8Array) => within(folder, `marks-${hex(userId).slice(0, 16)}`),
-    /** @param name - A titleId, or an {@link ownName}; so below. */
     grant: (name: string) => within(grants, `${name}.grant`),
     title: (titleId: string, release: number) => within(titles, titleFileName({ id: titleId, release })),
     /** The same, for a copy under another key while that name is taken. */
     ownTitle: (sealed: SealedFor) => within(titles, ownTitleName(sealed)),
     saves,
-    saveIndex: (titleId: string) => within(saves(titleId), 'index'),
-    saveLock: (titleId: string) => within(saves(titleId), 'lock'),
+    saveIndex: (name: string) => within(saves(name), 'index'),
+    saveLock: (name: string) => within(saves(name), 'lock'),
     /** Slots differ in case where file systems do not: the file's name has the slot's bytes in hexadecimal. */
-    save: (titleId: string, slot: string, commit: number) =>
-      within(saves(titleId), `${hex(utf8(slot))}-${commit}.save`)
+    save: (name: string, slot: string, commit: number) =>
+      within(saves(name), `${hex(utf8(slot))}-${commit}.save`)
   }
 }
 
