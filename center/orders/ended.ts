@@ -3,8 +3,10 @@
  * latest by themselves; once there are many they go over into 256 parts of short ids, each of which is a row, so that a
  * thousand more cost the same whether ten thousand went before them or a million.
  */
+import { sql } from 'kysely'
 import { concat, fromHex } from '../../formats/bytes.js'
-import { encodeEnded, PARTS, withEnded } from '../../formats/records/ended.js'
+import { MAX_ENDED } from '../../formats/limits.js'
+import { encodeEnded, ID_BYTES, PARTS, withEnded } from '../../formats/records/ended.js'
 import { signerNow, type Site } from '../site.js'
 import type { Books, Tables } from '../books/store.js'
 
@@ -32,7 +34,7 @@ export async function dropExpired(books: Books, issued: number): Promise<void> {
  * Move every copy that the list names into the parts, and sign them.
  *
  * @param sequence - Of the list that will be published with it.
- * @returns How many were moved.
+ * @returns How many were moved: none where there would be more than there can be, which the list names on.
  */
 export async function fold(site: Site, books: Books, sequence: number, issued: number): Promise<number> {
   const rows = (place: number) =>
@@ -41,6 +43,8 @@ export async function fold(site: Site, books: Books, sequence: number, issued: n
   const gone = (await rows(PLACE.parts).where('ends', '<', issued).execute()).map(({ id }) => id)
   const touched = new Set([...added, ...gone].map(id => Number.parseInt(id.slice(0, 2), 16)))
   if (touched.size === 0) return 0
+  // More than readers take would be no list for any of them, and no copy of the center's would run.
+  if ((await countInParts(books)) + added.length - gone.length > MAX_ENDED) return 0
   for (const first of touched) {
     const of = (ids: readonly string[]) =>
       ids.filter(id => Number.parseInt(id.slice(0, 2), 16) === first).map(fromHex)
@@ -65,6 +69,14 @@ export async function fold(site: Site, books: Books, sequence: number, issued: n
     .execute()
   await signParts(site, books, sequence, issued)
   return added.length
+}
+
+async function countInParts(books: Books): Promise<number> {
+  const { bytes } = await books
+    .selectFrom('endedParts')
+    .select(({ fn }) => fn.sum<number | null>(sql`length("ids")`).as('bytes'))
+    .executeTakeFirstOrThrow()
+  return (bytes ?? 0) / ID_BYTES
 }
 
 /** Sign the parts as they are, under a new number: they changed, or the key did. */

@@ -19,7 +19,8 @@ import type { Center } from './root.js'
 
 /** One for each first byte. */
 export const PARTS = 256
-const ID_BYTES = 7
+/** Of a grantId, what a part has of it. */
+export const ID_BYTES = 7
 const COUNT_BYTES = 4
 const ENTRY_BYTES = COUNT_BYTES + 32
 

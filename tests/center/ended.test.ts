@@ -2,8 +2,10 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { MAX_NAMED } from '../../center/orders/ended.js'
+import { openStore } from '../../center/books/store.js'
 import { equalBytes, hex } from '../../formats/bytes.js'
-import { isEnded, openEnded, endedRecordLength } from '../../formats/records/ended.js'
+import { MAX_ENDED } from '../../formats/limits.js'
+import { ID_BYTES, isEnded, openEnded, endedRecordLength } from '../../formats/records/ended.js'
 import { findRevocation, openRevocations } from '../../formats/records/revocations.js'
 import { openRoots } from '../../formats/records/root.js'
 import { decode } from '../../formats/msgpack.js'
@@ -39,6 +41,21 @@ async function published({ center }: TestCenter) {
 
 const revokeAll = (shop: TestCenter, ids: readonly Uint8Array[]) =>
   Promise.all(ids.map(id => shop.center.desk.revoke('grant', hex(id))))
+
+test('more copies than a reader takes stay in the list', async () => {
+  const shop = await newCenter()
+  const store = await openStore(shop.place, async () => {})
+  const ids = new Uint8Array(MAX_ENDED * ID_BYTES)
+  await store.transaction(books => books.insertInto('endedParts').values({ first: 0, ids }).execute())
+  await store.close()
+  const [one, two] = [named('one', 16), named('two', 16)]
+  await shop.center.desk.revoke('grant', hex(one))
+  await shop.center.desk.foldRevocations()
+  await shop.center.desk.revoke('grant', hex(two))
+  const { inList, ended } = await published(shop)
+  assert.equal([inList(one), inList(two), ended], [true, true, undefined])
+  await shop.center.close()
+})
 
 test('copies beyond a thousand go over into the parts: none is lost, and the list stays short', async () => {
   const shop = await newCenter()
