@@ -37,6 +37,13 @@ export const MARKER = 'this-line-is-licensed-plaintext'
 /** What every small title prints first; a title of which nothing ran has printed nothing. */
 export const PROGRAM = `console.log('${MARKER}')\nexport default function main() { console.log('ran'); return 0 }\n`
 
+/** A title that says its release, and carries enough that copying takes its time. */
+export const release = (number: number) => ({
+  release: number,
+  source: `console.log('release ${number}'); export default () => 0`,
+  assets: { noise: new Uint8Array(200_000).fill(number) }
+})
+
 export interface TitleToPress {
   readonly scheme?: Scheme
   readonly release?: number
@@ -157,6 +164,11 @@ export class LibrarySite {
       home
     )
     return { exitCode: await guest.run([]), stdout }
+  }
+
+  /** What a title of {@link release} says when it runs from a medium. */
+  async running(root: string, id: string, home = this.home): Promise<string> {
+    return (await this.run(root, id, {}, home)).stdout.trim()
   }
 
   async runs(root: string, id: string, home = this.home): Promise<void> {

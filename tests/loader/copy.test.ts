@@ -1,4 +1,4 @@
-/** Copying: whatever goes wrong, and whenever, the medium has what it had or what it was to get. */
+/** Copying: whatever goes wrong, the medium has what it had or what it was to get. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -35,27 +35,22 @@ import {
 import { acceptAnswer } from '../../loader/copier/order.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
 import { clone } from '../helpers/clone.js'
-import { closeSites, filesUnder, librarySite, MARKER, SCHEMES, snapshot } from '../helpers/library-site.js'
+import {
+  closeSites,
+  filesUnder,
+  librarySite,
+  MARKER,
+  release,
+  SCHEMES,
+  snapshot
+} from '../helpers/library-site.js'
 import { rejectsWith } from '../helpers/rejects.js'
-import { Seeded } from '../helpers/seeded.js'
 
 const site = await librarySite()
 test.after(closeSites)
 
 const CHILD = fileURLToPath(new URL('../helpers/library-child.js', import.meta.url))
 const options = { home: site.home, powers: site.powers }
-
-/** A title that says its release, and carries enough that copying takes its time. */
-const release = (number: number) => ({
-  release: number,
-  source: `console.log('release ${number}'); export default () => 0`,
-  assets: { noise: new Uint8Array(200_000).fill(number) }
-})
-
-/** Which release runs from a medium. */
-async function running(root: string, id: string): Promise<string> {
-  return (await site.run(root, id)).stdout.trim()
-}
 
 // ---------------------------------------------------------------- once, again, and the next release
 
@@ -96,7 +91,7 @@ for (const scheme of SCHEMES) {
         ? ['S1', 'S2', 'S3', 'S4', 'S5', 'S6', 'S7', 'verify']
         : ['S11', 'S14', 'S15', 'unwrapped', 'S16', 'verify']
     )
-    assert.is(await running(root, id), 'release 2')
+    assert.is(await site.running(root, id), 'release 2')
     assert.equal(readdirSync(paths.titles), [`${id}-2.title`])
     // Not back from an old master, and nothing is ordered for it; but when the person asks for it.
     const current = snapshot(root)
@@ -106,9 +101,9 @@ for (const scheme of SCHEMES) {
     assert.equal(snapshot(root), current)
     clone(one.path, join(two.master, `${id}-1.title`))
     await site.copy(two.master, root, id)
-    assert.is(await running(root, id), 'release 2')
+    assert.is(await site.running(root, id), 'release 2')
     await site.copy(two.master, root, id, { release: 1 })
-    assert.is(await running(root, id), 'release 1')
+    assert.is(await site.running(root, id), 'release 1')
     assert.equal(readdirSync(paths.titles), [`${id}-1.title`])
   })
 }
@@ -124,9 +119,9 @@ test('an answer that was ordered before a newer release came is applied only whe
   await rejectsWith('COFFER_DOWNGRADE', () =>
     applyAnswer(answer, one.master, root, { ...options, release: 2 })
   )
-  assert.is(await running(root, id), 'release 2')
+  assert.is(await site.running(root, id), 'release 2')
   applyAnswer(answer, one.master, root, { ...options, release: 1 })
-  assert.is(await running(root, id), 'release 1')
+  assert.is(await site.running(root, id), 'release 1')
 })
 
 test('a title changes its scheme on a medium and back, and nothing is left of the other', async () => {
@@ -147,7 +142,7 @@ test('a title changes its scheme on a medium and back, and nothing is left of th
   ] as const) {
     await site.copy(pressed[to].master, root, id)
     assert.is(readdirSync(paths.titles).length, 1, `${from} to ${to}`)
-    assert.is(await running(root, id), 'release 1')
+    assert.is(await site.running(root, id), 'release 1')
   }
 })
 
@@ -160,7 +155,7 @@ for (const scheme of SCHEMES) {
     const two = await site.press(id, { scheme, ...release(2) })
     const [root, other] = [site.prepare(), await site.newHome()]
     const paths = mediumPaths(root)
-    const runningFor = async (home: Home) => (await site.run(root, id, {}, home)).stdout.trim()
+    const runningFor = (home: Home) => site.running(root, id, home)
     await site.copy(one.master, root, id)
     await rejectsWith('COFFER_USER_MISMATCH', () => site.launch(root, id, {}, other))
     await site.copy(one.master, root, id, { home: other })
@@ -201,108 +196,6 @@ test('titles of two centers lie on one medium, but not two of one name', async (
   await rejectsWith('COFFER_EXISTS', () => site.copy(same.master, root, id))
   assert.equal(snapshot(root), before)
 })
-
-// ---------------------------------------------------------------- interrupted
-
-/** Put back what was on a medium, whatever is there now. */
-function restore(root: string, before: ReadonlyMap<string, string>): void {
-  const { folder } = mediumPaths(root)
-  for (const file of filesUnder(folder)) if (!before.has(file)) rmSync(join(folder, file))
-  for (const [file, bytes] of before)
-    if (file !== 'identity') writeFileSync(join(folder, file), Buffer.from(bytes, 'base64'))
-}
-
-/** A copy in a process of its own, killed so long after it began to work, or in the place of a rename or removal. */
-async function killedCopy(
-  master: string,
-  root: string,
-  id: string,
-  { afterMs = 60_000, atCall = 0 }: { afterMs?: number; atCall?: number }
-): Promise<boolean> {
-  const args = ['copy', site.home.folder, master, root, id, String(atCall)]
-  const child = spawn(process.execPath, [CHILD, ...args], { stdio: ['ignore', 'pipe', 'ignore'] })
-  const ended = once(child, 'exit') as Promise<[number | null, string | null]>
-  await once(child.stdout, 'data')
-  const timer = setTimeout(() => child.kill('SIGKILL'), afterMs)
-  const [, signal] = await ended
-  clearTimeout(timer)
-  return signal === 'SIGKILL'
-}
-
-const random = new Seeded('moments of the kill')
-for (const scheme of SCHEMES) {
-  test(`a copy of a ${scheme} title that is killed at any moment leaves the old or the new, and repeating finishes`, async () => {
-    // The processes have the clock of the machine.
-    const id = `org.killed.${scheme}`
-    const now = site.clock.at
-    site.clock.at = Math.floor(Date.now() / 1000)
-    const one = await site.press(id, { scheme, ...release(1) })
-    const two = await site.press(id, { scheme, ...release(2) })
-    const root = site.prepare()
-    await site.copy(one.master, root, id)
-    const before = snapshot(root)
-
-    const started = performance.now()
-    assert.not.ok(await killedCopy(two.master, root, id, {}), 'a copy that nobody kills ends by itself')
-    const wholeMs = Math.min(performance.now() - started, 500)
-    assert.is(await running(root, id), 'release 2')
-
-    const seen = new Map<string, number>()
-    for (let i = 0; i < 20; i++) {
-      restore(root, before)
-      const killed = await killedCopy(two.master, root, id, { afterMs: random.below(wholeMs) })
-      const found = await running(root, id)
-      const what = `${killed ? 'killed' : 'finished'}, ${found}`
-      seen.set(what, (seen.get(what) ?? 0) + 1)
-      assert.match(found, killed ? /^release [12]$/ : /^release 2$/)
-      await site.copy(two.master, root, id)
-      assert.is(await running(root, id), 'release 2')
-      assert.equal(
-        [...snapshot(root).keys()],
-        [`grants/${id}.grant`, 'identity', 'revocations', `titles/${id}-2.title`]
-      )
-    }
-    console.log(`${scheme}: ${[...seen].map(([what, times]) => `${what} ${times} times`).join('; ')}`)
-    site.clock.at = now
-  })
-}
-
-const changes = [
-  ...SCHEMES.map(scheme => ({ what: `a ${scheme} title`, from: { scheme }, to: { scheme, ...release(2) } })),
-  {
-    what: 'a title that changes its scheme',
-    from: { scheme: 'certificate' },
-    to: { scheme: 'conversion', ...release(2), release: 1 }
-  }
-] as const
-for (const [index, { what, from, to }] of changes.entries()) {
-  test(`a copy of ${what} that ends at any one of its renames and removals leaves the old or the new`, async () => {
-    const id = `org.ended.${index}`
-    const now = site.clock.at
-    site.clock.at = Math.floor(Date.now() / 1000)
-    const one = await site.press(id, { ...release(1), ...from })
-    const two = await site.press(id, to)
-    const root = site.prepare()
-    await site.copy(one.master, root, id)
-    const before = snapshot(root)
-    const outcomes: string[] = []
-    for (let call = 1; ; call++) {
-      restore(root, before)
-      const killed = await killedCopy(two.master, root, id, { atCall: call })
-      const found = await running(root, id)
-      assert.match(found, /^release [12]$/)
-      outcomes.push(found.slice(-1))
-      await site.copy(two.master, root, id)
-      assert.is(await running(root, id), 'release 2')
-      assert.is(readdirSync(mediumPaths(root).titles).length, 1)
-      if (!killed) break
-      assert.ok(call < 30, 'a copy that never comes to its end')
-    }
-    // Old ones, then new ones: there is one moment at which it changes.
-    assert.match(outcomes.join(''), /^1+2+$/)
-    site.clock.at = now
-  })
-}
 
 // ---------------------------------------------------------------- plaintext
 
@@ -396,7 +289,7 @@ test('a master that is damaged anywhere changes nothing on the medium', async ()
       assert.is((error as { exitCode: number }).exitCode, 65)
     }
     assert.equal(snapshot(root), before)
-    assert.is(await running(root, id), 'release 1')
+    assert.is(await site.running(root, id), 'release 1')
   }
 })
 
