@@ -332,7 +332,8 @@ export interface Guest extends AsyncDisposable {
 
 /** A guest as a way to run one gives it; guestFor (hosted.ts) makes of it what hosts see. */
 export interface EngineGuest extends Omit<Guest, 'call' | 'iterate'> {
-  call(name: string, ...args: readonly Argument[]): Promise<Outcome>
+  /** What is there at once comes at once: a promise more takes longer than a short call. Errors come by a promise always. */
+  call(name: string, ...args: readonly Argument[]): Outcome | Promise<Outcome>
 }
 
 /** Where the guests of a pool come from: what is kept of one for the next. */

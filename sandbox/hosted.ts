@@ -26,17 +26,13 @@ export function guestFor<Api>(
 ): TypedGuest<Api> {
   let ended: Promise<void> | undefined
   const dispose = () => (ended ??= guest.dispose().finally(release))
-  const checked = <T, R>(outcome: Promise<T>, then: (value: T) => R | Promise<R>): Promise<R> =>
-    outcome.then(
-      value => {
-        check?.()
-        return then(value)
-      },
-      error => {
-        check?.()
-        throw error
-      }
-    )
+  const checked = async <T, R>(outcome: T | Promise<T>, then: (value: T) => R): Promise<R> => {
+    try {
+      return then(outcome instanceof Promise ? await outcome : outcome)
+    } finally {
+      check?.()
+    }
+  }
   const call = (name: string, values: readonly Argument[]): Promise<Outcome> =>
     checked(guest.call(name, ...values), outcome =>
       outcome instanceof GuestStream && check !== undefined ? checkedStream(outcome, check) : outcome

@@ -173,7 +173,7 @@ class Session implements EngineGuest {
     })
   }
 
-  call(name: string, ...args: readonly Argument[]): Promise<Outcome> {
+  call(name: string, ...args: readonly Argument[]): Outcome | Promise<Outcome> {
     return this.#calls.call(name, args)
   }
 

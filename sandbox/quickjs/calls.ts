@@ -7,7 +7,7 @@ import type { Entry } from './entry.js'
 import type { Instance } from './instance.js'
 import { CLASS, TAG } from './layout.js'
 import type { Passing } from './passing.js'
-import { UNCLEAR, type ValueReader } from './values.js'
+import { readNumber, UNCLEAR, type ValueReader } from './values.js'
 
 /** Where calls in both directions find what they call. */
 export interface Places {
@@ -21,8 +21,16 @@ export class Calls implements Direct {
   private readonly entry: Entry
   private readonly reader: ValueReader
   private readonly passing: Passing
+  /** Of the entry's fields what every call needs. */
+  private readonly context: Pointer
+  private readonly values: Pointer
+  private readonly result: Pointer
+  private readonly jobList: Pointer
   /** Variables of the program's exports, by name: found when one is first called. */
   private variables: ReadonlyMap<string, Pointer> | undefined
+  /** The export that was called last, and its variable: to look one up takes a tenth of a call. */
+  private lastName: string | undefined
+  private lastVariable: Pointer = 0
   /** Where what the last call came to waits to be told. */
   private untold: { readonly operation: number; readonly value: Pointer } | undefined
 
@@ -30,6 +38,11 @@ export class Calls implements Direct {
     this.entry = entry
     this.reader = reader
     this.passing = passing
+    const { context, scratch, jobList } = entry.fields
+    this.context = context
+    this.values = scratch + SCRATCH.arguments
+    this.result = scratch + SCRATCH.result
+    this.jobList = jobList
   }
 
   bind(names: readonly string[]): readonly string[] {
@@ -70,14 +83,13 @@ export class Calls implements Direct {
     const { entry, passing } = this
     const instance = entry.enter()
     try {
-      const { context, scratch, jobList } = entry.fields
+      const { context, values, result, jobList } = this
       const callee = args.length > MAX_DIRECT_ARGUMENTS ? 0 : this.callable(instance, name)
       if (callee === 0) return UNCALLED
-      const values = scratch + SCRATCH.arguments
       for (let i = 0; i < args.length; i++) passing.put(instance, values + 8 * i, args[i])
-      instance.engine.callInPlace(context, callee, args.length, values, scratch + SCRATCH.result)
+      instance.engine.callInPlace(context, callee, args.length, values, result)
       passing.letGo(instance)
-      const outcome = this.outcome(instance, scratch + SCRATCH.result)
+      const outcome = this.outcome(instance, result)
       if (this.untold === undefined && instance.words[(jobList >> 2) + 1] !== jobList) entry.runJobs(instance)
       return outcome
     } catch (error) {
@@ -138,8 +150,11 @@ export class Calls implements Direct {
 
   /** Where the export's value stands, if it is a function that can be called as it is; else 0. */
   private callable(instance: Instance, name: string): Pointer {
-    const variable = (this.variables ??= this.findVariables(instance)).get(name)
-    return variable === undefined ? 0 : this.reader.callable(variable)
+    if (name !== this.lastName) {
+      this.lastVariable = (this.variables ??= this.findVariables(instance)).get(name) ?? 0
+      this.lastName = name
+    }
+    return this.lastVariable === 0 ? 0 : this.reader.callable(this.lastVariable)
   }
 
   private findVariables(instance: Instance): ReadonlyMap<string, Pointer> {
@@ -151,7 +166,9 @@ export class Calls implements Direct {
 
   /** What a call came to, read; or noted as untold. */
   private outcome(instance: Instance, at: Pointer): Value | typeof PROMISE | typeof UNTOLD {
-    const { context } = this.entry.fields
+    const number = readNumber(instance, at)
+    if (number !== undefined) return number
+    const { context } = this
     const tag = instance.words[(at >> 2) + 1]! | 0
     if (tag === TAG.exception) {
       this.untold = { operation: DRIVE.threw, value: instance.engine.QTS_ResolveException(context, at) }
@@ -169,7 +186,7 @@ export class Calls implements Direct {
   }
 
   private forget(instance: Instance, operation: number, value: Pointer): void {
-    const { context } = this.entry.fields
+    const { context } = this
     if (operation === DRIVE.threw) instance.engine.QTS_FreeValuePointer(context, value)
     else instance.engine.freeInPlace(context, value)
   }

@@ -74,6 +74,20 @@ export function writePrimitive(instance: Instance, at: Pointer, value: unknown):
   }
 }
 
+/** The most that a number takes on the wire. */
+const NUMBER_BYTES = 9
+
+/** @returns the number that stands there; undefined for everything else. */
+export function readNumber({ words }: Instance, at: Pointer): number | undefined {
+  const low = words[at >> 2]!
+  const high = words[(at >> 2) + 1]! | 0
+  if (high === TAG.integer) return low | 0
+  if (high >= TAG.first && high <= TAG.last) return undefined
+  halves[0] = low
+  halves[1] = high + DOUBLE_BIAS
+  return double[0]!
+}
+
 /** Names of a shape's properties, in order; undefined where one is not passed on. */
 type Names = readonly (string | undefined)[]
 
@@ -164,19 +178,14 @@ export class ValueReader {
 
   #value(at: Pointer, depth: number): Value {
     if (++this.#items > this.#bounds.valueItems) throw UNCLEAR
+    const number = readNumber(this.#instance, at)
+    if (number !== undefined) {
+      this.#take(NUMBER_BYTES)
+      return number
+    }
     const index = at >> 2
     const low = this.#words[index]!
-    const high = this.#words[index + 1]! | 0
-    if (high < TAG.first || high > TAG.last) {
-      this.#take(9)
-      halves[0] = low
-      halves[1] = high + DOUBLE_BIAS
-      return double[0]!
-    }
-    switch (high) {
-      case TAG.integer:
-        this.#take(6)
-        return low | 0
+    switch (this.#words[index + 1]! | 0) {
       case TAG.boolean:
         this.#take(1)
         return low !== 0

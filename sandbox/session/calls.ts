@@ -69,7 +69,7 @@ export class Calls {
   }
 
   /** @param program - The export is the program itself. */
-  call(name: string, args: readonly unknown[], program = false): Promise<Outcome> {
+  call(name: string, args: readonly unknown[], program = false): Outcome | Promise<Outcome> {
     const life = this.#life
     try {
       if (life.ended !== undefined) throw gone(life.ended)
@@ -79,7 +79,7 @@ export class Calls {
         return this.#callByMessage(name, args, program)
       const outcome = this.#callDirect(direct, name, args)
       if (life.ended !== undefined && typeof outcome === 'symbol') throw life.ended
-      if (typeof outcome !== 'symbol') return Promise.resolve(outcome)
+      if (typeof outcome !== 'symbol') return outcome
       if (outcome === UNCALLED) return this.#callByMessage(name, args, program)
       return new Promise((resolve, reject) => {
         const id = this.#waiting.nextId()

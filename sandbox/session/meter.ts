@@ -57,6 +57,9 @@ export class Meter {
   #direct = false
   #clocked = false
   readonly #own: Account = { cpuMs: 0, hostCalls: 0, startedMs: 0, pressed: NONE }
+  /** Each of these two accounts begins when something is next counted: most calls end before anything is. */
+  #ownBegins = false
+  #backgroundBegins = false
   /** What counts for the guest's whole life and is nearly used up. */
   #pressed: readonly LimitUse[] = NONE
   /** When its memory was last looked at: on SES that takes as long as a short call. */
@@ -159,24 +162,43 @@ export class Meter {
 
   /** The account of the call without a message that has just been made, its wait beginning now. */
   ownAccount(): Account {
-    return { ...this.#own, startedMs: monotonicMs() }
+    return { ...this.#ownBegun(), startedMs: monotonicMs() }
   }
 
   /** No call waits any more: what goes on counts from here. */
   toBackground(): void {
     this.#background = this.account()
+    this.#backgroundBegins = false
   }
 
   /** What no call waited for did not compute until now: its waits count for nobody. */
   skipWaits(): void {
-    this.#background = { ...this.#background, startedMs: monotonicMs() }
+    this.#background = { ...this.#backgroundBegun(), startedMs: monotonicMs() }
   }
 
   /** On whose account the guest computes. Calls stand in the order of their start: the first is the first to run out. */
   #present(): Account {
-    if (this.#direct) return this.#own
+    if (this.#direct) return this.#ownBegun()
     for (const call of this.#calls.values()) return call
+    return this.#backgroundBegun()
+  }
+
+  #ownBegun(): Account {
+    if (this.#ownBegins) this.#begin(this.#own)
+    this.#ownBegins = false
+    return this.#own
+  }
+
+  #backgroundBegun(): Account {
+    if (this.#backgroundBegins) this.#begin(this.#background)
+    this.#backgroundBegins = false
     return this.#background
+  }
+
+  #begin(account: Account): void {
+    account.cpuMs = this.#cpuMs
+    account.hostCalls = this.#hostCalls
+    account.pressed = NONE
   }
 
   // Time
@@ -220,6 +242,7 @@ export class Meter {
 
   /** Put the slice so far on the account, and begin the next. */
   #tick(): void {
+    this.#present()
     const nowMs = monotonicMs()
     const spentMs = nowMs - this.#sliceMs!
     // Between two polls the guest itself computes for no longer, so the rest was the host's function.
@@ -237,9 +260,7 @@ export class Meter {
    */
   beginDirect(sampled: boolean): void {
     this.#direct = true
-    this.#own.cpuMs = this.#cpuMs
-    this.#own.hostCalls = this.#hostCalls
-    this.#own.pressed = NONE
+    this.#ownBegins = true
     if (sampled) this.#sliceMs = monotonicMs()
   }
 
@@ -257,11 +278,7 @@ export class Meter {
     } finally {
       this.#clocked = false
       this.#direct = false
-      if (this.#calls.size === 0) {
-        this.#background.cpuMs = this.#cpuMs
-        this.#background.hostCalls = this.#hostCalls
-        this.#background.pressed = NONE
-      }
+      this.#backgroundBegins = true
     }
   }
 
@@ -310,7 +327,8 @@ export class Meter {
 
   /** @returns about what the arguments take of the host's memory. */
   countCall(args: readonly Value[]): number {
-    const calls = ++this.#hostCalls - this.#present().hostCalls
+    const { hostCalls } = this.#present()
+    const calls = ++this.#hostCalls - hostCalls
     if (calls > this.#soft.hostCalls) this.#passed('hostCalls', calls)
     // A call is one step for the engine, which asks for the time by its steps, however much it carries.
     let bytes = 32

@@ -240,7 +240,7 @@ test('without the text of functions there is none in the image', async () => {
   const guest = await launchProgram({ image }, {})
   assert.is(await guest.call('call', 1), 2)
   for (const text of (await guest.call('text')) as string[]) assert.match(text, 'native code')
-  const error = await guest.call('trace').catch(error => error)
+  const error: any = await Promise.resolve(guest.call('trace')).catch(error => error)
   assert.match(error.guestStack, 'title.js:5:')
   await guest.dispose()
 })

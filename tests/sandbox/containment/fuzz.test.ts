@@ -126,7 +126,7 @@ test('a session that is sent anything ends its guest at most', async () => {
     const options: LaunchOptions = { capabilities: { host: { a: async () => 1, b: sync(() => 2) } } }
     const guest = await startSession('quickjs', factory, { source: utf8('') }, options)
     await Promise.race([
-      typed(guest.call('go')),
+      typed(Promise.resolve(guest.call('go'))),
       new Promise(resolve => setImmediate(() => setImmediate(resolve)))
     ])
     await guest.dispose()
@@ -160,7 +160,10 @@ test('a near side that is sent any frame ends its guest at most', async () => {
       new Promise<undefined>(resolve => setTimeout(() => resolve(undefined), 1))
     ])
     if (started === undefined) continue
-    await Promise.race([typed(started.call('go')), new Promise(resolve => setImmediate(resolve))])
+    await Promise.race([
+      typed(Promise.resolve(started.call('go'))),
+      new Promise(resolve => setImmediate(resolve))
+    ])
     events!.closed()
     await started.dispose()
   }
