@@ -168,11 +168,13 @@ export function limits({ test, start }: Way): void {
     const guest = await start(
       `import { now, later } from 'coffer:host'
        export const ask = n => { for (let i = 0; i < n; i++) now() }
-       export const request = async n => { for (let i = 0; i < n; i++) await later() }`,
+       export const request = async n => { for (let i = 0; i < n; i++) await later() }
+       export const late = async n => { await null; ask(n) }
+       export const both = async n => { ask(30); await null; ask(n - 30) }`,
       { limits: { hostCalls: 50 }, capabilities: { host: { now: sync(() => 1), later: () => 2 } } }
     )
-    for (const name of ['ask', 'request', 'ask']) await guest.call(name, 50)
-    const error = await rejectsWith('COFFER_LIMIT_CALLS', () => guest.call('request', 51))
+    for (const name of ['ask', 'late', 'request', 'both', 'ask']) await guest.call(name, 50)
+    const error = await rejectsWith('COFFER_LIMIT_CALLS', () => guest.call('both', 51))
     assert.equal(error.limit, { name: 'hostCalls', value: 50, used: 51 })
     await rejectsWith('COFFER_GUEST_GONE', () => guest.call('ask', 1))
   })
