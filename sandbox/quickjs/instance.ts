@@ -251,7 +251,10 @@ export class Instance {
 
   /** Bytes that belong to the caller, alone in their buffer. */
   copyOut(start: Pointer, length: number): Uint8Array {
-    return this.bytes.slice(start, start + length)
+    // Not by slice(), which has the new memory filled with zeros first.
+    const copy = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer)
+    copy.set(this.bytes.subarray(start, start + length))
+    return copy
   }
 
   /** A fresh ArrayBuffer of the guest with these bytes, as a JSValue of the caller. */
