@@ -86,6 +86,21 @@ const ONLY_IN_QUICKJS = [
   'globalThis Symbol(Symbol.toStringTag)'
 ]
 
+const BASE64_AND_HEX = [
+  'Uint8Array fromBase64',
+  'Uint8Array fromHex',
+  'Uint8Array.prototype setFromBase64',
+  'Uint8Array.prototype setFromHex',
+  'Uint8Array.prototype toBase64',
+  'Uint8Array.prototype toHex'
+]
+/** Nor in Node 20: SES has what V8 has. */
+const NEWER_THAN_QUICKJS = [
+  ...('fromBase64' in Uint8Array ? BASE64_AND_HEX : []),
+  ...('fromAsync' in Array ? ['Array fromAsync'] : []),
+  ...('rawJSON' in JSON ? ['JSON isRawJSON', 'JSON rawJSON'] : [])
+]
+
 const ONLY_IN_SES = [
   // V8's own ways to errors' stacks, tamed.
   'Error captureStackTrace',
@@ -101,7 +116,8 @@ const ONLY_IN_SES = [
   'BigInt.prototype toLocaleString',
   // Newer than QuickJS.
   'Symbol asyncDispose',
-  'Symbol dispose'
+  'Symbol dispose',
+  ...NEWER_THAN_QUICKJS
 ]
 
 /** Their lengths: SES puts functions of its own in the place of these. */
