@@ -8,14 +8,16 @@ import { fromBase64url, fromHex, hex } from '../../formats/bytes.js'
 const { createPrivateKey, createPublicKey } = crypto
 let refused = 0
 crypto.createPrivateKey = ((input: { key: { d?: string; x?: string }; format: string }) => {
-  if (input.format === 'jwk') {
+  if (input.format !== 'jwk') return createPrivateKey(input as never)
+  try {
     const key = createPrivateKey(input as never)
-    if (createPublicKey(key).export({ format: 'jwk' }).x !== input.key.x) {
-      refused++
-      throw Object.assign(new TypeError('Invalid JWK OKP key'), { code: 'ERR_CRYPTO_INVALID_JWK' })
-    }
+    if (createPublicKey(key).export({ format: 'jwk' }).x === input.key.x) return key
+    throw Object.assign(new TypeError('Invalid JWK OKP key'), { code: 'ERR_CRYPTO_INVALID_JWK' })
+  } catch (error) {
+    // Ours, or that of Node 26 itself.
+    refused++
+    throw error
   }
-  return createPrivateKey(input as never)
 }) as typeof createPrivateKey
 syncBuiltinESMExports()
 const { Ed25519Signer, X25519Key } = await import('../../formats/primitives.js')
