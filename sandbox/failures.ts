@@ -6,8 +6,6 @@ import { MalformedMessage } from './wire.js'
 
 /** What a guest is told by when it uses too much. The engine's stack is its own affair: there the guest sees an error. */
 export type LimitName = Exclude<keyof Limits, 'stackBytes'>
-/** Limits of one value. The call fails, the guest lives on. */
-export type ValueLimitName = 'valueBytes' | 'valueItems' | 'valueDepth'
 
 const LIMITS: Readonly<Record<LimitName, { code: ErrorCode; say(used: number): string; unit: string }>> = {
   memoryBytes: { code: 'COFFER_LIMIT_MEMORY', say: used => `needed ${used}`, unit: ' bytes of memory' },

@@ -84,5 +84,3 @@ export async function importPeer(name: Peer, path = ''): Promise<any> {
 }
 
 export const readPeer = (name: Peer, path: string): Buffer => readFileSync(require.resolve(name + path))
-
-export const versionOf = (name: Peer): string => `${name} ${VERSIONS[name]}`
