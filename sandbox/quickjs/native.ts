@@ -15,6 +15,8 @@ import { Script } from 'node:vm'
 import { concat, equalBytes } from '../../formats/bytes.js'
 import { resource } from '../resources.js'
 
+const V8 = Number.parseInt(process.versions.v8)
+
 /** Beside the wasm; made by sandbox/keep-code.ts. */
 export const NATIVE_CODE = `quickjs.${process.version}-${process.arch}.cache`
 
@@ -22,7 +24,7 @@ export const NATIVE_CODE = `quickjs.${process.version}-${process.arch}.cache`
  * Whether it can be made. V8 14, of Node 26, ends the process where it is to optimize functions that its quick compiler has
  * not made before, as here.
  */
-export const KEEPS_MACHINE_CODE = Number.parseInt(process.versions.v8) < 14
+export const KEEPS_MACHINE_CODE = V8 < 14
 
 const SEAL_BYTES = 32
 
@@ -103,9 +105,12 @@ const TESTS_OF_V8: Flag = ['--allow-natives-syntax', '--no-allow-natives-syntax'
  * (4 ms): only what is used.
  */
 const PATIENT: readonly Flag[] = [
-  ['--wasm-tiering-budget=2000000000', '--wasm-tiering-budget=1800000'],
+  ['--wasm-tiering-budget=2000000000', `--wasm-tiering-budget=${V8 < 12 ? 1_800_000 : 13_000_000}`],
   ['--wasm-lazy-validation', '--no-wasm-lazy-validation']
 ]
+
+/** What flags of V8 are set back to: how a host's own wasm is compiled is not ours to change. */
+export const USUAL_FLAGS: readonly string[] = [TESTS_OF_V8, ...PATIENT].map(([, usual]) => usual)
 
 /** Set flags of V8 for the moment of one call. */
 function under<T>(flags: readonly Flag[], call: () => T): T {
