@@ -83,8 +83,7 @@ function startedMemory(
   let machine = start(factory, source, grants, options)
   if ('reason' in machine) return machine
   try {
-    if (machine.memoryBytes() > MOST_MIB * 2 ** 20)
-      return { reason: `its memory reaches further than ${MOST_MIB} MiB` }
+    if (machine.memoryBytes() > MOST_MIB * 2 ** 20) return { reason: TOO_LARGE }
     const plan = machine.plan()
     const second = plan === undefined ? undefined : start(factory, source, grants, options, plan)
     if (second !== undefined && !('reason' in second)) {
@@ -124,8 +123,10 @@ function start(
       },
       poll() {
         // What comes after its start is our work, not the program's.
-        if (!started && monotonicMs() - startedMs > limits.cpuMs)
-          refuse(`it computes for more than ${limits.cpuMs} ms`)
+        if (started) return
+        if (monotonicMs() - startedMs > limits.cpuMs) refuse(`it computes for more than ${limits.cpuMs} ms`)
+        // What it took is V8's to give back, when it likes: the guest that starts next would come on top of it.
+        if (plan === undefined && machine.memoryBytes() > MOST_MIB * 2 ** 20) refuse(TOO_LARGE)
       },
       now: () => 0,
       dice: new Uint8Array(DICE_BYTES).fill(1),
@@ -166,6 +167,7 @@ const linkedAs = (
 /** The specifier under which the source that an image is made of imports a module by name. */
 export const aliasOf = (module: string, mark: string): string => `${module}/${mark}`
 
+const TOO_LARGE = `its memory reaches further than ${MOST_MIB} MiB`
 const CALLS_HOST = 'it calls a function of the host'
 const THROWS = 'it throws, or leaves a rejection unhandled'
 
