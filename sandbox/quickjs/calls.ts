@@ -167,7 +167,7 @@ export class Calls implements Direct {
   /** What a call came to, read; or noted as untold. */
   private outcome(instance: Instance, at: Pointer): Value | typeof PROMISE | typeof UNTOLD {
     const number = readNumber(instance, at)
-    if (number !== undefined) return number
+    if (number !== undefined && this.reader.takesNumbers) return number
     const { context } = this
     const tag = instance.words[(at >> 2) + 1]! | 0
     if (tag === TAG.exception) {

@@ -93,6 +93,8 @@ type Names = readonly (string | undefined)[]
 
 /** Reads what a guest hands out. */
 export class ValueReader {
+  /** Whether any number is within the bounds of one value. */
+  readonly takesNumbers: boolean
   readonly #instance: Instance
   /** Where the address of the engine's table of names stands. */
   readonly #names: Pointer
@@ -109,6 +111,7 @@ export class ValueReader {
     this.#names = names
     this.#bounds = bounds
     this.#words = instance.words
+    this.takesNumbers = bounds.valueItems >= 1 && bounds.valueBytes >= NUMBER_BYTES
   }
 
   /** Read a value. @throws UNCLEAR */

@@ -6,6 +6,7 @@ import { grantTable } from '../../sandbox/capabilities.js'
 import {
   type Capabilities,
   DEFAULT_LIMITS,
+  GuestError,
   type LaunchOptions,
   sync,
   type Value
@@ -240,8 +241,13 @@ test('without the text of functions there is none in the image', async () => {
   const guest = await launchProgram({ image }, {})
   assert.is(await guest.call('call', 1), 2)
   for (const text of (await guest.call('text')) as string[]) assert.match(text, 'native code')
-  const error: any = await Promise.resolve(guest.call('trace')).catch(error => error)
-  assert.match(error.guestStack, 'title.js:5:')
+  try {
+    await guest.call('trace')
+    assert.unreachable('it throws')
+  } catch (error) {
+    assert.instance(error, GuestError)
+    assert.match((error as GuestError).guestStack, 'title.js:5:')
+  }
   await guest.dispose()
 })
 

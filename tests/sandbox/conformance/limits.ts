@@ -179,6 +179,11 @@ export function limits({ test, start }: Way): void {
     await rejectsWith('COFFER_GUEST_GONE', () => guest.call('ask', 1))
   })
 
+  test('a number is a value like others', async () => {
+    const guest = await start('export const f = () => 0.5', { limits: { valueBytes: 8 } })
+    await rejectsWith('COFFER_LIMIT_VALUE', () => guest.call('f'))
+  })
+
   test('a value on its way out is limited, and the guest lives on', async () => {
     const guest = await start(
       `import { take } from 'coffer:host'
