@@ -12,11 +12,12 @@ import { openGrant, type VerifiedGrant } from '../formats/records/grant.js'
 import { openReturn } from '../formats/records/return.js'
 import type { Revocations } from '../formats/records/revocations.js'
 import type { Center } from '../formats/records/root.js'
-import { endedName, lookUp, lookUpAtHome, rememberEnded } from './ended.js'
+import { endedName, lookUp, lookUpSeen, rememberEnded } from './ended.js'
 import { within } from './files.js'
 import type { Home } from './home.js'
 import { givenUp, type ClaimedLicense } from './read.js'
 import { remembering } from './remember.js'
+import type { Seen, SeenList } from './seen.js'
 import { followRoots, listOf, rootsOf } from './travel.js'
 
 declare const signed: unique symbol
@@ -61,21 +62,23 @@ export function authenticate(claimed: ClaimedLicense, home: Home): SignedLicense
       }
     )
   }
-  refuseReturned(claimed, grant, home)
-  const revocations = newestRevocations(claimed, grant, center, home)
-  refuseEnded(claimed, grant, center, home)
+  const seen = home.seen(center.centerId)
+  refuseReturned(claimed, grant, seen)
+  const carried = carriedList(claimed, grant, center, home)
+  const revocations = newestOf(carried, center, seen)
+  refuseEnded(claimed, grant, center, seen)
   return { grant, center, revocations } as SignedLicense
 }
 
 const openGrantOnce = remembering(openGrant)
 
 /** @throws CofferError COFFER_RETURNED for a copy that was given up, on this medium or by this person. */
-function refuseReturned({ returnBytes }: ClaimedLicense, grant: VerifiedGrant, home: Home): void {
-  const { grantId, centerId, titleId } = grant
+function refuseReturned({ returnBytes }: ClaimedLicense, grant: VerifiedGrant, seen: Seen): void {
+  const { grantId, titleId } = grant
   // One that is damaged names no copy.
   const given = returnBytes && orNone(() => openReturn(returnBytes))
   const isOnMedium = given !== undefined && equalBytes(given.grantId, grantId)
-  if (isOnMedium || home.marks(centerId).returned.some(id => equalBytes(id, grantId))) throw givenUp(titleId)
+  if (isOnMedium || seen.marks.returned.some(id => equalBytes(id, grantId))) throw givenUp(titleId)
 }
 
 /** @throws CofferError COFFER_REVOKED when one of the center's own keys signed that it has revoked since. */
@@ -97,14 +100,14 @@ function refuseFormerKey(grantBytes: Uint8Array, home: Home): void {
  *
  * @throws CofferError COFFER_REVOKED, COFFER_RECORD_*, COFFER_ENCODING.
  */
-function refuseEnded({ folder }: ClaimedLicense, grant: VerifiedGrant, center: Center, home: Home): void {
+function refuseEnded({ folder }: ClaimedLicense, grant: VerifiedGrant, center: Center, seen: Seen): void {
   const found =
     folder === undefined
       ? undefined
       : lookUp(within(folder, endedName(center.centerId)), center, grant.grantId)
-  const known = lookUpAtHome(center, grant.grantId, home)
+  const known = lookUpSeen(seen, center, grant.grantId)
   // A newer one than at home is remembered there: this person has seen it.
-  if (found !== undefined && found.sequence > (known?.sequence ?? 0)) rememberEnded(folder!, center, home)
+  if (found !== undefined && found.sequence > (known?.sequence ?? 0)) rememberEnded(folder!, center, seen)
   if (found?.isEnded !== true && known?.isEnded !== true) return
   throw new CofferError('COFFER_REVOKED', 'The center has taken this grant back: its copy has ended.', {
     expected: 'a copy that is held',
@@ -113,22 +116,22 @@ function refuseEnded({ folder }: ClaimedLicense, grant: VerifiedGrant, center: C
   })
 }
 
-/** The newest list of those on the medium and at home. The medium must carry one as new as its grant. */
-function newestRevocations(
-  claimed: ClaimedLicense,
-  grant: VerifiedGrant,
-  center: Center,
-  home: Home
-): Revocations {
+/** The list that the medium carries, which must be as new as its grant. @throws CofferError COFFER_REVOCATIONS_MISSING */
+function carriedList(claimed: ClaimedLicense, grant: VerifiedGrant, center: Center, home: Home): SeenList {
   const carried = listOf(center, claimed.revocationsBytes)
   if (carried === undefined) throw missingRevocations(grant, 'none of its center')
   refuseOtherRoots(claimed.revocationsBytes!, center, home)
-  if (carried.revocations.sequence < grant.revocations) {
-    throw missingRevocations(grant, `number ${carried.revocations.sequence}`)
-  }
-  const atHome = home.revocations(center)?.revocations
-  home.rememberRevocations(center, carried.revocations.sequence, carried.bytes, atHome?.sequence ?? 0)
-  return atHome !== undefined && atHome.sequence > carried.revocations.sequence ? atHome : carried.revocations
+  const { sequence } = carried.revocations
+  if (sequence < grant.revocations) throw missingRevocations(grant, `number ${sequence}`)
+  return carried
+}
+
+/** Of the list on the medium and the one that was seen; if the medium's is newer, it has been seen now. */
+function newestOf(carried: SeenList, center: Center, seen: Seen): Revocations {
+  const atHome = seen.revocations(center)?.revocations
+  if (atHome !== undefined && atHome.sequence >= carried.revocations.sequence) return atHome
+  seen.rememberRevocations(carried, center)
+  return carried.revocations
 }
 
 /**

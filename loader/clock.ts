@@ -34,13 +34,14 @@ export function timeFor(
   now: number
 ): number {
   const user = home.userKeys()
-  const atHome = home.marks(grant.centerId)
+  const seen = home.seen(grant.centerId)
+  const atHome = seen.marks
   const place = user && mediumMarks(medium, grant.centerId, user)
   const onMedium = place === undefined ? NO_MARKS : readMarks(place)
   const known = Math.max(atHome.signed, atHome.clock, onMedium.clock, revocations.issued)
   if (now < known - CLOCK_TOLERANCE) throw setBack(grant.titleId, known, now)
   const time = Math.max(now, known)
-  if (time > atHome.clock + MARK_SECONDS) home.remark(grant.centerId, marks => ({ ...marks, clock: time }))
+  if (time > atHome.clock + MARK_SECONDS) seen.remark(marks => ({ ...marks, clock: time }))
   // A medium that is read-only, or gone, still runs what it has.
   if (place !== undefined && time > onMedium.clock + MARK_SECONDS)
     orNone(() => writeMarks(place, { ...onMedium, clock: time }))
@@ -52,10 +53,10 @@ export function timeFor(
  * answer that is older than another seen here says nothing.
  */
 export function learnTime(centerId: Uint8Array, answered: number, medium: MeasuredMedium, home: Home): void {
-  const { signed } = home.marks(centerId)
-  if (answered <= signed) return
+  const seen = home.seen(centerId)
+  if (answered <= seen.marks.signed) return
   const corrected = (clock: number) => (clock > answered + CLOCK_TOLERANCE ? answered : clock)
-  home.remark(centerId, marks => ({ ...marks, signed: answered, clock: corrected(marks.clock) }))
+  seen.remark(marks => ({ ...marks, signed: answered, clock: corrected(marks.clock) }))
   const user = home.userKeys()
   if (user === undefined) return
   const place = mediumMarks(medium, centerId, user)

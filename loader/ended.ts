@@ -13,6 +13,7 @@ import type { Center } from '../formats/records/root.js'
 import { inspectFile, RandomFile, readFile, writeFile } from './files.js'
 import type { Home } from './home.js'
 import { remembering } from './remember.js'
+import type { Seen } from './seen.js'
 
 /** What such a file is called, on a medium and on a master. */
 export const endedName = (centerId: Uint8Array): string => `ended-${hex(centerId).slice(0, 16)}`
@@ -67,19 +68,19 @@ export function endedSequence(path: string, center: Center): number {
 }
 
 /** The same by what was seen at home; what is torn there is not believed. */
-export function lookUpAtHome(
+export function lookUpSeen(
+  seen: Seen,
   center: Center,
-  grantId: Uint8Array,
-  home: Home
+  grantId: Uint8Array
 ): { readonly sequence: number; readonly isEnded: boolean } | undefined {
-  return orNone(() => lookUp(home.endedPath(center.centerId), center, grantId))
+  return seen.hasEnded ? orNone(() => lookUp(seen.endedFile, center, grantId)) : undefined
 }
 
 /** Keep what a medium carries. Failing to is no reason not to go on: a home on a read-only disk still runs titles. */
-export function rememberEnded(folder: string, center: Center, home: Home): void {
+export function rememberEnded(folder: string, center: Center, seen: Seen): void {
   orNone(() => {
     const bytes = readFile(join(folder, endedName(center.centerId)), MAX_ENDED_BYTES)
-    if (bytes !== undefined) keepEnded(bytes, center, home.endedPath(center.centerId))
+    if (bytes !== undefined) keepEnded(bytes, center, seen.endedFile)
   })
 }
 
@@ -90,7 +91,7 @@ export function rememberEnded(folder: string, center: Center, home: Home): void 
 export function carryEnded(home: Home, target: string, ...sources: readonly string[]): void {
   for (const center of home.centers()) {
     const name = endedName(center.centerId)
-    const atHome = home.endedPath(center.centerId)
+    const atHome = home.seen(center.centerId).endedFile
     const places = [atHome, join(target, name)]
     const found = [...places, ...sources.map(source => join(source, name))].map(path => ({
       path,

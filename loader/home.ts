@@ -5,22 +5,18 @@
  *     user.key                         the seed of the user's key pairs, mode 0600 (key-files.ts)
  *     centers/<centerId>/roots         the center's root records, first to newest
  *     centers/<centerId>/url           where it listens
- *     centers/<centerId>/revocations   newest list seen anywhere
- *     centers/<centerId>/ended         newest list of copies that have ended (ended.ts)
- *     centers/<centerId>/marks         times that have passed, copies given up (marks.ts)
+ *     centers/<centerId>/...           what was seen of it (seen.ts): revocations, ended, marks
  *     permissions.json                 what the person allowed, by center, title and release
  */
 import { isAbsolute, join } from 'node:path'
 import { equalBytes, hex, utf8, utf8Decode } from '../formats/bytes.js'
 import { CofferError, orNone } from '../formats/errors.js'
-import { MAX_ANSWER_BYTES, MAX_REVOCATIONS_BYTES } from '../formats/limits.js'
+import { MAX_ANSWER_BYTES } from '../formats/limits.js'
 import type { Manifest } from '../formats/records/manifest.js'
-import { openRevocations, type Revocations } from '../formats/records/revocations.js'
 import { decodeRoots, encodeRoots, openRoots, rootHash, type Center } from '../formats/records/root.js'
 import { listFolder, makeFolder, readFile, within, writeFile } from './files.js'
 import { readUserKeys, type UserKeys } from './key-files.js'
-import { MAX_RETURNED, NO_MARKS, readMarks, writeMarks, type Marks, type MarksPlace } from './marks.js'
-import { remembering } from './remember.js'
+import { Seen } from './seen.js'
 
 export interface PinnedCenter extends Center {
   readonly url: string | undefined
@@ -35,8 +31,7 @@ export class Home {
   #centers: readonly PinnedCenter[] | undefined
   #userKeys: UserKeys | undefined
   readonly #roots = new Map<string, readonly Uint8Array[]>()
-  /** Where marks are, by center: always the same object, by which what was read there is remembered. */
-  readonly #places = new Map<string, MarksPlace>()
+  readonly #seen = new Map<string, Seen>()
   /** What folders of centers are called: to write an id in hexadecimal takes longer than to find it. */
   readonly #names: { readonly centerId: Uint8Array; readonly name: string }[] = []
 
@@ -137,66 +132,16 @@ export class Home {
     return center
   }
 
-  /** The newest revocation list of a center that this person's programs ever saw. */
-  revocations(center: Center): { revocations: Revocations; bytes: Uint8Array } | undefined {
-    const bytes = readFile(
-      this.#centerFile(this.#name(center.centerId), 'revocations'),
-      MAX_REVOCATIONS_BYTES
-    )
-    // A torn file is not believed; the next list that a medium carries takes its place.
-    return bytes && orNone(() => openListOnce(bytes, center))
-  }
-
-  /** Remember a list if it is newer than the one remembered. A home on a read-only disk still runs titles. */
-  rememberRevocations(center: Center, sequence: number, bytes: Uint8Array, knownSequence: number): void {
-    if (sequence <= knownSequence) return
-    orNone(() => writeFile(this.#centerFile(hex(center.centerId), 'revocations'), bytes, 0o600))
-  }
-
-  /** Copies that have ended, as this person's programs last had them from the center (ended.ts). */
-  endedPath(centerId: Uint8Array): string {
-    return this.#centerFile(hex(centerId), 'ended')
-  }
-
-  /** What this person's programs remember of a center's times and of copies that were given up. */
-  marks(centerId: Uint8Array): Marks {
-    const place = this.#marksPlace(centerId)
-    return place === undefined ? NO_MARKS : readMarks(place)
-  }
-
-  /** Change them, where there is a user key. A home on a read-only disk still runs titles. */
-  remark(centerId: Uint8Array, change: (marks: Marks) => Marks): void {
-    const place = this.#marksPlace(centerId)
-    if (place !== undefined) orNone(() => writeMarks(place, change(readMarks(place))))
-  }
-
-  /** A copy was given up: no matter what a medium says, it does not run any more. */
-  rememberReturned(centerId: Uint8Array, grantId: Uint8Array): void {
-    this.remark(centerId, marks => ({
-      ...marks,
-      returned: [...marks.returned, grantId].slice(-MAX_RETURNED)
-    }))
-  }
-
-  /** The center's list names it now. */
-  forgetReturned(centerId: Uint8Array, grantId: Uint8Array): void {
-    this.remark(centerId, marks => ({
-      ...marks,
-      returned: marks.returned.filter(id => !equalBytes(id, grantId))
-    }))
-  }
-
-  #marksPlace(centerId: Uint8Array): MarksPlace | undefined {
-    const user = this.userKeys()
-    if (user === undefined) return undefined
+  /** What this person's programs have seen of a center, as it is now. */
+  seen(centerId: Uint8Array): Seen {
     const name = this.#name(centerId)
-    const place = this.#places.get(name) ?? {
-      path: this.#centerFile(name, 'marks'),
-      secret: user.markSecret,
-      of: [centerId]
+    let seen = this.#seen.get(name)
+    if (seen === undefined) {
+      seen = new Seen(within(this.#centersFolder, name), centerId, this.userKeys()?.markSecret)
+      // Without a user key nothing is marked; there may be one later.
+      if (this.#userKeys !== undefined) this.#seen.set(name, seen)
     }
-    this.#places.set(name, place)
-    return place
+    return seen.look()
   }
 
   /** What this person has allowed a title, by the words of its manifest; none where it was never asked. */
@@ -298,11 +243,6 @@ function refuseFork(known: readonly Uint8Array[], offered: readonly Uint8Array[]
     }
   )
 }
-
-const openListOnce = remembering((bytes: Uint8Array, center: Center) => {
-  const opened = openRevocations(bytes, [center])
-  return opened && { revocations: opened.revocations, bytes }
-})
 
 const damagedPin = (path: string) =>
   new CofferError('COFFER_RECORD_FORGED', `The pinned center at ${path} is not the one it is filed as.`, {

@@ -4,15 +4,11 @@
  */
 import { equalBytes } from '../formats/bytes.js'
 import { orNone } from '../formats/errors.js'
-import {
-  decodeCollection,
-  encodeCollection,
-  openRevocations,
-  type Revocations
-} from '../formats/records/revocations.js'
+import { decodeCollection, encodeCollection, openRevocations } from '../formats/records/revocations.js'
 import { rootHash, type Center } from '../formats/records/root.js'
 import type { Home } from './home.js'
 import { remembering } from './remember.js'
+import type { SeenList } from './seen.js'
 
 /** Take newer root records of pinned centers that a collection carries: they follow from those that are pinned. */
 export function followRoots(collection: Uint8Array | undefined, home: Home): void {
@@ -34,17 +30,12 @@ export function rootsOf(center: Center, collection: Uint8Array): readonly Uint8A
   return chains.find(({ centerId }) => equalBytes(centerId, center.centerId))?.chain
 }
 
-export interface CarriedList {
-  readonly revocations: Revocations
-  readonly bytes: Uint8Array
-}
-
 /** One center's list in a collection; lists of other centers are not ours to judge. @throws CofferError */
-export function listOf(center: Center, collection: Uint8Array | undefined): CarriedList | undefined {
+export function listOf(center: Center, collection: Uint8Array | undefined): SeenList | undefined {
   return collection && listOnce(collection, center)
 }
 
-const listOnce = remembering((collection: Uint8Array, center: Center): CarriedList | undefined => {
+const listOnce = remembering((collection: Uint8Array, center: Center): SeenList | undefined => {
   for (const bytes of decodeCollection(collection).lists) {
     const opened = openRevocations(bytes, [center])
     if (opened !== undefined) return { revocations: opened.revocations, bytes }
@@ -59,7 +50,10 @@ const listOnce = remembering((collection: Uint8Array, center: Center): CarriedLi
 export function newestCollection(home: Home, ...sources: readonly (Uint8Array | undefined)[]): Uint8Array {
   for (const source of sources) followRoots(source, home)
   const carried = home.centers().flatMap(center => {
-    const lists = [...sources.map(source => orNone(() => listOf(center, source))), home.revocations(center)]
+    const lists = [
+      ...sources.map(source => orNone(() => listOf(center, source))),
+      home.seen(center.centerId).revocations(center)
+    ]
     const [newest] = lists
       .filter(list => list !== undefined)
       .sort((a, b) => b.revocations.sequence - a.revocations.sequence)

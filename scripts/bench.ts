@@ -94,8 +94,8 @@ async function benchRecheck(shop: Shop): Promise<void> {
       using _key = unwrapPayloadKey(license)
     }
   }
-  // Until V8 has compiled for good what a recheck calls: 4,000 of them.
-  for (const warm of [bare, whole]) for (let i = 0; i < 20; i++) warm()
+  // Until V8 has compiled for good what a recheck calls: some 15,000 of them.
+  for (const warm of [bare, whole]) for (let i = 0; i < 100; i++) warm()
   const [one, all] = inTurns(
     21,
     () => milliseconds(bare),

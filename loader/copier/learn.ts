@@ -24,7 +24,7 @@ export async function learnEnded(
 ): Promise<void> {
   try {
     const wanted = openRevocations(list, [center])?.revocations.ended ?? 0
-    const path = home.endedPath(center.centerId)
+    const path = home.seen(center.centerId).endedFile
     if (wanted > endedSequence(path, center)) keepEnded(await client.ended(), center, path)
   } catch (error) {
     if (!(error instanceof CofferError)) throw error

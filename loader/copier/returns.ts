@@ -106,7 +106,7 @@ function finishReturn(root: string, pending: Pending, answer: VerifiedAnswer, ho
   removeUnused(root, titleId)
   setSavesApart(root, titleId, basename(pending.path, '.return'), pending.given.userId)
   removeFile(pending.path)
-  home.forgetReturned(centerId, grantId)
+  home.seen(centerId).forgetReturned(grantId)
   return {
     title: titleId,
     mediumId: hex(mediumId),
@@ -256,7 +256,7 @@ function giveUp(
   )
   makeFolder(paths.returns)
   writeFile(path, bytes)
-  home.rememberReturned(centerId, grantId)
+  home.seen(centerId).rememberReturned(grantId)
   return removeGrant(root, name, { bytes, given: openReturn(bytes), path })
 }
 
@@ -264,14 +264,7 @@ function giveUp(
 function learnList(centerId: Uint8Array, list: Uint8Array, home: Home): void {
   const center = home.requireCenter(centerId)
   const carried = listOf(center, encodeCollection({ lists: [list] }))
-  if (carried === undefined) return
-  const { sequence } = carried.revocations
-  home.rememberRevocations(
-    center,
-    sequence,
-    carried.bytes,
-    home.revocations(center)?.revocations.sequence ?? 0
-  )
+  if (carried !== undefined) home.seen(centerId).rememberRevocations(carried, center)
 }
 
 /** Only what the medium says counts: the return is on it, and the grant is not. */

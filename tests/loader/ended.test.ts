@@ -31,7 +31,7 @@ test('a copy that was returned, and is in the parts alone, runs nowhere that has
   // Another copy, ordered over the network, brings list and parts home and onto its medium.
   const other = await site.copied('org.example.stays')
   assert.ok(existsSync(onMedium(other.root)))
-  assert.ok(endedSequence(site.home.endedPath(center!.centerId), center!) > 0)
+  assert.ok(endedSequence(site.home.seen(center!.centerId).endedFile, center!) > 0)
   putBack()
   await site.refuses('COFFER_REVOKED', root, id)
   await site.runs(other.root, other.id)
@@ -73,10 +73,10 @@ test('a file that is damaged is refused on a medium, not believed at home, and m
     await site.refuses('COFFER_RECORD_DAMAGED', root, id)
     assert.is(endedSequence(path, center!), 0)
   }
-  writeFileSync(site.home.endedPath(center!.centerId), whole.subarray(0, 100))
+  writeFileSync(site.home.seen(center!.centerId).endedFile, whole.subarray(0, 100))
   await renewTitle(root, id, options)
   assert.equal(readFileSync(path), whole)
-  assert.equal(readFileSync(site.home.endedPath(center!.centerId)), whole)
+  assert.equal(readFileSync(site.home.seen(center!.centerId).endedFile), whole)
   await site.runs(root, id)
 })
 
@@ -86,11 +86,11 @@ test('a master carries it to a medium that orders by files', async () => {
   const elsewhere = await site.newHome({ withKey: false })
   cpSync(site.home.userKeyFile, elsewhere.userKeyFile)
   await site.runs(root, id, elsewhere)
-  assert.is(endedSequence(elsewhere.endedPath(center!.centerId), center!), 0)
+  assert.is(endedSequence(elsewhere.seen(center!.centerId).endedFile, center!), 0)
   assert.ok(existsSync(join(master, name)), 'press put it there')
   const order = requestCopy(master, root, id, { ...options, home: elsewhere })
   applyAnswer(await site.center.issue(order.bytes), master, root, { ...options, home: elsewhere })
-  assert.ok(endedSequence(elsewhere.endedPath(center!.centerId), center!) > 0)
+  assert.ok(endedSequence(elsewhere.seen(center!.centerId).endedFile, center!) > 0)
   assert.ok(existsSync(onMedium(root)))
 })
 
