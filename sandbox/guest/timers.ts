@@ -51,30 +51,36 @@ export function installTimers(link: Link, clock: Clock, report: (thrown: unknown
   /** What the host was last asked for; -1 when nothing. */
   let asked = -1
 
-  const before = (a: Timer, b: Timer) => a.due < b.due || (a.due === b.due && a.order < b.order)
-
-  const put = (timer: Timer, place: number) => {
+  /**
+   * Move a timer to where it belongs among the first `size`, starting from a place that is free. It calls nothing: where a
+   * program has used up its stack this fails before anything has moved, or not at all.
+   */
+  const sift = (timer: Timer, place: number, size: number) => {
+    const { due, order } = timer
+    while (place > 0) {
+      const parent = heap[(place - 1) >> 1]!
+      if (parent.due < due || (parent.due === due && parent.order < order)) break
+      const above = parent.place
+      heap[place] = parent
+      parent.place = place
+      place = above
+    }
+    for (let at = 2 * place + 1; at < size; at = 2 * place + 1) {
+      let child = heap[at]!
+      const other = heap[at + 1]
+      if (
+        at + 1 < size &&
+        (other!.due < child.due || (other!.due === child.due && other!.order < child.order))
+      )
+        child = other!
+      if (due < child.due || (due === child.due && order < child.order)) break
+      const below = child.place
+      heap[place] = child
+      child.place = place
+      place = below
+    }
     heap[place] = timer
     timer.place = place
-  }
-
-  /** Move the timer to where it belongs, starting from `place`. */
-  const sift = (timer: Timer, place: number) => {
-    while (place > 0) {
-      const parent = (place - 1) >> 1
-      if (!before(timer, heap[parent]!)) break
-      put(heap[parent]!, place)
-      place = parent
-    }
-    for (;;) {
-      let child = 2 * place + 1
-      if (child >= heap.length) break
-      if (child + 1 < heap.length && before(heap[child + 1]!, heap[child]!)) child++
-      if (!before(heap[child]!, timer)) break
-      put(heap[child]!, place)
-      place = child
-    }
-    put(timer, place)
   }
 
   const add = (timer: Timer) => {
@@ -82,26 +88,26 @@ export function installTimers(link: Link, clock: Clock, report: (thrown: unknown
       link.begin(TO_HOST.flooded)
       link.send()
     }
+    sift(timer, heap.length, heap.length)
     mapSet(byId, timer.id, timer)
-    heap[heap.length] = timer
-    sift(timer, heap.length - 1)
   }
 
   const remove = (timer: Timer) => {
     mapDelete(byId, timer.id)
-    const last = heap[heap.length - 1]!
-    heap.length--
-    if (last !== timer) sift(last, timer.place)
+    const size = heap.length - 1
+    const last = heap[size]!
+    if (last !== timer) sift(last, timer.place, size)
+    heap.length = size
   }
 
   /** Tell the host when the first timer is due, where that changed. */
   const ask = () => {
     const due = heap.length === 0 ? -1 : heap[0]!.due
     if (due === asked) return
-    asked = due
     const wait = due - clock.elapsed()
     link.begin(TO_HOST.wake).value(due < 0 ? -1 : wait > 0 ? wait : 0)
     link.send()
+    asked = due // known to the host only now: the stack may end on the way
   }
 
   const start = (run: unknown, delay: unknown, repeat: boolean, args: unknown[]): number => {
