@@ -2,8 +2,10 @@
  * Threads that help with a large payload. They start within some 40 ms, work on blocks as long as there are any, and are
  * needed by nobody: whoever passes a payload goes on alone until they are there, or where there can be none.
  */
+import type { Worker } from 'node:worker_threads'
 import { releaseBy, type Transfer } from '../formats/cipher-memory.js'
 import { threadStart } from '../sandbox/resources.js'
+import type { BlockWork } from './blocks.js'
 import type { Helpers } from './pass.js'
 
 /** Where giving memory back at once pays for learning it: some 4 ms, against 4 to 6 µs for every chunk. */
@@ -13,28 +15,48 @@ const LARGE_BYTES = 48 * 1024 * 1024
 /** Reading, hashing and writing stay with one thread; more than this would wait for it. */
 const MAX_HELPERS = 2
 
+/** From when its last payload was through: long enough to flush a large copy before it is read back. */
+const IDLE_MS = 60_000
+
+let kept: HelperThreads | undefined
+
 /** What to pass a payload of that size with. Before one that is not small this thread learns to give memory back at once. */
 export function helpersFor(payloadBytes: number): Helpers | undefined {
   if (payloadBytes >= RELEASE_BYTES) releaseAtOnce()
   if (payloadBytes < LARGE_BYTES) return undefined
   const { availableParallelism } = process.getBuiltinModule('node:os')
   const count = Math.min(MAX_HELPERS, availableParallelism() - 1)
-  return count < 1 ? undefined : threads(count)
+  return count < 1 ? undefined : (kept ??= new HelperThreads(count))
 }
 
-export const threads = (count: number): Helpers => ({
-  count,
-  start(workerData) {
+/** Threads that go on to the next payload: what they have compiled by then does it in half the time. */
+export class HelperThreads implements Helpers {
+  readonly count: number
+  readonly #idleMs: number
+  readonly #threads = new Set<Worker>()
+
+  /** @param idleMs - How long they wait for another payload. They keep no process from its end. */
+  constructor(count: number, idleMs = IDLE_MS) {
+    this.count = count
+    this.#idleMs = idleMs
+  }
+
+  start(work: BlockWork): void {
+    while (this.#threads.size < this.count) this.#threads.add(this.#begun())
+    for (const thread of this.#threads) thread.postMessage(work)
+  }
+
+  #begun(): Worker {
     const { Worker } = process.getBuiltinModule('node:worker_threads')
     const { url, argv } = threadStart('payload-thread.js', import.meta.dirname)
-    for (let i = 0; i < count; i++) {
-      const worker = new Worker(url, { argv, workerData, env: {}, execArgv: [], stdin: false })
-      // What a thread cannot do is done without it.
-      worker.on('error', () => {})
-      worker.unref()
-    }
+    const worker = new Worker(url, { argv, workerData: this.#idleMs, env: {}, execArgv: [], stdin: false })
+    // What a thread cannot do is done without it.
+    worker.on('error', () => {})
+    worker.once('exit', () => this.#threads.delete(worker))
+    worker.unref()
+    return worker
   }
-})
+}
 
 /**
  * Node 20 has `ArrayBuffer.prototype.transfer`, and gives it to contexts that are made while a flag of V8 is set. The flag

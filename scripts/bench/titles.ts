@@ -9,10 +9,11 @@ import { openPayload, sealPayload } from '../../formats/cobblestone.js'
 import { transferConverted, transferSealed } from '../../loader/copier/transfer.js'
 import { openProgram } from '../../loader/decrypt.js'
 import { PendingFile } from '../../loader/files.js'
-import { releaseAtOnce } from '../../loader/helpers.js'
+import { helpersFor, releaseAtOnce } from '../../loader/helpers.js'
 import { Home } from '../../loader/home.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
 import { measureMedium } from '../../loader/medium/measure.js'
+import { passPayload } from '../../loader/pass.js'
 import { POWERS } from '../../loader/powers.js'
 import { openTitleFile, readLicense } from '../../loader/read.js'
 import { authenticate } from '../../loader/authenticate.js'
@@ -116,6 +117,8 @@ function onMedium({
   return {
     transfer: writing(pending => transferSealed(title, pending, () => {})),
     convert: writing(pending => transferConverted(title, key.key.slice(), newKey, pending, POWERS, () => {})),
+    open: () =>
+      passPayload(title, { key: key.key, take: () => {}, helpers: helpersFor(title.manifest.payloadBytes) }),
     verify: () => void verifyPayload(title, key.key),
     program() {
       using _program = openProgram(title, key)

@@ -17,7 +17,7 @@ import { StreamSealer } from '../../formats/cobblestone-streams.js'
 import { payloadContext } from '../../formats/derive.js'
 import { BLOCK_BYTES, type BlockWork } from '../../loader/blocks.js'
 import { RandomFile } from '../../loader/files.js'
-import { helpersFor, threads } from '../../loader/helpers.js'
+import { HelperThreads, helpersFor } from '../../loader/helpers.js'
 import { passPayload, shared, type Helpers, type SealedPayload } from '../../loader/pass.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import { Seeded } from '../helpers/seeded.js'
@@ -61,7 +61,11 @@ function passed(payload: SealedPayload, helpers: Helpers | undefined, convert = 
   return { bytes: concat(...parts), progress }
 }
 
-const HELPERS: readonly (Helpers | undefined)[] = [undefined, threads(1), threads(3)]
+const HELPERS: readonly (Helpers | undefined)[] = [
+  undefined,
+  new HelperThreads(1, 500),
+  new HelperThreads(3, 500)
+]
 const countOf = (helpers: Helpers | undefined) => helpers?.count ?? 0
 
 let begun = 0
@@ -156,7 +160,7 @@ test('passPayload() passes on what its taker throws, and lets its helpers go', (
       take: () => {
         throw new Full()
       },
-      helpers: threads(2)
+      helpers: new HelperThreads(2, 500)
     })
   } catch (error) {
     thrown = error
@@ -176,7 +180,8 @@ for (const [name, words] of [
     const helpers: Helpers = {
       count: 1,
       start(work) {
-        worker = new Worker(new URL(name, DIST), { argv: [...words], workerData: work, execArgv: [] })
+        worker = new Worker(new URL(name, DIST), { argv: [...words], workerData: 500, execArgv: [] })
+        worker.postMessage(work)
         // Its first block is offered by hand: it is done by nobody else.
         const control = new Int32Array(work.memory, 0, 5)
         new Uint8Array(work.memory, 4096, BLOCK_BYTES).set(
@@ -212,7 +217,7 @@ test('passPayload() takes less than 64 MiB for a payload of 160 MB, threads incl
   closeSync(descriptor)
   const program = `
     import { RandomFile } from '${new URL('../../loader/files.js', import.meta.url).href}'
-    import { releaseAtOnce, threads } from '${new URL('../../loader/helpers.js', import.meta.url).href}'
+    import { HelperThreads, releaseAtOnce } from '${new URL('../../loader/helpers.js', import.meta.url).href}'
     import { memoryOf } from '${new URL('../helpers/memory.js', import.meta.url).href}'
     import { passPayload } from '${new URL('../../loader/pass.js', import.meta.url).href}'
     const file = RandomFile.open(process.argv[1])
@@ -221,7 +226,7 @@ test('passPayload() takes less than 64 MiB for a payload of 160 MB, threads incl
     const before = memoryOf('self', 'VmHWM')
     let passed = 0
     passPayload({ file, payloadOffset: 0, manifest }, {
-      key: Buffer.from(process.argv[2], 'hex'), take: part => { passed += part.length }, helpers: threads(1)
+      key: Buffer.from(process.argv[2], 'hex'), take: part => { passed += part.length }, helpers: new HelperThreads(1)
     })
     console.log(passed, memoryOf('self', 'VmHWM') - before)`
   const { stdout, stderr } = spawnSync(
@@ -234,11 +239,12 @@ test('passPayload() takes less than 64 MiB for a payload of 160 MB, threads incl
   assert.ok(tookBytes! < 64 * 2 ** 20, `${tookBytes} bytes`)
 })
 
-test('every helper has ended', async () => {
+test('helpers go on to the next payload, and end when none comes', async () => {
   for (const until = Date.now() + 10_000; alive > 0 && Date.now() < until;)
     await new Promise(resolve => setTimeout(resolve, 20))
   assert.is(alive, 0)
-  assert.ok(begun > 30, `${begun} were begun`)
+  // Of 1, 3 and 2, and those of dist/; some have been idle for too long in between.
+  assert.ok(begun >= 8 && begun < 20, `${begun} were begun`)
 })
 
 test.run()
