@@ -32,6 +32,8 @@ const SEALED_BYTES = 2
 const OPENED_BYTES = 3
 const SLOT_WORDS = 4
 const CONTROL_BYTES = 4096
+/** Word of the control area, behind those of all slots: how many threads have keys for what lies here. */
+const INSIDE = CONTROL_BYTES / 4 - 1
 
 /** A key and what it is used with. In memory that threads share, so that it lies in one place and is wiped there. */
 export interface BlockCipher {
@@ -42,23 +44,38 @@ export interface BlockCipher {
 }
 
 /** What a thread needs to help: it crosses as it is, and nothing of it is copied but contexts and headers. */
-export interface BlockWork {
-  readonly memory: ArrayBufferLike
-  readonly slots: number
+export interface BlockWork extends BlockMemory {
   readonly opening: BlockCipher
   readonly sealing: BlockCipher | undefined
+}
+
+export interface BlockMemory {
+  readonly memory: ArrayBufferLike
+  readonly slots: number
 }
 
 /**
  * @param threads - For one, a small buffer is enough; more share WebAssembly's memory, which is the one that begins on a
  *   page.
  */
-export function blockMemory(threads: number): Pick<BlockWork, 'memory' | 'slots'> {
+export function blockMemory(threads: number): BlockMemory {
   const slots = threads === 1 ? 1 : 2 * threads + 2
   const bytes = CONTROL_BYTES + slots * SLOT_BYTES
   if (threads === 1) return { memory: new ArrayBuffer(bytes), slots }
   const pages = Math.ceil(bytes / WASM_PAGE_BYTES)
   return { memory: new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }).buffer, slots }
+}
+
+/**
+ * Have memory ready for another payload. Engines do not count what threads share, and would let it pile up.
+ *
+ * @returns false where a thread may still work on the one before, under its keys: it keeps this memory, then.
+ */
+export function cleared({ memory }: BlockMemory): boolean {
+  const control = new Int32Array(memory, 0, CONTROL_BYTES / 4)
+  if (Atomics.load(control, INSIDE) !== 0) return false
+  control.fill(0, 0, INSIDE)
+  return true
 }
 
 /** The blocks in memory, as one of the threads sees them. */
@@ -74,7 +91,14 @@ export class Blocks {
     this.#memory = memory
     this.#slots = slots
     this.#control = new Int32Array(memory, 0, CONTROL_BYTES / 4)
-    this.#opener = new PayloadOpener(opening.key, opening.context, opening.header)
+    // Before the keys are read: who comes when all is over finds them wiped, and whoever has them is counted.
+    Atomics.add(this.#control, INSIDE, 1)
+    try {
+      this.#opener = new PayloadOpener(opening.key, opening.context, opening.header)
+    } catch (error) {
+      Atomics.sub(this.#control, INSIDE, 1)
+      throw error
+    }
     this.#sealer =
       sealing && new PayloadSealer(sealing.key, sealing.context, sealing.header.subarray(0, SALT_BYTES))
   }
@@ -158,10 +182,11 @@ export class Blocks {
     this.wipe()
   }
 
-  /** Let go of the keys. */
+  /** Let go of the keys: the last thing that is done. */
   wipe(): void {
     this.#opener.wipe()
     this.#sealer?.wipe()
+    Atomics.sub(this.#control, INSIDE, 1)
   }
 
   #open(slot: number): void {

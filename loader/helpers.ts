@@ -5,7 +5,7 @@
 import type { Worker } from 'node:worker_threads'
 import { releaseBy, type Transfer } from '../formats/cipher-memory.js'
 import { threadStart } from '../sandbox/resources.js'
-import type { BlockWork } from './blocks.js'
+import { blockMemory, cleared, type BlockMemory, type BlockWork } from './blocks.js'
 import type { Helpers } from './pass.js'
 
 /** Where giving memory back at once pays for learning it: some 4 ms, against 4 to 6 µs for every chunk. */
@@ -34,11 +34,17 @@ export class HelperThreads implements Helpers {
   readonly count: number
   readonly #idleMs: number
   readonly #threads = new Set<Worker>()
+  #memory: BlockMemory | undefined
 
   /** @param idleMs - How long they wait for another payload. They keep no process from its end. */
   constructor(count: number, idleMs = IDLE_MS) {
     this.count = count
     this.#idleMs = idleMs
+  }
+
+  memory(): BlockMemory {
+    if (this.#memory === undefined || !cleared(this.#memory)) this.#memory = blockMemory(1 + this.count)
+    return this.#memory
   }
 
   start(work: BlockWork): void {

@@ -2,7 +2,14 @@
 import { wipe } from '../formats/bytes.js'
 import { HEADER_BYTES, plaintextSize } from '../formats/cobblestone.js'
 import { payloadContext } from '../formats/derive.js'
-import { BLOCK_BYTES, blockMemory, Blocks, type BlockCipher, type BlockWork } from './blocks.js'
+import {
+  BLOCK_BYTES,
+  blockMemory,
+  Blocks,
+  type BlockCipher,
+  type BlockMemory,
+  type BlockWork
+} from './blocks.js'
 import type { RandomFile } from './files.js'
 
 export type Progress = (doneBytes: number, totalBytes: number) => void
@@ -28,6 +35,8 @@ export interface Pass {
 
 export interface Helpers {
   readonly count: number
+  /** For one payload. */
+  memory(): BlockMemory
   start(work: BlockWork): void
 }
 
@@ -47,7 +56,8 @@ export function passPayload(
     context: payloadContext(manifest.id, manifest.release),
     header: file.read(payloadOffset, HEADER_BYTES)
   }
-  const work = { ...blockMemory(1 + (helpers?.count ?? 0)), opening, sealing }
+  const { memory, slots } = helpers?.memory() ?? blockMemory(1)
+  const work = { memory, slots, opening, sealing }
   const blocks = new Blocks(work)
   helpers?.start(work)
   try {

@@ -15,7 +15,7 @@ import {
 } from '../../formats/cobblestone.js'
 import { StreamSealer } from '../../formats/cobblestone-streams.js'
 import { payloadContext } from '../../formats/derive.js'
-import { BLOCK_BYTES, type BlockWork } from '../../loader/blocks.js'
+import { BLOCK_BYTES, blockMemory, type BlockWork } from '../../loader/blocks.js'
 import { RandomFile } from '../../loader/files.js'
 import { HelperThreads, helpersFor } from '../../loader/helpers.js'
 import { passPayload, shared, type Helpers, type SealedPayload } from '../../loader/pass.js'
@@ -115,6 +115,7 @@ for (const helpers of HELPERS) {
     const watched = (seen: BlockWork[]): Helpers | undefined =>
       helpers && {
         count: helpers.count,
+        memory: () => helpers.memory(),
         start(work) {
           seen.push(work)
           helpers.start(work)
@@ -144,9 +145,10 @@ test('passPayload() goes on alone where a helper never starts, or fails', () => 
   const payload = written(sealPayload(KEY, CONTEXT, SALT, plaintext))
   const failing: Helpers = {
     count: 1,
+    memory: () => blockMemory(2),
     start: () => void new Worker('throw 1', { eval: true }).on('error', () => {})
   }
-  for (const helpers of [{ count: 2, start: () => {} }, failing])
+  for (const helpers of [{ count: 2, memory: () => blockMemory(3), start: () => {} }, failing])
     assert.ok(Buffer.compare(passed(payload, helpers).bytes, plaintext) === 0)
 })
 
@@ -179,6 +181,7 @@ for (const [name, words] of [
     let worker: Worker | undefined
     const helpers: Helpers = {
       count: 1,
+      memory: () => blockMemory(2),
       start(work) {
         worker = new Worker(new URL(name, DIST), { argv: [...words], workerData: 500, execArgv: [] })
         worker.postMessage(work)
@@ -199,6 +202,23 @@ for (const [name, words] of [
     assert.is(await new Promise(resolve => worker!.once('exit', resolve)), 0)
   })
 }
+
+test('HelperThreads uses its memory for the next payload, unless somebody may be at work in it', async () => {
+  const helpers = new HelperThreads(1, 500)
+  const plaintext = plaintextOf(3e6)
+  const payload = written(sealPayload(KEY, CONTEXT, SALT, plaintext))
+  const { memory } = helpers.memory()
+  const control = new Int32Array(memory, 0, 1024)
+  for (let pass = 0; pass < 4; pass++) {
+    assert.ok(Buffer.compare(passed(payload, helpers).bytes, plaintext) === 0)
+    for (const until = Date.now() + 10_000; Atomics.load(control, 1023) > 0 && Date.now() < until;)
+      await new Promise(resolve => setTimeout(resolve, 5))
+    assert.is(helpers.memory().memory, memory)
+  }
+  Atomics.add(control, 1023, 1)
+  assert.is.not(helpers.memory().memory, memory)
+  assert.ok(Buffer.compare(passed(payload, helpers).bytes, plaintext) === 0)
+})
 
 test('helpersFor() asks for help with large payloads alone', () => {
   assert.is(helpersFor(1e6), undefined)
