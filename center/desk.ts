@@ -4,7 +4,7 @@ import { fromHex, hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import type { PublicKeys } from '../formats/keys.js'
 import type { GrantKind, Scheme } from '../formats/records/fields.js'
-import { balances, postCharge, receivable, type Balance } from './books/ledger.js'
+import { balances, ofRefund, postCharge, receivable, type Balance } from './books/ledger.js'
 import { checkName, ID_CHARS } from './names.js'
 import { endGrant, foldNow, revoke, type RevocationKind } from './orders/revoke.js'
 import { sold, type Sold } from './audit/sales.js'
@@ -294,8 +294,8 @@ async function refund(site: Site, grantId: string): Promise<{ refundedMinor: num
     const now = site.powers.now()
     await endGrant(site, books, grantId, 'refunded', now)
     const { userId, titleId, paidMinor, currency } = grant
-    const ids = { requestId: fromHex(grantId), userId: fromHex(userId) }
-    await postCharge(books, { ...ids, titleId, amountMinor: -paidMinor, currency }, now)
+    const paidBack = { posting: ofRefund(grantId), userId: fromHex(userId), titleId }
+    await postCharge(books, { ...paidBack, amountMinor: -paidMinor, currency }, now)
     return { refundedMinor: paidMinor, currency }
   })
 }

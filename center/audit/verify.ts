@@ -9,7 +9,7 @@ import { openRequest, type VerifiedRequest } from '../../formats/records/request
 import { openReturn } from '../../formats/records/return.js'
 import { openRoots, type Center } from '../../formats/records/root.js'
 import { auditLog } from './audit.js'
-import { receivable } from '../books/ledger.js'
+import { receivable, refundedBy } from '../books/ledger.js'
 import { rowsOf } from '../books/tables.js'
 import { PAYMENT } from '../payment.js'
 import { rootRecords, type Site } from '../site.js'
@@ -191,16 +191,17 @@ function problemsOf(
 async function problemsOfOther(books: Books, { id, entries }: Posting): Promise<string[]> {
   const isEven = totalOf(entries) === 0
   if (id.startsWith(PAYMENT)) return isEven ? [] : [`The ${id} does not add up to 0.`]
+  const grantId = refundedBy(id)
   const grant = await books
     .selectFrom('grants')
     .select(['userId', 'paidMinor'])
-    .where('grantId', '=', id)
+    .where('grantId', '=', grantId)
     .where('ending', '=', 'refunded')
     .executeTakeFirst()
   if (grant === undefined) return [`The posting ${id} belongs to no answered request.`]
   const owed = entries.find(({ account }) => account === receivable(grant.userId))
   if (isEven && owed?.amountMinor === -grant.paidMinor) return []
-  return [`The refund of grant ${id} is not what was paid for it.`]
+  return [`The refund of grant ${grantId} is not what was paid for it.`]
 }
 
 /** Whether a grant is kept for each copy, asked for many at once. */

@@ -9,8 +9,18 @@
 import { hex } from '../../formats/bytes.js'
 import type { Books, Tables } from './store.js'
 
+/** What an order charges, or a return pays back, is filed under the request. */
+export const ofRequest = (requestId: Uint8Array): string => hex(requestId)
+/** What the seller pays back by himself is filed under the grant, apart from requests: their ids are chosen by buyers. */
+export const ofRefund = (grantId: string): string => `${REFUND}${grantId}`
+const REFUND = 'refund/'
+/** The grant that a posting of no request pays back; in older books it is filed under the bare id. */
+export const refundedBy = (posting: string): string =>
+  posting.startsWith(REFUND) ? posting.slice(REFUND.length) : posting
+
 export interface Charge {
-  readonly requestId: Uint8Array
+  /** What it is filed under: {@link ofRequest} or {@link ofRefund}. */
+  readonly posting: string
   readonly userId: Uint8Array
   readonly titleId: string
   readonly amountMinor: number
@@ -19,9 +29,8 @@ export interface Charge {
 
 /** The posting of a charge; one of nothing leaves no trace. */
 export function postingOf(charge: Charge, posted: number): Tables['ledger'][] {
-  const { amountMinor, currency } = charge
+  const { posting, amountMinor, currency } = charge
   if (amountMinor === 0) return []
-  const posting = hex(charge.requestId)
   return [
     { posting, account: receivable(hex(charge.userId)), amountMinor, currency, posted },
     { posting, account: `sales/${charge.titleId}`, amountMinor: -amountMinor, currency, posted }

@@ -23,7 +23,7 @@ import {
   type Grant
 } from '../../formats/records/grant.js'
 import type { VerifiedRequest } from '../../formats/records/request.js'
-import { postingOf } from '../books/ledger.js'
+import { ofRequest, postingOf } from '../books/ledger.js'
 import type { Tables } from '../books/store.js'
 import type { Epoch } from '../keys/vault.js'
 import { signerBy, type Workshop } from '../site.js'
@@ -97,7 +97,8 @@ export function makeGrant(site: Workshop, ground: Ground, decision: Decision, no
     },
     signer
   )
-  const charge = { requestId, userId, titleId, amountMinor: chargedMinor, currency }
+  const posting = ofRequest(requestId)
+  const charge = { posting, userId, titleId, amountMinor: chargedMinor, currency }
   const writes: Write[] = [
     { table: 'grants', row: copy },
     ...postingOf(charge, now).map(row => ({ table: 'ledger' as const, row })) // FIG. 8, 37: billing

@@ -9,7 +9,7 @@ import { openRequest, type VerifiedRequest } from '../../formats/records/request
 import { openReturn, type VerifiedReturn } from '../../formats/records/return.js'
 import { registeredRelease, refuseBinding } from './draft.js'
 import { makeGrant } from './make.js'
-import { postCharge } from '../books/ledger.js'
+import { ofRequest, postCharge } from '../books/ledger.js'
 import { answerOnce, type Admit } from './requests.js'
 import { endGrant, refuseRevoked } from './revoke.js'
 import { keep, Sheet } from './sheet.js'
@@ -54,7 +54,9 @@ async function credit(
   const { currency } = copy
   if (wasHeld) {
     await endGrant(site, books, copy.grantId, 'returned', now)
-    await postCharge(books, { ...given, amountMinor: -refundedMinor, currency }, now)
+    const { requestId, userId, titleId } = given
+    const posting = ofRequest(requestId)
+    await postCharge(books, { posting, userId, titleId, amountMinor: -refundedMinor, currency }, now)
   }
   const center = await centerRow(books)
   return encodeAnswer(
