@@ -3,13 +3,16 @@ import type { LimitName } from './failures.js'
 import { DEFAULT_LIMITS, DEFAULT_SOFT_SHARE, type Limits } from './guest.js'
 import { MAX_MESSAGE_BYTES, MAX_VALUE_DEPTH, MAX_VALUE_ITEMS } from './wire.js'
 
-/** @throws RangeError for a limit that is no number, or negative: it would limit nothing. */
+/** @throws RangeError for a limit that is no number, negative, or less than any guest needs to begin. */
 export function withDefaults(limits: Partial<Limits> = {}): Limits {
   if (WHOLE.has(limits)) return limits as Limits
   const all: Record<string, number> = { ...DEFAULT_LIMITS }
   for (const name of Object.keys(all)) {
     const value = limits[name as keyof Limits] ?? all[name]
     if (typeof value !== 'number' || !(value >= 0)) throw new RangeError(`Cannot limit ${name} to ${value}`)
+    const least = LEAST[name as keyof Limits] ?? 0
+    if (value < least)
+      throw new RangeError(`Cannot limit ${name} to ${value}: a guest needs ${least} to begin`)
     all[name] = value
   }
   const unknown = Object.keys(limits).find(name => !Object.hasOwn(all, name))
@@ -36,6 +39,14 @@ const WHOLE = new WeakSet<object>()
 
 /** Past these the guest ends, and it can do something about it before: a value or a stack is what it is. */
 const SOFT: readonly LimitName[] = ['cpuMs', 'wallMs', 'hostCalls', 'memoryBytes', 'outputBytes']
+
+/** Below these no program begins. */
+const LEAST: Readonly<Partial<Limits>> = {
+  stackBytes: 16 * 1024,
+  valueBytes: 8,
+  valueItems: 1,
+  valueDepth: 1
+}
 
 /** What the encoding itself allows: counts cross as 31 bits. */
 const MOST: Readonly<Partial<Limits>> = {

@@ -154,11 +154,16 @@ test('an idle guest does not keep its host alive, and one that is called does', 
   }
 })
 
-test('limits that would limit nothing are refused, and absent ones are the defaults', async () => {
+test('limits that would limit nothing, or let nothing run, are refused, and absent ones are the defaults', async () => {
   for (const limits of [
     { cpuMs: NaN },
     { memoryBytes: -1 },
     { wallMs: '9' as never },
+    { stackBytes: 0 },
+    { stackBytes: 16 * 1024 - 1 },
+    { valueBytes: 7 },
+    { valueItems: 0 },
+    { valueDepth: 0 },
     { pendingJobs: null as never }
   ]) {
     for (const how of WAYS) {
@@ -171,6 +176,12 @@ test('limits that would limit nothing are refused, and absent ones are the defau
       )
       assert.is(outcome, limits.pendingJobs === null ? 'accepted' : 'RangeError')
     }
+  }
+  for (const how of WAYS) {
+    const least = { stackBytes: 16 * 1024, valueBytes: 8, valueItems: 1, valueDepth: 1 }
+    const guest = await launch(utf8('export const half = x => x / 2'), { ...how, limits: least })
+    assert.is(await guest.call('half', 4), 2)
+    await guest.dispose()
   }
   const guest = await launch(utf8('export const loop = () => { for (;;); }'), {
     limits: { cpuMs: undefined as never, pendingJobs: Infinity, outputBytes: Infinity, wallMs: 300 }
