@@ -106,6 +106,11 @@ const programs = PROGRAMS.filter(
   ({ family, name }) => filters.length === 0 || filters.some(word => `${family}: ${name}`.includes(word))
 )
 
+if (programs.length === 0) {
+  console.error(`No program has "${filters.join('" or "')}" in its family or name.`)
+  process.exit(64)
+}
+
 let wrong = 0
 const rows: string[] = []
 for (const way of ways) {
