@@ -103,9 +103,6 @@ function attempt<T>(doing: string, path: string, action: () => T): T {
   }
 }
 
-/** Records are shorter as a rule. To ask what a file is takes as long as to read it. */
-const front = new Uint8Array(4096)
-
 /**
  * A whole small file.
  *
@@ -113,50 +110,24 @@ const front = new Uint8Array(4096)
  * @throws CofferError COFFER_RECORD_DAMAGED beyond `maxBytes`, COFFER_IO and the like.
  */
 export function readFile(path: string, maxBytes: number): Uint8Array | undefined {
-  const descriptor = openToRead(path)
-  if (descriptor === undefined) return undefined
-  const short = readShort(descriptor, maxBytes)
-  if (short !== undefined) {
-    closeSync(descriptor)
-    return short
-  }
-  using file = RandomFile.of(path, descriptor)
-  if (file.sizeBytes > maxBytes) {
-    throw new CofferError('COFFER_RECORD_DAMAGED', `Cannot read ${path}: it is too large.`, {
-      expected: `at most ${maxBytes} bytes`,
-      found: `${file.sizeBytes} bytes`,
-      hint: 'The file is damaged; get it again from where it came from.'
-    })
-  }
-  return file.read(0, file.sizeBytes)
-}
-
-/** All of a file, where one read tells; undefined for what is empty, long, no file at all or cannot be read. */
-function readShort(descriptor: number, maxBytes: number): Uint8Array | undefined {
+  const file = RandomFile.open(path)
+  if (file === undefined) return undefined
   try {
-    const got = readSync(descriptor, front, 0, front.length, null)
-    if (got === 0 || got === front.length || got > maxBytes) return undefined
-    return front.slice(0, got)
-  } catch {
-    return undefined
+    if (file.sizeBytes > maxBytes) {
+      throw new CofferError('COFFER_RECORD_DAMAGED', `Cannot read ${path}: it is too large.`, {
+        expected: `at most ${maxBytes} bytes`,
+        found: `${file.sizeBytes} bytes`,
+        hint: 'The file is damaged; get it again from where it came from.'
+      })
+    }
+    return file.read(0, file.sizeBytes)
   } finally {
-    front.fill(0) // keys are read so too
-  }
-}
-
-/** @returns undefined when there is no such file. @throws CofferError */
-function openToRead(path: string): number | undefined {
-  try {
-    // Without O_NONBLOCK a named pipe in a file's place would hang the program.
-    return openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
-    throw translate(error, 'read', path)
+    file.close()
   }
 }
 
 /** A file open for reading at any place. The descriptor stays on the same file even if its name is given to another. */
-export class RandomFile implements Disposable {
+export class RandomFile {
   readonly path: string
   readonly sizeBytes: number
   #descriptor: number | undefined
@@ -169,12 +140,14 @@ export class RandomFile implements Disposable {
 
   /** @returns undefined when there is no such file. @throws CofferError */
   static open(path: string): RandomFile | undefined {
-    const descriptor = openToRead(path)
-    return descriptor === undefined ? undefined : RandomFile.of(path, descriptor)
-  }
-
-  /** @param descriptor - Becomes the file's own. @throws CofferError COFFER_RECORD_DAMAGED for anything but a file. */
-  static of(path: string, descriptor: number): RandomFile {
+    let descriptor: number
+    try {
+      // Without O_NONBLOCK a named pipe in a file's place would hang the program.
+      descriptor = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
+      throw translate(error, 'read', path)
+    }
     try {
       const stats = fstatSync(descriptor)
       if (!stats.isFile()) {
@@ -219,10 +192,6 @@ export class RandomFile implements Disposable {
   close(): void {
     if (this.#descriptor !== undefined) closeSync(this.#descriptor)
     this.#descriptor = undefined
-  }
-
-  [Symbol.dispose](): void {
-    this.close()
   }
 }
 

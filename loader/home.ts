@@ -137,9 +137,8 @@ export class Home {
     const name = this.#name(centerId)
     let seen = this.#seen.get(name)
     if (seen === undefined) {
-      seen = new Seen(within(this.#centersFolder, name), centerId, this.userKeys()?.markSecret)
-      // Without a user key nothing is marked; there may be one later.
-      if (this.#userKeys !== undefined) this.#seen.set(name, seen)
+      seen = new Seen(within(this.#centersFolder, name), centerId.slice(), () => this.userKeys()?.markSecret)
+      this.#seen.set(name, seen)
     }
     return seen.look()
   }

@@ -22,7 +22,7 @@ const COARSE_MS = 2000
 
 export class Seen {
   readonly #folder: string
-  readonly #marksPlace: MarksPlace | undefined
+  readonly #marksPlace: () => MarksPlace | undefined
   /** As the folder was when what is known was read; undefined where that is not to be told from a later change. */
   #changed: bigint | undefined
   #marks: Marks | undefined
@@ -31,11 +31,15 @@ export class Seen {
 
   /**
    * @param folder - The center's, at home.
-   * @param markSecret - The user's; without a user key there are no marks.
+   * @param markSecret - The user's, asked for where marks are: without a user key there are none.
    */
-  constructor(folder: string, centerId: Uint8Array, markSecret: Uint8Array | undefined) {
+  constructor(folder: string, centerId: Uint8Array, markSecret: () => Uint8Array | undefined) {
     this.#folder = folder
-    this.#marksPlace = markSecret && { path: within(folder, 'marks'), secret: markSecret, of: [centerId] }
+    const path = within(folder, 'marks')
+    this.#marksPlace = () => {
+      const secret = markSecret()
+      return secret && { path, secret, of: [centerId] }
+    }
   }
 
   /**
@@ -57,13 +61,15 @@ export class Seen {
   }
 
   get marks(): Marks {
-    const place = this.#marksPlace
-    return (this.#marks ??= place === undefined ? NO_MARKS : readMarks(place))
+    if (this.#marks !== undefined) return this.#marks
+    const place = this.#marksPlace()
+    // There may be a key, and marks, the next time.
+    return place === undefined ? NO_MARKS : (this.#marks = readMarks(place))
   }
 
   /** Change them, where there is a user key. A home on a read-only disk still runs titles. */
   remark(change: (marks: Marks) => Marks): void {
-    const place = this.#marksPlace
+    const place = this.#marksPlace()
     if (place === undefined) return
     this.#forget()
     orNone(() => writeMarks(place, change(readMarks(place))))

@@ -7,6 +7,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readSync,
   rmSync,
   statfsSync,
   statSync,
@@ -122,6 +123,13 @@ test("a pipe, a folder, a device or a socket in a file's place is refused at onc
       const error = await rejectsWith('COFFER_RECORD_DAMAGED', () => readFile(path, 1000))
       assert.match(error.message, 'not a file')
     }
+  // One with something in it is left as it is.
+  const writer = openSync(pipe, 'r+')
+  writeSync(writer, 'not a record')
+  await rejectsWith('COFFER_RECORD_DAMAGED', () => readFile(pipe, 1000))
+  const left = Buffer.alloc(100)
+  assert.is(left.toString('utf8', 0, readSync(writer, left)), 'not a record')
+  closeSync(writer)
   assert.is(readFile(join(folder, 'missing'), 1000), undefined)
   assert.is(readFile(join(folder, 'pending/below'), 1000), undefined)
   rmSync(pipe)

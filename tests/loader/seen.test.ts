@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { Home } from '../../loader/home.js'
+import { rejectsWith } from '../helpers/rejects.js'
 import { closeSites, librarySite } from '../helpers/library-site.js'
 
 test.after(closeSites)
@@ -40,6 +41,13 @@ test('Seen knows no marks before there is a user key, and marks once there is on
   cpSync(site.home.userKeyFile, home.userKeyFile)
   home.seen(centerId).rememberReturned(idOf(1))
   assert.equal(returnedOf(home), [idOf(1)])
+})
+
+test('Seen asks for the user key where marks are, and nowhere else', async () => {
+  const home = await site.newHome({ withKey: false })
+  writeFileSync(home.userKeyFile, 'damaged')
+  assert.is(home.seen(centerId).revocations(home.centers()[0]!), undefined)
+  await rejectsWith('COFFER_ENCODING', () => home.seen(centerId).marks)
 })
 
 test.run()
