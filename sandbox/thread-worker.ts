@@ -5,7 +5,7 @@ import type { Reuse } from './quickjs/machine.js'
 import { quickjs } from './quickjs/node.js'
 import { serveRemote } from './remote/far.js'
 import { Hope, Inbox, Outbox } from './thread/mailbox.js'
-import type { ThreadData } from './thread/launch.js'
+import type { ThreadData } from './thread/thread.js'
 
 const { toHost, toWorker, answers, program, foreign } = workerData as ThreadData
 const outbox = new Outbox(toHost)
@@ -36,7 +36,6 @@ function serve(): (frame: Uint8Array) => void {
         return answerInbox.take()!
       },
       close() {
-        if (program === undefined) return close()
         open = false
         receive = serve()
         post(FREE)
@@ -51,12 +50,6 @@ function post(frame: Uint8Array): void {
   outbox.post(frame)
 }
 
-function close(): void {
-  closed = true
-  toWorker.port.close()
-  answers.port.close()
-}
-
 /** How long to look for a frame. A host that calls again and again does so sooner. */
 const LOOK_MS = 0.02
 /**
@@ -68,12 +61,10 @@ const looks = new Hope()
 const waits = new Hope()
 const answerLooks = new Hope()
 let turning = false
-let closed = false
 
 /** Serve the next frame, each in its own turn of the event loop: what it leaves to be done is done before the next. */
 function turn(): void {
   turning = false
-  if (closed) return
   const found =
     inbox.filled ||
     (looks.pays && looks.tell(inbox.look(LOOK_MS))) ||

@@ -1,6 +1,6 @@
 /**
  * The near side of a guest in a thread or process of its own: what its host holds. The session itself runs beside its
- * engine, on the far side, which serves exactly one guest.
+ * engine, on the far side, which serves one guest, and where it is a thread, others after it.
  *
  * The far side of a SES guest shares its process with it, so its frames are as hostile as the guest itself.
  *
@@ -203,7 +203,7 @@ class RemoteGuest implements EngineGuest {
 
   #call(program: boolean, name: string, args: readonly Argument[]): Promise<Outcome> {
     return new Promise((resolve, reject) => {
-      if (this.#ended !== undefined) throw gone(this.#ended)
+      this.#refuseLate()
       const id = this.#calls.nextId()
       const { values, signals } = splitSignals(args)
       try {
@@ -223,9 +223,17 @@ class RemoteGuest implements EngineGuest {
   }
 
   #step(stream: number, step: Caller, ending: boolean): void {
+    if (ending && this.#leaving !== undefined) return step.resolve(DONE)
+    this.#refuseLate()
     const id = this.#calls.nextId()
     this.#open(id, step)
     this.#channel.post(this.#writer.begin(TO_FAR.step).value(id).value(stream).value(ending).message)
+  }
+
+  /** After it was told to go, the far side takes what is asked for the next guest's. */
+  #refuseLate(): void {
+    const reason = this.#ended ?? this.#leaving
+    if (reason !== undefined) throw gone(reason)
   }
 
   #open(id: number, caller: Caller): PendingCall {

@@ -2,7 +2,7 @@
 import type { EngineGuest, GuestSource, LaunchOptions, Program } from '../guest.js'
 import { startable } from '../quickjs/source.js'
 import { startRemote } from '../remote/near.js'
-import { Thread } from './launch.js'
+import { Thread } from './thread.js'
 
 export function openThreads(given: Program, options: LaunchOptions): GuestSource {
   const program = startable(given, options)
@@ -11,7 +11,9 @@ export function openThreads(given: Program, options: LaunchOptions): GuestSource
     start(): Promise<EngineGuest> {
       // The worker has the program, from its own start.
       return startRemote('quickjs', {}, options, (events, limits) => {
-        const thread = idle.pop() ?? new Thread(limits, program, given.image !== undefined)
+        let thread = idle.pop()
+        while (thread?.isAlive() === false) thread = idle.pop()
+        thread ??= new Thread(limits, program, given.image !== undefined)
         return thread.serve(events, () => idle.push(thread))
       })
     },

@@ -125,6 +125,46 @@ test('a guest that is ended while one of both waits is ended at once', async () 
   await disposed
 })
 
+test('a thread serves the next guest once one has gone in good order, and none otherwise', async () => {
+  let threads = 0
+  const count = () => void threads++
+  process.on('worker', count)
+  const source = `let calls = 0
+    export const count = () => (globalThis.marked ??= ++calls, Object.prototype.left = ++calls)
+    export const spin = () => { for (;;); }
+    setInterval(() => console.log('late'), 1)`
+  let printed = 0
+  // A stack of its own, so that threads of other tests do not fit.
+  const options = { limits: { stackBytes: 3 * 2 ** 20, cpuMs: 100 }, stdout: () => void printed++ }
+  for (let use = 0; use < 5; use++) {
+    await using guest = await start(source, options)
+    assert.is(await guest.call('count'), 2)
+    await after(5)
+  }
+  assert.is(threads, 1)
+  assert.ok(printed > 0)
+
+  await rejectsWith('COFFER_PROGRAM_INVALID', () => start('export const = 1', options))
+  const side = await Promise.all([start(source, options), start(source, options)])
+  assert.is(threads, 2)
+  await Promise.all(side.map(guest => guest.dispose()))
+  const seen = printed
+  await after(20)
+  assert.is(printed, seen, 'what is gone prints nothing')
+
+  const guest = await start(source, options)
+  await rejectsWith('COFFER_LIMIT_CPU', () => guest.call('spin'))
+  await using other = await start(source, options)
+  await using larger = await start(source, { limits: { stackBytes: 5 * 2 ** 20 } })
+  assert.is(
+    threads,
+    3,
+    'one that was ended by a limit is not used again, and stacks are as large as was asked for'
+  )
+  for (const next of [other, larger]) assert.is(await next.call('count'), 2)
+  process.off('worker', count)
+})
+
 test('a process ends with a guest that nobody calls, and stays for one that is called', () => {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
@@ -135,7 +175,7 @@ test('a process ends with a guest that nobody calls, and stays for one that is c
        const source = "export const later = ms => new Promise(done => setTimeout(done, ms, 'late')); export const one = () => 1"
        const guest = await launch(new TextEncoder().encode(source), { isolation: 'thread' })
        for (let i = 0; i < 1000; i++) await guest.call('one')
-       void guest.call('later', 200).then(value => process.stdout.write(value))`
+       void guest.call('later', 200).then(value => process.stdout.write(value)).then(() => guest.dispose())`
     ],
     { encoding: 'utf8', timeout: 30_000 }
   )
