@@ -4,8 +4,8 @@
  *   *.js, chunk-*.js          library entries (ES modules); packages stay imports
  *   coffer-program.cjs        the buyer's program, everything in one file: sixty modules start slower than one
  *   coffer-run.cjs            the same for `coffer run` alone: half of it starts faster than the whole
- *   bin/coffer.cjs            starts them, with V8's code cache (scripts/cache.ts) where that fits
- *   bin/coffer-center.js      the center's program, in chunks too
+ *   coffer-center.cjs         the center's program
+ *   bin/*.cjs                 start them, with V8's code cache (scripts/cache.ts) where that fits
  *   coffer.mjs                the buyer's program again, engines and all in this one file: what a medium can carry
  *   thread-worker.js          what the sandbox starts in a thread,
  *   ses-child.cjs             and in a process of its own,
@@ -42,10 +42,18 @@ interface Program {
   readonly external: string[]
   readonly names: BuildOptions
 }
-/** Started with a code cache: of `coffer` by loader/cli/start.cjs, of a SES guest's process by sandbox/ses/start.cjs. */
+/** Native, or loaded by those alone who use it: they stay the packages that they are. */
+const DATABASES = ['@photostructure/sqlite', 'pg']
+
+/** Started with a code cache: what a person types by scripts/start.cjs, a SES guest's process by sandbox/ses/start.cjs. */
 const PROGRAMS: Record<string, Program> = {
   'coffer-program': { entry: 'loader/cli/bin.ts', external: PRESSING, names: { minify: true } },
   'coffer-run': { entry: 'loader/cli/bin-run.ts', external: PRESSING, names: { minify: true } },
+  'coffer-center': {
+    entry: 'center/cli/bin.ts',
+    external: [...DATABASES, 'nodemailer', 'pino', 'prom-client', 'stripe'],
+    names: { minify: true }
+  },
   'ses-child-program': {
     entry: 'sandbox/ses-child.ts',
     external: [],
@@ -98,9 +106,6 @@ await bundle({
   chunkNames: 'chunk-[hash]'
 })
 
-/** Native, or loaded by those alone who use it: they stay the packages that they are. */
-const DATABASES = ['@photostructure/sqlite', 'pg']
-
 /** Started by path, in a thread or process of their own; each whole, so that it starts fast. */
 await bundle({
   entryPoints: {
@@ -126,7 +131,7 @@ for (const [name, { entry, external, names }] of Object.entries(PROGRAMS))
     format: 'cjs',
     // ASCII alone is read, and kept, as one byte per character.
     charset: 'ascii',
-    define: { 'import.meta.dirname': '__dirname' },
+    define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
     // As Node itself would wrap it; to do so at each start would copy the text twice. Strict, as its modules are.
     banner: { js: "(function (exports, require, module, __filename, __dirname) {'use strict';" },
     footer: { js: '})' },
@@ -161,24 +166,13 @@ await bundle({
   plugins: [resources(embedded), notPressing()]
 })
 
-/** In chunks, as the library is: a command that serves nobody loads nothing of what serving needs. */
-await bundle({
-  entryPoints: { 'bin/coffer-center': 'center/cli/cli.ts' },
-  outdir: 'dist',
-  format: 'esm',
-  splitting: true,
-  chunkNames: 'chunk-[hash]',
-  external: [...DATABASES, 'nodemailer', 'pino', 'prom-client', 'stripe'],
-  banner: { js: REQUIRE }
-})
-
-write('dist/bin/coffer.cjs', readFileSync('loader/cli/start.cjs'))
+const STARTED = ['dist/bin/coffer.cjs', 'dist/bin/coffer-center.cjs']
+for (const path of STARTED) write(path, readFileSync('scripts/start.cjs'))
 write('dist/ses-child.cjs', readFileSync('sandbox/ses/start.cjs'))
 // Guests of the compiled tree start as those of the bundles do.
 for (const name of ['ses-child.cjs', 'ses-child-program.cjs'])
   write(`build/sandbox/${name}`, readFileSync(`dist/${name}`))
-for (const program of ['dist/bin/coffer.cjs', 'dist/bin/coffer-center.js', 'dist/coffer.mjs'])
-  chmodSync(program, 0o755)
+for (const program of [...STARTED, 'dist/coffer.mjs']) chmodSync(program, 0o755)
 
 write('dist/licenses.txt', licenses())
 write('build/bundles.json', JSON.stringify(outputs, undefined, 2))
@@ -186,7 +180,7 @@ write('build/bundles.json', JSON.stringify(outputs, undefined, 2))
 /** Chunks are named by their contents: old ones would stay for ever, and so would a file that is made no more. */
 const made = new Set([
   ...Object.keys(outputs),
-  'dist/bin/coffer.cjs',
+  ...STARTED,
   'dist/ses-child.cjs',
   'dist/guest-sdk.js',
   'dist/guest-net.js'

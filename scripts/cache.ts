@@ -1,6 +1,6 @@
 /**
  * Build step: what V8 compiles at a cold start, kept, so that a run does not spend its time on it: the code of the
- * engines (sandbox/keep-code.ts), and the code caches of the buyer's two programs.
+ * engines (sandbox/keep-code.ts), and the code caches of the programs.
  *
  * What is worth keeping is what a run uses: a title is pressed, copied and run once, and the functions that V8 had
  * compiled by then are kept. Each file fits one version of Node only, and its name says which; it is made anew when
@@ -13,13 +13,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { KEPT_CODE } from '../sandbox/kept-code.js'
-import { newShop } from './shop.js'
+import { newShop, type Shop } from './shop.js'
 import { write } from './write.js'
 
 process.chdir(fileURLToPath(new URL('../..', import.meta.url)))
 
-/** What each program does when its functions are looked at. */
-const PROGRAMS = { 'coffer-run': 'run', 'coffer-program': 'verify' }
+/** What each program does when its functions are looked at, as it is typed. */
+const PROGRAMS: Readonly<Record<string, (shop: Shop) => Promise<readonly string[]>>> = {
+  'coffer-run': async shop => ['coffer', 'run', await shop.medium(shop.hello)],
+  'coffer-program': async shop => ['coffer', 'verify', await shop.medium(shop.hello)],
+  'coffer-center': async shop => ['coffer-center', 'init', join(shop.home.folder, 'center')]
+}
 
 /** Do the work unless its result is there, made of the same inputs. */
 async function keep(results: readonly string[], inputs: readonly string[], work: () => Promise<void> | void) {
@@ -42,9 +46,9 @@ await keep(
   ],
   keepEngines
 )
-for (const [name, command] of Object.entries(PROGRAMS)) {
+for (const [name, typed] of Object.entries(PROGRAMS)) {
   const cache = `dist/${name}.${process.version}-${process.arch}.cache`
-  await keep([cache], [`dist/${name}.cjs`], () => makeCodeCache(cache, command))
+  await keep([cache], [`dist/${name}.cjs`], () => makeCodeCache(cache, typed))
 }
 
 /** In a process of its own, since it asks of V8 what only V8's own tests ask: without the result all runs the same. */
@@ -56,20 +60,23 @@ function keepEngines(): void {
     if (existsSync(`dist/${name}`)) write(`build/sandbox/${name}`, readFileSync(`dist/${name}`))
 }
 
-/** The program leaves its cache itself where there is none (loader/cli/start.cjs). */
-async function makeCodeCache(cache: string, command: string): Promise<void> {
+/** The program leaves its cache itself where there is none (scripts/start.cjs). */
+async function makeCodeCache(
+  cache: string,
+  typed: (shop: Shop) => Promise<readonly string[]>
+): Promise<void> {
   rmSync(cache, { force: true })
   const folder = mkdtempSync(join(tmpdir(), 'coffer-cache-'))
   try {
     await using shop = await newShop(folder)
-    const medium = await shop.medium(shop.hello)
-    const { status, stderr } = spawnSync(process.execPath, ['dist/bin/coffer.cjs', command, medium], {
+    const [program, ...words] = await typed(shop)
+    const { status, stderr } = spawnSync(process.execPath, [`dist/bin/${program}.cjs`, ...words], {
       env: { ...process.env, COFFER_HOME: shop.home.folder },
       encoding: 'utf8',
       stdio: ['ignore', 'ignore', 'pipe']
     })
     if (status !== 0 || !existsSync(cache))
-      throw new Error(`the ${command} that fills the code cache ended with ${status}: ${stderr}`)
+      throw new Error(`the ${program} that fills the code cache ended with ${status}: ${stderr}`)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

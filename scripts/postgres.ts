@@ -148,6 +148,8 @@ async function started(folder: string, { bin, env }: Programs, durable: boolean)
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
     fsync: durable ? 'on' : 'off',
+    // Each of its processes maps what it uses of them, which takes longer than small tests do.
+    ...(durable ? {} : { shared_buffers: '24MB' }),
     max_connections: 60
   }
   const child = spawn(

@@ -14,7 +14,7 @@ import { styleText } from 'node:util'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const COFFER = join(ROOT, 'dist/bin/coffer.cjs')
-const CENTER = join(ROOT, 'dist/bin/coffer-center.js')
+const CENTER = join(ROOT, 'dist/bin/coffer-center.cjs')
 
 const coloured = process.stdout.isTTY && !process.env['NO_COLOR']
 const paint = (style: Parameters<typeof styleText>[0], text: string) =>

@@ -1,8 +1,5 @@
-#!/usr/bin/env node
 /** The `coffer-center` command: how it begins, and how it ends. */
 import { CommanderError } from 'commander'
-import { realpathSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { CofferError, ERROR_CODES } from '../../formats/errors.js'
 import { actionFirst, EXAMPLES, program } from './program.js'
 import { paint } from './screen.js'
@@ -44,19 +41,4 @@ function fail(error: CofferError, json: boolean): number {
   }
   if (process.env['COFFER_DEBUG'] === '1') console.error(error)
   return exitCode
-}
-
-/** Whether this file is what node was started with, also through a link that npm made. */
-function isStarted(): boolean {
-  const started = process.argv[1]
-  return started !== undefined && realpathSync(started) === fileURLToPath(import.meta.url)
-}
-
-if (isStarted()) {
-  // Whoever reads our output may stop reading, as `head` does.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-  })
-  // Set, not exit(): what was written to a pipe is still on its way.
-  process.exitCode = await main(process.argv.slice(2))
 }

@@ -24,7 +24,7 @@ export type LoadBinding = () => Promise<unknown>
 type Binding = typeof Pkcs11
 
 /** Not an import: it is there only where somebody put it. */
-const loadBinding = async (): Promise<Binding> => createRequire(import.meta.url)('pkcs11js') as Binding
+const loadBinding = async (): Promise<Binding> => createRequire(import.meta.filename)('pkcs11js') as Binding
 
 // Of PKCS#11 3.0, which the binding has no names for.
 const CKM_EC_EDWARDS_KEY_PAIR_GEN = 0x1055

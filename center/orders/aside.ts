@@ -3,6 +3,7 @@
  * others. It opens vault and books for itself, by the same interfaces and from the same places. Nobody needs it: what it has
  * not made is made under the lock.
  */
+import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { FileUnlock } from '../keys/keyfiles.js'
 import type { Draft } from './draft.js'
@@ -52,7 +53,7 @@ class Thread {
   readonly #waiting: ((drafts: Drafts) => void)[] = []
 
   constructor(data: AsideData) {
-    const worker = new Worker(new URL('./aside-thread.js', import.meta.url), {
+    const worker = new Worker(join(import.meta.dirname, 'aside-thread.js'), {
       workerData: data,
       execArgv: []
     })

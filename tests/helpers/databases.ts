@@ -3,8 +3,9 @@
  * PostgreSQL server for all files, and a file that is run by hand starts its own.
  */
 import { DatabaseSync } from '@photostructure/sqlite'
+import pg from 'pg'
 import { isUrl } from '../../center/books/store.js'
-import { newDatabase, NoPostgres, query, startPostgres } from '../../scripts/postgres.js'
+import { newDatabase, NoPostgres, startPostgres } from '../../scripts/postgres.js'
 
 let url: Promise<string> | undefined
 
@@ -44,10 +45,7 @@ export async function newBooks(): Promise<string | undefined> {
 
 /** Change books behind the center's back, by the database's own means. @param place - What openStore() takes. */
 export async function tamper(place: string, sql: string): Promise<void> {
-  if (isUrl(place)) {
-    await query(place, sql)
-    return
-  }
+  if (isUrl(place)) return tamperWithPostgres(place, sql)
   const database = new DatabaseSync(place)
   try {
     database.exec(sql)
@@ -55,3 +53,25 @@ export async function tamper(place: string, sql: string): Promise<void> {
     database.close()
   }
 }
+
+/** One connection for each database, as long as this process: the server takes longer to open one than to do what it is told. */
+const connections = new Map<string, Promise<pg.Client>>()
+
+async function tamperWithPostgres(url: string, sql: string): Promise<void> {
+  const connect = async () => {
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    return client
+  }
+  if (!connections.has(url)) connections.set(url, connect())
+  const client = await connections.get(url)!
+  socketOf(client).ref()
+  try {
+    await client.query(sql)
+  } finally {
+    socketOf(client).unref()
+  }
+}
+
+/** A connection that nobody uses keeps no test from its end. The driver's types leave these two out. */
+const socketOf = (client: pg.Client) => client as pg.Client & { ref(): void; unref(): void }

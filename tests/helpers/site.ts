@@ -27,7 +27,7 @@ const bundledOr = (bundled: string, compiled: string): string =>
   existsSync(join(ROOT, bundled)) ? join(ROOT, bundled) : join(ROOT, compiled)
 /** The programs as they are shipped, or as they are compiled while they are not bundled. */
 export const COFFER = bundledOr('dist/bin/coffer.cjs', 'build/loader/cli/bin.js')
-export const COFFER_CENTER = bundledOr('dist/bin/coffer-center.js', 'build/center/cli/cli.js')
+export const COFFER_CENTER = bundledOr('dist/bin/coffer-center.cjs', 'build/center/cli/bin.js')
 
 export const SCHEMES = ['certificate', 'conversion'] as const
 export type SchemeName = (typeof SCHEMES)[number]

@@ -113,7 +113,7 @@ const PUBLISHED: Readonly<Record<string, { for: 'buyer' | 'seller'; inside: stri
         'structured-headers'
       ]
     },
-    'dist/bin/coffer-center.js': {
+    'dist/coffer-center.cjs': {
       for: 'seller',
       inside: ['@hono/node-server', 'commander', 'hono', 'kysely', 'msgpackr', 'structured-headers'],
       imported: ['@photostructure/sqlite', 'nodemailer', 'pg', 'pino', 'prom-client', 'stripe']

@@ -87,7 +87,7 @@ test('npm pack makes a package of exactly these files', () => {
         'dist/ses-child-program.cjs',
         'dist/coffer.mjs',
         'dist/bin/coffer.cjs',
-        'dist/bin/coffer-center.js'
+        'dist/bin/coffer-center.cjs'
       ],
       ...['dist/quickjs.wasm', 'dist/quickjs.image', 'dist/licenses.txt'],
       ...chunks,

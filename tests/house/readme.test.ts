@@ -29,7 +29,7 @@ test('the commands from nothing to a running title', async () => {
     symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'))
     const program = (name: string) => `"${process.execPath}" "${join(ROOT, 'dist/bin', name)}"`
     const runnable = script
-      .replaceAll('npx coffer-center', program('coffer-center.js'))
+      .replaceAll('npx coffer-center', program('coffer-center.cjs'))
       .replaceAll('npx coffer', program('coffer.cjs'))
       .replaceAll('8787', String(await freePort()))
     writeFileSync(join(folder, 'example.sh'), `${runnable}\ncode=$?\nkill %1\nexit $code\n`)

@@ -5,7 +5,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { newCenter, pressed, TITLE } from '../center/parties.js'
 
-const CLI = fileURLToPath(new URL('../../center/cli/cli.js', import.meta.url))
+const CLI = fileURLToPath(new URL('../../center/cli/bin.js', import.meta.url))
 
 test('title set takes back every bound that it set', async () => {
   const { center, folder, pinned } = await newCenter()

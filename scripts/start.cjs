@@ -1,15 +1,17 @@
 #!/usr/bin/env node
 /**
- * Starts the program, with V8's code cache where it was made by this very Node: half of a short run would otherwise
- * be spent on compiling. Anywhere else, and without the cache, the program only starts slower.
+ * Starts `coffer` or `coffer-center`, whichever name this file has in dist/bin/, with V8's code cache where it was made by
+ * this very Node: half of a short run would otherwise be spent on compiling. Anywhere else, and without the cache, the
+ * program only starts slower.
  */
 const { hash } = require('node:crypto')
 const { existsSync, readFileSync, renameSync, writeFileSync } = require('node:fs')
-const { dirname, join } = require('node:path')
+const { basename, dirname, join } = require('node:path')
 const { Script } = require('node:vm')
 
 const command = process.argv[2]
-const program = command === 'run' ? 'coffer-run' : 'coffer-program'
+const name = basename(__filename, '.cjs')
+const program = name !== 'coffer' ? name : command === 'run' ? 'coffer-run' : 'coffer-program'
 const filename = join(__dirname, `../${program}.cjs`)
 const cache = join(__dirname, `../${program}.${process.version}-${process.arch}.cache`)
 const isKept = existsSync(cache)
@@ -24,7 +26,7 @@ function readCache() {
 }
 
 // Where coffer was installed none is there yet; these commands call most of what others do.
-if (['run', 'copy', 'verify'].includes(command) && !isKept)
+if (['run', 'copy', 'verify', 'init'].includes(command) && !isKept)
   process.on('exit', code => {
     if (code === 0) keepCache()
   })
