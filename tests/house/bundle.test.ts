@@ -277,42 +277,44 @@ test('V8 takes what was kept of each program, whatever heap it starts with', () 
 
 test('what V8 compiled before only saves time: damaged, of another Node or not there, all runs the same', () => {
   const caches = readdirSync(join(folder, 'dist')).filter(name => name.endsWith('.cache'))
-  /** A command that uses it, by the cache's name. */
-  const uses: Readonly<Record<string, readonly string[]>> = {
-    'coffer-program': ['list', medium],
-    'coffer-run': ['run', medium],
-    quickjs: ['run', medium],
-    'ses-child-program': ['run', medium, '--engine', 'ses']
+  /** A command that uses it, as it is typed, and what it says, by the cache's name. */
+  const uses: Readonly<Record<string, readonly [words: readonly string[], says: string]>> = {
+    'coffer-program': [['coffer', 'list', medium], 'org.example.hello'],
+    'coffer-run': [['coffer', 'run', medium], 'Hello, world.'],
+    'coffer-center': [['coffer-center', '--help'], 'The license center:'],
+    quickjs: [['coffer', 'run', medium], 'Hello, world.'],
+    'ses-child-program': [['coffer', 'run', medium, '--engine', 'ses'], 'Hello, world.']
   }
   const cacheOf = (name: string) => name.split('.')[0]!
-  assert.equal(caches.map(cacheOf).sort(), ['coffer-program', 'coffer-run', ...KEPT_CODE.map(cacheOf)].sort())
-  const runs = (how: string, words: readonly string[]) => {
-    const { status, stdout, stderr } = spawnSync(
-      process.execPath,
-      [join(folder, 'dist/bin/coffer.cjs'), ...words],
-      { encoding: 'utf8', env: { PATH: process.env['PATH'], COFFER_HOME: home } }
-    )
-    assert.equal([how, status, stderr], [how, 0, ''])
-    assert.match(stdout, words[0] === 'run' ? 'Hello, world.' : 'org.example.hello', how)
-  }
+  const programs = ['coffer-program', 'coffer-run', 'coffer-center']
+  assert.equal(caches.map(cacheOf).sort(), [...programs, ...KEPT_CODE.map(cacheOf)].sort())
   for (const name of caches) {
     const path = join(folder, 'dist', name)
     const whole = readFileSync(path)
-    const words = uses[cacheOf(name)]!
-    runs(`${name}, whole`, words)
+    const [[program, ...words], says] = uses[cacheOf(name)]!
+    const runs = (how: string) => {
+      const { status, stdout, stderr } = spawnSync(
+        process.execPath,
+        [join(folder, `dist/bin/${program}.cjs`), ...words],
+        { encoding: 'utf8', env: { PATH: process.env['PATH'], COFFER_HOME: home } }
+      )
+      assert.equal([name, how, status, stderr], [name, how, 0, ''])
+      assert.match(stdout, says, `${name}, ${how}`)
+    }
+    runs('whole')
     // V8 itself looks at the head alone, and runs or dies of the rest: each file is held against a hash that it carries.
     for (const at of [0, 8, whole.length >> 2, whole.length >> 1, whole.length - 40, whole.length - 1]) {
       const damaged = Buffer.from(whole)
       damaged[at]! ^= 1
       writeFileSync(path, damaged)
-      runs(`${name}, byte ${at}`, words)
+      runs(`byte ${at}`)
     }
     writeFileSync(path, whole.subarray(0, whole.length - 100))
-    runs(`${name}, cut short`, words)
+    runs('cut short')
     writeFileSync(path, '')
-    runs(`${name}, empty`, words)
+    runs('empty')
     rmSync(path)
-    runs(`${name}, gone`, words)
+    runs('gone')
   }
 })
 

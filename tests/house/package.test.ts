@@ -83,6 +83,7 @@ test('npm pack makes a package of exactly these files', () => {
       ...[
         'dist/coffer-program.cjs',
         'dist/coffer-run.cjs',
+        'dist/coffer-center.cjs',
         'dist/ses-child.cjs',
         'dist/ses-child-program.cjs',
         'dist/coffer.mjs',
