@@ -1,5 +1,6 @@
 /**
- * Every test file in a process of its own, two at a time, each with a time limit.
+ * Every test file in a process of its own, two at a time, each with a time limit. A third one runs where two of them mostly
+ * wait.
  *
  * uvu by itself runs all files in one process, has no time limit, and is green when a file forgets `.run()`. Here a
  * file that runs no test fails, and so does one that prints no summary, or goes on after it. Where a file needs PostgreSQL, one server is
@@ -10,7 +11,8 @@
  */
 import { spawn } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, cpus } from 'node:os'
+import { setTimeout as after } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { NoPostgres, startPostgres, type PostgresServer } from './postgres.js'
 
@@ -89,8 +91,10 @@ const files = [...testFiles('tests')]
 const totals = { passed: 0, failed: 0, skipped: 0 }
 const queue = [...files]
 
-async function work(): Promise<void> {
-  for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+/** @param isReady - Asked before each file. */
+async function work(isReady: () => Promise<boolean>): Promise<void> {
+  while ((await isReady()) && queue.length > 0) {
+    const file = queue.shift()!
     const outcome = await runFile(file)
     totals.passed += outcome.passed
     totals.failed += outcome.failed
@@ -105,6 +109,19 @@ async function work(): Promise<void> {
   }
 }
 
+/** Waits until cores were idle for a third of a second in one, or all files have been begun. */
+async function coresRest(): Promise<boolean> {
+  for (let before = idleMs(); queue.length > 0;) {
+    await after(1000)
+    const now = idleMs()
+    if (now - before > 300) return true
+    before = now
+  }
+  return false
+}
+
+const idleMs = (): number => cpus().reduce((sum, { times }) => sum + times.idle, 0)
+
 /** Certificates of a company's own are read at each start of Node, which doubles its time; no test leaves the machine. */
 const environment: Record<string, string | undefined> = { NODE_EXTRA_CA_CERTS: undefined }
 let server: PostgresServer | undefined
@@ -118,7 +135,8 @@ if (files.some(file => readFileSync(`${root}/build/${file}`, 'utf8').includes('h
   }
 }
 
-await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, work))
+const cores = Math.min(2, availableParallelism())
+await Promise.all([...Array.from({ length: cores }, () => work(async () => true)), work(coresRest)])
 await server?.stop()
 if (files.length === 0) {
   console.error('no test file matches')
