@@ -28,14 +28,16 @@ const STATE = 16
 const COUNTED_BYTES = 8
 /** Malloc, free, realloc, at the very beginning of the JSRuntime. */
 const FUNCTIONS = 3
-/** What lies beyond the heap grows by so much, */
+/** What lies beyond the heap, and what is noted of either, grows by so much, */
 const GROWTH_BYTES = 4 * 1024 * 1024
 /** and this far: blocks are used again for their own size alone, so a program could ask for size after size. */
 const MOST_BEYOND_BYTES = 32 * 1024 * 1024
-/** No more blocks than these are noted at once: this process would hold more for a program than that holds itself. */
-const MOST_NOTED = 512 * 1024
-/** The same for all that it ever asks for, of which the plan has a byte each. */
+/** What begins higher in the heap is not noted: this process would hold much for a program that can have no image. */
+const HIGHEST_NOTED = 48 * 1024 * 1024
+/** Nor are more blocks than these, of which the plan has a byte each. */
 const MOST_ASKED = 16 * 1024 * 1024
+/** No two blocks begin within so many bytes, of which their heads take some. */
+const LEAST_BLOCK_BYTES = 8
 
 export class Placing {
   readonly #instance: Instance
@@ -44,10 +46,13 @@ export class Placing {
   readonly #plan: Plan | undefined
   /** How many blocks were asked for. */
   #count = 0
-  /** Without a plan: the number of each block that is there, by where it stands. */
-  readonly #numbers = new Map<Pointer, number>()
-  /** With one: the size of each block beyond the heap that is there, by where it stands. */
-  readonly #passing = new Map<Pointer, number>()
+  /**
+   * Of each block that is there, by where it begins in {@link LEAST_BLOCK_BYTES}: without a plan its number, from 1; with
+   * one, of those beyond the heap alone, its size. 0 elsewhere.
+   */
+  #blocks = new Uint32Array(0)
+  /** Blocks beyond the heap that are there. */
+  #passing = 0
   /** Blocks beyond the heap that were let go of, by size. */
   readonly #free = new Map<number, Pointer[]>()
   /** Where what does not last begins, and where it ends. */
@@ -75,7 +80,7 @@ export class Placing {
   /** The engine has its own allocator back, and nothing is noted any more. */
   end(): void {
     this.#hasEnded = true
-    this.#numbers.clear()
+    this.#blocks = new Uint32Array(0)
     this.#instance.words.set(this.#own, this.#runtime >> 2)
     this.#instance.placing = undefined
   }
@@ -88,14 +93,14 @@ export class Placing {
   plan(heapEnd: Pointer): Plan | undefined {
     if (this.#hasEnded) return undefined
     const lasts = new Uint8Array(this.#count)
-    for (const number of this.#numbers.values()) lasts[number] = 1
+    for (const number of this.#blocks) if (number !== 0) lasts[number - 1] = 1
     return { lasts, heapBytes: this.#instance.view.getUint32(heapEnd, true) }
   }
 
   /** All that is there is in the heap, and nothing else ever was. */
   isWhole(heapEnd: Pointer): boolean {
     if (this.#plan === undefined) return true
-    return this.#passing.size === 0 && this.#instance.view.getUint32(heapEnd, true) <= this.#start
+    return this.#passing === 0 && this.#instance.view.getUint32(heapEnd, true) <= this.#start
   }
 
   /** @see EngineImports.place */
@@ -126,11 +131,26 @@ export class Placing {
     if (this.#plan !== undefined && this.#plan.lasts[number] !== 1) return this.#takeBeyond(sizeBytes)
     const made = this.#instance.engine.malloc(sizeBytes)
     if (this.#plan === undefined) {
-      this.#numbers.set(made, number)
       // All of them are in the heap, where the engine itself can go on.
-      if (this.#numbers.size > MOST_NOTED || this.#count > MOST_ASKED) this.end()
+      if (made > HIGHEST_NOTED || this.#count > MOST_ASKED) this.end()
+      else this.#note(made, number + 1)
     } else if (made + sizeBytes > this.#start) throw engineFailed('it asks for other blocks than before')
     return made
+  }
+
+  #note(block: Pointer, what: number): void {
+    const place = this.#placeOf(block)
+    if (place >= this.#blocks.length) {
+      const step = GROWTH_BYTES / LEAST_BLOCK_BYTES
+      const blocks = new Uint32Array(Math.ceil((place + 1) / step) * step)
+      blocks.set(this.#blocks)
+      this.#blocks = blocks
+    }
+    this.#blocks[place] = what
+  }
+
+  #placeOf(block: Pointer): number {
+    return Math.floor((block - this.#start) / LEAST_BLOCK_BYTES)
   }
 
   #takeBeyond(sizeBytes: number): Pointer {
@@ -139,27 +159,34 @@ export class Placing {
     if (made === undefined) {
       made = this.#end
       this.#end += size
-      if (this.#end - this.#start > MOST_BEYOND_BYTES || this.#passing.size === MOST_NOTED)
+      if (this.#end - this.#start > MOST_BEYOND_BYTES)
         throw engineFailed('it has no room for what does not last')
       if (this.#end > this.#instance.bytes.length)
         this.#instance.reach(Math.ceil(this.#end / GROWTH_BYTES) * GROWTH_BYTES)
     }
-    this.#passing.set(made, size)
+    this.#note(made, size)
+    this.#passing++
     return made
   }
 
   #letGo(block: Pointer): void {
-    this.#numbers.delete(block)
-    const size = this.#passing.get(block)
-    if (size === undefined) return this.#instance.engine.free(block)
-    this.#passing.delete(block)
+    const size = this.#sizeBeyond(block)
+    const place = this.#placeOf(block)
+    if (place >= 0 && place < this.#blocks.length) this.#blocks[place] = 0
+    if (size === 0) return this.#instance.engine.free(block)
+    this.#passing--
     const free = this.#free.get(size)
     if (free === undefined) this.#free.set(size, [block])
     else free.push(block)
   }
 
   #sizeOf(block: Pointer): number {
-    return this.#passing.get(block) ?? this.#instance.blockBytes(block)
+    return this.#sizeBeyond(block) || this.#instance.blockBytes(block)
+  }
+
+  /** 0 for a block of the heap. */
+  #sizeBeyond(block: Pointer): number {
+    return this.#plan === undefined || block < this.#start ? 0 : this.#blocks[this.#placeOf(block)]!
   }
 }
 
