@@ -67,9 +67,9 @@ export function makeTitleImage(
       states.push({ constants: concat(...constantsOf(grants, WIRE).values()), memory })
     }
     const links = [...linkedAs(options.grants[0]!, options)]
-    return encodeTitleImage(factory.baseHash(), factory.baseMemory(), links, states)
+    return encodeTitleImage(factory.baseHash(), factory.baseMemory(), factory.stackTop, links, states)
   } finally {
-    for (const { memory } of states) memory.fill(0)
+    for (const { memory } of states) factory.wipe(memory)
   }
 }
 

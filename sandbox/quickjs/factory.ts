@@ -3,7 +3,7 @@ import { decodeImage } from './image.js'
 import { engineFailed } from './instance.js'
 import type { Limits } from '../guest.js'
 import type { MachinePort } from '../machine.js'
-import { PAGE_BYTES } from './abi.js'
+import { PAGE_BYTES, STACK_BYTES, type Pointer } from './abi.js'
 import {
   type EngineParts,
   type Imaging,
@@ -31,6 +31,10 @@ export interface QuickjsFactory {
   spare(limits: Limits, reuse: Reuse): void
   /** Memory of a fresh guest. */
   baseMemory(): Uint8Array
+  /** Where the stack begins, growing down by STACK_BYTES at most. */
+  readonly stackTop: Pointer
+  /** Overwrite what a machine froze; its stack is empty. */
+  wipe(memory: Uint8Array): void
 }
 
 /**
@@ -59,6 +63,11 @@ export function loadQuickjs(source: QuickjsSource): QuickjsFactory {
         const memory = new Uint8Array(image.fields.pages * PAGE_BYTES)
         for (const { offset, bytes } of image.parts) memory.set(bytes, offset)
         return memory
+      },
+      stackTop: image.fields.stackTop,
+      wipe(memory: Uint8Array) {
+        const { stackTop } = image.fields
+        memory.fill(0, 0, stackTop - STACK_BYTES).fill(0, stackTop)
       }
     }
   )

@@ -24,7 +24,7 @@
  */
 import { concat, equalBytes, utf8, utf8Decode } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
-import { MAX_PAGES, PAGE_BYTES, type Pointer } from './abi.js'
+import { MAX_PAGES, PAGE_BYTES, STACK_BYTES, type Pointer } from './abi.js'
 
 const FIELDS = [
   /** Size of the memory, in pages of 64 KiB: the engine's own share of it. */
@@ -117,11 +117,13 @@ export function decodeImage(image: Uint8Array): Image {
 
 /**
  * @param base - Memory of a fresh guest.
+ * @param stackTop - Its stack is empty, as those of all states are.
  * @param states - Memory of the started program for each set of constants, all of one size.
  */
 export function encodeTitleImage(
   baseHash: Uint8Array,
   base: Uint8Array,
+  stackTop: Pointer,
   links: Links,
   states: readonly { readonly constants: Uint8Array; readonly memory: Uint8Array }[]
 ): Uint8Array {
@@ -129,7 +131,7 @@ export function encodeTitleImage(
   const linksText = utf8(JSON.stringify(links))
   const told = states.map(({ constants, memory }) => ({
     constants,
-    parts: differences(memory, memory === first!.memory ? base : first!.memory)
+    parts: differences(memory, memory === first!.memory ? base : first!.memory, stackTop)
   }))
   const length = told.reduce(
     (sum, { constants, parts }) => sum + 8 + constants.length + partsBytes(parts),
@@ -204,13 +206,24 @@ function parseLinks(text: Uint8Array): Links {
 /**
  * Where memory differs from what it is compared with; zeros beyond its end. All of memory's own length: what was there
  * before and is zero now is told as zeros.
+ *
+ * @param stackTop - Of a stack that is empty in both, and that is not touched: it has more pages than all else.
  */
-function differences(memory: Uint8Array, before: Uint8Array = new Uint8Array()): Part[] {
+function differences(
+  memory: Uint8Array,
+  before: Uint8Array = new Uint8Array(),
+  stackTop: Pointer = 0
+): Part[] {
   const words = new Uint32Array(memory.buffer, memory.byteOffset, memory.length / 4)
   const others = new Uint32Array(before.buffer, before.byteOffset, before.length / 4)
   const parts: [start: number, end: number][] = []
   let last: [start: number, end: number] | undefined
+  const stackBottom = stackTop - STACK_BYTES
   for (let i = 0; i < words.length; i++) {
+    if (4 * i === stackBottom) {
+      i = stackTop / 4 - 1
+      continue
+    }
     if (words[i] === (i < others.length ? others[i] : 0)) continue
     const at = 4 * i
     if (last !== undefined && at - last[1] < GAP_BYTES) last[1] = at + 4

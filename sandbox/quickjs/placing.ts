@@ -14,6 +14,7 @@
 import { PAGE_BYTES, PLACING, STACK_BYTES, type Pointer } from './abi.js'
 import type { ImageFields } from './image.js'
 import { engineFailed, Instance } from './instance.js'
+import { NATIVE_BYTES } from './pristine.js'
 
 /** What the first start tells the second. */
 export interface Plan {
@@ -93,7 +94,8 @@ export class Placing {
   plan(heapEnd: Pointer): Plan | undefined {
     if (this.#hasEnded) return undefined
     const lasts = new Uint8Array(this.#count)
-    for (const number of this.#blocks) if (number !== 0) lasts[number - 1] = 1
+    const blocks = this.#blocks
+    for (let i = 0; i < blocks.length; i++) if (blocks[i] !== 0) lasts[blocks[i]! - 1] = 1
     return { lasts, heapBytes: this.#instance.view.getUint32(heapEnd, true) }
   }
 
@@ -200,12 +202,15 @@ export function frozenMemory(
   { heapEnd, stackTop }: Pick<ImageFields, 'heapEnd' | 'stackTop'>
 ): Uint8Array {
   const pages = Math.ceil(instance.view.getUint32(heapEnd, true) / PAGE_BYTES)
+  const stackBottom = stackTop - STACK_BYTES
   // In one of its own, whose heap cannot go on beyond.
   const copy = new Instance(module, pages, pages, instance.hooks)
   try {
-    copy.bytes.set(instance.bytes.subarray(0, pages * PAGE_BYTES))
+    // What lies in the stack is done, and to touch each of its pages would take most of the time.
+    copy.bytes.set(instance.bytes.subarray(0, stackBottom))
+    copy.bytes.set(instance.bytes.subarray(stackTop, pages * PAGE_BYTES), stackTop)
     copy.scrubHeap()
-    copy.bytes.fill(0, stackTop - STACK_BYTES, stackTop)
+    copy.bytes.fill(0, stackTop - NATIVE_BYTES, stackTop)
     // Nobody else has it: a second copy would be as large as the guest may be.
     return copy.bytes
   } catch (error) {

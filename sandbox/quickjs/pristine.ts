@@ -111,7 +111,7 @@ export function clearStack(bytes: Uint8Array, bottom: number, top: number, stack
 }
 
 /** Native code goes no deeper than this between two of the engine's own checks. */
-const NATIVE_BYTES = 64 * 1024
+export const NATIVE_BYTES = 64 * 1024
 const ZEROS = new Uint8Array(64 * 1024)
 
 /** One block, or what is left of it. */
