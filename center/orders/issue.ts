@@ -21,8 +21,11 @@ interface Order extends Received {
   draft?: Draft | undefined
 }
 
-/** Orders that are drafted on one reading of the books: the fewer, the sooner the other thread has something to do. */
-const MAX_DRAFTS = 16
+/**
+ * Orders that are drafted on one reading of the books, and as a rule committed together. The fewer, the sooner the other thread
+ * has something to do; the more, the less a reading and a commit take of each.
+ */
+const MAX_DRAFTS = 32
 /** One more than is being made, so that the other thread waits for nobody. */
 const BATCHES = 2
 /** Fewer are made sooner under the lock than another thread is asked. */
