@@ -85,17 +85,18 @@ async function commitGroup<DB>(
   group: readonly Waiting<DB>[],
   conclude: Conclude<DB>
 ): Promise<void> {
-  let outcomes: Outcome<unknown>[]
-  try {
-    outcomes = await inLock(async inside => {
-      const done: Outcome<unknown>[] = []
-      for (const run of runsOf(group)) done.push(...(await performed(inside, run)))
+  const commit: Commit<DB> = perform =>
+    inLock(async inside => {
+      const outcomes = await perform(inside)
       await conclude(
         inside,
-        done.flatMap(({ entry }) => entry ?? [])
+        outcomes.flatMap(({ entry }) => entry ?? [])
       )
-      return done
+      return outcomes
     })
+  let outcomes: readonly Outcome<unknown>[]
+  try {
+    outcomes = await committed(commit, runsOf(group))
   } catch (reason) {
     // Nothing was written, or nobody knows: each may ask again.
     outcomes = group.map(() => ({ reason, entry: undefined }))
@@ -105,6 +106,43 @@ async function commitGroup<DB>(
     if ('reason' in outcome) reject(outcome.reason)
     else resolve(outcome.value)
   }
+}
+
+/** What comes of works in one transaction. */
+type Commit<DB> = (
+  perform: (inside: Transaction<DB>) => Promise<readonly Outcome<unknown>[]>
+) => Promise<readonly Outcome<unknown>[]>
+
+/** Thrown for works that failed, out of the transaction that is undone with them. */
+class Undone {
+  readonly reason: unknown
+
+  constructor(reason: unknown) {
+    this.reason = reason
+  }
+}
+
+async function committed<DB>(
+  commit: Commit<DB>,
+  runs: readonly Run<DB>[]
+): Promise<readonly Outcome<unknown>[]> {
+  const [run] = runs
+  if (run !== undefined && runs.length === 1) {
+    const { kind, inputs } = run
+    try {
+      // Of works of one kind alone no savepoint is needed, for which SQLite copies each page that they change.
+      return await commit(inside =>
+        kind.perform(inside, inputs).catch((reason: unknown) => {
+          throw new Undone(reason)
+        })
+      )
+    } catch (error) {
+      if (!(error instanceof Undone)) throw error
+      if (inputs.length === 1) throw error.reason
+      runs = alone(run)
+    }
+  }
+  return commit(inside => inTurn(inside, runs))
 }
 
 interface Run<DB> {
@@ -123,10 +161,18 @@ function runsOf<DB>(group: readonly Waiting<DB>[]): Run<DB>[] {
   return runs
 }
 
-async function performed<DB>(
-  inside: Transaction<DB>,
-  { kind, inputs }: Run<DB>
-): Promise<readonly Outcome<unknown>[]> {
+/** One of them is at fault: each by itself, so that it fails alone. */
+const alone = <DB>({ kind, inputs }: Run<DB>): Run<DB>[] => inputs.map(input => ({ kind, inputs: [input] }))
+
+/** One run after the other, each behind a savepoint. */
+async function inTurn<DB>(inside: Transaction<DB>, runs: readonly Run<DB>[]): Promise<Outcome<unknown>[]> {
+  const outcomes: Outcome<unknown>[] = []
+  for (const run of runs) outcomes.push(...(await performed(inside, run)))
+  return outcomes
+}
+
+async function performed<DB>(inside: Transaction<DB>, run: Run<DB>): Promise<readonly Outcome<unknown>[]> {
+  const { kind, inputs } = run
   await execute(inside, 'savepoint work')
   try {
     const outcomes = await kind.perform(inside, inputs)
@@ -138,10 +184,7 @@ async function performed<DB>(
     await execute(inside, 'release savepoint work')
     if (inputs.length === 1) return [{ reason, entry: undefined }]
   }
-  // One of them is at fault: each by itself, so that it fails alone.
-  const outcomes: Outcome<unknown>[] = []
-  for (const input of inputs) outcomes.push(...(await performed(inside, { kind, inputs: [input] })))
-  return outcomes
+  return inTurn(inside, alone(run))
 }
 
 const execute = (inside: Transaction<any>, text: string) => inside.executeQuery(CompiledQuery.raw(text))
