@@ -441,7 +441,8 @@ function publicKeyObject(curve: Curve, bytes: Uint8Array): KeyObject {
   return createPublicKey({ key: { kty: 'OKP', crv: curve, x: base64url(bytes) }, format: 'jwk' })
 }
 
-const publicBytes = (key: KeyObject): Uint8Array => fromBase64url(key.export({ format: 'jwk' }).x!)
+const publicBytes = (key: KeyObject): Uint8Array =>
+  fromBase64url(createPublicKey(key).export({ format: 'jwk' }).x!)
 
 // ---------------------------------------------------------------- small
 
