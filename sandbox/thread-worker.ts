@@ -11,6 +11,8 @@ const { toHost, toWorker, answers, program, foreign } = workerData as ThreadData
 const outbox = new Outbox(toHost)
 const inbox = new Inbox(toWorker)
 const answerInbox = new Inbox(answers)
+/** A guest may leave so much behind for the next one to come. */
+const MOST_LEFT_BYTES = 32 * 1024 * 1024
 /** Says that this thread can serve another guest. */
 const FREE = new Uint8Array(0)
 const reuse: Reuse | undefined = program && { idle: [], foreign }
@@ -35,7 +37,9 @@ function serve(): (frame: Uint8Array) => void {
         while (!answerInbox.filled) answerInbox.wait(Infinity)
         return answerInbox.take()!
       },
-      close() {
+      close(memoryBytes) {
+        // V8 gives the memory of a guest back when it likes: a thread that waits would hold it.
+        if (program === undefined && memoryBytes > MOST_LEFT_BYTES) process.exit()
         open = false
         receive = serve()
         post(FREE)

@@ -20,8 +20,8 @@ export interface FarChannel {
   post(frame: Uint8Array): void
   /** Post a frame and wait for its answer, doing nothing else. */
   ask(frame: Uint8Array): Uint8Array
-  /** End this side. */
-  close(): void
+  /** End this side. @param memoryBytes - What the guest's memory had grown by; 0 where there was none. */
+  close(memoryBytes: number): void
 }
 
 /** What the far side's owner sets up for its one guest. */
@@ -192,6 +192,14 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
     }
   }
 
+  const dispose = async () => {
+    if (failed) return channel.close(0)
+    if (guest === undefined) return
+    const { memoryBytes } = guest.usage()
+    await guest.dispose()
+    channel.close(memoryBytes)
+  }
+
   const close = (stream: number) => {
     streams.delete(stream)
     for (const key of controllers.keys()) if (key.startsWith(`${stream}.`)) controllers.delete(key)
@@ -217,7 +225,7 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
       case TO_FAR.abort:
         return controllers.get(`${reader.count()}.${reader.count()}`)?.abort()
       case TO_FAR.dispose:
-        return failed ? channel.close() : void guest?.dispose().then(() => channel.close())
+        return void dispose()
     }
   }
 }

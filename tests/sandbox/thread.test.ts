@@ -135,7 +135,7 @@ test('a thread serves the next guest once one has gone in good order, and none o
     setInterval(() => console.log('late'), 1)`
   let printed = 0
   // A stack of its own, so that threads of other tests do not fit.
-  const options = { limits: { stackBytes: 3 * 2 ** 20, cpuMs: 100 }, stdout: () => void printed++ }
+  const options = { limits: { stackBytes: 3 * 2 ** 20, cpuMs: 500 }, stdout: () => void printed++ }
   for (let use = 0; use < 5; use++) {
     await using guest = await start(source, options)
     assert.is(await guest.call('count'), 2)
@@ -162,6 +162,15 @@ test('a thread serves the next guest once one has gone in good order, and none o
     'one that was ended by a limit is not used again, and stacks are as large as was asked for'
   )
   for (const next of [other, larger]) assert.is(await next.call('count'), 2)
+
+  const large = await start('export const take = n => { globalThis.all = new Uint8Array(n).fill(1) }', {
+    limits: { ...options.limits, cpuMs: 20_000 }
+  })
+  await large.call('take', 40e6)
+  await large.dispose()
+  await using last = await start(source, options)
+  assert.is(await last.call('count'), 2)
+  assert.is(threads, 5, 'nor is one whose guest had much memory')
   process.off('worker', count)
 })
 
