@@ -141,7 +141,7 @@ function boot(module: WebAssembly.Module, sdk: string, plan?: Plan): Booted {
   engine.initialize()
   const undefinedPointer = engine.QTS_GetUndefined()
   const runtime = engine.QTS_NewRuntime()
-  const placing = new Placing(instance, runtime, plan)
+  const placing = new Placing(instance, runtime, stackTop, plan)
   const context = engine.QTS_NewContext(runtime, 0)
   const fields = () => new Uint32Array(instance.memory.buffer.slice(runtime, runtime + RUNTIME_BYTES))
   const before = fields()

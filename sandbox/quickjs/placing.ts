@@ -56,17 +56,20 @@ export class Placing {
   #passing = 0
   /** Blocks beyond the heap that were let go of, by size. */
   readonly #free = new Map<number, Pointer[]>()
-  /** Where what does not last begins, and where it ends. */
+  /** Where what is noted begins: the heap, or with a plan what does not last, which ends at the second. */
   readonly #start: Pointer
   #end: Pointer
   #hasEnded = false
 
-  /** @param plan - Absent: all goes into the heap. */
-  constructor(instance: Instance, runtime: Pointer, plan?: Plan) {
+  /**
+   * @param heapStart - Where the heap begins.
+   * @param plan - Absent: all goes into the heap.
+   */
+  constructor(instance: Instance, runtime: Pointer, heapStart: Pointer, plan?: Plan) {
     this.#instance = instance
     this.#runtime = runtime
     this.#plan = plan
-    this.#start = plan === undefined ? 0 : Math.ceil(plan.heapBytes / PAGE_BYTES + 1) * PAGE_BYTES
+    this.#start = plan === undefined ? heapStart : Math.ceil(plan.heapBytes / PAGE_BYTES + 1) * PAGE_BYTES
     this.#end = this.#start
     const at = runtime >> 2
     const { words } = instance
@@ -94,9 +97,10 @@ export class Placing {
   plan(heapEnd: Pointer): Plan | undefined {
     if (this.#hasEnded) return undefined
     const lasts = new Uint8Array(this.#count)
-    const blocks = this.#blocks
+    const heapBytes = this.#instance.view.getUint32(heapEnd, true)
+    const blocks = this.#blocks.subarray(0, this.#placeOf(heapBytes))
     for (let i = 0; i < blocks.length; i++) if (blocks[i] !== 0) lasts[blocks[i]! - 1] = 1
-    return { lasts, heapBytes: this.#instance.view.getUint32(heapEnd, true) }
+    return { lasts, heapBytes }
   }
 
   /** All that is there is in the heap, and nothing else ever was. */
