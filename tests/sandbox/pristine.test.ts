@@ -41,8 +41,8 @@ function assertPristine({ idle }: Reuse, what: string): void {
   assert.is(idle.length, 1, what)
   const { bytes, engine } = idle[0]!
   const base = makeMachine.baseMemory()
-  const differs = Buffer.compare(bytes.subarray(0, base.length), base)
-  assert.is(differs, 0, `${what}: first byte ${bytes.findIndex((byte, i) => byte !== (base[i] ?? 0))}`)
+  if (Buffer.compare(bytes.subarray(0, base.length), base) !== 0)
+    assert.unreachable(`${what}: first byte ${bytes.findIndex((byte, i) => byte !== (base[i] ?? 0))}`)
   assert.ok(isZero(bytes.subarray(base.length)), `${what}: something beyond`)
   assert.equal([engine.stack.value, engine.fuel.value], [FRESH_STACK, 0], what)
 }
