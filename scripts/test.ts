@@ -3,17 +3,19 @@
  * wait.
  *
  * uvu by itself runs all files in one process, has no time limit, and is green when a file forgets `.run()`. Here a
- * file that runs no test fails, and so does one that prints no summary, or goes on after it. Where a file needs PostgreSQL, one server is
- * started for all of them, and stopped at the end.
+ * file that runs no test fails, and so does one that prints no summary, or goes on after it. What many files need is made once
+ * for all of them: a server of PostgreSQL, and a site to copy.
  *
  *   npm test                  everything
  *   npm test -- loader/ cli   files whose path contains one of these words
  */
 import { spawn } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
-import { availableParallelism, cpus } from 'node:os'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { availableParallelism, cpus, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { layOut } from '../tests/helpers/site.js'
 import { NoPostgres, startPostgres, type PostgresServer } from './postgres.js'
 
 const FILE_LIMIT_MS = 240_000
@@ -124,8 +126,15 @@ const idleMs = (): number => cpus().reduce((sum, { times }) => sum + times.idle,
 
 /** Certificates of a company's own are read at each start of Node, which doubles its time; no test leaves the machine. */
 const environment: Record<string, string | undefined> = { NODE_EXTRA_CA_CERTS: undefined }
+const uses = (helper: string): boolean =>
+  files.some(file => readFileSync(`${root}/build/${file}`, 'utf8').includes(`helpers/${helper}.js`))
+const site = mkdtempSync(join(tmpdir(), 'coffer-site-'))
+if (uses('site')) {
+  await layOut(site)
+  environment['COFFER_TEST_SITE'] = site
+}
 let server: PostgresServer | undefined
-if (files.some(file => readFileSync(`${root}/build/${file}`, 'utf8').includes('helpers/databases.js'))) {
+if (uses('databases')) {
   try {
     server = await startPostgres(false)
     environment['COFFER_TEST_POSTGRES'] = server.url
@@ -138,6 +147,7 @@ if (files.some(file => readFileSync(`${root}/build/${file}`, 'utf8').includes('h
 const cores = Math.min(2, availableParallelism())
 await Promise.all([...Array.from({ length: cores }, () => work(async () => true)), work(coresRest)])
 await server?.stop()
+rmSync(site, { recursive: true, force: true })
 if (files.length === 0) {
   console.error('no test file matches')
   process.exitCode = 1

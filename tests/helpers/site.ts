@@ -21,6 +21,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { clone } from './clone.js'
 
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url))
 const bundledOr = (bundled: string, compiled: string): string =>
@@ -217,9 +218,24 @@ export class Site {
   }
 }
 
-/** A shop that serves, a publisher it knows, a buyer who trusts it. */
+/** Where `npm test` has laid out one site for all files. */
+const LAID_OUT = process.env['COFFER_TEST_SITE']
+let isTaken = false
+
+/** A shop that serves, a publisher it knows, a buyer who trusts it. Only a file's first may be another file's as well. */
 export async function newSite(): Promise<Site> {
   const folder = mkdtempSync(join(tmpdir(), 'coffer-site-'))
+  if (LAID_OUT === undefined || isTaken) await layOut(folder)
+  else clone(LAID_OUT, folder)
+  isTaken = true
+  const server = start(COFFER_CENTER, ['serve', 'shop', '--port', '0'], { cwd: folder })
+  const site = new Site(folder, await firstLine(server), server)
+  expectSuccess(await site.coffer('trust', site.url))
+  return site
+}
+
+/** All of a site that no server is needed for. */
+export async function layOut(folder: string): Promise<void> {
   const env = { COFFER_HOME: join(folder, 'home') }
   const [, publisher] = await Promise.all([
     run(COFFER_CENTER, ['init', 'shop'], { cwd: folder }).then(expectSuccess),
@@ -229,10 +245,6 @@ export async function newSite(): Promise<Site> {
   expectSuccess(
     await run(COFFER_CENTER, ['publisher', 'add', 'shop', publisher.stdout.trim()], { cwd: folder })
   )
-  const server = start(COFFER_CENTER, ['serve', 'shop', '--port', '0'], { cwd: folder })
-  const site = new Site(folder, await firstLine(server), server)
-  expectSuccess(await site.coffer('trust', site.url))
-  return site
 }
 
 export function firstLine(server: ChildProcess): Promise<string> {
