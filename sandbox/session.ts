@@ -92,7 +92,8 @@ export async function startSession(
   return session
 }
 
-class Session implements EngineGuest {
+/** A guest, once it has started. */
+export class Session implements EngineGuest {
   readonly engine: Engine
   exports: readonly string[] = []
   readonly ended: Promise<CofferError>

@@ -5,12 +5,12 @@
  * @see docs/spec.md §7.4
  */
 import type { Grant } from '../capabilities.js'
-import type { Argument, Engine, EngineGuest, Limits, Program, Usage, Value } from '../guest.js'
+import type { Argument, Engine, Limits, Program, Usage, Value } from '../guest.js'
 import { WIRE } from '../host-wire.js'
 import { softMarks } from '../limits.js'
 import type { MachineFactory } from '../machine.js'
 import { type ModuleGrant, readError } from '../protocol.js'
-import { type SessionPowers, startSession } from '../session.js'
+import { Session, type SessionPowers } from '../session.js'
 import { GuestStream } from '../stream.js'
 import { START } from '../waiting.js'
 import { Reader, Writer } from '../wire.js'
@@ -20,7 +20,7 @@ export interface FarChannel {
   post(frame: Uint8Array): void
   /** Post a frame and wait for its answer, doing nothing else. */
   ask(frame: Uint8Array): Uint8Array
-  /** End this side. @param memoryBytes - What the guest's memory had grown by; 0 where there was none. */
+  /** End this side. @param memoryBytes - What the guest's memory had grown by. */
   close(memoryBytes: number): void
 }
 
@@ -47,8 +47,7 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
   let lastRequest = 0
   /** Streams that calls came to, by the number of the call. */
   const streams = new Map<number, GuestStream>()
-  let guest: EngineGuest | undefined
-  let failed = false
+  let guest: Session | undefined
 
   const writeUsage = (frame: Writer, { cpuMs, memoryBytes, outputBytes }: Usage) =>
     frame.value(cpuMs).value(memoryBytes).value(outputBytes)
@@ -115,10 +114,8 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
     }
     try {
       const factory = await far.prepare(limits, softMarks(limits, softShare))
-      guest = await startSession(
+      guest = new Session(
         far.engine,
-        factory,
-        far.program ?? { source, image },
         {
           name,
           limits,
@@ -141,8 +138,9 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
           ...(far.watch === undefined ? {} : { watch: far.watch })
         }
       )
+      await guest.start(factory, far.program ?? { source, image })
     } catch (error) {
-      failed = true
+      await guest?.dispose()
       return fail(START, error)
     } finally {
       source?.fill(0)
@@ -193,7 +191,6 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
   }
 
   const dispose = async () => {
-    if (failed) return channel.close(0)
     if (guest === undefined) return
     const { memoryBytes } = guest.usage()
     await guest.dispose()

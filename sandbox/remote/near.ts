@@ -56,8 +56,12 @@ export interface NearChannel {
   untakenBytes(): number
   /** Keep this process alive for the far side, or do not. */
   hold(held: boolean): void
-  /** End the far side at once, whatever it does. */
-  kill(): void
+  /**
+   * End the far side at once, whatever it does.
+   *
+   * @param told - It has ended the guest by itself, at a limit. Where it serves others, it may stay.
+   */
+  kill(told?: boolean): void
 }
 
 export interface NearEvents {
@@ -189,12 +193,18 @@ class RemoteGuest implements EngineGuest {
       this.#leaving = disposed()
       // In good order, so that it can overwrite its memory; at once where it is busy.
       this.#channel.post(DISPOSE)
-      this.#channel.hold(true)
       const timer = setTimeout(() => this.#channel.kill(), GRACE_MS)
-      await this.#closed
+      await this.#whenClosed()
       clearTimeout(timer)
     }
     this.#end(disposed())
+    await this.#whenClosed()
+  }
+
+  async #whenClosed(): Promise<void> {
+    this.#channel.hold(true)
+    await this.#closed
+    this.#channel.hold(false)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -270,13 +280,13 @@ class RemoteGuest implements EngineGuest {
     )
   }
 
-  #end(reason: CofferError): void {
+  #end(reason: CofferError, told?: boolean): void {
     if (this.#ended !== undefined) return
     this.#ended = reason
     this.#tellEnd(reason)
     clearTimeout(this.#wallTimer)
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
-    this.#channel.kill()
+    this.#channel.kill(told)
     this.#channel.hold(false)
     this.#calls.fail(reason)
     this.#grants.end()
@@ -373,7 +383,8 @@ class RemoteGuest implements EngineGuest {
   #failed(id: number, failure: CofferError | GuestError): void {
     this.#close(id)?.reject(failure)
     // The far side has nothing left to serve.
-    if (failure instanceof CofferError && ENDS_GUEST.test(failure.code)) this.#end(failure)
+    if (failure instanceof CofferError && ENDS_GUEST.test(failure.code))
+      this.#end(failure, failure.limit !== undefined)
   }
 
   #output(stream: number, bytes: Value): void {

@@ -6,7 +6,7 @@ import { stackMiB, Thread } from './thread.js'
 const MOST_KEPT = 4
 const KEPT_MS = 10_000
 
-/** Threads whose guest went in good order; they keep no process from its end. Each ends by its timer. */
+/** Threads that let go of their guest; they keep no process from its end. Each ends by its timer. */
 const kept = new Map<Thread, NodeJS.Timeout>()
 
 export const launchThread = (program: Program, options: LaunchOptions): Promise<EngineGuest> =>

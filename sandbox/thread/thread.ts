@@ -26,10 +26,10 @@ const STACK_RATIO = 4
 
 export const stackMiB = ({ stackBytes }: Limits): number => Math.ceil((stackBytes * STACK_RATIO) / 2 ** 20)
 
-/** How long a worker with a program of its own may take to let go of a guest that is to be gone at once. */
+/** How long a worker that is to stay may take to let go of a guest that is to be gone at once. */
 const LETTING_GO_MS = 200
 
-/** A worker, and the guest that it serves; when that has gone in good order, the next. */
+/** A worker, and the guest that it serves; when that has gone in good order or at a limit that the worker told of, the next. */
 export class Thread {
   /** Of the worker's own stack. */
   readonly stackMiB: number
@@ -99,10 +99,14 @@ export class Thread {
       answer: frame => this.#post(this.#answers, frame),
       settle: frame => this.#post(this.#frames, frame, true),
       untakenBytes: () => this.#frames.untakenBytes,
-      hold: held => (held ? this.#worker.ref() : this.#worker.unref()),
-      kill: () => {
+      hold: held => {
         if (this.#events !== events) return
-        if (!this.#hasProgram) void this.end()
+        if (held) this.#worker.ref()
+        else this.#worker.unref()
+      },
+      kill: told => {
+        if (this.#events !== events) return
+        if (told !== true && !this.#hasProgram) void this.end()
         else if (!this.#leaving) this.#letGo()
       }
     }

@@ -4,7 +4,7 @@ import { setTimeout as after } from 'node:timers/promises'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { utf8 } from '../../formats/bytes.js'
-import { type Guest, launch, type LaunchOptions, sync } from '../../sandbox/index.js'
+import { type Guest, GuestError, launch, type LaunchOptions, sync } from '../../sandbox/index.js'
 import { rejectsWith } from '../helpers/rejects.js'
 
 const start = (source: string, options: Partial<LaunchOptions> = {}): Promise<Guest> =>
@@ -125,7 +125,7 @@ test('a guest that is ended while one of both waits is ended at once', async () 
   await disposed
 })
 
-test('a thread serves the next guest once one has gone in good order, and none otherwise', async () => {
+test('a thread serves the next guest once it has let go of one, and none otherwise', async () => {
   let threads = 0
   const count = () => void threads++
   process.on('worker', count)
@@ -145,6 +145,12 @@ test('a thread serves the next guest once one has gone in good order, and none o
   assert.ok(printed > 0)
 
   await rejectsWith('COFFER_PROGRAM_INVALID', () => start('export const = 1', options))
+  await rejectsWith('COFFER_LIMIT_CPU', () => start('for (;;);', options))
+  const spinning = await start(source, options)
+  await rejectsWith('COFFER_LIMIT_CPU', () => spinning.call('spin'))
+  assert.ok(spinning.usage().cpuMs >= 500)
+  await spinning.dispose()
+  assert.is(threads, 1, 'one that told of a limit is used again')
   const side = await Promise.all([start(source, options), start(source, options)])
   assert.is(threads, 2)
   await Promise.all(side.map(guest => guest.dispose()))
@@ -152,15 +158,15 @@ test('a thread serves the next guest once one has gone in good order, and none o
   await after(20)
   assert.is(printed, seen, 'what is gone prints nothing')
 
-  const guest = await start(source, options)
-  await rejectsWith('COFFER_LIMIT_CPU', () => guest.call('spin'))
+  const stop = new AbortController()
+  const guest = await start(source, { ...options, signal: stop.signal })
+  const stopped = rejectsWith('COFFER_INTERRUPTED', () => guest.call('spin'))
+  await after(5)
+  stop.abort()
+  await stopped
   await using other = await start(source, options)
   await using larger = await start(source, { limits: { stackBytes: 5 * 2 ** 20 } })
-  assert.is(
-    threads,
-    3,
-    'one that was ended by a limit is not used again, and stacks are as large as was asked for'
-  )
+  assert.is(threads, 3, 'one that was ended is not used again, and stacks are as large as was asked for')
   for (const next of [other, larger]) assert.is(await next.call('count'), 2)
 
   const large = await start('export const take = n => { globalThis.all = new Uint8Array(n).fill(1) }', {
@@ -171,6 +177,16 @@ test('a thread serves the next guest once one has gone in good order, and none o
   await using last = await start(source, options)
   assert.is(await last.call('count'), 2)
   assert.is(threads, 5, 'nor is one whose guest had much memory')
+  const take = 'globalThis.all = new Uint8Array(40e6).fill(1);'
+  const takes = { ...options, limits: { ...options.limits, cpuMs: 5_000 } }
+  assert.instance(await start(`${take} throw new Error('x')`, takes).catch(error => error), GuestError)
+  await using another = await start(source, options)
+  assert.is(await another.call('count'), 2)
+  assert.is(threads, 7, 'though it never started')
+  await rejectsWith('COFFER_LIMIT_MEMORY', () => start('globalThis.all = new Uint8Array(1e9)', takes))
+  await using again = await start(`${take} export const count = () => 2`, takes)
+  assert.is(await again.call('count'), 2)
+  assert.is(threads, 8, 'one that was refused it has none')
   process.off('worker', count)
 })
 
