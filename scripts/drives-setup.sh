@@ -6,6 +6,7 @@
 #   busybox-static     its first programs
 #   xorriso            makes the CD-ROM
 #   dosfstools         formats the sticks
+#   xz-utils           unpacks the kernel
 set -e
 apt-get update -qq
-apt-get install -y --no-install-recommends qemu-system-x86 linux-image-amd64 busybox-static xorriso dosfstools
+apt-get install -y --no-install-recommends qemu-system-x86 linux-image-amd64 busybox-static xorriso dosfstools xz-utils

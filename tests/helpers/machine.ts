@@ -6,12 +6,13 @@
  * It needs what `scripts/drives-setup.sh` installs. Emulated without KVM, so that it runs anywhere: slow, but the same
  * everywhere.
  */
-import { execFileSync, spawn } from 'node:child_process'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 
 const QEMU = '/usr/bin/qemu-system-x86_64'
 const BUSYBOX = '/bin/busybox'
+const XZ = '/usr/bin/xz'
 const LIMIT_MS = 225_000
 
 /** What the kernel needs for the machine below; those of a kernel that has it built in are left out. */
@@ -62,7 +63,7 @@ export function missing(): string | undefined {
   if (process.platform !== 'linux' || process.arch !== 'x64') return 'this machine is no Linux on x86-64'
   if (!existsSync(QEMU)) return 'qemu is not installed'
   if (kernels().length === 0) return 'there is no kernel of Debian with its modules'
-  for (const tool of [BUSYBOX, '/usr/bin/xorriso', '/sbin/mkfs.vfat'])
+  for (const tool of [BUSYBOX, XZ, '/usr/bin/xorriso', '/sbin/mkfs.vfat'])
     if (!existsSync(tool)) return `${tool} is not installed`
   return undefined
 }
@@ -82,8 +83,8 @@ export async function runMachine(
   writeFileSync(scriptPath, STEPS + script)
   const awaited = [
     ...(cdrom === undefined ? [] : ['/dev/sr0']),
-    ...(sticks.length === 0 ? [] : ['/dev/sda']),
-    ...(disks.length === 0 ? [] : ['/dev/vda'])
+    ...sticks.map((_, index) => `/dev/sd${'abc'[index]}`),
+    ...disks.map((_, index) => `/dev/vd${'abc'[index]}`)
   ]
   const initrd = makeInitrd(folder, kernel.slice(8), scriptPath, awaited)
   const drives = sticks.flatMap(({ image, serial }, index) => [
@@ -94,7 +95,7 @@ export async function runMachine(
   ])
   const words = [
     ...['-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '1024', '-M', 'q35'],
-    ...['-kernel', `/boot/${kernel}`, '-initrd', initrd],
+    ...['-kernel', unpacked(`/boot/${kernel}`, join(folder, 'vmlinux')), '-initrd', initrd],
     ...['-append', 'console=ttyS0 quiet panic=-1 mitigations=off no_timer_check'],
     ...['-nographic', '-no-reboot', '-monitor', 'none', '-serial', 'stdio'],
     ...['-virtfs', 'local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap'],
@@ -166,8 +167,9 @@ mount -t 9p -o ro,trans=virtio,version=9p2000.L,cache=loose,msize=524288 host /h
 mount -t proc proc /host/proc; mount -t sysfs sysfs /host/sys; mount --bind /dev /host/dev
 mount -t tmpfs tmpfs /host/media
 ip link set lo up; ip addr add 10.0.2.15/24 dev eth0; ip link set eth0 up; ip route add default via 10.0.2.2
-${awaited.map(device => `for wait in 1 2 3 4 5 6 7 8 9 10; do [ -e ${device} ] && break; sleep 1; done`).join('\n')}
-sleep 2
+for device in ${awaited.join(' ')}; do
+  for wait in $(seq 100); do [ -e $device ] && break; sleep 0.1; done
+done
 chroot /host ${BUSYBOX} sh ${script}
 echo @@end
 poweroff -f
@@ -183,6 +185,22 @@ poweroff -f
     archive
   ])
   return archive
+}
+
+/**
+ * The kernel as an ELF file, which qemu starts as it is (PVH): to unpack itself takes an emulated computer seconds.
+ *
+ * @returns Where it is; the packed one's path where it is packed in another way than Debian's.
+ */
+function unpacked(packed: string, to: string): string {
+  const bytes = readFileSync(packed)
+  const start = bytes.indexOf(Buffer.from('fd377a585a00', 'hex'))
+  if (start < 0) return packed
+  // What stands behind it in the file is none of it, which is told as an error.
+  const { stdout } = spawnSync(XZ, ['-dc'], { input: bytes.subarray(start), maxBuffer: 2 ** 30 })
+  if (!stdout.subarray(0, 4).equals(Buffer.from('7f454c46', 'hex'))) return packed
+  writeFileSync(to, stdout)
+  return to
 }
 
 /** Files of the modules and of what they need, in the order in which they can be loaded. */

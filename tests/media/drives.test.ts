@@ -76,9 +76,10 @@ step none coffer prepare /media/c --kind drive --json
 step copy coffer copy /media/cd /media/a --title ${HELLO} --center ${center} --json
 step convert coffer copy /media/cd /media/a --title org.drives.converted --center ${center} --json
 step run coffer run /media/a ${HELLO}
-for bytes in 4294967295 4294967296; do
-  step room-$bytes ${process.execPath} -e "import('${INSTALL}').then(({ checkSpace }) => checkSpace('/media/a', { file: { sizeBytes: $bytes } })).catch(error => console.log(error.code))"
-done
+step room ${process.execPath} -e "import('${INSTALL}').then(({ checkSpace }) => {
+  for (const sizeBytes of [4294967295, 4294967296])
+    try { checkSpace('/media/a', { file: { sizeBytes } }) } catch (error) { console.log(error.code) }
+})"
 umount /media/a; cat $a >$b; sync
 mount -t vfat $a /media/a; mount -t vfat $b /media/b
 cp -a /media/a/.coffer /media/copy/
@@ -153,8 +154,7 @@ if (lacking !== undefined) {
   })
 
   test('a title that FAT has no files for is refused as too large, also where there is no room either', () => {
-    assert.is(succeeded('room-4294967295').stdout, 'COFFER_DISK_FULL\n')
-    assert.is(succeeded('room-4294967296').stdout, 'COFFER_CANNOT_CREATE\n')
+    assert.is(succeeded('room').stdout, 'COFFER_DISK_FULL\nCOFFER_CANNOT_CREATE\n')
   })
 
   test("the stick's whole image on another stick is another medium, and so are its files elsewhere", () => {
