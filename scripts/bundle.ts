@@ -51,7 +51,7 @@ const PROGRAMS: Record<string, Program> = {
   'coffer-run': { entry: 'loader/cli/bin-run.ts', external: PRESSING, names: { minify: true } },
   'coffer-center': {
     entry: 'center/cli/bin.ts',
-    external: [...DATABASES, 'nodemailer', 'pino', 'prom-client', 'stripe'],
+    external: [...DATABASES, 'nodemailer', 'stripe'],
     names: { minify: true }
   },
   'ses-child-program': {

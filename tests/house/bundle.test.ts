@@ -2,6 +2,7 @@
 import { build, type Metafile } from 'esbuild'
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { test } from 'uvu'
@@ -46,10 +47,8 @@ function contents(entry: string): Contents {
         .filter(path => path.includes('node_modules/'))
         .map(path => packageOf(path.split('node_modules/').at(-1)!))
     ),
-    imported: distinct(external.filter(path => !path.startsWith('node:')).map(packageOf)),
-    builtins: distinct(
-      external.filter(path => path.startsWith('node:')).map(path => path.slice('node:'.length))
-    )
+    imported: distinct(external.filter(path => !isBuiltin(path)).map(packageOf)),
+    builtins: distinct(external.filter(path => isBuiltin(path)).map(path => path.replace('node:', '')))
   }
 }
 
@@ -115,8 +114,28 @@ const PUBLISHED: Readonly<Record<string, { for: 'buyer' | 'seller'; inside: stri
     },
     'dist/coffer-center.cjs': {
       for: 'seller',
-      inside: ['@hono/node-server', 'commander', 'hono', 'kysely', 'msgpackr', 'structured-headers'],
-      imported: ['@photostructure/sqlite', 'nodemailer', 'pg', 'pino', 'prom-client', 'stripe']
+      inside: [
+        '@hono/node-server',
+        '@opentelemetry/api',
+        '@pinojs/redact',
+        'atomic-sleep',
+        'bintrees',
+        'commander',
+        'hono',
+        'kysely',
+        'msgpackr',
+        'on-exit-leak-free',
+        'pino',
+        'pino-std-serializers',
+        'prom-client',
+        'quick-format-unescaped',
+        'safe-stable-stringify',
+        'sonic-boom',
+        'structured-headers',
+        'tdigest',
+        'thread-stream'
+      ],
+      imported: ['@photostructure/sqlite', 'nodemailer', 'pg', 'stripe']
     }
   }
 
