@@ -126,8 +126,12 @@ export interface Machine {
   readonly direct?: Direct
   /** Bytes the guest occupies now. */
   memoryBytes(): number
-  /** Overwrite the guest's memory with zeros and let go of it. Idempotent, and allowed in any state. */
-  destroy(): void
+  /**
+   * Overwrite the guest's memory and let go of it. Idempotent, and allowed in any state.
+   *
+   * @param inGoodOrder - Its host had no more need of it, and nothing else was wrong: another guest may have the memory.
+   */
+  destroy(inGoodOrder?: boolean): void
 }
 
 /** Make a machine. Engines with files to load (wasm, image) load them once per process. */

@@ -12,6 +12,16 @@ import type { ImageFields } from './image.js'
 import { engineFailed, type Instance } from './instance.js'
 import { TAG } from './layout.js'
 
+/** How a guest has ended. */
+export interface End {
+  /** Something unwound through its engine: what its memory says is not to be believed. */
+  readonly torn: boolean
+  /** Its engine still runs, below whoever ends it. */
+  readonly busy: boolean
+  /** Its host had no more need of it, and nothing else was wrong. */
+  readonly inGoodOrder: boolean
+}
+
 export class Entry {
   readonly fields: ImageFields
   readonly port: MachinePort
@@ -19,17 +29,16 @@ export class Entry {
   /** Undefined once the guest has ended, in whatever way. */
   private instance: Instance | undefined
   private busy = false
-  /** Something unwound through the engine: what its memory says is not to be believed. */
   private torn = false
   private polls = 0
-  private readonly release: (instance: Instance, torn: boolean, busy: boolean) => void
+  private readonly release: (instance: Instance, end: End) => void
 
   /** @param release - Called once, when the guest has ended: the instance is its own again. */
   constructor(
     fields: ImageFields,
     port: MachinePort,
     limits: Limits,
-    release: (instance: Instance, torn: boolean, busy: boolean) => void
+    release: (instance: Instance, end: End) => void
   ) {
     this.fields = fields
     this.port = port
@@ -42,11 +51,11 @@ export class Entry {
     this.instance = instance
   }
 
-  /** End the guest, from inside its engine too. Idempotent. */
-  close(): void {
+  /** End the guest, from inside its engine too. Idempotent. @param inGoodOrder - Nothing went wrong with it. */
+  close(inGoodOrder = false): void {
     const instance = this.instance
     this.instance = undefined
-    if (instance !== undefined) this.release(instance, this.torn, this.busy)
+    if (instance !== undefined) this.release(instance, { torn: this.torn, busy: this.busy, inGoodOrder })
   }
 
   get isOpen(): boolean {

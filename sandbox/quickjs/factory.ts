@@ -7,11 +7,14 @@ import { PAGE_BYTES, STACK_BYTES, type Pointer } from './abi.js'
 import {
   type EngineParts,
   type Imaging,
+  maxPages,
   newInstance,
   type PressingMachine,
   QuickjsMachine,
   type Reuse
 } from './machine.js'
+import { Kept } from './kept.js'
+import { Pristine } from './pristine.js'
 
 export interface QuickjsSource {
   /** The metered engine, as the build writes it. Not kept. */
@@ -21,6 +24,8 @@ export interface QuickjsSource {
   readonly sha256: (bytes: Uint8Array) => Uint8Array
   /** A way to compile the wasm, where there is a faster one than V8's. */
   readonly compile?: (wasm: Uint8Array) => WebAssembly.Module
+  /** How long an instance waits for the next guest. */
+  readonly keptMs?: number
 }
 
 export interface QuickjsFactory {
@@ -51,22 +56,30 @@ export function loadQuickjs(source: QuickjsSource): QuickjsFactory {
   } catch (cause) {
     throw engineFailed('its wasm does not compile', cause)
   }
-  const engine: EngineParts = { module, image, baseHash: lazily(() => source.sha256(source.image)) }
+  const { fields, parts } = image
+  const base = new Pristine(fields, fields.pages * PAGE_BYTES, parts)
+  const engine: EngineParts = {
+    module,
+    fields,
+    base,
+    kept: new Kept(base, fields, source.keptMs),
+    baseHash: lazily(() => source.sha256(source.image))
+  }
   return Object.assign(
     (port: MachinePort, limits: Limits, how = {}) => new QuickjsMachine(engine, port, limits, how),
     {
       baseHash: engine.baseHash,
-      spare(limits: Limits, { idle, pristine }: Reuse) {
-        if (idle.length === 0) idle.push(newInstance(engine, limits, pristine))
+      spare(limits: Limits, { idle, begun }: Reuse) {
+        if (idle.length === 0) idle.push(newInstance(engine, maxPages(fields, limits), begun?.pristine))
       },
       baseMemory() {
-        const memory = new Uint8Array(image.fields.pages * PAGE_BYTES)
-        for (const { offset, bytes } of image.parts) memory.set(bytes, offset)
+        const memory = new Uint8Array(base.lengthBytes)
+        base.copyTo(memory)
         return memory
       },
-      stackTop: image.fields.stackTop,
+      stackTop: fields.stackTop,
       wipe(memory: Uint8Array) {
-        const { stackTop } = image.fields
+        const { stackTop } = fields
         memory.fill(0, 0, stackTop - STACK_BYTES).fill(0, stackTop)
       }
     }

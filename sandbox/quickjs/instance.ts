@@ -92,7 +92,7 @@ export class Instance {
   hooks: Hooks
   /** Who is asked in place of the engine's allocator, while an image is made. */
   placing: Pick<EngineImports, 'place'> | undefined
-  private readonly maxPages: number
+  readonly maxPages: number
   /** The heap is not to grow, but to say that it is full. */
   private full = false
   /** Views of the memory; renewed whenever it grows, so never kept by anyone else. */

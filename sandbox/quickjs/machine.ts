@@ -22,10 +22,11 @@ import {
   type Pointer
 } from './abi.js'
 import { Calls, type Places } from './calls.js'
-import { Entry } from './entry.js'
+import { type End, Entry } from './entry.js'
 import { HostCalls } from './host-calls.js'
-import { decodeTitleImage, fittingState, type Image } from './image.js'
+import { decodeTitleImage, fittingState, type ImageFields } from './image.js'
 import { type Hooks, Instance, RESTING } from './instance.js'
+import type { Kept } from './kept.js'
 import { Linker } from './linking.js'
 import { Passing } from './passing.js'
 import { frozenMemory, Placing, type Plan } from './placing.js'
@@ -69,9 +70,7 @@ export interface Imaging {
 export interface Reuse {
   /** As the next guest is to find them. */
   readonly idle: Instance[]
-  /** What guests start from: the engine's own image, or the program's once a guest was restored from it. */
-  pristine?: Pristine | undefined
-  /** The program in `pristine`, where there is one. */
+  /** What guests start from, once one was restored from the program's image; the engine's own image before. */
   begun?: Begun | undefined
   /** That image may be made by hand: what the memory says of itself is believed of no guest. */
   readonly foreign?: boolean
@@ -79,6 +78,7 @@ export interface Reuse {
 
 /** A program from an image, after it was told what it is granted: the next that is told the same would do the same. */
 interface Begun {
+  readonly pristine: Pristine
   readonly image: Uint8Array
   readonly begin: Uint8Array
   readonly places: Places
@@ -89,30 +89,22 @@ interface Begun {
 /** The compiled engine and the image that all guests start from. */
 export interface EngineParts {
   readonly module: WebAssembly.Module
-  readonly image: Image
+  readonly fields: ImageFields
+  readonly base: Pristine
+  readonly kept: Kept
   readonly baseHash: () => Uint8Array
 }
 
-/**
- * An instance with the memory that guests start from.
- *
- * @param pristine - Instead of the engine's own image.
- */
-export function newInstance(
-  { module, image }: EngineParts,
-  { memoryBytes }: Pick<Limits, 'memoryBytes'>,
-  pristine?: Pristine
-): Instance {
-  const { fields, parts } = image
-  // The image is the engine's share; what the guest allocates comes on top.
-  const maxPages = Math.min(MAX_PAGES, fields.pages + Math.ceil(memoryBytes / PAGE_BYTES))
-  const pages = pristine === undefined ? fields.pages : pristine.lengthBytes / PAGE_BYTES
-  const instance = new Instance(module, pages, maxPages, RESTING)
-  if (pristine !== undefined) pristine.copyTo(instance)
-  else for (const { offset, bytes } of parts) instance.bytes.set(bytes, offset)
+/** How far memory may grow. The image is the engine's share; what the guest allocates comes on top. */
+export const maxPages = ({ pages }: ImageFields, { memoryBytes }: Limits): number =>
+  Math.min(MAX_PAGES, pages + Math.ceil(memoryBytes / PAGE_BYTES))
+
+/** An instance with the memory that guests start from. */
+export function newInstance({ module, base }: EngineParts, maxPages: number, pristine = base): Instance {
+  const instance = new Instance(module, pristine.lengthBytes / PAGE_BYTES, maxPages, RESTING)
+  pristine.copyTo(instance.bytes)
   return instance
 }
-const UNLIMITED = { memoryBytes: Infinity }
 
 /**
  * How much of the stack that it is allowed a guest gets. V8 14, of Node 26, inlines functions on a guess, and where it has
@@ -124,9 +116,11 @@ const STACK_SHARE = Number.parseInt(process.versions.v8) < 14 ? 1 : 7 / 8
 export class QuickjsMachine implements PressingMachine {
   readonly direct: Calls
   private readonly engine: EngineParts
-  private readonly image: Image
+  private readonly fields: ImageFields
   private readonly port: MachinePort
   private reuse: Reuse | undefined
+  /** Where its instance may come from, and wait for the next guest; undefined where that is of its own kind. */
+  private readonly kept: Kept | undefined
   private readonly imaging: Imaging | undefined
   private readonly stackBytes: number
   private readonly entry: Entry
@@ -134,6 +128,8 @@ export class QuickjsMachine implements PressingMachine {
   private readonly placing: Placing | undefined
   /** The guest asked the host for something, and the next one might be answered otherwise. */
   private asked = false
+  /** It has a program out of an image. */
+  private restored = false
   /** What it told the host, while that is noted. */
   private told: Uint8Array[] | undefined
 
@@ -144,13 +140,14 @@ export class QuickjsMachine implements PressingMachine {
     { imaging, reuse }: { imaging?: Imaging; reuse?: Reuse }
   ) {
     this.engine = engine
-    this.image = engine.image
+    this.fields = engine.fields
     this.port = port
     this.imaging = imaging
     this.reuse = reuse
+    if (reuse === undefined && imaging === undefined) this.kept = engine.kept
     this.stackBytes = Math.min(Math.floor(limits.stackBytes * STACK_SHARE), MAX_GUEST_STACK_BYTES)
-    const { fields } = engine.image
-    const entry = new Entry(fields, port, limits, (...state) => this.release(...state))
+    const { fields } = engine
+    const entry = new Entry(fields, port, limits, (instance, end) => this.release(instance, end))
     this.entry = entry
     this.linker = new Linker(entry)
     const hooks: Hooks = {
@@ -186,20 +183,19 @@ export class QuickjsMachine implements PressingMachine {
     this.direct = new Calls(entry, reader, passing)
   }
 
-  /** One that an earlier guest of the program left, or a new one; with the memory that guests start from. */
+  /** One that an earlier guest left, or a new one; with the memory that guests start from. */
   private takeInstance(hooks: Hooks, limits: Limits): Instance {
-    const { engine, reuse } = this
+    const { engine, fields, reuse } = this
+    const most = this.imaging?.plan === undefined ? maxPages(fields, limits) : MAX_PAGES
     const instance =
-      reuse?.idle.pop() ??
-      newInstance(engine, this.imaging?.plan === undefined ? limits : UNLIMITED, reuse?.pristine)
+      reuse?.idle.pop() ?? this.kept?.take(most) ?? newInstance(engine, most, reuse?.begun?.pristine)
     instance.hooks = hooks
-    if (reuse !== undefined) reuse.pristine ??= new Pristine(instance, this.image.fields)
     return instance
   }
 
   /** What differs from guest to guest of one image. */
   private personalize(instance: Instance): void {
-    const { randomState, runtime, stripFlags } = this.image.fields
+    const { randomState, runtime, stripFlags } = this.fields
     // Every guest would roll the same dice.
     instance.bytes.set(this.port.dice, randomState)
     instance.engine.QTS_RuntimeSetMaxStackSize(runtime, this.stackBytes)
@@ -208,7 +204,7 @@ export class QuickjsMachine implements PressingMachine {
 
   evaluate(source: Uint8Array, name: string, modules: ReadonlyMap<string, readonly string[]>): void {
     this.entry.run(instance => {
-      const { context } = this.image.fields
+      const { context } = this.fields
       const program = new Program(instance, source, name, modules, this.imaging)
       const value = this.linker.start(instance, source, program)
       const error = instance.engine.QTS_ResolveException(context, value)
@@ -244,6 +240,7 @@ export class QuickjsMachine implements PressingMachine {
     const title = decodeTitleImage(image, this.engine.baseHash())
     const state = title && fittingState(title, grounds.modules(), grounds.constants())
     if (title === undefined || state === undefined) return false
+    this.restored = true
     this.entry.run(instance => {
       instance.reach(title.pages * PAGE_BYTES)
       for (const { offset, bytes } of title.states[0]!.parts) instance.bytes.set(bytes, offset)
@@ -269,49 +266,49 @@ export class QuickjsMachine implements PressingMachine {
     const places = direct.places()
     this.entry.run(instance => {
       if (this.asked || !this.hasItsDice(instance)) return
-      const { fields } = this.image
+      const { fields } = this
       instance.bytes.fill(0, fields.randomState, fields.randomState + this.port.dice.length)
       clearStack(instance.bytes, fields.stackTop - STACK_BYTES, fields.stackTop, STACK_BYTES)
-      for (const other of reuse.idle.splice(0)) reuse.pristine!.erase(other)
-      reuse.pristine = new Pristine(instance, fields)
-      reuse.begun = { image, begin: copy, places, told }
+      // They have the engine's own image.
+      reuse.idle.length = 0
+      reuse.begun = { pristine: Pristine.of(instance, fields), image, begin: copy, places, told }
       this.personalize(instance)
     })
   }
 
   /** The program that guests are kept of was granted something else: have the engine's own image, and keep nothing. */
   private startOver(): void {
-    const { pristine } = this.reuse!
+    const { pristine } = this.reuse!.begun!
     this.reuse = undefined
     this.entry.run(instance => {
-      pristine!.erase(instance)
-      for (const { offset, bytes } of this.image.parts) instance.bytes.set(bytes, offset)
+      pristine.erase(instance)
+      this.engine.base.copyTo(instance.bytes)
       this.personalize(instance)
     })
   }
 
   plan(): Plan | undefined {
-    return this.placing!.plan(this.image.fields.heapEnd)
+    return this.placing!.plan(this.fields.heapEnd)
   }
 
   get isPlanned(): boolean {
-    return this.placing!.isWhole(this.image.fields.heapEnd)
+    return this.placing!.isWhole(this.fields.heapEnd)
   }
 
   freeze(): Uint8Array | undefined {
     let memory: Uint8Array | undefined
     this.entry.run(instance => {
       if (this.asked || !this.hasItsDice(instance)) return
-      instance.bytes[this.image.fields.stripFlags] = 0
+      instance.bytes[this.fields.stripFlags] = 0
       this.placing!.end()
-      memory = frozenMemory(this.engine.module, instance, this.image.fields)
+      memory = frozenMemory(this.engine.module, instance, this.fields)
     })
     return memory
   }
 
   /** Nobody has rolled them. */
   private hasItsDice(instance: Instance): boolean {
-    const { randomState } = this.image.fields
+    const { randomState } = this.fields
     return equalBytes(
       instance.bytes.subarray(randomState, randomState + this.port.dice.length),
       this.port.dice
@@ -320,7 +317,7 @@ export class QuickjsMachine implements PressingMachine {
 
   dispatch(message: Uint8Array): void {
     this.entry.run(instance => {
-      const { context } = this.image.fields
+      const { context } = this.fields
       const buffer = instance.newArrayBuffer(context, message)
       this.entry.drive(DRIVE.receive, buffer)
       instance.engine.QTS_FreeValuePointer(context, buffer)
@@ -331,35 +328,36 @@ export class QuickjsMachine implements PressingMachine {
   /** What the guest's memory has grown by: 0 to the limit, like the limit without the engine's share. */
   memoryBytes(): number {
     if (!this.entry.isOpen) return 0
-    const end = this.entry.alive().view.getUint32(this.image.fields.heapEnd, true)
+    const end = this.entry.alive().view.getUint32(this.fields.heapEnd, true)
     return Math.max(Math.ceil(end / PAGE_BYTES) * PAGE_BYTES - this.ownShare, 0)
   }
 
   private get ownShare(): number {
-    return this.image.fields.pages * PAGE_BYTES
+    return this.fields.pages * PAGE_BYTES
   }
 
-  destroy(): void {
-    this.entry.close()
+  destroy(inGoodOrder = false): void {
+    this.entry.close(inGoodOrder)
   }
 
   /** The guest has ended: its memory is put back for the next one, or overwritten with zeros. */
-  private release(instance: Instance, torn: boolean, busy: boolean): void {
-    const { reuse } = this
+  private release(instance: Instance, { torn, busy, inGoodOrder }: End): void {
+    const { reuse, kept, stackBytes, restored } = this
     const whole = torn || reuse?.foreign === true
+    const pristine = reuse?.begun?.pristine ?? this.engine.base
     // What still runs in it would go on in the next guest's memory.
-    if (!busy && reuse?.pristine?.hasRoom(instance, reuse.idle) === true) {
-      reuse.pristine.heal(instance, this.stackBytes, whole)
+    if (!busy && reuse !== undefined && pristine.hasRoom(instance, reuse.idle)) {
+      pristine.heal(instance, whole ? STACK_BYTES : stackBytes, !whole)
       instance.hooks = RESTING
       reuse.idle.push(instance)
-      return
+    } else if (busy || !inGoodOrder || kept?.keep(instance, stackBytes, restored) !== true) {
+      const { stackTop } = this.fields
+      const { bytes } = instance
+      const bottom = stackTop - STACK_BYTES
+      bytes.fill(0, stackTop)
+      clearStack(bytes, bottom, stackTop, whole ? STACK_BYTES : stackBytes)
+      bytes.fill(0, 0, bottom)
     }
-    const { stackTop } = this.image.fields
-    const { bytes } = instance
-    const bottom = stackTop - STACK_BYTES
-    bytes.fill(0, stackTop)
-    clearStack(bytes, bottom, stackTop, whole ? STACK_BYTES : this.stackBytes)
-    bytes.fill(0, 0, bottom)
   }
 
   /**
@@ -372,7 +370,7 @@ export class QuickjsMachine implements PressingMachine {
       this.linker.begin()
       return 0
     }
-    const { context } = this.image.fields
+    const { context } = this.fields
     if (instance.tag(argument) !== TAG_OBJECT) return instance.encodeText(context, argument)
     const bytes = instance.typedArray(argument)
     if (toText) return instance.decodeText(context, bytes)

@@ -18,27 +18,34 @@ export class Pristine {
   private readonly fields: ImageFields
   private readonly stretches: readonly Part[]
 
-  /** @param instance - As a guest is to find it. Copied. */
-  constructor(instance: Instance, fields: ImageFields) {
+  /** @param stretches - In their order; zeros elsewhere. Kept. */
+  constructor(fields: ImageFields, lengthBytes: number, stretches: readonly Part[]) {
     this.fields = fields
+    this.lengthBytes = lengthBytes
+    this.stretches = stretches
+  }
+
+  /** @param instance - As a guest is to find it. Copied. */
+  static of(instance: Instance, fields: ImageFields): Pristine {
     const heapEnd = instance.view.getUint32(fields.heapEnd, true)
-    this.lengthBytes = Math.ceil(heapEnd / PAGE_BYTES) * PAGE_BYTES
+    const lengthBytes = Math.ceil(heapEnd / PAGE_BYTES) * PAGE_BYTES
     const stretches: [start: number, end: number][] = []
-    for (let at = 0; at < this.lengthBytes; at += BLOCK_BYTES) {
+    for (let at = 0; at < lengthBytes; at += BLOCK_BYTES) {
       if (isZero(instance.bytes, at)) continue
       const last = stretches.at(-1)
       if (last?.[1] === at) last[1] += BLOCK_BYTES
       else stretches.push([at, at + BLOCK_BYTES])
     }
-    this.stretches = stretches.map(([start, end]) => ({
+    const parts = stretches.map(([start, end]) => ({
       offset: start,
       bytes: instance.bytes.slice(start, end)
     }))
+    return new Pristine(fields, lengthBytes, parts)
   }
 
-  /** Into a fresh instance. */
-  copyTo(instance: Instance): void {
-    for (const { offset, bytes } of this.stretches) instance.bytes.set(bytes, offset)
+  /** @param memory - All zeros. */
+  copyTo(memory: Uint8Array): void {
+    for (const { offset, bytes } of this.stretches) memory.set(bytes, offset)
   }
 
   /** Whether an instance may wait for a guest beside these. */
@@ -53,14 +60,14 @@ export class Pristine {
    * Put an instance back, all of it.
    *
    * @param stackBytes - What a guest may have used of the C stack, before its native code.
-   * @param whole - Its engine may be torn: believe nothing that its memory says.
+   * @param believed - Its memory says how far the heap reached; otherwise all of it is written.
    */
-  heal(instance: Instance, stackBytes: number, whole: boolean): void {
+  heal(instance: Instance, stackBytes: number, believed: boolean): void {
     const { bytes, view, engine } = instance
     const { heapEnd, stackTop } = this.fields
-    const used = whole ? bytes.length : Math.min(view.getUint32(heapEnd, true), bytes.length)
+    const used = believed ? Math.min(view.getUint32(heapEnd, true), bytes.length) : bytes.length
     const stackBottom = stackTop - STACK_BYTES
-    clearStack(bytes, stackBottom, stackTop, whole ? STACK_BYTES : stackBytes)
+    clearStack(bytes, stackBottom, stackTop, stackBytes)
     let at = 0
     // What lies in the stack is done: it is mostly memory that nobody ever touched, and to write there costs.
     const clear = (end: number) => {

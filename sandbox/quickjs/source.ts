@@ -36,8 +36,9 @@ export function openInline(given: Program, options: LaunchOptions): GuestSource 
     },
     close() {
       clearImmediate(sparing)
-      for (const instance of reuse.idle.splice(0)) reuse.pristine!.erase(instance)
-      reuse.pristine?.wipe()
+      const pristine = reuse.begun?.pristine
+      for (const instance of reuse.idle.splice(0)) pristine?.erase(instance)
+      pristine?.wipe()
       program.source?.fill(0)
       program.image?.fill(0)
     }

@@ -36,7 +36,7 @@ export class Life {
   destroy(): void {
     if (this.machine === undefined) return
     this.#memoryBytes = this.machine.memoryBytes()
-    this.machine.destroy()
+    this.machine.destroy(this.ended?.code === 'COFFER_GUEST_GONE')
     this.machine = undefined
     this.writer.wipe()
   }
