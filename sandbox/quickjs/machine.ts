@@ -268,7 +268,6 @@ export class QuickjsMachine implements PressingMachine {
       if (this.asked || !this.hasItsDice(instance)) return
       const { fields } = this
       instance.bytes.fill(0, fields.randomState, fields.randomState + this.port.dice.length)
-      clearStack(instance.bytes, fields.stackTop - STACK_BYTES, fields.stackTop, STACK_BYTES)
       // They have the engine's own image.
       reuse.idle.length = 0
       reuse.begun = { pristine: Pristine.of(instance, fields), image, begin: copy, places, told }

@@ -25,21 +25,24 @@ export class Pristine {
     this.stretches = stretches
   }
 
-  /** @param instance - As a guest is to find it. Copied. */
-  static of(instance: Instance, fields: ImageFields): Pristine {
-    const heapEnd = instance.view.getUint32(fields.heapEnd, true)
+  /** @param instance - As a guest is to find it, apart from what its stack was used for. Copied. */
+  static of({ bytes, view }: Instance, fields: ImageFields): Pristine {
+    const { stackTop } = fields
+    const heapEnd = view.getUint32(fields.heapEnd, true)
     const lengthBytes = Math.ceil(heapEnd / PAGE_BYTES) * PAGE_BYTES
     const stretches: [start: number, end: number][] = []
-    for (let at = 0; at < lengthBytes; at += BLOCK_BYTES) {
-      if (isZero(instance.bytes, at)) continue
-      const last = stretches.at(-1)
-      if (last?.[1] === at) last[1] += BLOCK_BYTES
-      else stretches.push([at, at + BLOCK_BYTES])
+    const look = (start: number, end: number) => {
+      for (let at = start; at < end; at += BLOCK_BYTES) {
+        if (isZero(bytes, at)) continue
+        const last = stretches.at(-1)
+        const next = Math.min(at + BLOCK_BYTES, end)
+        if (last?.[1] === at) last[1] = next
+        else stretches.push([at, next])
+      }
     }
-    const parts = stretches.map(([start, end]) => ({
-      offset: start,
-      bytes: instance.bytes.slice(start, end)
-    }))
+    look(0, stackTop - STACK_BYTES)
+    look(stackTop, lengthBytes)
+    const parts = stretches.map(([start, end]) => ({ offset: start, bytes: bytes.slice(start, end) }))
     return new Pristine(fields, lengthBytes, parts)
   }
 

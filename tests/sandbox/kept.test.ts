@@ -31,7 +31,7 @@ async function made(work: () => unknown): Promise<number> {
 }
 
 const { DEFAULT_LIMITS } = await import('../../sandbox/guest.js')
-const { launch } = await import('../../sandbox/index.js')
+const { createPool, launch } = await import('../../sandbox/index.js')
 const { launchProgram } = await import('../../sandbox/launch.js')
 const { makeTitleImage } = await import('../../sandbox/imaging.js')
 const { quickjs } = await import('../../sandbox/quickjs/node.js')
@@ -350,6 +350,35 @@ test('guests out of images leave their instances too, and in those no word for a
     assertPristine(base, 'after one from source')
   })
   assert.is(count, 0)
+})
+
+test("a pool's guest begins as the first one did, to the byte, and nothing is taken over of what that used its stack for", async () => {
+  const go = `const go = n => '${SECRET}' + go(n + 1); try { go(0) } catch {}`
+  const pool = await createPool(
+    utf8(`${go}; export const f = () => { ${go} }; export const room = new Uint8Array(1e6).fill(7)`),
+    {
+      size: 2
+    }
+  )
+  const first = await pool.take()
+  const memory = newestMemory()
+  const asFirst = memory.slice()
+  const other = await pool.take()
+  const anew = newestMemory()
+  assert.is.not(anew.buffer, memory.buffer)
+  await first.call('f')
+  await first.dispose()
+  await other.dispose()
+  const { stackTop } = quickjs()
+  const bottom = stackTop - 5 * 2 ** 20
+  for (const put of [memory, anew]) {
+    assert.ok(isZero(put.subarray(bottom, stackTop)))
+    assert.is(Buffer.compare(put.subarray(0, bottom), asFirst.subarray(0, bottom)), 0)
+    // Each has dice of its own.
+    const differ = put.subarray(stackTop).filter((byte, i) => byte !== asFirst[stackTop + i])
+    assert.ok(differ.length <= 8, `${differ.length} bytes differ`)
+  }
+  await pool.dispose()
 })
 
 test('an instance that waits holds no process', () => {
