@@ -12,7 +12,8 @@
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism, cpus, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { SourceMap, type SourceMapping } from 'node:module'
+import { dirname, join } from 'node:path'
 import { setTimeout as after } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { layOut } from '../tests/helpers/site.js'
@@ -44,7 +45,7 @@ function runFile(file: string): Promise<Outcome> {
     const started = performance.now()
     let output = ''
     let tooLong = ''
-    const child = spawn(process.execPath, ['--enable-source-maps', `build/${file}`], {
+    const child = spawn(process.execPath, [`build/${file}`], {
       cwd: root,
       env: { ...process.env, ...environment, FORCE_COLOR: '0', NO_COLOR: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -106,9 +107,29 @@ async function work(isReady: () => Promise<boolean>): Promise<void> {
     console.log(
       `${mark} ${file.replace(/\.js$/, '')}  ${outcome.passed} passed${skips}  ${outcome.seconds.toFixed(1)} s`
     )
-    if (outcome.failed > 0) console.log(outcome.output.replace(/^/gm, '     '))
+    if (outcome.failed > 0) console.log(withSources(outcome.output).replace(/^/gm, '     '))
     else for (const [line] of outcome.output.matchAll(/^.*skip: .*$/gm)) console.log(`     ${line.trim()}`)
   }
+}
+
+/** Places as they are in the sources. Node itself would read the map of every module at every start. */
+function withSources(output: string): string {
+  return output.replace(
+    /(?:file:\/\/)?[^\s()]*\/(build\/[^\s():]+\.js):(\d+):(\d+)/g,
+    (place, path, line, column) => {
+      try {
+        const [, map] = /sourceMappingURL=data:application\/json;base64,(\S+)/.exec(
+          readFileSync(`${root}/${path}`, 'utf8')
+        )!
+        const { originalSource, originalLine, originalColumn } = new SourceMap(
+          JSON.parse(Buffer.from(map!, 'base64').toString())
+        ).findEntry(line - 1, column - 1) as SourceMapping
+        return `${join(dirname(path), originalSource)}:${originalLine + 1}:${originalColumn + 1}`
+      } catch {
+        return place
+      }
+    }
+  )
 }
 
 /** Waits until cores were idle for a third of a second in one, or all files have been begun. */
