@@ -109,7 +109,14 @@ function attempt<T>(doing: string, path: string, action: () => T): T {
  * @returns Fresh bytes; undefined when there is no such file.
  * @throws CofferError COFFER_RECORD_DAMAGED beyond `maxBytes`, COFFER_IO and the like.
  */
-export function readFile(path: string, maxBytes: number): Uint8Array | undefined {
+export const readFile = (path: string, maxBytes: number): Uint8Array | undefined =>
+  readWithFacts(path, maxBytes)?.bytes
+
+/** The same, with facts of the file, links followed. */
+export function readWithFacts(
+  path: string,
+  maxBytes: number
+): { readonly bytes: Uint8Array; readonly facts: BigIntStats } | undefined {
   const file = RandomFile.open(path)
   if (file === undefined) return undefined
   try {
@@ -120,7 +127,7 @@ export function readFile(path: string, maxBytes: number): Uint8Array | undefined
         hint: 'The file is damaged; get it again from where it came from.'
       })
     }
-    return file.read(0, file.sizeBytes)
+    return { bytes: file.read(0, file.sizeBytes), facts: file.facts }
   } finally {
     file.close()
   }
@@ -129,13 +136,15 @@ export function readFile(path: string, maxBytes: number): Uint8Array | undefined
 /** A file open for reading at any place. The descriptor stays on the same file even if its name is given to another. */
 export class RandomFile {
   readonly path: string
+  readonly facts: BigIntStats
   readonly sizeBytes: number
   #descriptor: number | undefined
 
-  private constructor(path: string, descriptor: number, sizeBytes: number) {
+  private constructor(path: string, descriptor: number, facts: BigIntStats) {
     this.path = path
     this.#descriptor = descriptor
-    this.sizeBytes = sizeBytes
+    this.facts = facts
+    this.sizeBytes = Number(facts.size)
   }
 
   /** @returns undefined when there is no such file. @throws CofferError */
@@ -149,13 +158,13 @@ export class RandomFile {
       throw translate(error, 'read', path)
     }
     try {
-      const stats = fstatSync(descriptor)
-      if (!stats.isFile()) {
+      const facts = fstatSync(descriptor, { bigint: true })
+      if (!facts.isFile()) {
         throw new CofferError('COFFER_RECORD_DAMAGED', `Cannot read ${path}: it is not a file.`, {
           hint: 'Check the path.'
         })
       }
-      return new RandomFile(path, descriptor, stats.size)
+      return new RandomFile(path, descriptor, facts)
     } catch (error) {
       closeSync(descriptor)
       throw translate(error, 'read', path)

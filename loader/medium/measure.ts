@@ -14,7 +14,7 @@ import {
   type Identity
 } from '../../formats/records/identity.js'
 import type { MediumKind } from '../../formats/records/fields.js'
-import { inspectFile, inspectFolder, isFolder, readFile } from '../files.js'
+import { inspectFile, inspectFolder, isFolder, readWithFacts } from '../files.js'
 import { driveKind } from './drive.js'
 import { folderKind } from './folder.js'
 import type { KindOfMedium, MeasureContext } from './kind.js'
@@ -42,11 +42,13 @@ export interface MeasuredMedium {
 /** @throws CofferError COFFER_MEDIUM_MISSING, COFFER_RECORD_*, COFFER_ENCODING. */
 export function measureMedium(root: string): MeasuredMedium {
   const paths = mediumPaths(root)
-  const bytes = readFile(paths.identity, MAX_RECORD_BYTES)
-  const stats = inspectFile(paths.identity)
+  const read = readWithFacts(paths.identity, MAX_RECORD_BYTES)
   const folder = inspectFolder(paths.folder)
-  if (bytes === undefined || stats === undefined || folder === undefined) throw noMedium(root)
-  const identity = openIdentityOnce(bytes)
+  if (read === undefined || folder === undefined) throw noMedium(root)
+  const identity = openIdentityOnce(read.bytes)
+  // From another volume it was linked: what counts is the link, which is here.
+  const stats = read.facts.dev === folder.dev ? read.facts : inspectFile(paths.identity)
+  if (stats === undefined) throw noMedium(root)
   const context: MeasureContext = {
     root,
     identityFile: { inode: stats.ino, birthTimeNs: stats.birthtimeNs, device: stats.dev },
