@@ -466,11 +466,15 @@ function removeQuietly(path: string): void {
 /** A title hears why it could not save, and no path of its host. */
 function forTitle(error: unknown): unknown {
   if (!(error instanceof CofferError)) return error
-  const why =
-    error.code === 'COFFER_DISK_FULL'
+  // It was there a moment ago.
+  const isMoved = error.code === 'COFFER_FILE_MISSING'
+  const why = isMoved
+    ? 'its saves have just been set apart'
+    : error.code === 'COFFER_DISK_FULL'
       ? 'there is no space left on the medium'
       : 'the medium cannot be written'
-  return new CofferError(error.code, `Cannot save: ${why}.`, { hint: error.hint, cause: error })
+  const hint = isMoved ? 'Start the title again, if this medium still has its copy.' : error.hint
+  return new CofferError(error.code, `Cannot save: ${why}.`, { hint, cause: error })
 }
 
 const damaged = (path: string, cause: unknown) =>

@@ -56,13 +56,14 @@ const { outputFiles } = await build({
   sourcesContent: false,
   write: false
 })
-for (const { path, contents } of outputFiles) {
-  if (existsSync(path) && readFileSync(path).equals(contents)) continue
-  // In one step: a test, or another build, may be reading what is there.
+/** In one step: a test, or another build, may be reading what is there. */
+function place(path, contents) {
+  if (existsSync(path) && readFileSync(path).equals(contents)) return
   mkdirSync(dirname(path), { recursive: true })
   writeFileSync(`${path}.${process.pid}`, contents)
   renameSync(`${path}.${process.pid}`, path)
 }
+for (const { path, contents } of outputFiles) place(path, contents)
 // The guest's scripts are made by the engine's step.
 sweep(
   new Set([
@@ -74,7 +75,7 @@ sweep(
 
 /** Packages of hundreds of files: to load those takes longer than all else that a test of the center loads. */
 const MANY_FILES = ['kysely']
-await build({
+const packages = await build({
   platform: 'node',
   target: 'node20',
   logLevel: 'warning',
@@ -82,10 +83,15 @@ await build({
   // Where modules of build/ find it before the package itself.
   outdir: 'build/node_modules',
   format: 'esm',
-  bundle: true
+  bundle: true,
+  write: false
 })
+for (const { path, contents } of packages.outputFiles) place(path, contents)
 for (const name of MANY_FILES)
-  writeFileSync(`build/node_modules/${name}/package.json`, '{ "type": "module", "exports": "./index.js" }\n')
+  place(
+    `build/node_modules/${name}/package.json`,
+    Buffer.from('{ "type": "module", "exports": "./index.js" }\n')
+  )
 
 /** Steps that live in the compiled tree; each keeps its own result while its inputs stay the same. */
 for (const step of ['build/scripts/engine.js', 'build/scripts/bundle.js', 'build/scripts/cache.js']) {

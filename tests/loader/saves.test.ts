@@ -1,6 +1,7 @@
 /** What titles store: sealed to their own license, on their own medium, whole or not at all. */
 import { spawn, spawnSync } from 'node:child_process'
 import {
+  existsSync,
   copyFileSync,
   mkdirSync,
   readFileSync,
@@ -71,12 +72,12 @@ const titles = Object.fromEntries(
 ) as Record<(typeof SCHEMES)[number], { root: string; master: string; id: string }>
 
 /** The store that a launch would give the title, after the same steps. */
-function storeOf(root: string, id: string): MediumSaves {
+function storeOf(root: string, id: string, powers = site.powers): MediumSaves {
   const signed = authenticate(readLicense(root, id), site.home)
   using title = readTitle(root, signed.grant)
   using license = recheck(signed, title.manifest, measureMedium(root), site.home, site.clock.at)
   using key = unwrapPayloadKey(license)
-  return new MediumSaves(mediumPaths(root), id, key, site.powers)
+  return new MediumSaves(mediumPaths(root), id, key, powers)
 }
 
 const write = (store: MediumSaves, slot: string, bytes: Uint8Array) => store.commit([{ slot, bytes }])
@@ -502,6 +503,22 @@ test('saves outlive a change of scheme', async () => {
   await site.copy(master, root, id)
   await using guest = await site.launch(root, id, { capabilities: { save: true } })
   assert.equal(await guest.call('read', 'slot'), filled(10))
+})
+
+test('a title whose folder of saves is moved in the midst of a save is told so, and makes no other', async () => {
+  const { root, id } = titles.certificate
+  const folder = mediumPaths(root).saves(id)
+  const move = () => {
+    if (existsSync(folder)) renameSync(folder, `${folder}.apart`)
+  }
+  using store = storeOf(root, id, {
+    ...site.powers,
+    random: (length: number) => (move(), site.powers.random(length))
+  })
+  const error = await rejectsWith('COFFER_FILE_MISSING', () => write(store, 'late', utf8('x')))
+  assert.is(error.message, 'Cannot save: its saves have just been set apart.')
+  assert.not(existsSync(folder))
+  renameSync(`${folder}.apart`, folder)
 })
 
 test.run()

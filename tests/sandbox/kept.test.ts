@@ -9,19 +9,7 @@ import { CofferError } from '../../formats/errors.js'
 import type { Guest, LaunchOptions } from '../../sandbox/index.js'
 import type { Limits } from '../../sandbox/guest.js'
 import { rejectsWith } from '../helpers/rejects.js'
-
-// Every memory that is made, for a look inside.
-const memories: InstanceType<typeof WebAssembly.Memory>[] = []
-const { Memory } = WebAssembly
-Object.assign(WebAssembly, {
-  Memory: class extends Memory {
-    constructor(descriptor: { initial: number; maximum: number }) {
-      super(descriptor)
-      memories.push(this)
-    }
-  }
-})
-const newestMemory = () => new Uint8Array(memories.at(-1)!.buffer)
+import { memories, newestMemory } from '../helpers/wasm-memories.js'
 
 /** How many memories were made meanwhile: 0 where all came from guests before. */
 async function made(work: () => unknown): Promise<number> {

@@ -4,19 +4,7 @@ import * as assert from 'uvu/assert'
 import { CofferError } from '../../formats/errors.js'
 import { DEFAULT_LIMITS } from '../../sandbox/guest.js'
 import { rejectsWith } from '../helpers/rejects.js'
-
-// Every memory that a machine makes, for a look inside.
-const memories: InstanceType<typeof WebAssembly.Memory>[] = []
-const { Memory } = WebAssembly
-Object.assign(WebAssembly, {
-  Memory: class extends Memory {
-    constructor(descriptor: { initial: number; maximum: number }) {
-      super(descriptor)
-      memories.push(this)
-    }
-  }
-})
-const newestMemory = () => Buffer.from(memories.at(-1)!.buffer)
+import { newestMemory } from '../helpers/wasm-memories.js'
 
 const { makeMachine, PORT, runGuest } = await import('./quickjs-stand-in.js')
 
@@ -307,7 +295,7 @@ test('after destroy() nothing of a program is left in its memory', () => {
     export const kept = '${marker}'
     export function deep(n) { /* ${marker} */ const own = kept + n; return n > 0 ? deep(n - 1) : own }`
   const { machine } = runGuest(source, ['deep 500'])
-  assert.ok(newestMemory().includes(marker), 'the guest holds its own text')
+  assert.ok(Buffer.from(newestMemory().buffer).includes(marker), 'the guest holds its own text')
   machine.destroy()
   machine.destroy()
   assert.ok(newestMemory().every(byte => byte === 0))
@@ -316,7 +304,7 @@ test('after destroy() nothing of a program is left in its memory', () => {
 test('the copy of a program is wiped once it is compiled', () => {
   const marker = 'a-comment-outside-of-every-function'
   const { machine } = runGuest(`// ${marker}\nexport const a = 1`)
-  assert.not.ok(newestMemory().includes(marker))
+  assert.not.ok(Buffer.from(newestMemory().buffer).includes(marker))
   machine.destroy()
 })
 
