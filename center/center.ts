@@ -129,17 +129,39 @@ export async function createCenter(
   const name = checkName(options.name ?? basename(resolve(folder)))
   await makeEmptyFolder(folder)
   try {
+    const place = await beginBooks(folder, options.database)
     const { vault, signKey } = await createVault(
       await createKeys(join(folder, VAULT), options.token, options.unlock, powers.random),
       powers.random
     )
-    const created = powers.now()
-    const signer = vault.signer(signKey)
-    const root = encodeRoot({ created, epoch: FIRST_EPOCH, keys: [signKey], name, sequence: 0 }, signer)
-    const centerId = rootHash(root)
+    const root = await beginCenter({ name, vault, signKey, place }, powers).finally(() => vault.close())
+    await writeRoots(folder, [root])
+    await flushFolder(folder)
+  } catch (cause) {
+    // Nobody has seen the new keys, so nothing is lost; what was half made would only be in the way.
+    for (const made of await readdir(folder)) await rm(join(folder, made), { recursive: true, force: true })
+    throw fileError(folder, cause)
+  }
+  return openCenter(folder, powers, options.unlock, options.token?.load)
+}
 
-    const sign = checkpointSigner(vault, powers, () => centerId)
-    const store = await openStore(await beginBooks(folder, options.database), logWith(sign))
+interface Beginning {
+  readonly name: string
+  readonly vault: Vault
+  readonly signKey: Uint8Array
+  /** What openStore() takes. */
+  readonly place: string
+}
+
+/** Write the first entries of the books. @returns the first root record. @throws CofferError COFFER_EXISTS, COFFER_IO. */
+async function beginCenter({ name, vault, signKey, place }: Beginning, powers: Powers): Promise<Uint8Array> {
+  const created = powers.now()
+  const signer = vault.signer(signKey)
+  const root = encodeRoot({ created, epoch: FIRST_EPOCH, keys: [signKey], name, sequence: 0 }, signer)
+  const centerId = rootHash(root)
+  const sign = checkpointSigner(vault, powers, () => centerId)
+  const store = await openStore(place, logWith(sign))
+  try {
     await store.transaction(async books => {
       await refuseBegun(books)
       await books.insertInto('roots').values({ sequence: 0, record: root }).execute()
@@ -155,16 +177,10 @@ export async function createCenter(
         })
         .execute()
     })
+  } finally {
     await store.close()
-    vault.close()
-    await writeRoots(folder, [root])
-    await flushFolder(folder)
-  } catch (cause) {
-    // Nobody has seen the new keys, so nothing is lost; what was half made would only be in the way.
-    for (const made of await readdir(folder)) await rm(join(folder, made), { recursive: true, force: true })
-    throw fileError(folder, cause)
   }
-  return openCenter(folder, powers, options.unlock, options.token?.load)
+  return root
 }
 
 /**

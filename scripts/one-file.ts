@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Large, or native, and only needed by those who press. */
-export const PRESSING = ['esbuild', '@endo/evasive-transform', '@jridgewell/trace-mapping', 'acorn']
+export const PRESSING = ['esbuild', '@jridgewell/trace-mapping', 'acorn']
 
 /** The parts that start in a thread of their own, */
 export const THREADS = {

@@ -31,10 +31,22 @@ export interface PostgresServer {
 }
 
 let databases = 0
-/** @returns The URL of an empty database on the server at `url`. */
-export async function newDatabase(url: string): Promise<string> {
+/**
+ * @param template - Of the database that it is to be like, which nobody is connected to. Default: an empty one.
+ * @param tell - How the server is told.
+ * @returns The URL of a new database on the server at `url`.
+ */
+export async function newDatabase(
+  url: string,
+  {
+    template,
+    tell = query
+  }: { template?: string; tell?: (url: string, text: string) => Promise<unknown> } = {}
+): Promise<string> {
   const name = `books_${process.pid}_${++databases}`
-  await query(url, `create database ${name}`)
+  const like = template === undefined ? '' : ` template ${new URL(template).pathname.slice(1)}`
+  // By its files, not through the server's log of what changes.
+  await tell(url, `create database ${name}${like} strategy file_copy`)
   return Object.assign(new URL(url), { pathname: name }).href
 }
 
@@ -148,8 +160,9 @@ async function started(folder: string, { bin, env }: Programs, durable: boolean)
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
     fsync: durable ? 'on' : 'off',
-    // Each of its processes maps what it uses of them, which takes longer than small tests do.
-    ...(durable ? {} : { shared_buffers: '24MB' }),
+    // Each of its processes maps what it uses of them, which takes longer than small tests do; and to look after a hundred
+    // databases it would start one each second.
+    ...(durable ? {} : { shared_buffers: '24MB', autovacuum: 'off' }),
     max_connections: 60
   }
   const child = spawn(

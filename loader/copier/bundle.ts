@@ -1,11 +1,7 @@
-/**
- * Make one ES module of an app (docs/spec.md §9.2): esbuild bundles it, the rest is checked here: only `coffer:`
- * imports may remain, and texts that the SES engine refuses are rewritten so that a title runs on both engines.
- */
+/** Make one ES module of an app (docs/spec.md §9.2): esbuild bundles it, and only `coffer:` imports may remain. */
 import type { Message, Metafile } from 'esbuild'
 import { relative, resolve, sep } from 'node:path'
 import { encodedMappings, originalPositionFor, TraceMap } from '@jridgewell/trace-mapping'
-import { utf8 } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
 import type { App } from './app.js'
 
@@ -49,10 +45,9 @@ export async function bundleApp(app: App): Promise<Bundle> {
   const modules = remainingImports(result.metafile)
   const map = result.outputFiles.find(file => file.path.endsWith('.map'))!
   const code = result.outputFiles.find(file => file.path.endsWith('.js'))!
-  const evaded = await evade(code.text, map.text)
-  const trace = new TraceMap(evaded.map)
+  const trace = new TraceMap(map.text)
   return {
-    source: utf8(evaded.code),
+    source: code.contents,
     modules,
     locate: (line, column) => locate(trace, line, column),
     places: {
@@ -93,17 +88,6 @@ function remainingImports(metafile: Metafile): string[] {
     )
   }
   return [...new Set(imports.map(({ path }) => path.slice('coffer:'.length)))]
-}
-
-/** Texts that SES refuses anywhere in a program, comments and strings included. */
-const REFUSED_BY_SES = /<!--|-->|\bimport\s*(?:\(|\/[/*])/
-
-async function evade(code: string, map: string): Promise<{ code: string; map: string }> {
-  if (!REFUSED_BY_SES.test(code)) return { code, map }
-  const { evadeCensor } = await import('@endo/evasive-transform')
-  // Given the map of its input, it answers with one that leads back to the author's files.
-  const evaded = await evadeCensor(code, { sourceType: 'module', sourceUrl: 'title.js', sourceMap: map })
-  return { code: evaded.code, map: JSON.stringify(evaded.map) }
 }
 
 /** A file as buyers may see it: by its place in the app, or in its package. */

@@ -71,8 +71,9 @@ class Rewriter {
   #awaits = false
   /** Every name in the program. */
   readonly #names = new Set<string>()
-  /** Where the token before ended. */
+  /** Where the token before ended, and what it was. */
   #lastEnd = -1
+  #lastLabel = ''
 
   constructor(source: string, options: ProgramOptions) {
     this.#source = source
@@ -265,6 +266,7 @@ class Rewriter {
     const text = this.#source
     // Its value, since a name may be written with escapes.
     if (label === 'name') this.#names.add(value!)
+    if (label === 'name' || label === 'privateId' || ACCESS.has(this.#lastLabel)) this.#name(end)
     else if (label === 'string' || label === 'template' || label === 'regexp') this.#literal(start, end)
     else if (this.#lastEnd === start) {
       // `x-->0` is a decrement and a comparison in a module; in a script, which this becomes, a comment may begin there.
@@ -272,6 +274,14 @@ class Rewriter {
       if (text.startsWith('<!--', start - 1)) this.#edit(start, start, ' ')
     }
     this.#lastEnd = end
+    this.#lastLabel = label
+  }
+
+  /** Write a name so that its end is no longer found: `$import(x)`, `this.#import(x)`, `it. import(x)`. */
+  #name(end: number): void {
+    if (!this.#source.startsWith('import', end - 6)) return
+    CALLED.lastIndex = end
+    if (CALLED.test(this.#source)) this.#edit(end - 6, end - 5, '\\u0069')
   }
 
   /** Write a literal so that its text is no longer found; escapes mean the same in strings, templates and patterns. */
@@ -288,6 +298,10 @@ class Rewriter {
 
 /** What SES looks for. */
 const SUSPECT = /import\s*(?:\(|\/[/*])|<!--|-->/
+/** What makes a name one of those. */
+const CALLED = /\s*(?:\(|\/[/*])/y
+/** Behind these every word is a name. */
+const ACCESS = new Set(['.', '?.'])
 
 const FUNCTIONS = new Set([
   'FunctionDeclaration',

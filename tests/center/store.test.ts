@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { createCenter, openCenter } from '../../center/center.js'
 import { logWith } from '../../center/audit/log.js'
 import { openStore, type Store } from '../../center/books/store.js'
-import { newBooks, tamper } from '../helpers/databases.js'
+import { newBooks, tamper, untilUnused } from '../helpers/databases.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import { hex } from '../../formats/bytes.js'
 import { userIdOf } from '../../formats/keys.js'
@@ -176,6 +176,7 @@ test('createCenter() refuses a database that has the books of a center', async (
   await rejectsWith('COFFER_EXISTS', () =>
     createCenter(folder, { database: shop.place }, testPowers('second'))
   )
+  await untilUnused(shop.place)
   const other = await createCenter(folder, { database }, testPowers('second'))
   await other.close()
   const again = await openCenter(shop.folder, shop.powers)

@@ -4,8 +4,8 @@
  */
 import { DatabaseSync } from '@photostructure/sqlite'
 import pg from 'pg'
-import { isUrl } from '../../center/books/store.js'
-import { newDatabase, NoPostgres, startPostgres } from '../../scripts/postgres.js'
+import { isUrl, openStore } from '../../center/books/store.js'
+import { newDatabase, NoPostgres, query, startPostgres } from '../../scripts/postgres.js'
 
 let url: Promise<string> | undefined
 
@@ -18,7 +18,7 @@ export async function emptyPostgres(): Promise<{ url: string } | { missing: stri
     url ??= COFFER_TEST_POSTGRES
       ? Promise.resolve(COFFER_TEST_POSTGRES)
       : startPostgres(false).then(of => of.url)
-    return { url: await newDatabase(await url) }
+    return { url: await newDatabase(await url, { tell }) }
   } catch (error) {
     if (error instanceof NoPostgres) return { missing: error.message }
     throw error
@@ -35,17 +35,34 @@ export async function usePostgres(): Promise<string | undefined> {
   return undefined
 }
 
+let template: Promise<string> | undefined
+
 /** What createCenter() and openStore() take for new books; undefined: the embedded database. */
 export async function newBooks(): Promise<string | undefined> {
   if (!usesPostgres) return undefined
+  template ??= emptyBooks()
+  return newDatabase(await url!, { template: await template, tell })
+}
+
+/** Books without an entry: those of all tests are copies of one, since to make their tables takes as long as most tests. */
+async function emptyBooks(): Promise<string> {
   const found = await emptyPostgres()
   if ('missing' in found) throw new Error(found.missing)
+  await (await openStore(found.url)).close()
   return found.url
+}
+
+/** Until nobody is connected to books in PostgreSQL any more, which takes the server a moment. */
+export async function untilUnused(place: string): Promise<void> {
+  const name = new URL(place).pathname.slice(1)
+  const count = `select count(*) from pg_stat_activity where datname = '${name}'`
+  for (let tries = 0; (await query(await url!, count))[0]!['count'] !== '0'; tries++)
+    if (tries === 40) throw new Error(`somebody is still connected to ${name}`)
 }
 
 /** Change books behind the center's back, by the database's own means. @param place - What openStore() takes. */
 export async function tamper(place: string, sql: string): Promise<void> {
-  if (isUrl(place)) return tamperWithPostgres(place, sql)
+  if (isUrl(place)) return tell(place, sql)
   const database = new DatabaseSync(place)
   try {
     database.exec(sql)
@@ -57,7 +74,7 @@ export async function tamper(place: string, sql: string): Promise<void> {
 /** One connection for each database, as long as this process: the server takes longer to open one than to do what it is told. */
 const connections = new Map<string, Promise<pg.Client>>()
 
-async function tamperWithPostgres(url: string, sql: string): Promise<void> {
+async function tell(url: string, sql: string): Promise<void> {
   const connect = async () => {
     const client = new pg.Client({ connectionString: url })
     await client.connect()

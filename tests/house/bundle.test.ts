@@ -61,12 +61,12 @@ const PUBLISHED: Readonly<Record<string, { for: 'buyer' | 'seller'; inside: stri
     'dist/copier.js': {
       for: 'buyer',
       inside: [],
-      imported: ['@endo/evasive-transform', '@jridgewell/trace-mapping', 'acorn', 'esbuild', 'msgpackr']
+      imported: ['@jridgewell/trace-mapping', 'acorn', 'esbuild', 'msgpackr']
     },
     'dist/coffer-program.cjs': {
       for: 'buyer',
       inside: ['msgpackr'],
-      imported: ['@endo/evasive-transform', '@jridgewell/trace-mapping', 'acorn', 'esbuild']
+      imported: ['@jridgewell/trace-mapping', 'acorn', 'esbuild']
     },
     'dist/coffer-run.cjs': {
       for: 'buyer',

@@ -149,11 +149,14 @@ test('text that SES takes for import() or an HTML comment means what it meant', 
     /* import ( */ /* --> */
     const pieces = ['import(', "<!--", \`-->\${1}import ("x")\`, 'import  /*', /import\\(|<!--|-->/.test('-->'), '\\\\import(x)', "\\\\\\\\<!--"]
     const object = { import(x) { return x }, 'import': 1, a: { import: y => y } }
-    class Maker { import() { return 7 } static import = 8 }
+    class Maker { import() { return 7 } static import = 8; #import(x) { return x } inner() { return this.#import (9) } }
+    const $import = x => x, é$import = $import, reimport = $import
+    const calls = [$import(1), $import /* */ (2), é$import(3), reimport(4), object.a. import(5), object?.a?.
+      import (6), new Maker().inner()]
     let x = 3, n = 0
     while (x-->0) n++
     const y = 1
-    export const all = [...pieces, typeof object.import, object.a.import(5), new Maker().import(), Maker.import, n, /* <!-- */ y, 'eval(', typeof eval, 'x' in { x }]
+    export const all = [...pieces, typeof object.import, object.a.import(5), new Maker().import(), Maker.import, ...calls, n, /* <!-- */ y, 'eval(', typeof eval, 'x' in { x }]
     export const run = () => all`
   const { namespace } = await runModule(source)
   const guest = await start(source)
