@@ -54,7 +54,7 @@ export class HelperThreads implements Helpers {
 
   #begun(): Worker {
     const { Worker } = process.getBuiltinModule('node:worker_threads')
-    const { url, argv } = threadStart('payload-thread.js', import.meta.dirname)
+    const { url, argv } = threadStart('payload-thread.cjs', import.meta.dirname)
     const worker = new Worker(url, { argv, workerData: this.#idleMs, env: {}, execArgv: [], stdin: false })
     // What a thread cannot do is done without it.
     worker.on('error', () => {})

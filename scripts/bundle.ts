@@ -7,11 +7,11 @@
  *   coffer-center.cjs         the center's program
  *   bin/*.cjs                 start them, with V8's code cache (scripts/cache.ts) where that fits
  *   coffer.mjs                the buyer's program again, engines and all in this one file: what a medium can carry
- *   thread-worker.js          what the sandbox starts in a thread,
+ *   thread-worker.cjs         what the sandbox starts in a thread,
  *   ses-child.cjs             and in a process of its own,
  *   ses-child-program.cjs     all of which is here; a thread in it is
- *   ses-watchdog.js
- *   payload-thread.js         a thread that helps with large payloads
+ *   ses-watchdog.cjs
+ *   payload-thread.cjs        a thread that helps with large payloads
  *   aside-thread.js           a thread that drafts orders, of a center that sells much
  *   keep-code.js              keeps what V8 compiles at a start, for the next ones
  *   licenses.txt              of the packages whose code is inside these files
@@ -20,7 +20,7 @@
  */
 import { build, type BuildOptions, type Metafile, type OutputFile } from 'esbuild'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { brotliCompressSync } from 'node:zlib'
 import {
   EMBEDDED,
@@ -106,17 +106,15 @@ await bundle({
   chunkNames: 'chunk-[hash]'
 })
 
-/** Started by path, in a thread or process of their own; each whole, so that it starts fast. */
-await bundle({
-  entryPoints: {
-    'thread-worker': 'sandbox/thread-worker.ts',
-    'ses-watchdog': 'sandbox/ses-watchdog.ts',
-    'keep-code': 'sandbox/keep-code.ts',
-    'payload-thread': 'loader/payload-thread.ts'
-  },
-  outdir: 'dist',
-  format: 'esm'
-})
+/** Started by path, in a thread of their own; each whole, and no ES module, so that it starts fast. */
+for (const [name, path] of Object.entries(THREADS))
+  await bundle({
+    entryPoints: [path],
+    outfile: `dist/${name}`,
+    format: 'cjs',
+    define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' }
+  })
+await bundle({ entryPoints: { 'keep-code': 'sandbox/keep-code.ts' }, outdir: 'dist', format: 'esm' })
 await bundle({
   entryPoints: { 'aside-thread': 'center/orders/aside-thread.ts' },
   outdir: 'dist',
@@ -169,9 +167,11 @@ await bundle({
 const STARTED = ['dist/bin/coffer.cjs', 'dist/bin/coffer-center.cjs']
 for (const path of STARTED) write(path, readFileSync('scripts/start.cjs'))
 write('dist/ses-child.cjs', readFileSync('sandbox/ses/start.cjs'))
-// Guests of the compiled tree start as those of the bundles do.
+// What the compiled tree starts is what the bundles start.
 for (const name of ['ses-child.cjs', 'ses-child-program.cjs'])
   write(`build/sandbox/${name}`, readFileSync(`dist/${name}`))
+for (const [name, path] of Object.entries(THREADS))
+  write(`build/${dirname(path)}/${name}`, readFileSync(`dist/${name}`))
 for (const program of [...STARTED, 'dist/coffer.mjs']) chmodSync(program, 0o755)
 
 write('dist/licenses.txt', licenses())

@@ -23,7 +23,7 @@ import { encodeRegistration } from '../formats/records/release.js'
 import { encodeRequest } from '../formats/records/request.js'
 import { newDatabase, startPostgres } from './postgres.js'
 
-const CLI = fileURLToPath(new URL('../center/cli/bin.js', import.meta.url))
+const CLI = fileURLToPath(new URL('../../dist/bin/coffer-center.cjs', import.meta.url))
 const TITLE = 'org.example.hello'
 const PRICE_MINOR = 900
 const BUYERS = 6

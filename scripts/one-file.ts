@@ -9,9 +9,9 @@ export const PRESSING = ['esbuild', '@jridgewell/trace-mapping', 'acorn']
 
 /** The parts that start in a thread of their own, */
 export const THREADS = {
-  'thread-worker.js': 'sandbox/thread-worker.ts',
-  'ses-watchdog.js': 'sandbox/ses-watchdog.ts',
-  'payload-thread.js': 'loader/payload-thread.ts'
+  'thread-worker.cjs': 'sandbox/thread-worker.ts',
+  'ses-watchdog.cjs': 'sandbox/ses-watchdog.ts',
+  'payload-thread.cjs': 'loader/payload-thread.ts'
 }
 /** and in a process. */
 export const PROCESSES = { 'ses-child.cjs': 'sandbox/ses-child.ts' }

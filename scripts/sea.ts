@@ -36,8 +36,14 @@ const common: BuildOptions = {
 }
 
 /** A thread starts from the text of its own module. */
-const threads = Object.entries(THREADS).map(([name, path]) => ({ in: path, out: name.replace(/\.js$/, '') }))
-await build({ ...common, entryPoints: threads, outdir: folder, format: 'esm' })
+const threads = Object.entries(THREADS).map(([name, path]) => ({ in: path, out: name.replace(/\.cjs$/, '') }))
+await build({
+  ...common,
+  entryPoints: threads,
+  outdir: folder,
+  outExtension: { '.js': '.cjs' },
+  format: 'esm'
+})
 
 /** The program and, since a process of its own is this executable again, what starts in one. */
 await build({

@@ -29,7 +29,7 @@ const watched: Watched = {
 
 export function serveGuest(): void {
   // Started first: it wakes while this thread locks down.
-  const { url, argv } = threadStart('ses-watchdog.js')
+  const { url, argv } = threadStart('ses-watchdog.cjs')
   new Worker(url, { argv, workerData: watched, env: {}, execArgv: [], stdin: false }).unref()
   process.on('SIGINT', () => {})
   const sdk = Buffer.from(readResource('guest-sdk.js')).toString('utf8')

@@ -59,7 +59,7 @@ export class Thread {
     this.#ports = [frames.port1, answers.port1]
     this.#hasProgram = program !== undefined
     this.stackMiB = stackMiB(limits)
-    const { url, argv } = threadStart('thread-worker.js')
+    const { url, argv } = threadStart('thread-worker.cjs')
     this.#worker = new Worker(url, {
       argv,
       workerData: {

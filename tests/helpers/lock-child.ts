@@ -8,7 +8,7 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CofferError } from '../../formats/errors.js'
-import { prepare } from '../../loader/copier/index.js'
+import { prepare } from '../../loader/copier/prepare.js'
 import { isAlive } from '../../loader/files.js'
 import { lockFolders } from '../../loader/lock.js'
 import { mediumPaths } from '../../loader/medium/layout.js'

@@ -90,10 +90,10 @@ const PUBLISHED: Readonly<Record<string, { for: 'buyer' | 'seller'; inside: stri
       inside: ['@endo/cache-map', '@endo/env-options', '@endo/immutable-arraybuffer', 'acorn', 'ses'],
       imported: []
     },
-    'dist/ses-watchdog.js': { for: 'buyer', inside: [], imported: [] },
+    'dist/ses-watchdog.cjs': { for: 'buyer', inside: [], imported: [] },
     'dist/keep-code.js': { for: 'buyer', inside: [], imported: [] },
-    'dist/thread-worker.js': { for: 'buyer', inside: [], imported: [] },
-    'dist/payload-thread.js': { for: 'buyer', inside: [], imported: [] },
+    'dist/thread-worker.cjs': { for: 'buyer', inside: [], imported: [] },
+    'dist/payload-thread.cjs': { for: 'buyer', inside: [], imported: [] },
     'dist/aside-thread.js': {
       for: 'seller',
       inside: ['kysely', 'msgpackr'],

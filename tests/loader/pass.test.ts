@@ -171,8 +171,8 @@ test('passPayload() passes on what its taker throws, and lets its helpers go', (
 })
 
 for (const [name, words] of [
-  ['payload-thread.js', []],
-  ['coffer.mjs', ['--coffer-part=payload-thread.js']]
+  ['payload-thread.cjs', []],
+  ['coffer.mjs', ['--coffer-part=payload-thread.cjs']]
 ] as const) {
   test(`the helper in dist/${name} opens blocks`, async () => {
     const plaintext = plaintextOf(3e6)

@@ -45,7 +45,7 @@ export const limitsFor = (program: Hostile, way: Way): Partial<Limits> => ({
     : !expected(program, way).includes('cpuMs')
       ? { cpuMs: 6000 }
       : expected(program, way).includes('memoryBytes')
-        ? { cpuMs: 400 }
+        ? { cpuMs: 250 }
         : {}),
   ...(expected(program, way).includes('wallMs') ? {} : { wallMs: 15_000 }),
   ...(way === 'ses' ? {} : { memoryBytes: 16 * 2 ** 20 })
