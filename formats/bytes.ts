@@ -60,6 +60,9 @@ export const hex = (bytes: Uint8Array): string => {
   return out
 }
 
+/** The first 16 digits: enough to tell hashes apart, in names of files and for people. */
+export const shortHex = (bytes: Uint8Array): string => hex(bytes).slice(0, 16)
+
 export function fromHex(text: string): Uint8Array {
   if (!/^(?:[0-9a-f]{2})*$/.test(text)) {
     throw new CofferError('COFFER_ENCODING', 'Cannot read hexadecimal text: expected pairs of 0-9 and a-f.')

@@ -1,4 +1,4 @@
-/** Words of messages to people. */
+/** Words of messages to people, and to programs that people may look over the shoulder of. */
 
 /** A path or other word as a person types it in a shell: quoted where it has spaces or what shells take for their own. */
 export const asTyped = (word: string): string =>
@@ -7,3 +7,12 @@ export const asTyped = (word: string): string =>
 /** `1 byte`, `2 bytes`; `3 copies` where the many are given. */
 export const counted = (count: number, one: string, many = `${one}s`): string =>
   `${count} ${count === 1 ? one : many}`
+
+/** One line of JSON. What could steer a terminal, which JSON itself leaves as it is, is escaped: it reads the same. */
+export const jsonLine = (value: unknown): string =>
+  `${JSON.stringify(value).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escaped)}\n`
+
+const escaped = (character: string): string =>
+  Array.from({ length: character.length }, (_, i) => character.charCodeAt(i))
+    .map(unit => `\\u${unit.toString(16).padStart(4, '0')}`)
+    .join('')

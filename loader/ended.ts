@@ -4,7 +4,7 @@
  * there are.
  */
 import { join } from 'node:path'
-import { hex } from '../formats/bytes.js'
+import { shortHex } from '../formats/bytes.js'
 import { CofferError, orNone } from '../formats/errors.js'
 import { FRAME_HEADER_BYTES } from '../formats/frame.js'
 import { MAX_ENDED_BYTES } from '../formats/limits.js'
@@ -16,7 +16,7 @@ import { remembering } from './remember.js'
 import type { Seen } from './seen.js'
 
 /** What such a file is called, on a medium and on a master. */
-export const endedName = (centerId: Uint8Array): string => `ended-${hex(centerId).slice(0, 16)}`
+export const endedName = (centerId: Uint8Array): string => `ended-${shortHex(centerId)}`
 
 const openOnce = remembering((record: Uint8Array, center: Center) => openEnded(record, [center])?.ended)
 

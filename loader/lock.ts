@@ -9,7 +9,7 @@
  */
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, rmdirSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { hex, utf8 } from '../formats/bytes.js'
+import { hex, shortHex, utf8 } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import { sha256 } from '../formats/primitives.js'
 import {
@@ -179,7 +179,7 @@ let machineName: string | undefined
 function machine(): string {
   const boot = () => quietly(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1')) ?? ''
   const { hostname } = process.getBuiltinModule('node:os')
-  return (machineName ??= hex(sha256(utf8(`${hostname()} ${boot()}`))).slice(0, 16))
+  return (machineName ??= shortHex(sha256(utf8(`${hostname()} ${boot()}`))))
 }
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException | undefined)?.code ?? ''

@@ -9,7 +9,6 @@ import { orNone } from '../formats/errors.js'
 import { hkdfExpand512 } from '../formats/primitives.js'
 import { bytes, decodeAs, encodeAs, list, map, seconds, type Infer } from '../formats/shape.js'
 import { readFile, writeFile } from './files.js'
-import { remembering } from './remember.js'
 
 /** Returns that may be on their way at one time. */
 export const MAX_RETURNED = 1000
@@ -43,15 +42,15 @@ const macOf = ({ of, secret }: MarksPlace, packed: Uint8Array): Uint8Array =>
 export function readMarks(place: MarksPlace): Marks {
   const marks = orNone(() => {
     const file = readFile(place.path, MAX_MARKS_BYTES)
-    return file && openOnce(file, place)
+    return file && openMarks(file, place)
   })
   return marks ?? NO_MARKS
 }
 
-const openOnce = remembering((file: Uint8Array, place: MarksPlace): Marks => {
+function openMarks(file: Uint8Array, place: MarksPlace): Marks {
   const { mac, marks } = decodeAs('marks', fileShape, file)
   return equalBytes(mac, macOf(place, marks)) ? decodeAs('marks', shape, marks) : NO_MARKS
-})
+}
 
 export function writeMarks(place: MarksPlace, marks: Marks): void {
   const packed = encodeAs('marks', shape, marks)

@@ -22,6 +22,7 @@ import { findRevocation } from '../formats/records/revocations.js'
 import type { SignedLicense } from './authenticate.js'
 import { CLOCK_TOLERANCE, timeFor } from './clock.js'
 import type { Home } from './home.js'
+import { otherId } from './ids.js'
 import type { UserKeys } from './key-files.js'
 import { describeChange, type MeasuredMedium } from './medium/measure.js'
 import { timeText } from './times.js'
@@ -306,8 +307,7 @@ function checkUser(grant: VerifiedGrant, user: UserKeys): void {
   const { userId } = user
   if (equalBytes(userId, grant.userId)) return
   throw new CofferError('COFFER_USER_MISMATCH', 'This title was bought with another user key.', {
-    expected: `user ${hex(grant.userId).slice(0, 16)}...`,
-    found: `user ${hex(userId).slice(0, 16)}...`,
+    ...otherId('user', grant.userId, userId),
     hint: 'Use the COFFER_HOME with the key it was bought with, or order the title with yours.'
   })
 }
@@ -334,8 +334,7 @@ function checkMedium(grant: VerifiedGrant, medium: MeasuredMedium): void {
     'COFFER_MEDIUM_MISMATCH',
     `The title was copied to another medium: this is ${describeChange(medium)}.`,
     {
-      expected: `medium ${hex(grant.mediumId).slice(0, 16)}...`,
-      found: `medium ${hex(medium.mediumId).slice(0, 16)}...`,
+      ...otherId('medium', grant.mediumId, medium.mediumId),
       hint: 'Run it from the medium it was copied to, or order the title for this one with "coffer copy".'
     }
   )

@@ -132,12 +132,12 @@ function withSources(output: string): string {
   )
 }
 
-/** Waits until cores were idle for a third of a second in one, or all files have been begun. */
+/** Waits until cores were idle for a fifth of a second in one, or all files have been begun. */
 async function coresRest(): Promise<boolean> {
   for (let before = idleMs(); queue.length > 0;) {
     await after(1000)
     const now = idleMs()
-    if (now - before > 300) return true
+    if (now - before > 200) return true
     before = now
   }
   return false

@@ -1,6 +1,7 @@
 /** The `coffer-center` command: how it begins, and how it ends. */
 import { CommanderError } from 'commander'
 import { CofferError, ERROR_CODES } from '../../formats/errors.js'
+import { jsonLine } from '../../formats/wording.js'
 import { actionFirst, EXAMPLES, program } from './program.js'
 import { paint } from './screen.js'
 
@@ -31,7 +32,7 @@ function asCofferError(error: unknown): CofferError {
 /** As `coffer` says it. */
 function fail(error: CofferError, json: boolean): number {
   const { code, message, hint, expected, found, exitCode } = error
-  if (json) process.stdout.write(`${JSON.stringify({ error: { code, message, hint, expected, found } })}\n`)
+  if (json) process.stdout.write(jsonLine({ error: { code, message, hint, expected, found } }))
   else {
     process.stderr.write(`${paint('red', 'error:', process.stderr)} ${message}\n`)
     if (expected !== undefined) process.stderr.write(`  expected  ${expected}\n`)

@@ -2,6 +2,7 @@
 import { Command, Option, type CommanderError } from 'commander'
 import { CofferError } from '../../formats/errors.js'
 import { VERSION } from '../../formats/version.js'
+import { jsonLine } from '../../formats/wording.js'
 import type * as Commands from './commands.js'
 import type { Gift, TermsChange } from '../desk.js'
 import { MAX_SALES_DAYS } from '../names.js'
@@ -409,7 +410,7 @@ export function actionFirst(argv: readonly string[]): string[] {
 
 function print({ json: object, text, note }: Result, json: boolean): void {
   if (json) {
-    process.stdout.write(`${JSON.stringify(object)}\n`)
+    process.stdout.write(jsonLine(object))
     return
   }
   process.stdout.write(`${text}\n`)

@@ -1,5 +1,6 @@
 /** How failures are said: to a person on stderr, to a program as JSON on stdout. */
 import { CofferError } from '../../formats/errors.js'
+import { jsonLine } from '../../formats/wording.js'
 import { paint, printable, say, STDOUT, write } from './output.js'
 
 export interface FailureData {
@@ -21,7 +22,7 @@ export const failureData = ({ code, message, hint, expected, found }: CofferErro
 /** Say what went wrong. @returns The exit code. */
 export function report(error: unknown, json: boolean): number {
   const failure = error instanceof CofferError ? error : unexpected(error)
-  if (json) write(STDOUT, `${JSON.stringify({ error: failureData(failure) })}\n`)
+  if (json) write(STDOUT, jsonLine({ error: failureData(failure) }))
   else sayFailure(failure)
   if (process.env['COFFER_DEBUG'] === '1') say(stackOf(error))
   return failure.exitCode

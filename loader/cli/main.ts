@@ -1,5 +1,6 @@
 /** The `coffer` command: how it is typed, and how it ends. */
 import { CofferError } from '../../formats/errors.js'
+import { jsonLine } from '../../formats/wording.js'
 import { findCommand, parseCall } from './parse.js'
 import type { Command, Outcome } from './command.js'
 import { installCrashHandlers, report } from './failure.js'
@@ -24,7 +25,7 @@ export async function main(argv: readonly string[], commands: readonly Command[]
   const json = options.includes('--json')
   try {
     const { data, text, exitCode = 0 } = await perform(argv, commands)
-    if (json) write(STDOUT, `${JSON.stringify(data)}\n`)
+    if (json) write(STDOUT, jsonLine(data))
     else if (text !== '') write(STDOUT, `${text}\n`)
     const lost = lostBecause(STDOUT)
     if (lost !== undefined) throw outputLost(lost)

@@ -1,10 +1,11 @@
 /** What a user holds on a medium, whether or not it runs today: his grant of a title, and what the title saved. */
-import { equalBytes, hex, wipe } from '../../formats/bytes.js'
+import { equalBytes, wipe } from '../../formats/bytes.js'
 import { deriveSaveRoot } from '../../formats/derive.js'
 import { CofferError } from '../../formats/errors.js'
 import { isBearer } from '../../formats/records/fields.js'
 import type { VerifiedGrant } from '../../formats/records/grant.js'
 import type { Home } from '../home.js'
+import { otherId } from '../ids.js'
 import { mediumPaths } from '../medium/layout.js'
 import { measureMedium } from '../medium/measure.js'
 import type { Powers } from '../powers.js'
@@ -26,16 +27,14 @@ export function ownGrant(root: string, titleId: string, home: Home): VerifiedGra
       'COFFER_USER_MISMATCH',
       `The copy of ${titleId} on this medium is another user's.`,
       {
-        expected: `user ${hex(userId).slice(0, 16)}...`,
-        found: `user ${hex(grant.userId).slice(0, 16)}...`,
+        ...otherId('user', userId, grant.userId),
         hint: 'Use the COFFER_HOME with the key it was bought with, or order a copy of your own with "coffer copy".'
       }
     )
   }
   if (!equalBytes(grant.mediumId, mediumId)) {
     throw new CofferError('COFFER_MEDIUM_MISMATCH', 'This copy belongs to another medium.', {
-      expected: `medium ${hex(mediumId).slice(0, 16)}...`,
-      found: `medium ${hex(grant.mediumId).slice(0, 16)}...`,
+      ...otherId('medium', mediumId, grant.mediumId),
       hint: 'Repeat the command on the medium it was copied to.'
     })
   }

@@ -14,6 +14,7 @@ import { authenticate } from '../authenticate.js'
 import { learnTime } from '../clock.js'
 import { PendingFile, readFile } from '../files.js'
 import type { Home } from '../home.js'
+import { otherId } from '../ids.js'
 import { mediumPaths } from '../medium/layout.js'
 import { measureMedium, type MeasuredMedium } from '../medium/measure.js'
 import type { Powers } from '../powers.js'
@@ -200,8 +201,7 @@ export function grantOf(answer: GrantAnswer, medium: MeasuredMedium, home: Home)
   }
   if (!equalBytes(opened.mediumId, medium.mediumId)) {
     throw new CofferError('COFFER_ANSWER_MISMATCH', 'The answer is for another medium than this one.', {
-      expected: `medium ${hex(medium.mediumId).slice(0, 16)}...`,
-      found: `medium ${hex(opened.mediumId).slice(0, 16)}...`,
+      ...otherId('medium', medium.mediumId, opened.mediumId),
       hint: 'Apply it to the medium it was ordered for, or order for this one.'
     })
   }

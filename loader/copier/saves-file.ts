@@ -2,7 +2,7 @@
  * What a title saved, out of a medium and into another (docs/spec.md §6.10): a file under the user's own key, whatever
  * becomes of the medium. A lease that has ended keeps nobody from what is his.
  */
-import { equalBytes, hex, wipe } from '../../formats/bytes.js'
+import { equalBytes, wipe } from '../../formats/bytes.js'
 import { SALT_BYTES } from '../../formats/cobblestone.js'
 import { CofferError } from '../../formats/errors.js'
 import type { VerifiedGrant } from '../../formats/records/grant.js'
@@ -19,6 +19,7 @@ import {
 } from '../../formats/saves.js'
 import { clearLeftovers, PendingFile, RandomFile } from '../files.js'
 import type { Home } from '../home.js'
+import { otherId } from '../ids.js'
 import { saveQuotaBytes } from '../launch.js'
 import type { Progress } from '../pass.js'
 import { POWERS, type Powers } from '../powers.js'
@@ -186,8 +187,7 @@ function open(saveSecret: Uint8Array, parsed: ParsedSaves, sealed: Uint8Array, p
 function refuseOtherUser({ userId }: SavesHead, mine: Uint8Array): void {
   if (equalBytes(userId, mine)) return
   throw new CofferError('COFFER_USER_MISMATCH', 'These saves were exported with another user key.', {
-    expected: `user ${hex(mine).slice(0, 16)}...`,
-    found: `user ${hex(userId).slice(0, 16)}...`,
+    ...otherId('user', mine, userId),
     hint: 'Use the COFFER_HOME with the key that they were exported with.'
   })
 }
@@ -199,8 +199,7 @@ function refuseOtherTitle({ titleId, centerId, publisher }: SavesHead, grant: Ve
     : ['center', grant.centerId, centerId]
   if (equalBytes(expected, found)) return
   throw new CofferError('COFFER_TITLE_MISMATCH', `These saves are of another title named ${titleId}.`, {
-    expected: `${what} ${hex(expected).slice(0, 16)}...`,
-    found: `${what} ${hex(found).slice(0, 16)}...`,
+    ...otherId(what, expected, found),
     hint: `Import them where the title is from that ${what}.`
   })
 }

@@ -1,6 +1,6 @@
 /** Where things are on a target medium (docs/spec.md §6.1). */
 import { join } from 'node:path'
-import { hex, utf8 } from '../../formats/bytes.js'
+import { hex, shortHex, utf8 } from '../../formats/bytes.js'
 import { isTitleId } from '../../formats/records/fields.js'
 import type { Grant } from '../../formats/records/grant.js'
 import { titleFileName } from '../../formats/title.js'
@@ -12,8 +12,7 @@ const COFFER_FOLDER = '.coffer'
  * What a license on a medium is filed under, its grant and its saves: the title's id; or, for a second user of the same
  * title on the same medium, that and the beginning of his userId. No titleId has an @.
  */
-export const ownName = (titleId: string, userId: Uint8Array): string =>
-  `${titleId}@${hex(userId).slice(0, 16)}`
+export const ownName = (titleId: string, userId: Uint8Array): string => `${titleId}@${shortHex(userId)}`
 
 /** The title and, where the name has one, the user that a license is filed for. */
 export function parseLicenseName(name: string): { titleId: string; user: string | undefined } | undefined {
@@ -62,7 +61,7 @@ const pathsOf = (root: string) => {
     /** A request to renew that is on its way. */
     renewal: (name: string) => within(renewals, `${name}.request`),
     /** What a user's programs remember of this medium. */
-    marks: (userId: Uint8Array) => within(folder, `marks-${hex(userId).slice(0, 16)}`),
+    marks: (userId: Uint8Array) => within(folder, `marks-${shortHex(userId)}`),
     grant: (name: string) => within(grants, `${name}.grant`),
     title: (titleId: string, release: number) => within(titles, titleFileName({ id: titleId, release })),
     /** The same, for a copy under another key while that name is taken. */

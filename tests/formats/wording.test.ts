@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { asTyped, counted } from '../../formats/wording.js'
+import { asTyped, counted, jsonLine } from '../../formats/wording.js'
 
 test('asTyped() leaves plain paths as they are', () => {
   for (const word of ['stick', './a-b_c/1.title', '/media/größe/消息', 'C:\\media\\usb', 'a@b=c,d+e:1%'])
@@ -33,6 +33,14 @@ test('counted() knows one from many', () => {
     [...words, counted(1, 'copy', 'copies'), counted(3, 'copy', 'copies')],
     ['0 bytes', '1 byte', '2 bytes', '1 copy', '3 copies']
   )
+})
+
+test('jsonLine() reads as it was written, and holds nothing that steers a terminal', () => {
+  const value = { name: 'a\u009b31m\u007f\u202e\u2028\u{e0001}\n\ud800', größe: ['消息', '👍', 1.5, null] }
+  const line = jsonLine(value)
+  assert.equal(JSON.parse(line), value)
+  assert.match(line, /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*\n$/u)
+  assert.ok(line.includes('消息') && line.includes('👍'), 'what is no more than text stays as it is')
 })
 
 test.run()

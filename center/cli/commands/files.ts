@@ -1,7 +1,7 @@
 /** Records that go in and out as files, where there is no network. */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { hex } from '../../../formats/bytes.js'
+import { shortHex } from '../../../formats/bytes.js'
 import { CofferError } from '../../../formats/errors.js'
 import { MAX_RECORD_BYTES } from '../../../formats/limits.js'
 import { decode } from '../../../formats/msgpack.js'
@@ -91,7 +91,7 @@ export const exportRevocations = (folder: string, path: string): Promise<Result>
       true
     )
     const ended = await center.ended()
-    const endedPath = join(dirname(path), `ended-${hex(rootHash(roots[0]!)).slice(0, 16)}`)
+    const endedPath = join(dirname(path), `ended-${shortHex(rootHash(roots[0]!))}`)
     if (ended !== undefined) await writeWholeFile(endedPath, ended, true)
     return {
       json: { out: path, ...(ended !== undefined && { ended: endedPath }) },

@@ -1,5 +1,6 @@
 /** `coffer-center serve`: from the first line that it prints to the signal that ends it. */
 import { CofferError } from '../../../formats/errors.js'
+import { jsonLine } from '../../../formats/wording.js'
 import { openCenter } from '../../center.js'
 import { readSmallFile } from '../../files.js'
 import type { TlsFiles } from '../../http/http.js'
@@ -55,7 +56,7 @@ export async function serveUntilSignal(folder: string, options: ServeCommand): P
     const signalled = untilSignal()
     const { url } = serving
     const { metricsUrl } = watching
-    process.stdout.write(`${json ? JSON.stringify({ url, centerId: center.centerId, metricsUrl }) : url}\n`)
+    process.stdout.write(json ? jsonLine({ url, centerId: center.centerId, metricsUrl }) : `${url}\n`)
     await signalled
     await serving.close()
     process.off('SIGHUP', renew)

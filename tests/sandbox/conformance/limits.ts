@@ -7,10 +7,10 @@ import { endsWith, GRACE_MS, type Way } from './way.js'
 export function limits({ test, start }: Way): void {
   test('computing is limited: an endless loop', async () => {
     const guest = await start(`export const loop = () => { for (;;); }; export const fine = () => 1`, {
-      limits: { cpuMs: 300 }
+      limits: { cpuMs: 400 }
     })
     assert.is(await guest.call('fine'), 1)
-    await endsWith('COFFER_LIMIT_CPU', 300, () => guest.call('loop'))
+    await endsWith('COFFER_LIMIT_CPU', 400, () => guest.call('loop'))
     await rejectsWith('COFFER_GUEST_GONE', () => guest.call('fine'))
   })
 
@@ -50,7 +50,7 @@ export function limits({ test, start }: Way): void {
 
   test('what runs after its call has settled is limited too', async () => {
     const guest = await start(`export const go = () => { setTimeout(() => { for (;;); }, 1) }`, {
-      limits: { cpuMs: 200 }
+      limits: { cpuMs: 300 }
     })
     await guest.call('go')
     // An idle guest does not keep its host alive; a test does.
@@ -156,7 +156,7 @@ export function limits({ test, start }: Way): void {
   })
 
   test('ended tells why: a limit with its name, or that the guest was disposed of', async () => {
-    const spinning = await start('export const spin = () => { for (;;); }', { limits: { cpuMs: 150 } })
+    const spinning = await start('export const spin = () => { for (;;); }', { limits: { cpuMs: 300 } })
     await rejectsWith('COFFER_LIMIT_CPU', () => spinning.call('spin'))
     const reason = await spinning.ended
     assert.equal([reason.code, reason.limit?.name], ['COFFER_LIMIT_CPU', 'cpuMs'])

@@ -46,7 +46,7 @@ export function softLimits({ test, start, how }: Way): void {
 
   test('it hears so once, however often the guest has gone on from a message to the host', async () => {
     const { guest, told } = await softly('export const print = () => { for (;;) console.log() }', {
-      limits: { cpuMs: 200, outputBytes: 2 ** 30 }
+      limits: { cpuMs: 600, outputBytes: 2 ** 30 }
     })
     await rejectsWith('COFFER_LIMIT_CPU', () => guest.call('print'))
     assert.equal(
