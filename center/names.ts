@@ -3,11 +3,11 @@ import { CofferError } from '../formats/errors.js'
 import { MAX_NAME_CHARS } from '../formats/limits.js'
 import { isTitleId } from '../formats/records/fields.js'
 import type { Revocation } from '../formats/records/revocations.js'
+import { isTame } from '../formats/wording.js'
 
 /** @throws CofferError COFFER_USAGE for a name that records refuse: one that could steer the terminal it is shown on. */
 export function checkName(name: string): string {
-  if (name.length > 0 && name.length <= MAX_NAME_CHARS && !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(name))
-    return name
+  if (name !== '' && name.length <= MAX_NAME_CHARS && isTame(name)) return name
   throw new CofferError('COFFER_USAGE', 'This name cannot be shown to people.', {
     expected: `1 to ${MAX_NAME_CHARS} characters, none of them invisible`,
     hint: 'Give another one with --name.'

@@ -8,9 +8,21 @@ export const asTyped = (word: string): string =>
 export const counted = (count: number, one: string, many = `${one}s`): string =>
   `${count} ${count === 1 ? one : many}`
 
+/** Characters that show nothing themselves, and can steer whatever shows them. A pattern that takes a millisecond to make. */
+const steering = () => /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
+
+/** Text of others for a person's eyes. @param instead - What stands where a character was that could steer a terminal. */
+export const tame = (text: string, instead: string | ((character: string) => string)): string =>
+  isTame(text) ? text : text.replace(steering(), instead as string)
+
+export const isTame = (text: string): boolean => /^[ -~]*$/.test(text) || text.search(steering()) === -1
+
+/** What a server says, for a person's terminal: bounded; undefined for what is no text. */
+export const tameReply = (text: unknown): string | undefined =>
+  typeof text === 'string' ? tame(text, ' ').slice(0, 1000) : undefined
+
 /** One line of JSON. What could steer a terminal, which JSON itself leaves as it is, is escaped: it reads the same. */
-export const jsonLine = (value: unknown): string =>
-  `${JSON.stringify(value).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escaped)}\n`
+export const jsonLine = (value: unknown): string => `${tame(JSON.stringify(value), escaped)}\n`
 
 const escaped = (character: string): string =>
   Array.from({ length: character.length }, (_, i) => character.charCodeAt(i))

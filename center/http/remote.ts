@@ -8,6 +8,7 @@ import { CofferError, ERROR_CODES, type ErrorCode } from '../../formats/errors.j
 import { deriveKeys, formatPublicKeys, parseSecretKey, wipeKeys, type Keys } from '../../formats/keys.js'
 import { decode } from '../../formats/msgpack.js'
 import { rootHash } from '../../formats/records/root.js'
+import { tameReply } from '../../formats/wording.js'
 import type { Page } from './caller.js'
 import type { Desk, GrantSummary, RevocationSummary, UserSummary } from '../desk.js'
 import { readSmallFile } from '../files.js'
@@ -167,16 +168,12 @@ async function ask(url: URL, init: RequestInit, timeoutMs: number): Promise<Resp
   const { code, detail } = problem
   if (typeof code !== 'string' || !Object.hasOwn(ERROR_CODES, code) || typeof detail !== 'string')
     throw failed(url.origin, `HTTP status ${response.status}`)
-  throw new CofferError(code as ErrorCode, shown(detail)!, {
-    hint: shown(problem['hint']),
-    expected: shown(problem['expected']),
-    found: shown(problem['found'])
+  throw new CofferError(code as ErrorCode, tameReply(detail)!, {
+    hint: tameReply(problem['hint']),
+    expected: tameReply(problem['expected']),
+    found: tameReply(problem['found'])
   })
 }
-
-/** For a terminal: bounded, without control characters. */
-const shown = (text: unknown): string | undefined =>
-  typeof text === 'string' ? text.replace(/[\p{Cc}\p{Cf}]/gu, ' ').slice(0, 1000) : undefined
 
 const failed = (where: string, found: string, cause?: unknown) =>
   new CofferError(

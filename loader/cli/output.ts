@@ -6,6 +6,7 @@
  */
 import { fstatSync, statSync, writeSync } from 'node:fs'
 import { styleText } from 'node:util'
+import { tame } from '../../formats/wording.js'
 
 export const STDIN = 0
 export const STDOUT = 1
@@ -70,4 +71,4 @@ export function paint(style: Style, text: string, stream: OutputStream = STDERR)
 }
 
 /** Text that came from elsewhere, such as a file's name, so that it cannot steer the terminal. */
-export const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\ufffd')
+export const printable = (text: string): string => tame(text, '\ufffd')

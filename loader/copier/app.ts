@@ -14,6 +14,7 @@ import {
 } from '../../formats/limits.js'
 import { isEntryName } from '../../formats/package.js'
 import { isTitleId, NET_HOST } from '../../formats/records/fields.js'
+import { isTame, tame } from '../../formats/wording.js'
 import { inspectFile, isFolder, readFile, translate } from '../files.js'
 
 /** Modules that a title can ask for. `assets` comes by itself with an assets folder. */
@@ -183,14 +184,14 @@ function readLimits(path: string, value: Record<string, unknown> = {}): App['lim
 
 type Is<T> = (value: unknown) => value is T
 
-const INVISIBLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu
 const isText = (value: unknown): value is string =>
   typeof value === 'string' &&
   value !== '' &&
   value.length <= MAX_NAME_CHARS &&
-  value.search(INVISIBLE) === -1
+  isTame(value) &&
+  !/\p{Cs}/u.test(value)
 /** A path as it may stand in a message: names of files can hold anything. */
-const shown = (path: string): string => path.replace(INVISIBLE, '?')
+const shown = (path: string): string => tame(path, '?')
 
 const isId = (value: unknown): value is string => typeof value === 'string' && isTitleId(value)
 const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean'

@@ -11,6 +11,7 @@ import {
   MAX_REVOCATIONS_BYTES
 } from '../../formats/limits.js'
 import { decodeRoots } from '../../formats/records/root.js'
+import { tameReply } from '../../formats/wording.js'
 
 const TIMEOUT_MS = 30_000
 /** So long a center that has too much to do is asked again, all its waits together. */
@@ -199,10 +200,10 @@ function problem(status: number, body: Uint8Array, url: string): CofferError {
   try {
     const { code, detail, hint, expected, found } = JSON.parse(utf8Decode(body)) as Record<string, unknown>
     if (typeof code === 'string' && Object.hasOwn(ERROR_CODES, code) && typeof detail === 'string') {
-      return new CofferError(code as ErrorCode, shown(detail)!, {
-        hint: shown(hint),
-        expected: shown(expected),
-        found: shown(found)
+      return new CofferError(code as ErrorCode, tameReply(detail)!, {
+        hint: tameReply(hint),
+        expected: tameReply(expected),
+        found: tameReply(found)
       })
     }
   } catch {
@@ -227,10 +228,6 @@ function problem(status: number, body: Uint8Array, url: string): CofferError {
     }
   )
 }
-
-/** Text from the network for a person's terminal: bounded, without control characters. */
-const shown = (text: unknown): string | undefined =>
-  typeof text === 'string' ? text.replace(/[\p{Cc}\p{Cf}]/gu, ' ').slice(0, 1000) : undefined
 
 function reason(error: unknown): string {
   const { code, name } = error as NodeJS.ErrnoException
