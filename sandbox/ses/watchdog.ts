@@ -42,16 +42,16 @@ export function watchProcess({ deadlines, memory, flags }: Watched): void {
     const seen = Atomics.load(flags, CHANGED)
     const busy = deadlines[HARD] !== Infinity
     const nowMs = Date.now()
-    const late = nowMs - deadlines[HARD]!
-    if (late > 0) end(Atomics.load(flags, HARD), late)
-    const rssBytes = process.memoryUsage.rss()
-    const excess = rssBytes - memory[HARD]!
-    if (excess > 0) end(MEMORY, excess)
     const near = nowMs - deadlines[SOFT]!
     // In whole milliseconds, so that the guest's own thread finds the same when it looks.
     if (near > 1) tell(flags, Atomics.load(flags, SOFT), near)
+    const late = nowMs - deadlines[HARD]!
+    if (late > 0) end(Atomics.load(flags, HARD), late)
+    const rssBytes = process.memoryUsage.rss()
     const nearBytes = rssBytes - memory[SOFT]!
     if (nearBytes > 0) tell(flags, MEMORY, nearBytes)
+    const excess = rssBytes - memory[HARD]!
+    if (excess > 0) end(MEMORY, excess)
     if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL')
     Atomics.wait(flags, CHANGED, seen, busy ? BUSY_CHECK_MS : IDLE_CHECK_MS)
   }

@@ -106,8 +106,9 @@ export class Meter {
 
   #passed(limit: LimitName, used: number): void {
     const value = this.#limits[limit]
+    // First, also where one step led past both.
+    if (this.#soft[limit] < value) this.#press(limit, used)
     if (used > value) throw limitReached(limit, this.#limits, used)
-    this.#press(limit, used)
     // Whoever was told may have ended it.
     if (this.#life.ended !== undefined) throw this.#life.ended
   }

@@ -55,6 +55,17 @@ export function softLimits({ test, start, how }: Way): void {
     )
   })
 
+  test('it hears so first, also where one step leads past both', async () => {
+    const { guest, told } = await softly("export const print = () => console.log('x'.repeat(1000))", {
+      limits: { outputBytes: 100 }
+    })
+    await rejectsWith('COFFER_LIMIT_OUTPUT', () => guest.call('print'))
+    assert.equal(
+      told.map(({ name, value }) => [name, value]),
+      [['outputBytes', 100]]
+    )
+  })
+
   test('a loop without turns can ask, end in time, and be called again', async () => {
     const { guest, told } = await softly(
       `${SOFT}
