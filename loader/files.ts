@@ -6,6 +6,7 @@ import {
   closeSync,
   fchmodSync,
   fstatSync,
+  fsync,
   fsyncSync,
   lstatSync,
   mkdirSync,
@@ -247,6 +248,16 @@ export class PendingFile implements Disposable {
   /** Force what was written onto the medium. */
   flush(): void {
     attempt('write', this.path, () => fsyncSync(this.#descriptor))
+  }
+
+  /** The same, while this thread does something else: a large file on a slow medium takes minutes. */
+  async flushAside(): Promise<void> {
+    const failed = await new Promise<NodeJS.ErrnoException | null>(resolve =>
+      fsync(this.#descriptor, resolve)
+    )
+    attempt('write', this.path, () => {
+      if (failed !== null) throw failed
+    })
   }
 
   commit(): void {

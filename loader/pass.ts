@@ -11,6 +11,7 @@ import {
   type BlockWork
 } from './blocks.js'
 import type { RandomFile } from './files.js'
+import { atOnce, type Steps } from './steps.js'
 
 export type Progress = (doneBytes: number, totalBytes: number) => void
 
@@ -45,10 +46,13 @@ export interface Helpers {
  *
  * @throws CofferError COFFER_PAYLOAD_FORGED, COFFER_PAYLOAD_TRUNCATED, COFFER_IO, and what `take` throws.
  */
-export function passPayload(
+export const passPayload = (payload: SealedPayload, pass: Pass): void => atOnce(passingPayload(payload, pass))
+
+/** The same a block at a time. */
+export function* passingPayload(
   { file, payloadOffset, manifest }: SealedPayload,
   { key, sealing, take, progress = () => {}, helpers }: Pass
-): void {
+): Steps {
   const { payloadBytes } = manifest
   plaintextSize(payloadBytes)
   const opening: BlockCipher = {
@@ -70,6 +74,7 @@ export function passPayload(
       }
       take(blocks.finish(next % blocks.slots))
       progress(HEADER_BYTES + next * BLOCK_BYTES + sizeOf(next), payloadBytes)
+      yield
     }
   } finally {
     blocks.end()

@@ -8,10 +8,11 @@ import type { Home } from './home.js'
 import { helpersFor } from './helpers.js'
 import { openLicensed } from './licensed.js'
 import { measureMedium, type MeasuredMedium } from './medium/measure.js'
-import { passPayload, type Progress } from './pass.js'
+import { passingPayload, type Progress } from './pass.js'
 import type { Powers } from './powers.js'
 import type { OpenTitle } from './read.js'
 import { recheck, recomputeCertificate } from './recheck.js'
+import { atOnce, type Steps } from './steps.js'
 import { isoTime } from './times.js'
 import { unwrapPayloadKey } from './unwrap.js'
 
@@ -88,10 +89,18 @@ export function verifyTitle(
 }
 
 /** Open and check a whole payload, keeping nothing. @throws as {@link passPayload}, COFFER_PACKAGE_DAMAGED. */
-export function verifyPayload(title: OpenTitle, key: Uint8Array, progress?: Progress): PackageIndex {
+export const verifyPayload = (title: OpenTitle, key: Uint8Array, progress?: Progress): PackageIndex =>
+  atOnce(verifyingPayload(title, key, progress))
+
+/** The same a block at a time. */
+export function* verifyingPayload(
+  title: OpenTitle,
+  key: Uint8Array,
+  progress?: Progress
+): Steps<PackageIndex> {
   const { indexDigest, payloadBytes } = title.manifest
   const checker = new PackageChecker(indexDigest)
-  passPayload(title, {
+  yield* passingPayload(title, {
     key,
     take: plaintext => checker.push(plaintext),
     progress,

@@ -28,6 +28,7 @@ import { measureMedium } from '../loader/medium/measure.js'
 import { mediumPaths } from '../loader/medium/layout.js'
 import { transferSealed } from '../loader/copier/transfer.js'
 import { openTitleFile, readLicense } from '../loader/read.js'
+import { atOnce } from '../loader/steps.js'
 import { authenticate } from '../loader/authenticate.js'
 import { recheck } from '../loader/recheck.js'
 import { unwrapPayloadKey } from '../loader/unwrap.js'
@@ -150,7 +151,7 @@ async function benchTransfer(shop: Shop, folder: string): Promise<void> {
   }
   const ours = () => {
     const pending = new PendingFile(target)
-    transferSealed(title, pending, () => {})
+    atOnce(transferSealed(title, pending, () => {}))
     pending.commit()
   }
   const cp = () => {

@@ -12,6 +12,7 @@ import {
 } from '../../formats/limits.js'
 import { decodeRoots } from '../../formats/records/root.js'
 import { tameReply } from '../../formats/wording.js'
+import { refuseInterrupted } from '../steps.js'
 
 const TIMEOUT_MS = 30_000
 /** So long a center that has too much to do is asked again, all its waits together. */
@@ -26,18 +27,22 @@ export interface ClientOptions {
   readonly onWait?: (seconds: number) => void
   /** How long to wait in all. Default: two minutes. */
   readonly patienceMs?: number
+  /** Ends all that it asks: COFFER_INTERRUPTED. */
+  readonly signal?: AbortSignal | undefined
 }
 
 export class CenterClient {
   readonly url: string
   readonly #onWait: (seconds: number) => void
   readonly #patienceMs: number
+  readonly #signal: AbortSignal | undefined
 
   /** @throws CofferError COFFER_USAGE for anything but an http or https URL. */
-  constructor(url: string, { onWait = () => {}, patienceMs = PATIENCE_MS }: ClientOptions = {}) {
+  constructor(url: string, { onWait = () => {}, patienceMs = PATIENCE_MS, signal }: ClientOptions = {}) {
     this.url = normalizedUrl(url)
     this.#onWait = onWait
     this.#patienceMs = patienceMs
+    this.#signal = signal
   }
 
   /**
@@ -99,14 +104,23 @@ export class CenterClient {
       if (seconds === undefined || performance.now() + seconds * 1000 > deadline)
         throw problem(reply.status, reply.bytes, this.url)
       this.#onWait(seconds)
-      await new Promise(resolve => setTimeout(resolve, seconds * 1000))
+      await this.#wait(seconds)
     }
   }
 
+  async #wait(seconds: number): Promise<void> {
+    const { setTimeout } = process.getBuiltinModule('node:timers/promises')
+    await setTimeout(seconds * 1000, undefined, this.#signal && { signal: this.#signal }).catch(() => {})
+    refuseInterrupted(this.#signal)
+  }
+
   async #send(method: string, path: string, body: Uint8Array | undefined, maxBytes: number): Promise<Reply> {
+    const timeout = AbortSignal.timeout(TIMEOUT_MS)
+    const signal = this.#signal === undefined ? timeout : AbortSignal.any([timeout, this.#signal])
     try {
-      return await exchange(new URL(this.url + path), method, body, maxBytes)
+      return await exchange(new URL(this.url + path), method, body, maxBytes, signal)
     } catch (error) {
+      refuseInterrupted(this.#signal)
       if (error instanceof CofferError) throw error
       throw new CofferError(
         'COFFER_CENTER_UNREACHABLE',
@@ -140,7 +154,13 @@ function retryAfter(header: string | undefined): number | undefined {
 const isSuccess = (status: number): boolean => status >= 200 && status < 300
 
 /** By Node's older client, which follows no redirections: `fetch` takes 15 MiB of memory more, a third of a copy's. */
-function exchange(url: URL, method: string, body: Uint8Array | undefined, maxBytes: number): Promise<Reply> {
+function exchange(
+  url: URL,
+  method: string,
+  body: Uint8Array | undefined,
+  maxBytes: number,
+  signal: AbortSignal
+): Promise<Reply> {
   const { request } = process.getBuiltinModule(url.protocol === 'https:' ? 'node:https' : 'node:http')
   return new Promise((resolve, reject) => {
     const options = {
@@ -152,7 +172,7 @@ function exchange(url: URL, method: string, body: Uint8Array | undefined, maxByt
         connection: 'close',
         ...(body && { 'content-type': RECORD_TYPE, 'content-length': body.length })
       },
-      signal: AbortSignal.timeout(TIMEOUT_MS)
+      signal
     }
     const outgoing = request(url, options, response => {
       const status = response.statusCode!

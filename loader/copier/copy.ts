@@ -31,6 +31,8 @@ export interface CopyOptions {
   readonly kind?: RequestKind | undefined
   readonly powers?: Powers | undefined
   readonly onEvent?: ((event: CopyEvent) => void) | undefined
+  /** Interrupts it: COFFER_INTERRUPTED, and the medium is as it was. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -44,7 +46,7 @@ export async function copy(
   titleId: string,
   options: CopyOptions
 ): Promise<Copied> {
-  const { home, powers = POWERS, onEvent = () => {} } = options
+  const { home, powers = POWERS, onEvent = () => {}, signal } = options
   using source = openOnMaster(master, titleId, options.release)
   const medium = measureMedium(root)
   using _lock = lockMedium(root)
@@ -60,7 +62,7 @@ export async function copy(
   const answer = await orderOnline(order, center, home, () =>
     learnPublished(center, source.manifest.centerId, root, home, fromMaster)
   )
-  return install(answer, source, fromMaster, medium, home, powers, onEvent)
+  return await install(answer, source, fromMaster, medium, home, powers, onEvent, signal)
 }
 
 /**
@@ -68,12 +70,12 @@ export async function copy(
  *
  * @throws CofferError as {@link copy}, and COFFER_ANSWER_MISMATCH when the answer is for another medium.
  */
-export function applyAnswer(
+export async function applyAnswer(
   answerBytes: Uint8Array,
   master: string,
   root: string,
-  { home, release: asked, powers = POWERS, onEvent = () => {} }: CopyOptions
-): Copied {
+  { home, release: asked, powers = POWERS, onEvent = () => {}, signal }: CopyOptions
+): Promise<Copied> {
   const answer = requireGrant(acceptAnswer(answerBytes, home).answer)
   const medium = measureMedium(root)
   const { titleId, release, userId } = grantOf(answer, medium, home)
@@ -82,7 +84,8 @@ export function applyAnswer(
   checkReplacing(root, source.manifest, userId, asked)
   checkSpace(root, source)
   carryEnded(home, mediumPaths(root).folder, master)
-  return install(answer, source, masterRevocations(master), medium, home, powers, onEvent)
+  const fromMaster = masterRevocations(master)
+  return await install(answer, source, fromMaster, medium, home, powers, onEvent, signal)
 }
 
 /** The same by files, first half: the request to carry to the center. */

@@ -21,7 +21,8 @@ import type { Powers } from '../powers.js'
 import { openTitleFile, type OpenTitle } from '../read.js'
 import { recheck, type CheckedLicense } from '../recheck.js'
 import { unwrapPayloadKey } from '../unwrap.js'
-import { verifyPayload } from '../verify.js'
+import { inTurns } from '../steps.js'
+import { verifyingPayload } from '../verify.js'
 import { installRevocations } from './learn.js'
 import type { GrantAnswer } from './order.js'
 import { placeFor, removeUnused } from './place.js'
@@ -58,21 +59,23 @@ export interface Copied {
 }
 
 /**
- * Install what a center answered. The caller holds the medium's lock.
+ * Install what a center answered. The caller holds the medium's lock. Others in this thread have their turns meanwhile.
  *
  * @param source - The sealed title, on a master or on another medium; its caller's to dispose of.
  * @param fromMaster - Revocation lists that came with it.
+ * @param signal - Interrupts it: COFFER_INTERRUPTED.
  * @throws CofferError of every step; what ran from the medium runs then as it did.
  */
-export function install(
+export async function install(
   answer: GrantAnswer,
   source: OpenTitle,
   fromMaster: Uint8Array | undefined,
   medium: MeasuredMedium,
   home: Home,
   powers: Powers,
-  onEvent: (event: CopyEvent) => void
-): Copied {
+  onEvent: (event: CopyEvent) => void,
+  signal: AbortSignal | undefined
+): Promise<Copied> {
   const { manifest } = source
   const { root } = medium
   const conversion = manifest.scheme === 'conversion'
@@ -102,15 +105,16 @@ export function install(
   if (license.scheme === 'conversion') {
     const masterKey = masterMediumKey(license, answer)
     announceUnwrapped(license, answer, onEvent)
-    transferConverted(source, masterKey, key.key, titleFile, powers, progress)
+    await inTurns(transferConverted(source, masterKey, key.key, titleFile, powers, progress), signal)
   } else {
-    transferSealed(source, titleFile, progress)
+    await inTurns(transferSealed(source, titleFile, progress), signal)
   }
-  titleFile.flush()
+  await titleFile.flushAside()
   using written = openTitleFile(titleFile.temporaryPath)
-  verifyPayload(written, key.key, (doneBytes, totalBytes) =>
+  const verifying = verifyingPayload(written, key.key, (doneBytes, totalBytes) =>
     onEvent({ step: 'verify', doneBytes, totalBytes })
   )
+  await inTurns(verifying, signal)
 
   titleFile.commit()
   grantFile.commit()

@@ -132,12 +132,14 @@ export interface AskOptions {
   readonly centerUrl?: string | undefined
   /** Told when it has too much to do, and is asked again after so long. */
   readonly onEvent?: ((event: { readonly step: 'wait'; readonly seconds: number }) => void) | undefined
+  /** Ends the waiting for it: COFFER_INTERRUPTED. What it was asked may have been done. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** @throws CofferError COFFER_USAGE when nobody knows where the center listens. */
 export function centerClient(
   { centerId }: { centerId: Uint8Array },
-  { home, centerUrl, onEvent = () => {} }: AskOptions
+  { home, centerUrl, onEvent = () => {}, signal }: AskOptions
 ): CenterClient {
   const center = home.requireCenter(centerId)
   const at = centerUrl ?? center.url
@@ -146,7 +148,7 @@ export function centerClient(
       hint: 'Give its address with --center <URL>, or order by files with "coffer order".'
     })
   }
-  return new CenterClient(at, { onWait: seconds => onEvent({ step: 'wait', seconds }) })
+  return new CenterClient(at, { onWait: seconds => onEvent({ step: 'wait', seconds }), signal })
 }
 
 /**

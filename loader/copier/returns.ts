@@ -32,7 +32,7 @@ import { masterRevocations, openOnMaster } from './master.js'
 import { acceptAnswer, centerClient, makeOrder, requireGrant } from './order.js'
 import { removeUnused, setSavesApart } from './place.js'
 
-export type ReturnOptions = Pick<CopyOptions, 'home' | 'centerUrl' | 'powers' | 'onEvent'>
+export type ReturnOptions = Pick<CopyOptions, 'home' | 'centerUrl' | 'powers' | 'onEvent' | 'signal'>
 
 export interface Returned {
   readonly title: string
@@ -127,7 +127,7 @@ export async function transferTitle(
   target: string,
   options: TransferOptions
 ): Promise<Copied> {
-  const { home, powers = POWERS, onEvent = () => {} } = options
+  const { home, powers = POWERS, onEvent = () => {}, signal } = options
   using _lock = lockMedium(root)
   using _targetLock = lockMedium(target)
   const medium = measureMedium(target)
@@ -143,7 +143,7 @@ export async function transferTitle(
       })
   const answer = requireGrant((await send(pending, options)).answer)
   const fromMaster = options.master === undefined ? undefined : masterRevocations(options.master)
-  const copied = install(answer, source, fromMaster, medium, home, powers, onEvent)
+  const copied = await install(answer, source, fromMaster, medium, home, powers, onEvent, signal)
   await moveSaves(root, target, pending, home, powers)
   finishReturn(root, pending, answer, home)
   return copied

@@ -1,4 +1,4 @@
-/** Move a payload from the master to a new file on the medium: S7 as it is, or S16 and S17 under another key. */
+/** Move a payload from the master to a new file on the medium, in steps: S7 as it is, or S16 and S17 under another key. */
 import { wipe } from '../../formats/bytes.js'
 import { payloadHeader, SALT_BYTES } from '../../formats/cobblestone.js'
 import { payloadContext } from '../../formats/derive.js'
@@ -6,15 +6,16 @@ import { encodeTitleHead } from '../../formats/title.js'
 import { checkIndex } from '../decrypt.js'
 import type { PendingFile } from '../files.js'
 import { helpersFor } from '../helpers.js'
-import { passPayload, shared, type Progress } from '../pass.js'
+import { passingPayload, shared, type Progress } from '../pass.js'
 import type { Powers } from '../powers.js'
 import type { OpenTitle } from '../read.js'
+import type { Steps } from '../steps.js'
 
 /** 256 KiB, in WebAssembly's pages of 64 KiB. */
 const COPY_BLOCK_PAGES = { initial: 4, maximum: 4 }
 
 /** Embodiment 1, S7: the sealed title as it is. */
-export function transferSealed({ file }: OpenTitle, target: PendingFile, progress: Progress): void {
+export function* transferSealed({ file }: OpenTitle, target: PendingFile, progress: Progress): Steps {
   const block = alignedBlock()
   for (let at = 0; at < file.sizeBytes;) {
     const part = block.subarray(0, Math.min(block.length, file.sizeBytes - at))
@@ -22,6 +23,7 @@ export function transferSealed({ file }: OpenTitle, target: PendingFile, progres
     target.write(part)
     at += part.length
     progress(at, file.sizeBytes)
+    yield
   }
 }
 
@@ -38,14 +40,14 @@ const alignedBlock = (): Uint8Array => new Uint8Array(new WebAssembly.Memory(COP
  *
  * @throws CofferError COFFER_PAYLOAD_FORGED, COFFER_PAYLOAD_TRUNCATED, COFFER_PACKAGE_DAMAGED; the target is unfinished then.
  */
-export function transferConverted(
+export function* transferConverted(
   title: OpenTitle,
   masterMediumKey: Uint8Array,
   mediumKey: Uint8Array,
   target: PendingFile,
   powers: Powers,
   progress: Progress
-): void {
+): Steps {
   const { manifest } = title
   const context = payloadContext(manifest.id, manifest.release)
   const header = payloadHeader(mediumKey, context, powers.random(SALT_BYTES))
@@ -54,7 +56,7 @@ export function transferConverted(
     checkIndex(title, masterMediumKey)
     target.write(encodeTitleHead(manifest.frame.bytes))
     target.write(header)
-    passPayload(title, {
+    yield* passingPayload(title, {
       key: masterMediumKey,
       sealing: { key, context, header },
       take: sealed => target.write(sealed),

@@ -18,6 +18,7 @@ import { POWERS } from '../../loader/powers.js'
 import { openTitleFile, readLicense } from '../../loader/read.js'
 import { authenticate } from '../../loader/authenticate.js'
 import { recheck } from '../../loader/recheck.js'
+import { atOnce } from '../../loader/steps.js'
 import { unwrapPayloadKey } from '../../loader/unwrap.js'
 import { verifyPayload } from '../../loader/verify.js'
 import { memoryOf } from '../../tests/helpers/memory.js'
@@ -115,8 +116,10 @@ function onMedium({
     pending.commit()
   }
   return {
-    transfer: writing(pending => transferSealed(title, pending, () => {})),
-    convert: writing(pending => transferConverted(title, key.key.slice(), newKey, pending, POWERS, () => {})),
+    transfer: writing(pending => atOnce(transferSealed(title, pending, () => {}))),
+    convert: writing(pending =>
+      atOnce(transferConverted(title, key.key.slice(), newKey, pending, POWERS, () => {}))
+    ),
     open: () =>
       passPayload(title, { key: key.key, take: () => {}, helpers: helpersFor(title.manifest.payloadBytes) }),
     verify: () => void verifyPayload(title, key.key),

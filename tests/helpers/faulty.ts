@@ -210,16 +210,30 @@ patch(
   }
 )
 
+function flushed(descriptor: number): void {
+  const inode = open.get(descriptor)
+  if (inode === undefined) return
+  count(`fsync ${inode.path}`)
+  if (inode.isFolder) names = names.filter(({ folder }) => folder !== inode.path)
+  else inode.durableBytes = system['fstatSync']!(descriptor).size as number
+  dirty.delete(inode)
+}
+
 for (const name of ['fsyncSync', 'fdatasyncSync'])
   patch(name, (descriptor: number) => {
-    const inode = open.get(descriptor)
-    if (inode !== undefined) {
-      count(`fsync ${inode.path}`)
-      if (inode.isFolder) names = names.filter(({ folder }) => folder !== inode.path)
-      else inode.durableBytes = system['fstatSync']!(descriptor).size as number
-      dirty.delete(inode)
-    }
+    flushed(descriptor)
     return system[name]!(descriptor)
+  })
+
+// Those who do something else meanwhile.
+for (const name of ['fsync', 'fdatasync'])
+  patch(name, (descriptor: number, done: (error: unknown) => void) => {
+    try {
+      flushed(descriptor)
+    } catch (error) {
+      return process.nextTick(done, error)
+    }
+    return system[name]!(descriptor, done)
   })
 
 for (const name of ['fchmodSync', 'ftruncateSync'])

@@ -27,6 +27,7 @@ import {
 import {
   applyAnswer,
   CenterClient,
+  copy,
   listMaster,
   requestCopy,
   type CopyEvent,
@@ -120,9 +121,38 @@ test('an answer that was ordered before a newer release came is applied only whe
     applyAnswer(answer, one.master, root, { ...options, release: 2 })
   )
   assert.is(await site.running(root, id), 'release 2')
-  applyAnswer(answer, one.master, root, { ...options, release: 1 })
+  await applyAnswer(answer, one.master, root, { ...options, release: 1 })
   assert.is(await site.running(root, id), 'release 1')
 })
+
+for (const scheme of SCHEMES)
+  test(`a copy of a ${scheme} title is interrupted wherever it is, and the medium is as it was`, async () => {
+    const id = `org.interrupted.${scheme}`
+    const one = await site.press(id, { scheme, ...release(1) })
+    const two = await site.press(id, { scheme, ...release(2) })
+    const root = site.prepare()
+    await site.copy(one.master, root, id)
+    const files = () => filesUnder(mediumPaths(root).folder)
+    const before = files()
+    const steps = scheme === 'conversion' ? ['S14', 'S15', 'S16', 'verify'] : ['S2', 'S3', 'S7', 'verify']
+    for (const step of steps) {
+      const controller = new AbortController()
+      const onEvent = (event: { step: string }) => {
+        if (event.step === step) controller.abort()
+      }
+      const { signal } = controller
+      await rejectsWith('COFFER_INTERRUPTED', () =>
+        copy(two.master, root, id, { ...options, onEvent, signal })
+      )
+      assert.equal(files(), before, step)
+      assert.is(await site.running(root, id), 'release 1', step)
+    }
+    await rejectsWith('COFFER_INTERRUPTED', () =>
+      copy(two.master, root, id, { ...options, signal: AbortSignal.abort() })
+    )
+    await site.copy(two.master, root, id)
+    assert.is(await site.running(root, id), 'release 2')
+  })
 
 test('a title changes its scheme on a medium and back, and nothing is left of the other', async () => {
   const id = 'org.update.scheme'
@@ -361,8 +391,8 @@ for (const scheme of SCHEMES) {
     assert.equal(grants(mediumPaths(root)), [...before[0]!.keys()])
     assert.equal(grants(mediumPaths(other)), [...before[1]!.keys()])
 
-    applyAnswer(answer, master, root, options)
-    applyAnswer(answer, master, root, options)
+    await applyAnswer(answer, master, root, options)
+    await applyAnswer(answer, master, root, options)
     await site.runs(root, id)
   })
 }

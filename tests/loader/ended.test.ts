@@ -89,7 +89,7 @@ test('a master carries it to a medium that orders by files', async () => {
   assert.is(endedSequence(elsewhere.seen(center!.centerId).endedFile, center!), 0)
   assert.ok(existsSync(join(master, name)), 'press put it there')
   const order = requestCopy(master, root, id, { ...options, home: elsewhere })
-  applyAnswer(await site.center.issue(order.bytes), master, root, { ...options, home: elsewhere })
+  await applyAnswer(await site.center.issue(order.bytes), master, root, { ...options, home: elsewhere })
   assert.ok(endedSequence(elsewhere.seen(center!.centerId).endedFile, center!) > 0)
   assert.ok(existsSync(onMedium(root)))
 })

@@ -53,6 +53,23 @@ test('an order that a rate limit stopped is sent again, is answered, and charged
   await shop.center.close()
 })
 
+test('who waits for a center can be interrupted, whether it has too much to do or says nothing', async () => {
+  const busy = await answering([503, { 'retry-after': '60' }])
+  const silent = createServer(() => {}).listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  for (const url of [busy.url, `http://127.0.0.1:${(silent.address() as AddressInfo).port}`]) {
+    const controller = new AbortController()
+    setTimeout(() => controller.abort(), 50)
+    const client = new CenterClient(url, { signal: controller.signal })
+    const started = performance.now()
+    await rejectsWith('COFFER_INTERRUPTED', () => client.revocations())
+    assert.ok(performance.now() - started < 5000)
+  }
+  busy.close()
+  silent.closeAllConnections()
+  silent.close()
+})
+
 test('seconds, a date or nothing: each wait is as long as was asked, and the bytes are the same', async () => {
   const server = await answering(
     [429, { 'retry-after': '1' }],

@@ -185,7 +185,7 @@ test('a copy is handed on to someone else, who alone can use the answer', async 
   await site.refuses('COFFER_RETURNED', root, id)
   const answer = await site.center.issue(bytes)
   applyReturn(answer, root, pendingFor(root, acceptAnswer(answer, site.home, given).answer)!, site.home)
-  applyAnswer(answer, master, hers, { ...options, home: friend })
+  await applyAnswer(answer, master, hers, { ...options, home: friend })
   await site.runs(hers, id, friend)
   await site.refuses('COFFER_USER_MISMATCH', hers, id)
 })

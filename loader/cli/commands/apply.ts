@@ -11,6 +11,7 @@ import { Home } from '../../home.js'
 import type { Call, Outcome } from '../command.js'
 import { CopyStory } from '../copying.js'
 import { harden } from '../harden.js'
+import { interruptible } from '../interrupt.js'
 import { renewed } from './renew.js'
 import { returned } from './return.js'
 
@@ -33,11 +34,9 @@ export async function execute(call: Call): Promise<Outcome> {
   if (master === undefined) return renewed(applyGrant(bytes, root, { home }))
   const kept = keepCode()
   const story = new CopyStory()
-  const copied = applyAnswer(bytes, master, root, {
-    home,
-    release: call.number('release'),
-    onEvent: story.tell
-  })
+  const copied = await interruptible(signal =>
+    applyAnswer(bytes, master, root, { home, release: call.number('release'), onEvent: story.tell, signal })
+  )
   await kept
   return story.outcome(copied)
 }

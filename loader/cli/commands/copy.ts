@@ -6,17 +6,21 @@ import { installManager } from '../../copier/manager.js'
 import { printable, say } from '../output.js'
 import { CopyStory, ordering } from '../copying.js'
 import { harden } from '../harden.js'
+import { interruptible } from '../interrupt.js'
 
 export async function execute(call: Call): Promise<Outcome> {
   harden()
   const { titleId, options } = ordering(call)
   const kept = keepCode()
   const story = new CopyStory()
-  const copied = await copy(call.argument('master'), call.argument('medium'), titleId, {
-    ...options,
-    centerUrl: call.text('center'),
-    onEvent: story.tell
-  })
+  const copied = await interruptible(signal =>
+    copy(call.argument('master'), call.argument('medium'), titleId, {
+      ...options,
+      centerUrl: call.text('center'),
+      onEvent: story.tell,
+      signal
+    })
+  )
   if (call.flag('with-manager'))
     say(`${printable(installManager(call.argument('medium')))} runs wherever there is Node`)
   await kept

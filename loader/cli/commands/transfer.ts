@@ -7,6 +7,7 @@ import { Home } from '../../home.js'
 import type { Call, Outcome } from '../command.js'
 import { CopyStory, refuseExisting, requestOut, tellWait } from '../copying.js'
 import { harden } from '../harden.js'
+import { interruptible } from '../interrupt.js'
 import { printable, say } from '../output.js'
 
 export async function execute(call: Call): Promise<Outcome> {
@@ -19,14 +20,16 @@ export async function execute(call: Call): Promise<Outcome> {
 /** To another medium of the same person. */
 async function move(call: Call, target: string): Promise<Outcome> {
   const story = new CopyStory()
-  return story.outcome(
-    await transferTitle(call.argument('medium'), call.argument('title'), target, {
+  const moved = await interruptible(signal =>
+    transferTitle(call.argument('medium'), call.argument('title'), target, {
       home: new Home(),
       centerUrl: call.text('center'),
       master: call.text('master'),
-      onEvent: story.tell
+      onEvent: story.tell,
+      signal
     })
   )
+  return story.outcome(moved)
 }
 
 /** To someone else, who made the order: the answer is for him. */

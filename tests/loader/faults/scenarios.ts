@@ -230,7 +230,7 @@ export const ordering: Scenario = {
       async repeat() {
         await retype(attempt)
         assert.equal(readdirSync(dirname(path)), ['request'])
-        applyAnswer(await site.center.issue(readFileSync(path)), master, root, options)
+        await applyAnswer(await site.center.issue(readFileSync(path)), master, root, options)
         assert.is(await running(root, id), 'new')
       }
     }
