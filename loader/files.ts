@@ -27,6 +27,8 @@ import { CofferError, type ErrorCode } from '../formats/errors.js'
 import { POWERS } from './powers.js'
 
 const TEMPORARY = '.tmp-'
+/** How much is written between two flushes of a large file: a slow stick has it in a second or two. */
+const ALONG_BYTES = 16 * 1024 * 1024
 /** Holds the id of the process that writes it. */
 const TEMPORARY_NAME = /^\.tmp-([0-9]+)-/
 
@@ -216,6 +218,9 @@ export class PendingFile implements Disposable {
   #open = true
   #committed = false
   #written = 0
+  /** The flush that goes on, or went last; and how much was written when it began. */
+  #flushing: Promise<void> | undefined
+  #begunBytes = 0
 
   /** @param mode - Permission bits of the finished file. */
   constructor(path: string, mode = 0o644) {
@@ -252,12 +257,34 @@ export class PendingFile implements Disposable {
 
   /** The same, while this thread does something else: a large file on a slow medium takes minutes. */
   async flushAside(): Promise<void> {
+    await this.#flushing
     const failed = await new Promise<NodeJS.ErrnoException | null>(resolve =>
       fsync(this.#descriptor, resolve)
     )
     attempt('write', this.path, () => {
       if (failed !== null) throw failed
     })
+  }
+
+  /**
+   * To be called now and then by who writes much: what was written is never far ahead of the medium, so that progress
+   * tells of that.
+   *
+   * @returns What to wait for before more is written; undefined: nothing.
+   */
+  flushAlong(): Promise<void> | undefined {
+    if (this.#written - this.#begunBytes < ALONG_BYTES) return undefined
+    this.#begunBytes = this.#written
+    const before = this.#flushing
+    this.#flushing = this.flushAside()
+    // Whoever waits for it next is told.
+    this.#flushing.catch(() => {})
+    return before
+  }
+
+  /** Until nothing is being flushed any more, whatever comes of it: before it is closed. */
+  async quiet(): Promise<void> {
+    await this.#flushing?.catch(() => {})
   }
 
   commit(): void {

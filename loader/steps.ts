@@ -1,6 +1,8 @@
 /**
  * Long work in steps of a few hundred kilobytes, so that it can be done at once, or with turns in between for whoever
  * else has something to do in this thread.
+ *
+ * @see docs/decisions/0049-copies-in-turns.md
  */
 import { CofferError } from '../formats/errors.js'
 
@@ -18,15 +20,22 @@ const TURN_MS = 20
 
 /**
  * @param signal - Ends the work before its next step; what it has begun is tidied up then.
+ * @param between - Called after each step: what the next one has to wait for, if anything.
  * @throws CofferError COFFER_INTERRUPTED, and what the steps throw.
  */
-export async function inTurns<T>(steps: Steps<T>, signal: AbortSignal | undefined): Promise<T> {
+export async function inTurns<T>(
+  steps: Steps<T>,
+  signal: AbortSignal | undefined,
+  between: () => Promise<void> | undefined = () => undefined
+): Promise<T> {
   let sinceMs = performance.now()
   try {
     for (;;) {
       refuseInterrupted(signal)
       const { done, value } = steps.next()
       if (done === true) return value
+      const needed = between()
+      if (needed !== undefined) await needed
       if (performance.now() - sinceMs < TURN_MS) continue
       await new Promise(resolve => setImmediate(resolve))
       sinceMs = performance.now()

@@ -21,7 +21,7 @@ import type { Powers } from '../powers.js'
 import { openTitleFile, type OpenTitle } from '../read.js'
 import { recheck, type CheckedLicense } from '../recheck.js'
 import { unwrapPayloadKey } from '../unwrap.js'
-import { inTurns } from '../steps.js'
+import { inTurns, type Steps } from '../steps.js'
 import { verifyingPayload } from '../verify.js'
 import { installRevocations } from './learn.js'
 import type { GrantAnswer } from './order.js'
@@ -102,14 +102,20 @@ export async function install(
 
   const progress = (doneBytes: number, totalBytes: number) =>
     onEvent({ step: conversion ? 'S16' : 'S7', doneBytes, totalBytes })
+  let transferring: Steps
   if (license.scheme === 'conversion') {
     const masterKey = masterMediumKey(license, answer)
     announceUnwrapped(license, answer, onEvent)
-    await inTurns(transferConverted(source, masterKey, key.key, titleFile, powers, progress), signal)
+    transferring = transferConverted(source, masterKey, key.key, titleFile, powers, progress)
   } else {
-    await inTurns(transferSealed(source, titleFile, progress), signal)
+    transferring = transferSealed(source, titleFile, progress)
   }
-  await titleFile.flushAside()
+  try {
+    await inTurns(transferring, signal, () => titleFile.flushAlong())
+    await titleFile.flushAside()
+  } finally {
+    await titleFile.quiet()
+  }
   using written = openTitleFile(titleFile.temporaryPath)
   const verifying = verifyingPayload(written, key.key, (doneBytes, totalBytes) =>
     onEvent({ step: 'verify', doneBytes, totalBytes })

@@ -1,8 +1,9 @@
 /** Copying: whatever goes wrong, the medium has what it had or what it was to get. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import fs, { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
+import { syncBuiltinESMExports } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -153,6 +154,41 @@ for (const scheme of SCHEMES)
     await site.copy(two.master, root, id)
     assert.is(await site.running(root, id), 'release 2')
   })
+
+test('a large title is flushed along the way, and a medium that fails then is told of, with nothing left on it', async () => {
+  const { fsync } = fs
+  let calls = 0
+  let failing = 0
+  fs.fsync = ((descriptor: number, done: (error: Error | null) => void) => {
+    if (++calls === failing) setTimeout(done, 20, Object.assign(new Error('made to fail'), { code: 'EIO' }))
+    else fsync(descriptor, done)
+  }) as typeof fs.fsync
+  syncBuiltinESMExports()
+  try {
+    for (const scheme of SCHEMES) {
+      const id = `org.along.${scheme}`
+      const { master } = await site.press(id, { scheme, assets: { large: new Uint8Array(40 * 1024 * 1024) } })
+      const root = site.prepare()
+      for (failing = 1; failing <= 3; failing++) {
+        calls = 0
+        const error = await rejectsWith('COFFER_IO', () => site.copy(master, root, id))
+        assert.match(error.message, /Cannot write/)
+        assert.is(calls, failing, 'nothing more is written')
+        assert.equal(
+          filesUnder(mediumPaths(root).folder).filter(file => file !== 'identity' && file !== 'revocations'),
+          []
+        )
+      }
+      calls = 0
+      await site.copy(master, root, id)
+      assert.is(calls, 3, 'after 16 and 32 MiB, and at the end')
+      await site.runs(root, id)
+    }
+  } finally {
+    fs.fsync = fsync
+    syncBuiltinESMExports()
+  }
+})
 
 test('a title changes its scheme on a medium and back, and nothing is left of the other', async () => {
   const id = 'org.update.scheme'
