@@ -11,7 +11,7 @@ test.before(async () => {
 })
 test.after(() => site.close())
 
-const LARGE = 64 * 1024 * 1024
+const LARGE = 32 * 1024 * 1024
 
 for (const scheme of SCHEMES)
   test(`Ctrl-C ends a copy of a ${scheme} title with 130, and leaves nothing on the medium`, async () => {
