@@ -45,8 +45,7 @@ export async function newDatabase(
 ): Promise<string> {
   const name = `books_${process.pid}_${++databases}`
   const like = template === undefined ? '' : ` template ${new URL(template).pathname.slice(1)}`
-  // By its files, not through the server's log of what changes.
-  await tell(url, `create database ${name}${like} strategy file_copy`)
+  await tell(url, `create database ${name}${like}`)
   return Object.assign(new URL(url), { pathname: name }).href
 }
 

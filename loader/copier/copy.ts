@@ -62,7 +62,7 @@ export async function copy(
   const answer = await orderOnline(order, center, home, () =>
     learnPublished(center, source.manifest.centerId, root, home, fromMaster)
   )
-  return await install(answer, source, fromMaster, medium, home, powers, onEvent, signal)
+  return await install(answer, { source, fromMaster, medium, home, powers, onEvent, signal })
 }
 
 /**
@@ -85,7 +85,7 @@ export async function applyAnswer(
   checkSpace(root, source)
   carryEnded(home, mediumPaths(root).folder, master)
   const fromMaster = masterRevocations(master)
-  return await install(answer, source, fromMaster, medium, home, powers, onEvent, signal)
+  return await install(answer, { source, fromMaster, medium, home, powers, onEvent, signal })
 }
 
 /** The same by files, first half: the request to carry to the center. */

@@ -4,7 +4,7 @@
  * everything new is in place.
  */
 import { statfsSync } from 'node:fs'
-import { equalBytes, hex } from '../../formats/bytes.js'
+import { equalBytes, hex, wipe } from '../../formats/bytes.js'
 import { unwrapConversionKey } from '../../formats/derive.js'
 import { CofferError } from '../../formats/errors.js'
 import { MAX_RECORD_BYTES } from '../../formats/limits.js'
@@ -58,23 +58,27 @@ export interface Copied {
   readonly currency: string
 }
 
+export interface Installing {
+  /** The sealed title, on a master or on another medium; its caller's to dispose of. */
+  readonly source: OpenTitle
+  /** Revocation lists that came with it. */
+  readonly fromMaster: Uint8Array | undefined
+  readonly medium: MeasuredMedium
+  readonly home: Home
+  readonly powers: Powers
+  readonly onEvent: (event: CopyEvent) => void
+  /** Interrupts it: COFFER_INTERRUPTED. */
+  readonly signal: AbortSignal | undefined
+}
+
 /**
  * Install what a center answered. The caller holds the medium's lock. Others in this thread have their turns meanwhile.
  *
- * @param source - The sealed title, on a master or on another medium; its caller's to dispose of.
- * @param fromMaster - Revocation lists that came with it.
- * @param signal - Interrupts it: COFFER_INTERRUPTED.
  * @throws CofferError of every step; what ran from the medium runs then as it did.
  */
 export async function install(
   answer: GrantAnswer,
-  source: OpenTitle,
-  fromMaster: Uint8Array | undefined,
-  medium: MeasuredMedium,
-  home: Home,
-  powers: Powers,
-  onEvent: (event: CopyEvent) => void,
-  signal: AbortSignal | undefined
+  { source, fromMaster, medium, home, powers, onEvent, signal }: Installing
 ): Promise<Copied> {
   const { manifest } = source
   const { root } = medium
@@ -102,16 +106,18 @@ export async function install(
 
   const progress = (doneBytes: number, totalBytes: number) =>
     onEvent({ step: conversion ? 'S16' : 'S7', doneBytes, totalBytes })
-  let transferring: Steps
-  if (license.scheme === 'conversion') {
+  function* transferring(): Steps {
+    if (license.scheme === 'certificate') return yield* transferSealed(source, titleFile, progress)
     const masterKey = masterMediumKey(license, answer)
-    announceUnwrapped(license, answer, onEvent)
-    transferring = transferConverted(source, masterKey, key.key, titleFile, powers, progress)
-  } else {
-    transferring = transferSealed(source, titleFile, progress)
+    try {
+      announceUnwrapped(license, answer, onEvent)
+      yield* transferConverted(source, masterKey, key.key, titleFile, powers, progress)
+    } finally {
+      wipe(masterKey)
+    }
   }
   try {
-    await inTurns(transferring, signal, () => titleFile.flushAlong())
+    await inTurns(transferring(), signal, () => titleFile.flushAlong())
     await titleFile.flushAside()
   } finally {
     await titleFile.quiet()

@@ -143,7 +143,7 @@ export async function transferTitle(
       })
   const answer = requireGrant((await send(pending, options)).answer)
   const fromMaster = options.master === undefined ? undefined : masterRevocations(options.master)
-  const copied = await install(answer, source, fromMaster, medium, home, powers, onEvent, signal)
+  const copied = await install(answer, { source, fromMaster, medium, home, powers, onEvent, signal })
   await moveSaves(root, target, pending, home, powers)
   finishReturn(root, pending, answer, home)
   return copied

@@ -38,6 +38,7 @@ const alignedBlock = (): Uint8Array => new Uint8Array(new WebAssembly.Memory(COP
  * the contents is checked against the manifest before the first byte is written; the contents against the index once, by
  * who reads the whole target back before anything is believed of it.
  *
+ * @param masterMediumKey - Ka. The caller's to wipe, as Ku is: steps that are never begun could not.
  * @throws CofferError COFFER_PAYLOAD_FORGED, COFFER_PAYLOAD_TRUNCATED, COFFER_PACKAGE_DAMAGED; the target is unfinished then.
  */
 export function* transferConverted(
@@ -64,6 +65,6 @@ export function* transferConverted(
       helpers: helpersFor(manifest.payloadBytes)
     })
   } finally {
-    wipe(masterMediumKey, key)
+    wipe(key)
   }
 }

@@ -107,14 +107,20 @@ export class Meter {
   #passed(limit: LimitName, used: number): void {
     const value = this.#limits[limit]
     // First, also where one step led past both.
-    if (this.#soft[limit] < value) this.#press(limit, used)
+    this.#press(limit, used)
     if (used > value) throw limitReached(limit, this.#limits, used)
     // Whoever was told may have ended it.
     if (this.#life.ended !== undefined) throw this.#life.ended
   }
 
+  /** Whether anybody is told before it is passed. */
+  #hasSoft(limit: LimitName): boolean {
+    return this.#soft[limit] < this.#limits[limit]
+  }
+
   /** Told once, whether from here or by whoever watches from outside. */
   #press(limit: LimitName, used: number): void {
+    if (!this.#hasSoft(limit)) return
     const account = limit === 'memoryBytes' || limit === 'outputBytes' ? undefined : this.#present()
     const pressed = account?.pressed ?? this.#pressed
     if (pressed.some(({ name }) => name === limit)) return
@@ -217,7 +223,9 @@ export class Meter {
       limit,
       leftMs: bounds[limit] - used[limit]
     })
-    const untold = TIMES.filter(limit => !account.pressed.some(({ name }) => name === limit))
+    const untold = TIMES.filter(
+      limit => this.#hasSoft(limit) && !account.pressed.some(({ name }) => name === limit)
+    )
     const [cpu, wall] = TIMES.map(limit => left(limit, this.#limits)) as [Deadline, Deadline]
     this.#watch.computes(
       untold.map(limit => left(limit, this.#soft)),

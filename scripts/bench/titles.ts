@@ -117,9 +117,7 @@ function onMedium({
   }
   return {
     transfer: writing(pending => atOnce(transferSealed(title, pending, () => {}))),
-    convert: writing(pending =>
-      atOnce(transferConverted(title, key.key.slice(), newKey, pending, POWERS, () => {}))
-    ),
+    convert: writing(pending => atOnce(transferConverted(title, key.key, newKey, pending, POWERS, () => {}))),
     open: () =>
       passPayload(title, { key: key.key, take: () => {}, helpers: helpersFor(title.manifest.payloadBytes) }),
     verify: () => void verifyPayload(title, key.key),

@@ -13,6 +13,9 @@ import { basename, join } from 'node:path'
 const QEMU = '/usr/bin/qemu-system-x86_64'
 const BUSYBOX = '/bin/busybox'
 const XZ = '/usr/bin/xz'
+/** For who makes drives. */
+export const XORRISO = '/usr/bin/xorriso'
+export const MKFS = { vfat: '/sbin/mkfs.vfat', ext4: '/sbin/mkfs.ext4' } as const
 const LIMIT_MS = 225_000
 
 /** What the kernel needs for the machine below; those of a kernel that has it built in are left out. */
@@ -63,7 +66,7 @@ export function missing(): string | undefined {
   if (process.platform !== 'linux' || process.arch !== 'x64') return 'this machine is no Linux on x86-64'
   if (!existsSync(QEMU)) return 'qemu is not installed'
   if (kernels().length === 0) return 'there is no kernel of Debian with its modules'
-  for (const tool of [BUSYBOX, XZ, '/usr/bin/xorriso', '/sbin/mkfs.vfat'])
+  for (const tool of [BUSYBOX, XZ, XORRISO, ...Object.values(MKFS)])
     if (!existsSync(tool)) return `${tool} is not installed`
   return undefined
 }
@@ -180,7 +183,7 @@ poweroff -f
   execFileSync(BUSYBOX, [
     'sh',
     '-c',
-    'cd "$0" && find . | busybox cpio -o -H newc > "$1" 2>/dev/null',
+    `cd "$0" && find . | ${BUSYBOX} cpio -o -H newc > "$1" 2>/dev/null`,
     tree,
     archive
   ])

@@ -1,13 +1,16 @@
-/** A copy that is killed, at whatever moment: the medium has what it had or what it was to get. */
+/** A copy that ends before its time, killed, interrupted or failed: the medium has what it had or what it was to get. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import fs, { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { copy } from '../../loader/copier/index.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
 import { closeSites, filesUnder, librarySite, release, SCHEMES, snapshot } from '../helpers/library-site.js'
+import { rejectsWith } from '../helpers/rejects.js'
 import { Seeded } from '../helpers/seeded.js'
 
 const site = await librarySite()
@@ -114,5 +117,68 @@ for (const [index, { what, from, to }] of changes.entries()) {
     site.clock.at = now
   })
 }
+
+for (const scheme of SCHEMES)
+  test(`a copy of a ${scheme} title is interrupted wherever it is, and the medium is as it was`, async () => {
+    const { home, powers } = site
+    const id = `org.interrupted.${scheme}`
+    const one = await site.press(id, { scheme, ...release(1) })
+    const two = await site.press(id, { scheme, ...release(2) })
+    const root = site.prepare()
+    await site.copy(one.master, root, id)
+    const files = () => filesUnder(mediumPaths(root).folder)
+    const before = files()
+    const steps = scheme === 'conversion' ? ['S14', 'S15', 'S16', 'verify'] : ['S2', 'S3', 'S7', 'verify']
+    for (const step of steps) {
+      const controller = new AbortController()
+      const onEvent = (event: { step: string }) => {
+        if (event.step === step) controller.abort()
+      }
+      const { signal } = controller
+      await rejectsWith('COFFER_INTERRUPTED', () =>
+        copy(two.master, root, id, { home, powers, onEvent, signal })
+      )
+      assert.equal(files(), before, step)
+      assert.is(await site.running(root, id), 'release 1', step)
+    }
+    await rejectsWith('COFFER_INTERRUPTED', () =>
+      copy(two.master, root, id, { home, powers, signal: AbortSignal.abort() })
+    )
+    await site.copy(two.master, root, id)
+    assert.is(await site.running(root, id), 'release 2')
+  })
+
+test('a large title is flushed along the way, and a medium that fails then is told of, with nothing left on it', async () => {
+  const { fsync } = fs
+  let calls = 0
+  let failing = 0
+  fs.fsync = ((descriptor: number, done: (error: Error | null) => void) => {
+    if (++calls === failing) setTimeout(done, 20, Object.assign(new Error('made to fail'), { code: 'EIO' }))
+    else fsync(descriptor, done)
+  }) as typeof fs.fsync
+  syncBuiltinESMExports()
+  try {
+    const id = 'org.along'
+    const { master } = await site.press(id, { assets: { large: new Uint8Array(33 * 1024 * 1024) } })
+    const root = site.prepare()
+    for (failing = 1; failing <= 3; failing++) {
+      calls = 0
+      const error = await rejectsWith('COFFER_IO', () => site.copy(master, root, id))
+      assert.match(error.message, /Cannot write/)
+      assert.is(calls, failing, 'nothing more is written')
+      assert.equal(
+        filesUnder(mediumPaths(root).folder).filter(file => file !== 'identity' && file !== 'revocations'),
+        []
+      )
+    }
+    calls = 0
+    await site.copy(master, root, id)
+    assert.is(calls, 3, 'after 16 and 32 MiB, and at the end')
+    await site.runs(root, id)
+  } finally {
+    fs.fsync = fsync
+    syncBuiltinESMExports()
+  }
+})
 
 test.run()

@@ -10,7 +10,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { missing, runMachine, type Step } from '../helpers/machine.js'
+import { MKFS, XORRISO, missing, runMachine, type Step } from '../helpers/machine.js'
 import { COFFER, HELLO, HELLO_OUTPUT, newSite } from '../helpers/site.js'
 
 const SERIAL = '4C530001230821117365'
@@ -40,7 +40,7 @@ async function onMachine(): Promise<{ before: Steps; after: Steps }> {
     const [first, second] = ['first', 'second'].map(name => join(folder, name)) as [string, string]
     for (const path of [folder, first, second]) mkdirSync(path)
     const cdrom = join(folder, 'master.iso')
-    execFileSync('xorriso', ['-as', 'mkisofs', '-quiet', '-J', '-r', '-V', 'MASTER', '-o', cdrom, master], {
+    execFileSync(XORRISO, ['-as', 'mkisofs', '-quiet', '-J', '-r', '-V', 'MASTER', '-o', cdrom, master], {
       stdio: 'ignore'
     })
     const image = (name: string): string => {
@@ -50,11 +50,11 @@ async function onMachine(): Promise<{ before: Steps; after: Steps }> {
     }
     const fat = (name: string): string => {
       const path = image(name)
-      execFileSync('/sbin/mkfs.vfat', ['-n', name, path], { stdio: 'ignore' })
+      execFileSync(MKFS.vfat, ['-n', name, path], { stdio: 'ignore' })
       return path
     }
     const disk = image('disk')
-    execFileSync('/sbin/mkfs.ext4', ['-q', '-F', disk], { stdio: 'ignore' })
+    execFileSync(MKFS.ext4, ['-q', '-F', disk], { stdio: 'ignore' })
     const center = site.url.replace('127.0.0.1', '10.0.2.2')
     const begin = `
 export PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin COFFER_HOME=/media/home HOME=/media

@@ -157,6 +157,14 @@ export function softLimits({ test, start, how }: Way): void {
     const whole = await softly(source, { softShare: 1, limits: { cpuMs: 1000 } })
     assert.is(await whole.guest.call('burn', 700), false)
     assert.equal(whole.told, [])
+    for (const body of ['for (;;);', 'for (;;) await null']) {
+      const { guest, told } = await softly(`export const spin = async () => { ${body} }`, {
+        softShare: 1,
+        limits: { cpuMs: 300 }
+      })
+      await rejectsWith('COFFER_LIMIT_CPU', () => guest.call('spin'))
+      assert.equal(told, [])
+    }
     for (const softShare of [-0.1, 1.1, NaN]) {
       const options = { softShare }
       const error = await start('export const a = 1', options).catch((thrown: unknown) => thrown)
