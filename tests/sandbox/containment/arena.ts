@@ -39,13 +39,14 @@ export const ARENA_LIMITS: Partial<Limits> = {
 
 export const limitsFor = (program: Hostile, way: Way): Partial<Limits> => ({
   ...ARENA_LIMITS,
-  // Programs that may not end by their time get plenty of it; those that fill memory need some.
+  // Programs that may not end by their time get plenty of it; those that fill memory need some, on SES, where there is more of
+  // it to fill, so much that they end by their memory.
   ...(program.source.startsWith('after: ')
     ? { cpuMs: 600 }
     : !expected(program, way).includes('cpuMs')
       ? { cpuMs: 6000 }
       : expected(program, way).includes('memoryBytes')
-        ? { cpuMs: 250 }
+        ? { cpuMs: way === 'ses' ? 400 : 250 }
         : {}),
   ...(expected(program, way).includes('wallMs') ? {} : { wallMs: 15_000 }),
   ...(way === 'ses' ? {} : { memoryBytes: 16 * 2 ** 20 })
