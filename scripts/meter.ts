@@ -22,6 +22,7 @@ import {
 } from '../sandbox/quickjs/abi.js'
 import binaryen from 'binaryen'
 import { meterDispatch } from './dispatch.js'
+import { withoutTable } from './indirect.js'
 import { findRepeats } from './repeats.js'
 
 export interface MeteredEngine {
@@ -330,10 +331,12 @@ export function meterEngine(wasm: Uint8Array, glue: string): MeteredEngine {
     } else if (item.startsWith('(table ')) {
       const size = Number(/\d+(?= )/.exec(item.replace(/^\(table \S+ /, ''))?.[0])
       if (size !== REJECTION_TRACKER) throw new Error(`the engine's table has changed: ${item}`)
-      definitions.push(`(table $0 ${PLACING + 3} funcref)`)
     } else definitions.push(item)
   }
-  const text = (more: readonly string[]) => ['(module', ...imports, ...more, ...definitions, ')'].join('\n')
+  const text = (more: readonly string[]) => {
+    const all = [...imports, ...more, ...definitions].flatMap(item => itemsOf(item))
+    return ['(module', ...withoutTable(all), ')'].join('\n')
+  }
   return {
     wasm: assemble(text([])),
     bootWasm: assemble(text([...data, ...booting])),
@@ -373,12 +376,15 @@ function begin(text: string, code: string): string {
 
 /** What stands directly inside the module, each with its lines. */
 function topLevelItems(text: string): string[] {
-  const inner = text.slice(text.indexOf('\n') + 1, text.lastIndexOf('\n)'))
-  return inner
-    .split(/^ (?=\()/m)
-    .map(item => item.trimEnd())
-    .filter(item => item !== '')
+  return itemsOf(text.slice(text.indexOf('\n') + 1, text.lastIndexOf('\n)')))
 }
+
+/** Each begins with one space; what is inside of it, with more or none. */
+const itemsOf = (text: string): string[] =>
+  text
+    .split(/^ (?=\()/m)
+    .map(item => item.trim())
+    .filter(item => item !== '')
 
 /**
  * Widen a function's frame on the C stack to what its call costs on V8's, and give a frame to those that have none.
@@ -400,10 +406,12 @@ function padFrame(text: string): string {
   const epilogue = new RegExp(String.raw`\(global\.set \$global\$0\s+\(i32\.${sum}\s+\)\s+\)`, 'g')
   const epilogues = text.match(epilogue)?.length ?? 0
   const touches = text.split('$global$0').length - 1
-  // The prologue has two. What else moves the stack pointer sizes an array at run time; only the interpreter's way of
-  // doing so is known to come out even.
-  if (asInterpreter !== null ? epilogues !== 1 : touches !== 2 + epilogues) return text
-  const padding = asInterpreter !== null ? INTERPRETER_PADDING : frameBytes(text)
+  const array = String.raw`\(global\.set \$global\$0\s+\(local\.tee \$\d+\s+\(i32\.sub\s+${local}`
+  const arrays = text.match(new RegExp(array, 'g'))?.length ?? 0
+  // The prologue has two. What else moves the stack pointer sizes an array at run time, below the frame: that of the
+  // arguments of native functions, and those of the interpreter.
+  if (asInterpreter !== null ? epilogues !== 1 : touches !== 2 + epilogues + arrays) return text
+  const padding = asInterpreter !== null ? INTERPRETER_PADDING : arrays > 0 ? CALLER_BYTES : frameBytes(text)
   return text
     .replace(
       epilogue,
@@ -438,7 +446,8 @@ function addFrame(text: string): string {
 
 const frameBytes = (text: string): number => {
   const locals = text.match(/\((?:param|local) \$\d+ /g)?.length ?? 0
-  return 16 * Math.ceil((FRAME_BYTES + LOCAL_BYTES * locals) / 16)
+  const between = text.includes('(call_indirect ') ? CALLER_BYTES : 0
+  return 16 * Math.ceil((FRAME_BYTES + LOCAL_BYTES * locals + between) / 16)
 }
 
 const PROLOGUE =
@@ -448,6 +457,8 @@ const INTERPRETER_PROLOGUE =
 const INTERPRETER_PADDING = 64
 const FRAME_BYTES = 128
 const LOCAL_BYTES = 12
+/** What stands between a function and what it calls by a place in the table (indirect.ts). */
+const CALLER_BYTES = 96
 /** Small functions call what has a frame, and cost little themselves. */
 const FRAMELESS_LINES = 150
 
