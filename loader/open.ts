@@ -10,7 +10,8 @@ import { measureMedium } from './medium/measure.js'
 import type { TitlePoolOptions } from './pool.js'
 import { POWERS, type Powers } from './powers.js'
 import { listTitles, openTitleFile } from './read.js'
-import { verifyTitle, type TitleReport } from './verify.js'
+import { inTurns } from './steps.js'
+import { verifyingTitle, type TitleReport } from './verify.js'
 
 export interface OpenMediumOptions {
   /** Folder of user key and pinned centers. Default: COFFER_HOME, else the platform's config folder. */
@@ -45,8 +46,12 @@ export interface Medium {
    * before each. @throws RangeError for a size that is no whole number from 1.
    */
   pool<Api = AnyApi>(titleId: string, options: TitlePoolOptions): Promise<Pool<Api>>
-  /** Go the whole path without starting anything. */
-  verify(titleId: string): Promise<TitleReport>
+  /**
+   * Go the whole path without starting anything. Others have their turns in this thread meanwhile.
+   *
+   * @throws CofferError COFFER_INTERRUPTED by the signal; what is wrong with the title is in the report.
+   */
+  verify(titleId: string, options?: { readonly signal?: AbortSignal | undefined }): Promise<TitleReport>
 }
 
 /**
@@ -72,7 +77,7 @@ export async function openMedium(path: string, options: OpenMediumOptions = {}):
       checkSize(poolOptions)
       return new GuestPool<Api>(poolOptions, titleSource(path, titleId, home, powers, poolOptions))
     },
-    verify: async titleId => verifyTitle(path, titleId, home, powers)
+    verify: (titleId, { signal } = {}) => inTurns(verifyingTitle(path, titleId, home, powers), signal)
   }
 }
 

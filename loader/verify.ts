@@ -45,13 +45,22 @@ export interface TitleReport {
 type Findings = { -readonly [K in keyof TitleReport]: TitleReport[K] }
 
 /** Go the whole path for one title, payload included, and say what was found. Throws only what is no finding. */
-export function verifyTitle(
+export const verifyTitle = (
   root: string,
   titleId: string,
   home: Home,
   powers: Powers,
   progress?: Progress
-): TitleReport {
+): TitleReport => atOnce(verifyingTitle(root, titleId, home, powers, progress))
+
+/** The same a block of the payload at a time. */
+export function* verifyingTitle(
+  root: string,
+  titleId: string,
+  home: Home,
+  powers: Powers,
+  progress?: Progress
+): Steps<TitleReport> {
   const medium = measureMedium(root)
   const findings: Findings = {
     title: titleId,
@@ -77,7 +86,7 @@ export function verifyTitle(
     using license = recheck(licensed.signed, title.manifest, medium, home, powers.now())
     using key = unwrapPayloadKey(license)
     if (license.scheme === 'conversion') findings.unwrapped = true
-    verifyPayload(title, key.key, progress)
+    yield* verifyingPayload(title, key.key, progress)
   } catch (error) {
     if (!(error instanceof CofferError)) throw error
     findings.verdict = error.code

@@ -23,6 +23,7 @@ import { recheck, type CheckedLicense } from '../recheck.js'
 import { unwrapPayloadKey } from '../unwrap.js'
 import { inTurns, type Steps } from '../steps.js'
 import { verifyingPayload } from '../verify.js'
+import { fill } from './fill.js'
 import { installRevocations } from './learn.js'
 import type { GrantAnswer } from './order.js'
 import { placeFor, removeUnused } from './place.js'
@@ -116,12 +117,7 @@ export async function install(
       wipe(masterKey)
     }
   }
-  try {
-    await inTurns(transferring(), signal, () => titleFile.flushAlong())
-    await titleFile.flushAside()
-  } finally {
-    await titleFile.quiet()
-  }
+  await fill(titleFile, transferring(), signal)
   using written = openTitleFile(titleFile.temporaryPath)
   const verifying = verifyingPayload(written, key.key, (doneBytes, totalBytes) =>
     onEvent({ step: 'verify', doneBytes, totalBytes })

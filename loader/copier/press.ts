@@ -23,10 +23,12 @@ import { leftovers, makeFolder, PendingFile, removeLeftover, writeFile } from '.
 import type { Home, PinnedCenter } from '../home.js'
 import { readKeyFile } from '../key-files.js'
 import { POWERS, type Powers } from '../powers.js'
+import { refuseInterrupted, type Steps } from '../steps.js'
 import { newestCollection } from '../travel.js'
 import { IMAGE_NAME, PLACES_NAME, PROGRAM_NAME, readApp, readAssets, type App } from './app.js'
 import { bundleApp, type Bundle } from './bundle.js'
 import { CenterClient } from './center-client.js'
+import { fill } from './fill.js'
 import { learnEnded } from './learn.js'
 import { masterRevocations } from './master.js'
 import { narrowFailure } from './narrow.js'
@@ -50,6 +52,8 @@ export interface PressOptions {
   readonly scheme?: Scheme | undefined
   readonly powers?: Powers | undefined
   readonly onEvent?: ((event: PressEvent) => void) | undefined
+  /** Ends it before its next step, until the title is in its place. */
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface Pressed {
@@ -65,18 +69,21 @@ export interface Pressed {
 /**
  * @param path - An app: its folder, or one .ts or .js file.
  * @throws CofferError COFFER_MANIFEST_INVALID, COFFER_PROGRAM_INVALID with file and line, COFFER_CENTER_*,
- *   COFFER_PUBLISHER_UNKNOWN, COFFER_DISK_FULL; no half title is left then.
+ *   COFFER_PUBLISHER_UNKNOWN, COFFER_DISK_FULL, COFFER_INTERRUPTED; no half title is left then.
  */
 export async function press(path: string, options: PressOptions): Promise<Pressed> {
-  const { home, scheme = 'certificate', powers = POWERS, onEvent = () => {} } = options
+  const { home, scheme = 'certificate', powers = POWERS, onEvent = () => {}, signal } = options
   const publisher = readKeyFile('publisher', options.publisherKeyFile)
   const app = readApp(path)
   onEvent({ step: 'bundle', app })
   const { source, contents, places } = await packageContents(app, onEvent)
+  refuseInterrupted(signal)
   const image = await pressedImage(app, source, onEvent)
   try {
+    refuseInterrupted(signal)
     const client = new CenterClient(options.centerUrl, {
-      onWait: seconds => onEvent({ step: 'wait', seconds })
+      onWait: seconds => onEvent({ step: 'wait', seconds }),
+      signal
     })
     const center = await centerOf(client, home)
     onEvent({ step: 'register', center: center.name })
@@ -85,7 +92,7 @@ export async function press(path: string, options: PressOptions): Promise<Presse
     const list = encodeCollection({ lists: [newest] })
     const program = image === undefined ? contents : withImage(app, contents, image)
     const sealed = app.sourceMap ? [...program, sealedPlaces(places)] : program
-    const pressed = sealTitle(app, scheme, sealed, ticket, publisher, center, options.out, powers, onEvent)
+    const pressed = await sealTitle(app, scheme, sealed, ticket, publisher, center, { ...options, powers })
     // What the center has taken back by now travels on the master.
     const path = join(options.out, 'revocations')
     writeFile(path, newestCollection(home, masterRevocations(options.out), list))
@@ -268,17 +275,15 @@ async function registerRelease(
   }
 }
 
-function sealTitle(
+async function sealTitle(
   app: App,
   scheme: Scheme,
   contents: readonly Content[],
   { releaseKey, publisherCertificate }: Ticket,
   publisher: Keys,
   { centerId }: PinnedCenter,
-  out: string,
-  powers: Powers,
-  onEvent: (event: PressEvent) => void
-): Pressed {
+  { out, powers, onEvent = () => {}, signal }: PressOptions & { readonly powers: Powers }
+): Promise<Pressed> {
   const { head, indexDigest } = encodePackageHead(contents)
   const packageBytes = head.length + contents.reduce((total, { bytes }) => total + bytes.length, 0)
   const manifest: Manifest = {
@@ -303,7 +308,7 @@ function sealTitle(
   const path = join(out, titleFileName(manifest))
   using file = new PendingFile(path)
   const sealer = new StreamSealer(releaseKey, payloadContext(app.id, app.release), powers.random(SALT_BYTES))
-  try {
+  function* sealing(): Steps {
     file.write(encodeTitleHead(encodeManifest(manifest, publisherCertificate, publisher.signer)))
     file.write(sealer.header)
     let doneBytes = 0
@@ -313,9 +318,13 @@ function sealTitle(
         file.write(sealer.push(block))
         doneBytes += block.length
         onEvent({ step: 'seal', doneBytes, totalBytes: packageBytes })
+        yield
       }
     }
     file.write(sealer.end())
+  }
+  try {
+    await fill(file, sealing(), signal)
     file.commit()
   } finally {
     sealer.wipe()

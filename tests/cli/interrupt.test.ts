@@ -1,7 +1,7 @@
-/** Ctrl-C while a title is copied: the program tidies up, says so, and the same command finishes the job. */
+/** Ctrl-C while a title is pressed or copied: the program tidies up, says so, and the same command finishes the job. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { COFFER, ended, newSite, SCHEMES, type Site, start } from '../helpers/site.js'
 
@@ -13,24 +13,42 @@ test.after(() => site.close())
 
 const LARGE = 32 * 1024 * 1024
 
+function largeApp(id: string): string {
+  const app = site.app(id, `export default () => { console.log('it runs'); return 0 }`, { assets: 'assets' })
+  mkdirSync(join(app, 'assets'))
+  writeFileSync(join(app, 'assets/large'), Buffer.alloc(LARGE, 7))
+  return app
+}
+
+/** Press Ctrl-C once it has said something like this. */
+async function interrupted(args: readonly string[], said: RegExp): Promise<void> {
+  const child = start(COFFER, [...args], site.options())
+  child.stderr!.on('data', (text: string) => {
+    if (said.test(text)) child.kill('SIGINT')
+  })
+  const { code, signal, stderr } = await ended(child)
+  assert.equal([code, signal], [130, null], stderr)
+  assert.match(stderr, /It was interrupted/)
+  assert.match(stderr, /\[COFFER_INTERRUPTED\]/)
+}
+
+test('Ctrl-C ends pressing with 130, and leaves nothing of the title', async () => {
+  const app = largeApp('org.interrupted')
+  const out = site.path('pressed')
+  const words = ['press', app, '--out', out, '--center', site.url, '--publisher', site.publisherFile]
+  await interrupted(words, /^register at /m)
+  assert.equal(existsSync(out) ? readdirSync(out) : [], [])
+  const again = await site.coffer(...words)
+  assert.is(again.code, 0, again.stderr)
+  assert.ok(readdirSync(out).some(name => name.startsWith('org.interrupted')))
+})
+
 for (const scheme of SCHEMES)
   test(`Ctrl-C ends a copy of a ${scheme} title with 130, and leaves nothing on the medium`, async () => {
-    const id = `org.interrupted.${scheme}`
-    const app = site.app(id, `export default () => { console.log('it runs'); return 0 }`, {
-      assets: 'assets'
-    })
-    mkdirSync(join(app, 'assets'))
-    writeFileSync(join(app, 'assets/large'), Buffer.alloc(LARGE, 7))
+    const app = largeApp(`org.interrupted.${scheme}`)
     const [master, medium] = await Promise.all([site.press(app, scheme), site.prepared()])
-    const child = start(COFFER, ['copy', master, medium], site.options())
     // The grant is written: what comes next is the payload.
-    child.stderr!.on('data', (text: string) => {
-      if (/^(?:S3|S15) /m.test(text)) child.kill('SIGINT')
-    })
-    const { code, signal, stderr } = await ended(child)
-    assert.equal([code, signal], [130, null], stderr)
-    assert.match(stderr, /It was interrupted/)
-    assert.match(stderr, /\[COFFER_INTERRUPTED\]/)
+    await interrupted(['copy', master, medium], /^(?:S3|S15) /m)
     for (const folder of ['titles', 'grants'])
       assert.equal(readdirSync(join(medium, '.coffer', folder)), [], folder)
 

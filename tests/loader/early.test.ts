@@ -4,6 +4,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { CHUNK_BYTES, HEADER_BYTES, SEALED_CHUNK_BYTES } from '../../formats/cobblestone.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
+import { openMedium } from '../../loader/open.js'
 import { openTitleFile } from '../../loader/read.js'
 import { verifyTitle } from '../../loader/verify.js'
 import { closeSites, librarySite, SCHEMES } from '../helpers/library-site.js'
@@ -64,5 +65,16 @@ for (const scheme of SCHEMES) {
     assert.is(await guest.call('swallow', 'b.bin'), await guest.call('sumOf', 'b.bin'))
   })
 }
+
+test('checking a large title leaves others their turns, and ends by a signal', async () => {
+  const { root, id } = await site.copied('org.large.checked', {
+    assets: { large: new Uint8Array(2 * LARGE_BYTES) }
+  })
+  const medium = await openMedium(root, { home: site.home.folder, powers: site.powers })
+  const controller = new AbortController()
+  setImmediate(() => controller.abort()) // a turn of this thread's, in the midst of the check
+  await rejectsWith('COFFER_INTERRUPTED', () => medium.verify(id, { signal: controller.signal }))
+  assert.is((await medium.verify(id)).verdict, 'ok')
+})
 
 test.run()

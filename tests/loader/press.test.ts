@@ -27,10 +27,12 @@ test.after(closeSites)
 const out = site.path('master')
 
 interface Pressing {
+  readonly out?: string
   readonly home?: Home
   readonly publisherKeyFile?: string
   readonly centerUrl?: string
   readonly onEvent?: (event: PressEvent) => void
+  readonly signal?: AbortSignal
 }
 
 const pressPath = (path: string, more: Pressing = {}) =>
@@ -411,6 +413,33 @@ test('a failure in the middle of sealing leaves no half title, and the one befor
     assert.ok(snapshot(root).has(`grants/org.half.${scheme}.grant`))
     assert.ok(existsSync(mediumPaths(root).title(`org.half.${scheme}`, 1)))
   }
+})
+
+test('pressing is interrupted wherever it is, leaves nothing, and is done by the same words again', async () => {
+  const folder = site.path('app')
+  writeApp(folder, 'org.pressed.twice', { assets: { large: new Uint8Array(20e6) } })
+  const master = site.path('master')
+  for (const step of ['bundle', 'compile', 'image', 'register', 'seal'] as const) {
+    const controller = new AbortController()
+    const onEvent = (event: PressEvent) => {
+      if (event.step === step) controller.abort()
+    }
+    const { signal } = controller
+    await rejectsWith('COFFER_INTERRUPTED', () => pressPath(folder, { out: master, onEvent, signal }))
+    assert.equal(existsSync(master) ? readdirSync(master) : [], [], step)
+  }
+  let turns = 0
+  let sealing = false
+  const turn = () => {
+    if (sealing) turns++
+    timer = setImmediate(turn)
+  }
+  let timer = setImmediate(turn)
+  const onEvent = ({ step }: PressEvent) => (sealing = step === 'seal')
+  const { path } = await pressPath(folder, { out: master, onEvent })
+  clearImmediate(timer)
+  assert.ok(turns > 0, 'nobody had a turn while the title was sealed')
+  assert.ok(existsSync(path))
 })
 
 test.run()

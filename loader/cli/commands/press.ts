@@ -6,6 +6,7 @@ import { Home } from '../../home.js'
 import type { Call, Outcome } from '../command.js'
 import { tellWait } from '../copying.js'
 import { printable, say } from '../output.js'
+import { interruptible } from '../interrupt.js'
 import { ProgressBar, sizeText } from '../screen.js'
 
 export async function execute(call: Call): Promise<Outcome> {
@@ -30,14 +31,17 @@ export async function execute(call: Call): Promise<Outcome> {
         return sealing.update(event.doneBytes, event.totalBytes)
     }
   }
-  const pressed = await press(call.argument('app'), {
-    home: new Home(),
-    out: call.required('out'),
-    centerUrl: call.required('center'),
-    publisherKeyFile: call.required('publisher'),
-    scheme: call.text('scheme') as Scheme | undefined,
-    onEvent
-  })
+  const pressed = await interruptible(signal =>
+    press(call.argument('app'), {
+      home: new Home(),
+      out: call.required('out'),
+      centerUrl: call.required('center'),
+      publisherKeyFile: call.required('publisher'),
+      scheme: call.text('scheme') as Scheme | undefined,
+      onEvent,
+      signal
+    })
+  )
   if (call.flag('with-manager'))
     say(`${printable(installManager(call.required('out')))} runs wherever there is Node`)
   const { id, ...others } = pressed
