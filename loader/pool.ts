@@ -34,7 +34,7 @@ export function titleSource(
   titleId: string,
   home: Home,
   powers: Powers,
-  options: TitleOptions
+  options: TitlePoolOptions
 ): GuestSource {
   let current: Opened | undefined
   let opening: Promise<unknown> = Promise.resolve()
@@ -69,7 +69,7 @@ export function titleSource(
       )
       const before = current
       try {
-        const source = await openSource(formsOf(program, options), launch.options)
+        const source = await openSource(formsOf(program, options), launch.options, options)
         current = { source, grantHash, indexDigest, release: launch.release, guests: 0, old: false }
       } catch (error) {
         launch.release()

@@ -71,5 +71,5 @@ export async function createPool<Api = AnyApi>(source: Uint8Array, options: Pool
   checkSize(options)
   wayOf(options)
   if (!(source instanceof Uint8Array)) throw new TypeError('createPool: source must be a Uint8Array of UTF-8')
-  return new GuestPool<Api>(options, await openSource({ source }, options))
+  return new GuestPool<Api>(options, await openSource({ source }, options, options))
 }

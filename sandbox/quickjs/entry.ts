@@ -11,6 +11,7 @@ import { MAX_DIRECT_ARGUMENTS, SCRATCH, type Pointer } from './abi.js'
 import type { ImageFields } from './image.js'
 import { engineFailed, type Instance } from './instance.js'
 import { TAG } from './layout.js'
+import type { Resting } from './resting.js'
 
 /** How a guest has ended. */
 export interface End {
@@ -22,28 +23,33 @@ export interface End {
   readonly inGoodOrder: boolean
 }
 
+/** Whose guest it is. */
+export interface Owner {
+  /** Called once, when a guest that has an instance has ended: the instance is its own again. */
+  release(instance: Instance, end: End): void
+  /** The guest is entered: give it an instance. */
+  wake(resting: Resting): Instance
+}
+
 export class Entry {
   readonly fields: ImageFields
   readonly port: MachinePort
   readonly limits: Limits
-  /** Undefined once the guest has ended, in whatever way. */
+  /** Undefined while the guest rests without one, and once it has ended, in whatever way. */
   private instance: Instance | undefined
+  private resting: Resting | undefined
+  /** It was entered since somebody last looked. */
+  wasEntered = false
   private busy = false
   private torn = false
   private polls = 0
-  private readonly release: (instance: Instance, end: End) => void
+  private readonly owner: Owner
 
-  /** @param release - Called once, when the guest has ended: the instance is its own again. */
-  constructor(
-    fields: ImageFields,
-    port: MachinePort,
-    limits: Limits,
-    release: (instance: Instance, end: End) => void
-  ) {
+  constructor(fields: ImageFields, port: MachinePort, limits: Limits, owner: Owner) {
     this.fields = fields
     this.port = port
     this.limits = limits
-    this.release = release
+    this.owner = owner
   }
 
   /** Give it its instance, whose hooks need the entry first. */
@@ -53,18 +59,43 @@ export class Entry {
 
   /** End the guest, from inside its engine too. Idempotent. @param inGoodOrder - Nothing went wrong with it. */
   close(inGoodOrder = false): void {
-    const instance = this.instance
+    const { instance, resting } = this
     this.instance = undefined
-    if (instance !== undefined) this.release(instance, { torn: this.torn, busy: this.busy, inGoodOrder })
+    this.resting = undefined
+    resting?.wipe()
+    if (instance !== undefined)
+      this.owner.release(instance, { torn: this.torn, busy: this.busy, inGoodOrder })
   }
 
-  get isOpen(): boolean {
-    return this.instance !== undefined
+  /**
+   * Have the guest rest without its instance, if it is at rest.
+   *
+   * @param keep - Takes what is to be kept, and then the instance; undefined where it does not.
+   * @returns whether it did.
+   */
+  rest(keep: (instance: Instance) => Resting | undefined): boolean {
+    if (this.instance === undefined || this.busy) return false
+    this.resting = keep(this.instance)
+    if (this.resting === undefined) return false
+    this.instance = undefined
+    return true
+  }
+
+  /** What the guest occupies, by `measure` where it has an instance; 0 once it has ended. */
+  memoryBytes(measure: (instance: Instance) => number): number {
+    if (this.instance !== undefined) return measure(this.instance)
+    return this.resting?.memoryBytes ?? 0
   }
 
   /** Asked before each step back into the engine too: the port may have ended the guest meanwhile. */
   alive(): Instance {
     if (this.instance !== undefined) return this.instance
+    const { resting } = this
+    if (resting !== undefined) {
+      this.instance = this.owner.wake(resting)
+      this.resting = undefined
+      return this.instance
+    }
     throw new CofferError('COFFER_GUEST_GONE', 'The guest has ended: it can be called no more.', {
       hint: 'Launch it again.'
     })
@@ -86,6 +117,7 @@ export class Entry {
     if (this.busy) throw new Error('internal: the machine was called from inside itself')
     const instance = this.alive()
     this.busy = true
+    this.wasEntered = true
     return instance
   }
 

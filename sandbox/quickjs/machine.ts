@@ -31,11 +31,12 @@ import { Linker } from './linking.js'
 import { Passing } from './passing.js'
 import { frozenMemory, Placing, type Plan } from './placing.js'
 import { clearStack, Pristine } from './pristine.js'
+import { type Awake, Resting, type Sleeper } from './resting.js'
 import { COMPILED, Program } from './program.js'
 import { ValueReader } from './values.js'
 
 /** A machine as those see it who press titles. */
-export interface PressingMachine extends Machine {
+export interface PressingMachine extends Machine, Sleeper {
   /**
    * Compile an ES module and look up its imports; nothing of it runs, and which exports the modules have is not
    * asked. The machine is spent afterwards.
@@ -74,6 +75,8 @@ export interface Reuse {
   begun?: Begun | undefined
   /** That image may be made by hand: what the memory says of itself is believed of no guest. */
   readonly foreign?: boolean
+  /** Where guests that nobody calls are to rest without an instance. */
+  readonly awake?: Awake
 }
 
 /** A program from an image, after it was told what it is granted: the next that is told the same would do the same. */
@@ -123,7 +126,11 @@ export class QuickjsMachine implements PressingMachine {
   private readonly kept: Kept | undefined
   private readonly imaging: Imaging | undefined
   private readonly stackBytes: number
+  /** How far its memory may grow, in pages. */
+  private readonly maxPages: number
   private readonly entry: Entry
+  private readonly hooks: Hooks
+  private readonly reader: ValueReader
   private readonly linker: Linker
   private readonly placing: Placing | undefined
   /** The guest asked the host for something, and the next one might be answered otherwise. */
@@ -147,8 +154,12 @@ export class QuickjsMachine implements PressingMachine {
     if (reuse === undefined && imaging === undefined) this.kept = engine.kept
     this.stackBytes = Math.min(Math.floor(limits.stackBytes * STACK_SHARE), MAX_GUEST_STACK_BYTES)
     const { fields } = engine
-    const entry = new Entry(fields, port, limits, (instance, end) => this.release(instance, end))
+    const entry = new Entry(fields, port, limits, {
+      release: (instance, end) => this.release(instance, end),
+      wake: resting => this.wake(resting)
+    })
     this.entry = entry
+    this.maxPages = imaging?.plan === undefined ? maxPages(fields, limits) : MAX_PAGES
     this.linker = new Linker(entry)
     const hooks: Hooks = {
       poll: () => entry.poll(),
@@ -172,24 +183,62 @@ export class QuickjsMachine implements PressingMachine {
       },
       outOfMemory: needed => limitReached('memoryBytes', limits, needed - this.ownShare)
     }
-    const instance = this.takeInstance(hooks, limits)
+    this.hooks = hooks
+    const instance = this.takeInstance()
     entry.open(instance)
     this.personalize(instance)
     if (imaging !== undefined)
       this.placing = new Placing(instance, fields.runtime, fields.stackTop, imaging.plan)
-    const reader = new ValueReader(instance, fields.names, limits)
+    const reader = (this.reader = new ValueReader(instance, fields.names, limits))
     const passing = new Passing(entry)
     const hostCalls = new HostCalls(entry, reader, passing)
     this.direct = new Calls(entry, reader, passing)
   }
 
   /** One that an earlier guest left, or a new one; with the memory that guests start from. */
-  private takeInstance(hooks: Hooks, limits: Limits): Instance {
-    const { engine, fields, reuse } = this
-    const most = this.imaging?.plan === undefined ? maxPages(fields, limits) : MAX_PAGES
+  private takeInstance(): Instance {
+    const { engine, maxPages, reuse } = this
+    reuse?.awake?.add(this)
     const instance =
-      reuse?.idle.pop() ?? this.kept?.take(most) ?? newInstance(engine, most, reuse?.begun?.pristine)
-    instance.hooks = hooks
+      reuse?.idle.pop() ?? this.kept?.take(maxPages) ?? newInstance(engine, maxPages, reuse?.begun?.pristine)
+    instance.hooks = this.hooks
+    return instance
+  }
+
+  /** What guests of this program start from. */
+  private get pristine(): Pristine {
+    return this.reuse?.begun?.pristine ?? this.engine.base
+  }
+
+  wasEntered(): boolean {
+    const { entry } = this
+    const was = entry.wasEntered
+    entry.wasEntered = false
+    return was
+  }
+
+  rest(): boolean {
+    const { entry, reuse, pristine } = this
+    return (
+      reuse !== undefined &&
+      entry.rest(instance => {
+        if (!pristine.hasRoom(instance, reuse.idle)) return undefined
+        const resting = Resting.of(instance, pristine, this.memoryOf(instance))
+        if (resting !== undefined) this.putBack(instance, reuse, false)
+        return resting
+      })
+    )
+  }
+
+  /** Give the guest an instance again. */
+  private wake(resting: Resting): Instance {
+    const { engine, maxPages, reuse } = this
+    reuse!.awake!.add(this)
+    const waiting = resting.pristine === this.pristine ? reuse!.idle.pop() : undefined
+    const instance = waiting ?? newInstance(engine, maxPages, resting.pristine)
+    resting.wake(instance)
+    instance.hooks = this.hooks
+    this.reader.follow(instance)
     return instance
   }
 
@@ -278,6 +327,7 @@ export class QuickjsMachine implements PressingMachine {
   /** The program that guests are kept of was granted something else: have the engine's own image, and keep nothing. */
   private startOver(): void {
     const { pristine } = this.reuse!.begun!
+    this.reuse!.awake?.delete(this)
     this.reuse = undefined
     this.entry.run(instance => {
       pristine.erase(instance)
@@ -326,8 +376,11 @@ export class QuickjsMachine implements PressingMachine {
 
   /** What the guest's memory has grown by: 0 to the limit, like the limit without the engine's share. */
   memoryBytes(): number {
-    if (!this.entry.isOpen) return 0
-    const end = this.entry.alive().view.getUint32(this.fields.heapEnd, true)
+    return this.entry.memoryBytes(instance => this.memoryOf(instance))
+  }
+
+  private memoryOf({ view }: Instance): number {
+    const end = view.getUint32(this.fields.heapEnd, true)
     return Math.max(Math.ceil(end / PAGE_BYTES) * PAGE_BYTES - this.ownShare, 0)
   }
 
@@ -337,18 +390,16 @@ export class QuickjsMachine implements PressingMachine {
 
   destroy(inGoodOrder = false): void {
     this.entry.close(inGoodOrder)
+    this.reuse?.awake?.delete(this)
   }
 
   /** The guest has ended: its memory is put back for the next one, or overwritten with zeros. */
   private release(instance: Instance, { torn, busy, inGoodOrder }: End): void {
     const { reuse, kept, stackBytes, restored } = this
     const whole = torn || reuse?.foreign === true
-    const pristine = reuse?.begun?.pristine ?? this.engine.base
     // What still runs in it would go on in the next guest's memory.
-    if (!busy && reuse !== undefined && pristine.hasRoom(instance, reuse.idle)) {
-      pristine.heal(instance, whole ? STACK_BYTES : stackBytes, !whole)
-      instance.hooks = RESTING
-      reuse.idle.push(instance)
+    if (!busy && reuse !== undefined && this.pristine.hasRoom(instance, reuse.idle)) {
+      this.putBack(instance, reuse, torn)
     } else if (busy || !inGoodOrder || kept?.keep(instance, stackBytes, restored) !== true) {
       const { stackTop } = this.fields
       const { bytes } = instance
@@ -357,6 +408,14 @@ export class QuickjsMachine implements PressingMachine {
       clearStack(bytes, bottom, stackTop, whole ? STACK_BYTES : stackBytes)
       bytes.fill(0, 0, bottom)
     }
+  }
+
+  /** Have an instance as the next guest is to find it, and wait for that. @param torn - What its memory says is not to be believed. */
+  private putBack(instance: Instance, { idle, foreign }: Reuse, torn: boolean): void {
+    const whole = torn || foreign === true
+    this.pristine.heal(instance, whole ? STACK_BYTES : this.stackBytes, !whole)
+    instance.hooks = RESTING
+    idle.push(instance)
   }
 
   /**

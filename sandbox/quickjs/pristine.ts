@@ -9,6 +9,8 @@ import type { Instance } from './instance.js'
 
 /** The unit in which memory is looked through: what the system hands out, and what costs nothing until it is used. */
 const BLOCK_BYTES = 4096
+/** How finely what a guest has changed is told apart. */
+const PIECE_BYTES = 256
 /** What the instances of a pool that nobody uses keep of memory, together, beyond what guests start from. */
 const KEPT_GROWTH_BYTES = 32 * 1024 * 1024
 
@@ -46,6 +48,62 @@ export class Pristine {
     return new Pristine(fields, lengthBytes, parts)
   }
 
+  /** How much of it is not zero, about. */
+  get contentBytes(): number {
+    return this.stretches.reduce((sum, { bytes }) => sum + bytes.length, 0)
+  }
+
+  /**
+   * Where an instance's memory is another than this, but for its stack.
+   *
+   * @param mostBytes - Undefined for more.
+   * @returns offset and length of each place, in pairs.
+   */
+  changes({ bytes }: Instance, mostBytes: number): number[] | undefined {
+    const places: number[] = []
+    let changed = 0
+    let last = -1
+    this.walk(bytes.length, (start, end, content) => {
+      const isSame = (at: number, next: number) =>
+        content === undefined
+          ? isZero(bytes, at, next)
+          : Buffer.compare(bytes.subarray(at, next), content.subarray(at - start, next - start)) === 0
+      for (let block = start; block < end && changed <= mostBytes; block += BLOCK_BYTES) {
+        const blockEnd = Math.min(block + BLOCK_BYTES, end)
+        if (isSame(block, blockEnd)) continue
+        for (let at = block; at < blockEnd; at += PIECE_BYTES) {
+          const next = Math.min(at + PIECE_BYTES, blockEnd)
+          if (isSame(at, next)) continue
+          changed += next - at
+          if (at === last) places[places.length - 1]! += next - at
+          else places.push(at, next - at)
+          last = next
+        }
+      }
+    })
+    return changed <= mostBytes ? places : undefined
+  }
+
+  /** Go through memory but the stack: what stands there in a fresh guest; undefined for zeros. */
+  private walk(
+    lengthBytes: number,
+    visit: (start: number, end: number, content: Uint8Array | undefined) => void
+  ): void {
+    const { stackTop } = this.fields
+    const stackBottom = stackTop - STACK_BYTES
+    let at = 0
+    const zeros = (end: number) => {
+      if (at < Math.min(end, stackBottom)) visit(at, Math.min(end, stackBottom), undefined)
+      if (Math.max(at, stackTop) < end) visit(Math.max(at, stackTop), end, undefined)
+    }
+    for (const { offset, bytes } of this.stretches) {
+      zeros(offset)
+      at = offset + bytes.length
+      visit(offset, at, bytes)
+    }
+    zeros(lengthBytes)
+  }
+
   /** @param memory - All zeros. */
   copyTo(memory: Uint8Array): void {
     for (const { offset, bytes } of this.stretches) memory.set(bytes, offset)
@@ -69,20 +127,12 @@ export class Pristine {
     const { bytes, view, engine } = instance
     const { heapEnd, stackTop } = this.fields
     const used = believed ? Math.min(view.getUint32(heapEnd, true), bytes.length) : bytes.length
-    const stackBottom = stackTop - STACK_BYTES
-    clearStack(bytes, stackBottom, stackTop, stackBytes)
-    let at = 0
-    // What lies in the stack is done: it is mostly memory that nobody ever touched, and to write there costs.
-    const clear = (end: number) => {
-      if (at < stackBottom) bytes.fill(0, at, Math.min(end, stackBottom))
-      if (end > stackTop) bytes.fill(0, Math.max(at, stackTop), end)
-    }
-    for (const { offset, bytes: content } of this.stretches) {
-      clear(offset)
-      bytes.set(content, offset)
-      at = offset + content.length
-    }
-    clear(Math.max(at, used))
+    // Apart from the rest: it is mostly memory that nobody ever touched, and to write there costs.
+    clearStack(bytes, stackTop - STACK_BYTES, stackTop, stackBytes)
+    this.walk(used, (start, end, content) => {
+      if (content === undefined) bytes.fill(0, start, end)
+      else bytes.set(content, start)
+    })
     engine.stack.value = stackTop
     engine.fuel.value = 0
   }
@@ -124,10 +174,10 @@ export function clearStack(bytes: Uint8Array, bottom: number, top: number, stack
 export const NATIVE_BYTES = 64 * 1024
 const ZEROS = new Uint8Array(64 * 1024)
 
-/** One block, or what is left of it. */
-function isZero(bytes: Uint8Array, start: number): boolean {
+/** A block at most, or what is left of it. */
+function isZero(bytes: Uint8Array, start: number, end = start + BLOCK_BYTES): boolean {
   // What is not shows soon.
-  for (let at = start; at < start + BLOCK_BYTES; at += 256) if (bytes[at]! > 0) return false
-  const block = bytes.subarray(start, start + BLOCK_BYTES)
+  for (let at = start; at < end; at += 256) if (bytes[at]! > 0) return false
+  const block = bytes.subarray(start, end)
   return Buffer.compare(block, ZEROS.subarray(0, block.length)) === 0
 }

@@ -12,11 +12,13 @@ import type { MachinePort } from '../machine.js'
 import { startSession } from '../session.js'
 import type { Reuse } from './machine.js'
 import { quickjs } from './node.js'
+import { Awake } from './resting.js'
 
-export function openInline(given: Program, options: LaunchOptions): GuestSource {
+/** @param awake - How many guests have memory of their own at one time. */
+export function openInline(given: Program, options: LaunchOptions, awake: number): GuestSource {
   const factory = quickjs()
   const program = startable(given, options)
-  const reuse: Reuse = { idle: [], foreign: given.image !== undefined }
+  const reuse: Reuse = { idle: [], foreign: given.image !== undefined, awake: new Awake(awake) }
   const limits = withDefaults(options.limits)
   let sparing: NodeJS.Immediate | undefined
   const spare = () => {

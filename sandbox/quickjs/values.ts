@@ -95,7 +95,7 @@ type Names = readonly (string | undefined)[]
 export class ValueReader {
   /** Whether any number is within the bounds of one value. */
   readonly takesNumbers: boolean
-  readonly #instance: Instance
+  #instance: Instance
   /** Where the address of the engine's table of names stands. */
   readonly #names: Pointer
   readonly #bounds: Bounds
@@ -112,6 +112,11 @@ export class ValueReader {
     this.#bounds = bounds
     this.#words = instance.words
     this.takesNumbers = bounds.valueItems >= 1 && bounds.valueBytes >= NUMBER_BYTES
+  }
+
+  /** The guest has another instance, with the same memory. */
+  follow(instance: Instance): void {
+    this.#instance = instance
   }
 
   /** Read a value. @throws UNCLEAR */

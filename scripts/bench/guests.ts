@@ -3,29 +3,23 @@
  * what a thousand of them hold.
  */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import vm from 'node:vm'
-import { Worker } from 'node:worker_threads'
 import { getQuickJS } from 'quickjs-emscripten'
 import { DEFAULT_LIMITS } from '../../sandbox/guest.js'
 import { makeTitleImage } from '../../sandbox/imaging.js'
 import { createPool } from '../../sandbox/index.js'
 import { launchProgram } from '../../sandbox/launch.js'
 import { quickjs } from '../../sandbox/quickjs/node.js'
-import { resource } from '../../sandbox/resources.js'
 import { compare, line, median, millisecondsOf, report, table, time, type Side } from './measure.js'
+import { benchMemory, BOOT } from './memory.js'
 import { importPeer, lacking, readPeer } from './peers.js'
 
 const encode = (text: string) => new TextEncoder().encode(text)
-/** What a guest has of its world: our own SDK, for everybody. */
-const SDK = readFileSync(resource('guest-sdk.js'), 'utf8')
-const BOOT = `;(${SDK})({ send() { return new Uint8Array(32) } }); 1`
-
 export async function benchGuests(): Promise<void> {
   await fresh()
   await recovery()
   await titles()
-  await memory()
+  benchMemory()
 }
 
 async function fresh(): Promise<void> {
@@ -211,48 +205,3 @@ async function titles(): Promise<void> {
   report(`its image, ${megabytes(kept)}`, times.get('both')!, [from])
   report(`its image without text, ${megabytes(stripped)}`, times.get('image')!, [from])
 }
-
-/** Growth of this process by a thousand guests, each. Peers with fewer, since they would not fit. */
-async function memory(): Promise<void> {
-  const grown = async (count: number, make: () => unknown) => {
-    const before = process.memoryUsage.rss()
-    const all: unknown[] = []
-    for (let i = 0; i < count; i++) all.push(await make())
-    const bytes = (process.memoryUsage.rss() - before) / count
-    return { bytes, all }
-  }
-  const source = encode('export const f = () => 1')
-  const pool = await createPool(source, { size: 1000 })
-  await (await pool.take()).dispose()
-  const ours = await grown(1000, () => pool.take())
-  const worker = await grown(20, () => {
-    const made = new Worker(BOOT_WORKER, { eval: true })
-    return new Promise(resolve => made.once('message', () => resolve(made)))
-  })
-  const kilobytes = (bytes: number) => `${Math.round(bytes / 1024)} KB`
-  const part = (bytes: number, goal: string) =>
-    `1/${(bytes / ours.bytes).toFixed(1)} (goal ${goal}; ${kilobytes(bytes)})`
-  let isolated = '-'
-  if (lacking('isolated-vm') === undefined) {
-    const { default: ivm } = await importPeer('isolated-vm')
-    const isolates = await grown(200, () => {
-      const isolate = new ivm.Isolate({ memoryLimit: 64 })
-      isolate.createContextSync().evalSync(BOOT)
-      return isolate
-    })
-    isolated = part(isolates.bytes, '1/4')
-    for (const isolate of isolates.all as { dispose(): void }[]) isolate.dispose()
-  }
-  table(
-    'Memory of each guest, with its runtime loaded',
-    '',
-    'coffer, at 1,000',
-    'isolated-vm, at 200',
-    'worker, at 20'
-  )
-  line('resident', kilobytes(ours.bytes), isolated, part(worker.bytes, '1/20'))
-  for (const each of worker.all as Worker[]) await each.terminate()
-  await pool.dispose()
-}
-
-const BOOT_WORKER = `${BOOT}; require('node:worker_threads').parentPort.on('message', () => {}).postMessage(1)`
