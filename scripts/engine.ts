@@ -74,6 +74,7 @@ await keep(
     'scripts/indirect.ts',
     'scripts/repeats.ts',
     'sandbox/quickjs/abi.ts',
+    'sandbox/quickjs/layout.ts',
     require.resolve('binaryen/package.json')
   ]),
   [METERED, BOOT],

@@ -20,6 +20,7 @@ import {
   type BootExports,
   type EngineImports
 } from '../sandbox/quickjs/abi.js'
+import { CALLABLE_CLASSES, CLASS, OBJECT, TAG, VARIABLE_VALUE } from '../sandbox/quickjs/layout.js'
 import binaryen from 'binaryen'
 import { meterDispatch } from './dispatch.js'
 import { withoutTable } from './indirect.js'
@@ -75,7 +76,7 @@ const ANSWERS: readonly { readonly name: string; readonly glue: RegExp; readonly
 ]
 
 const EXPORTS: Record<
-  Exclude<keyof BootExports, 'stack' | 'fuel' | 'callInPlace' | 'freeInPlace'>,
+  Exclude<keyof BootExports, 'stack' | 'fuel' | 'callInPlace' | 'callVariable' | 'freeInPlace'>,
   RegExp
 > = {
   initialize: /Z\.([\w$]+)\(\);E\?\./,
@@ -179,9 +180,13 @@ const PLACERS = `
  (elem $placers (i32.const ${PLACING}) $placedMalloc $placedFree $place)
 `
 
+/** Bits by number of class, all below 64: what can be called as it is. */
+const CALLABLE = CALLABLE_CLASSES.reduce((bits, name) => bits | (1n << BigInt(CLASS[name])), 0n)
+
 /**
  * The released functions take and give values by way of small blocks from malloc, and lists of pointers to them. These
- * are the same two without: values stand in the memory where the host put them. They are a third of a short call.
+ * are the same two without: values stand in the memory where the host put them. They are a third of a short call. And a
+ * call of what a module's variable holds, if that is a function: to look at it from outside is a tenth of one.
  */
 function inPlace(call: string, free: string): string {
   return `
@@ -191,7 +196,25 @@ function inPlace(call: string, free: string): string {
     (local.get $context) (i64.load (local.get $callee)) (i64.const ${UNDEFINED_VALUE}) (local.get $count) (local.get $values))))
  (func $freeInPlace (param $context i32) (param $value i32)
   (call ${free} (local.get $context) (i64.load (local.get $value))))
+ (func $callVariable
+  (param $context i32) (param $variable i32) (param $count i32) (param $values i32) (param $result i32) (result i32)
+  (local $value i64)
+  (local.set $value (i64.load (i32.load offset=${VARIABLE_VALUE} (local.get $variable))))
+  (if
+   (i64.ne (i64.shr_s (local.get $value) (i64.const 32)) (i64.const ${TAG.object}))
+   (then (return (i32.const 0))))
+  (if
+   (i64.eqz
+    (i64.and
+     (i64.shr_u (i64.const ${CALLABLE}) (i64.load16_u offset=${OBJECT.class} (i32.wrap_i64 (local.get $value))))
+     (i64.const 1)))
+   (then (return (i32.const 0))))
+  (i64.store (local.get $result)
+   (call ${call}
+    (local.get $context) (local.get $value) (i64.const ${UNDEFINED_VALUE}) (local.get $count) (local.get $values)))
+  (i32.const 1))
  (export "callInPlace" (func $callInPlace))
+ (export "callVariable" (func $callVariable))
  (export "freeInPlace" (func $freeInPlace))`
 }
 

@@ -56,6 +56,14 @@ export interface EngineExports {
     values: Pointer,
     result: Pointer
   ) => void
+  /** The same for what an export's variable holds. @returns 0 where that is no function, and nothing was called; else 1. */
+  readonly callVariable: (
+    context: Pointer,
+    variable: Pointer,
+    argumentCount: number,
+    values: Pointer,
+    result: Pointer
+  ) => number
   /** Let go of the JSValue that stands there. */
   readonly freeInPlace: (context: Pointer, value: Pointer) => void
 }

@@ -84,11 +84,13 @@ export class Calls implements Direct {
     const instance = entry.enter()
     try {
       const { context, values, result, jobList } = this
-      const callee = args.length > MAX_DIRECT_ARGUMENTS ? 0 : this.callable(instance, name)
-      if (callee === 0) return UNCALLED
-      for (let i = 0; i < args.length; i++) passing.put(instance, values + 8 * i, args[i])
-      instance.engine.callInPlace(context, callee, args.length, values, result)
+      const count = args.length
+      const variable = count > MAX_DIRECT_ARGUMENTS ? 0 : this.variable(instance, name)
+      if (variable === 0) return UNCALLED
+      for (let i = 0; i < count; i++) passing.put(instance, values + 8 * i, args[i])
+      const called = instance.engine.callVariable(context, variable, count, values, result)
       passing.letGo(instance)
+      if (called === 0) return UNCALLED
       const outcome = this.outcome(instance, result)
       if (this.untold === undefined && instance.words[(jobList >> 2) + 1] !== jobList) entry.runJobs(instance)
       return outcome
@@ -148,13 +150,13 @@ export class Calls implements Direct {
     return error
   }
 
-  /** Where the export's value stands, if it is a function that can be called as it is; else 0. */
-  private callable(instance: Instance, name: string): Pointer {
+  /** The export's variable; 0 where there is none. */
+  private variable(instance: Instance, name: string): Pointer {
     if (name !== this.lastName) {
       this.lastVariable = (this.variables ??= this.findVariables(instance)).get(name) ?? 0
       this.lastName = name
     }
-    return this.lastVariable === 0 ? 0 : this.reader.callable(this.lastVariable)
+    return this.lastVariable
   }
 
   private findVariables(instance: Instance): ReadonlyMap<string, Pointer> {

@@ -75,6 +75,17 @@ export const CLASS = {
   asyncGeneratorFunction: 58
 } as const
 
+/** What is called as it is, without a look at what else it may be. */
+export const CALLABLE_CLASSES = [
+  'function',
+  'asyncFunction',
+  'generatorFunction',
+  'asyncGeneratorFunction',
+  'nativeFunction',
+  'nativeClosure',
+  'boundFunction'
+] as const satisfies readonly (keyof typeof CLASS)[]
+
 /** Samples, by what they must turn out to be. */
 const CLASS_SAMPLES: Readonly<Record<keyof typeof CLASS, string>> = {
   object: '({})',

@@ -28,8 +28,7 @@ import {
   SHAPE,
   TAG,
   TEXT,
-  VARIABLE,
-  VARIABLE_VALUE
+  VARIABLE
 } from './layout.js'
 
 /** Thrown for a value that is not read here. One object, since making an error costs more than a call. */
@@ -159,15 +158,6 @@ export class ValueReader {
       if (reason !== UNCLEAR) throw reason
       return new Map()
     }
-  }
-
-  /** Where a variable's value stands, if it is a function that is called as it is; else 0. */
-  callable(variable: Pointer): Pointer {
-    const { words } = this.#instance
-    const at = words[(variable + VARIABLE_VALUE) >> 2]! >> 2
-    if (words[at + 1]! !== OBJECT_HIGH) return 0
-    const header = words[(words[at]! + 4) >> 2]!
-    return CALLABLE[header >>> 16] === 1 ? at << 2 : 0
   }
 
   #begin(): void {
@@ -368,20 +358,5 @@ export class ValueReader {
     return this.#text(text)
   }
 }
-
-const OBJECT_HIGH = TAG.object >>> 0
-
-/** Classes of functions, by number. */
-const CALLABLE = new Uint8Array(256)
-for (const name of [
-  'function',
-  'asyncFunction',
-  'generatorFunction',
-  'asyncGeneratorFunction',
-  'nativeFunction',
-  'nativeClosure',
-  'boundFunction'
-] as const)
-  CALLABLE[CLASS[name]] = 1
 
 const PLAIN = { writable: true, enumerable: true, configurable: true }
