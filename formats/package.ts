@@ -14,7 +14,7 @@ import {
   MAX_PACKAGE_INDEX_BYTES,
   MAX_PAYLOAD_BYTES
 } from './limits.js'
-import { Sha256, sha256 } from './primitives.js'
+import { Sha256, sha256, sha256Aside } from './primitives.js'
 import { decodeAs, encodeAs, integer, list, map, oneOf, text, type Infer } from './shape.js'
 import { hash } from './records/fields.js'
 
@@ -93,24 +93,34 @@ export function openPackageIndex(index: Uint8Array, indexDigest: Uint8Array): Pa
     offset += entry.size
   }
   const count = (role: PackageEntry['role']) => entries.filter(entry => entry.role === role).length
-  if (count('program') > 1 || count('image') > 1) throw damaged('it has more than one program')
+  if (count('program') > 1) throw damaged('it has more than one program')
+  const image = entries.findIndex(({ role }) => role === 'image')
+  if (entries.slice(image, image + count('image')).some(({ role }) => role !== 'image'))
+    throw damaged('the parts of its image are apart')
   if (count('source-map') > 1) throw damaged('it has more than one source map')
   if (count('program') + count('image') === 0) throw damaged('it has no program')
   const entriesOffset = 4 + index.length
   return { entries, entriesOffset, totalBytes: entriesOffset + offset }
 }
 
+/** @returns memory of an entry's size for its bytes, filled once the check has ended; undefined for what is not kept. */
+export type Keep = (entry: PackageEntry, index: PackageIndex) => Uint8Array | undefined
+
+const otherDigest = ({ name }: PackageEntry) => damaged(`entry "${name}" has another digest`)
+
 /**
  * Check a package as it passes by, in pieces of any size: index against the manifest's digest, each entry against
  * the index's, nothing missing, nothing more.
  *
- * With `keep`, the bytes of chosen entries are collected on the way: how a program reaches memory.
+ * With `keep`, the bytes of chosen entries are collected on the way: how a program reaches memory. Digests of large ones among
+ * them may be made aside, while what follows arrives.
  */
 export class PackageChecker {
   readonly #indexDigest: Uint8Array
-  readonly #keep: (entry: PackageEntry) => boolean
-  /** Entries that were kept, by name, complete once `end` has returned. Fresh bytes, owned by the caller. */
-  readonly kept = new Map<string, Uint8Array>()
+  readonly #keep: Keep
+  readonly #asideBytes: number
+  readonly #kept = new Map<string, Uint8Array>()
+  readonly #aside: { readonly entry: PackageEntry; readonly digest: Promise<Uint8Array> }[] = []
   #index: PackageIndex | undefined
   #head = new Uint8Array(4)
   #headFilled = 0
@@ -119,10 +129,15 @@ export class PackageChecker {
   /** Of an entry that arrives in more than one piece. */
   #hash: Sha256 | undefined
 
-  /** @param indexDigest - From a manifest that was checked. @param keep - Entries to collect. */
-  constructor(indexDigest: Uint8Array, keep: (entry: PackageEntry) => boolean = () => false) {
+  /**
+   * @param indexDigest - From a manifest that was checked.
+   * @param keep - What to collect, and where.
+   * @param asideBytes - From which size on digests of what is kept are made aside. Whoever gives it ends by {@link endAside}.
+   */
+  constructor(indexDigest: Uint8Array, keep: Keep = () => undefined, asideBytes = Infinity) {
     this.#indexDigest = indexDigest
     this.#keep = keep
+    this.#asideBytes = asideBytes
   }
 
   get index(): PackageIndex | undefined {
@@ -141,6 +156,19 @@ export class PackageChecker {
 
   /** @throws CofferError COFFER_PACKAGE_DAMAGED when something is missing. */
   end(): PackageIndex {
+    if (this.#aside.length > 0) throw new Error('internal: digests that are made aside were not waited for')
+    return this.#end()
+  }
+
+  /** The same, once all digests are there. @throws CofferError COFFER_PACKAGE_DAMAGED for one that does not fit, too. */
+  async endAside(): Promise<PackageIndex> {
+    const index = this.#end()
+    for (const { entry, digest } of this.#aside)
+      if (!equalBytes(await digest, entry.sha256)) throw otherDigest(entry)
+    return index
+  }
+
+  #end(): PackageIndex {
     if (this.#index === undefined) throw damaged('it ends within its index')
     this.#finishEmptyEntries(this.#index)
     if (this.#entry !== this.#index.entries.length) {
@@ -171,11 +199,18 @@ export class PackageChecker {
     if (entry === undefined) throw damaged('it goes on after its last entry')
     const taken = bytes.subarray(0, entry.size - this.#entryFilled)
     const isWhole = taken.length === entry.size
-    if (!isWhole) (this.#hash ??= new Sha256()).update(taken)
-    this.kept.get(entry.name)?.set(taken, this.#entryFilled)
+    const kept = this.#kept.get(entry.name)
+    const isAside = kept !== undefined && entry.size >= this.#asideBytes
+    if (!isWhole && !isAside) (this.#hash ??= new Sha256()).update(taken)
+    kept?.set(taken, this.#entryFilled)
     this.#entryFilled += taken.length
-    if (this.#entryFilled === entry.size)
-      this.#finish(index, entry, isWhole ? sha256(taken) : this.#hash!.digest())
+    if (this.#entryFilled < entry.size) return taken.length
+    if (isAside) {
+      const digest = sha256Aside(kept)
+      digest.catch(() => {}) // it is waited for at the end, if that is reached
+      this.#aside.push({ entry, digest })
+      this.#next(index)
+    } else this.#finish(index, entry, isWhole ? sha256(taken) : this.#hash!.digest())
     return taken.length
   }
 
@@ -188,7 +223,11 @@ export class PackageChecker {
   }
 
   #finish(index: PackageIndex, entry: PackageEntry, digest: Uint8Array): void {
-    if (!equalBytes(digest, entry.sha256)) throw damaged(`entry "${entry.name}" has another digest`)
+    if (!equalBytes(digest, entry.sha256)) throw otherDigest(entry)
+    this.#next(index)
+  }
+
+  #next(index: PackageIndex): void {
     this.#entry++
     this.#begin(index)
   }
@@ -197,6 +236,7 @@ export class PackageChecker {
     this.#entryFilled = 0
     this.#hash = undefined
     const entry = index.entries[this.#entry]
-    if (entry !== undefined && this.#keep(entry)) this.kept.set(entry.name, new Uint8Array(entry.size))
+    const room = entry && this.#keep(entry, index)
+    if (room !== undefined) this.#kept.set(entry!.name, room)
   }
 }

@@ -36,7 +36,7 @@ export async function launchTitle<Api = AnyApi>(
     using license = recheck(signed, title.manifest, medium, home, powers.now()) // CS against CS'
     const decided = typeof options === 'function' ? await options(title.manifest, license.grant) : options
     using key = unwrapPayloadKey(license) // Kd, or Ku out of EMid(Ku)
-    using program = openProgram(title, key) // memory only
+    using program = await openProgram(title, key) // memory only
     return await launch({ root, license: name, grant: license.grant, title, program, key }, decided, powers)
   } catch (error) {
     title[Symbol.dispose]()

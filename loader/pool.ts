@@ -61,7 +61,7 @@ export function titleSource(
         title[Symbol.dispose]()
         return current
       }
-      using program = openProgram(title, key)
+      using program = await openProgram(title, key)
       const launch = prepareLaunch(
         { root, license: name, grant: license.grant, title, program, key },
         options,

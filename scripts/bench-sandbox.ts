@@ -2,7 +2,7 @@
  * `npm run bench:sandbox`: what a guest costs, beside other sandboxes in the same minutes.
  *
  *   npm run bench:sandbox              everything
- *   npm run bench:sandbox -- calls     one of: calls, compute, guests, threads
+ *   npm run bench:sandbox -- calls     one of: calls, compute, guests, images, threads
  *
  * Peers are installed once, outside this tree (bench/peers.ts); one that cannot be had is left out. What is printed is
  * what docs/benchmarks.md holds.
@@ -12,6 +12,7 @@ import { availableParallelism } from 'node:os'
 import { benchCalls } from './bench/calls.js'
 import { benchCompute } from './bench/compute.js'
 import { benchGuests } from './bench/guests.js'
+import { benchImages } from './bench/images.js'
 import { pin } from './bench/measure.js'
 import { PEERS_FOLDER, installPeers, lacking } from './bench/peers.js'
 import { benchThreads } from './bench/threads.js'
@@ -21,6 +22,8 @@ const SECTIONS: Readonly<Record<string, { readonly pinned: boolean; run(): Promi
   calls: { pinned: true, run: benchCalls },
   compute: { pinned: true, run: benchCompute },
   guests: { pinned: true, run: benchGuests },
+  // Digests of a large image are made on another core while the next part is opened.
+  images: { pinned: false, run: benchImages },
   threads: { pinned: false, run: benchThreads }
 }
 

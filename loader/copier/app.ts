@@ -25,6 +25,27 @@ export const PROGRAM_NAME = 'program.js'
 export const IMAGE_NAME = 'program.image'
 export const PLACES_NAME = 'program.js.map'
 const OWN_NAMES: readonly string[] = [PROGRAM_NAME, IMAGE_NAME, PLACES_NAME]
+const isOwnName = (name: string) => OWN_NAMES.includes(name) || name.startsWith(`${IMAGE_NAME}.`)
+
+/** What becomes an entry of a package. */
+export interface Content {
+  readonly name: string
+  readonly role: 'program' | 'image' | 'source-map' | 'asset'
+  readonly bytes: Uint8Array
+}
+
+/** Their digests are made while the next ones are opened (docs/spec.md 9.4). */
+const IMAGE_PART_BYTES = 1024 * 1024
+
+/** An image as entries, one after the other. */
+export function imageParts(bytes: Uint8Array): Content[] {
+  const parts: Content[] = []
+  for (let at = 0; at < bytes.length; at += IMAGE_PART_BYTES) {
+    const name = at === 0 ? IMAGE_NAME : `${IMAGE_NAME}.${parts.length + 1}`
+    parts.push({ name, role: 'image', bytes: bytes.subarray(at, at + IMAGE_PART_BYTES) })
+  }
+  return parts
+}
 
 /** In which form a program is sealed: its source, an image of it once it has started, or where there is one both. */
 const CODE_FORMS = ['both', 'image', 'source'] as const
@@ -287,7 +308,7 @@ export function readAssets(app: App): AssetFile[] {
 function assetName(folder: string, path: string): string {
   const name = relative(folder, path).split(sep).join('/')
   // A name that is not UTF-8 arrives with U+FFFD in it, and names no file then.
-  if (isEntryName(name) && !OWN_NAMES.includes(name) && inspectFile(path) !== undefined) return name
+  if (isEntryName(name) && !isOwnName(name) && inspectFile(path) !== undefined) return name
   throw new CofferError(
     'COFFER_MANIFEST_INVALID',
     `The asset ${shown(path)} has a name that cannot travel.`,

@@ -25,7 +25,7 @@ import { readKeyFile } from '../key-files.js'
 import { POWERS, type Powers } from '../powers.js'
 import { refuseInterrupted, type Steps } from '../steps.js'
 import { newestCollection } from '../travel.js'
-import { IMAGE_NAME, PLACES_NAME, PROGRAM_NAME, readApp, readAssets, type App } from './app.js'
+import { imageParts, PLACES_NAME, PROGRAM_NAME, readApp, readAssets, type App, type Content } from './app.js'
 import { bundleApp, type Bundle } from './bundle.js'
 import { CenterClient } from './center-client.js'
 import { fill } from './fill.js'
@@ -104,12 +104,6 @@ export async function press(path: string, options: PressOptions): Promise<Presse
   }
 }
 
-interface Content {
-  readonly name: string
-  readonly role: 'program' | 'image' | 'source-map' | 'asset'
-  readonly bytes: Uint8Array
-}
-
 /** Bundle, compile once with the real engine, collect assets. */
 export async function packageContents(
   app: App,
@@ -160,7 +154,7 @@ async function pressedImage(
 
 /** In place of the source where the publisher wants that, or in front of it. */
 const withImage = ({ code }: App, contents: readonly Content[], bytes: Uint8Array): readonly Content[] => [
-  { name: IMAGE_NAME, role: 'image', bytes },
+  ...imageParts(bytes),
   ...contents.filter(({ role }) => code === 'both' || role !== 'program')
 ]
 

@@ -1,15 +1,7 @@
-/**
- * A guest by itself: a fresh one with a runtime of some size in it, one after a limit, a large title out of its image, and
- * what a thousand of them hold.
- */
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from 'node:crypto'
+/** A guest by itself: a fresh one with a runtime of some size in it, one after a limit, and what a thousand of them hold. */
 import vm from 'node:vm'
 import { getQuickJS } from 'quickjs-emscripten'
-import { DEFAULT_LIMITS } from '../../sandbox/guest.js'
-import { makeTitleImage } from '../../sandbox/imaging.js'
 import { createPool } from '../../sandbox/index.js'
-import { launchProgram } from '../../sandbox/launch.js'
-import { quickjs } from '../../sandbox/quickjs/node.js'
 import { compare, line, median, millisecondsOf, report, table, time, type Side } from './measure.js'
 import { benchMemory, BOOT } from './memory.js'
 import { importPeer, lacking, readPeer } from './peers.js'
@@ -18,7 +10,6 @@ const encode = (text: string) => new TextEncoder().encode(text)
 export async function benchGuests(): Promise<void> {
   await fresh()
   await recovery()
-  await titles()
   benchMemory()
 }
 
@@ -134,74 +125,4 @@ async function recovery(): Promise<void> {
     line(what, time(median(spent)))
     await pool.dispose()
   }
-}
-
-/** A bundle of about 1.1 MB: tables, classes and functions, as bundlers leave them. */
-function largeProgram(): string {
-  const parts: string[] = []
-  for (let i = 0; parts.join('').length < 1_100_000 && i < 10_000; i += 50) {
-    for (let k = i; k < i + 50; k++) {
-      parts.push(`
-class Rule${k} {
-  constructor(options) { this.options = { name: 'rule ${k}', weight: ${k % 17}, ...options }; this.seen = new Map() }
-  match(text, at) { const found = /(?:[a-z]+${k}|\\d{${(k % 5) + 1},})/.exec(text.slice(at)); return found === null ? -1 : found.index + at }
-  apply(state, depth) { for (let i = 0; i < state.length; i++) { if (state[i] === ${k}) return { kind: 'hit', i, depth }; if (i > depth) break } return undefined }
-}
-const table${k} = { ${Array.from({ length: 12 }, (_, n) => `key${n}: ['${k}-${n}', ${n * k}, { a: ${n}, b: 'text of ${k}' }]`).join(', ')} }
-rules.push(new Rule${k}({ table: table${k} }))`)
-    }
-  }
-  return `const rules = []${parts.join('')}\nexport const count = () => rules.length`
-}
-
-async function titles(): Promise<void> {
-  const source = encode(largeProgram())
-  const options = { limits: { memoryBytes: 128 * 2 ** 20 } }
-  const limits = { ...DEFAULT_LIMITS, ...options.limits }
-  const make = (strip: boolean) =>
-    makeTitleImage(quickjs(), source, { name: 'title.js', grants: [[]], limits, mark: 'bench', strip })
-  const kept = make(false)
-  const stripped = make(true)
-  if (!(kept instanceof Uint8Array) || !(stripped instanceof Uint8Array))
-    throw new Error('internal: no image')
-  // As a title is opened: each chunk's tag, each entry's digest, into memory that is wiped.
-  const sealed = (bytes: Uint8Array) => {
-    const key = randomBytes(32)
-    const iv = randomBytes(12)
-    const cipher = createCipheriv('aes-256-gcm', key, iv, { authTagLength: 16 })
-    const ciphertext = Buffer.concat([cipher.update(bytes), cipher.final()])
-    return { key, iv, ciphertext, tag: cipher.getAuthTag() }
-  }
-  const open = ({ key, iv, ciphertext, tag }: ReturnType<typeof sealed>): Uint8Array => {
-    const decipher = createDecipheriv('aes-256-gcm', key, iv, { authTagLength: 16 }).setAuthTag(tag)
-    const plaintext = new Uint8Array(ciphertext.length)
-    for (let at = 0; at < ciphertext.length; at += 262_144)
-      plaintext.set(decipher.update(ciphertext.subarray(at, at + 262_144)), at)
-    decipher.final()
-    createHash('sha256').update(plaintext).digest()
-    return plaintext
-  }
-  const side = (name: string, form: 'source' | 'image', bytes: Uint8Array): Side => {
-    const title = sealed(bytes)
-    return {
-      name,
-      async run(times) {
-        for (let i = 0; i < times; i++) {
-          const plaintext = open(title)
-          const guest = await launchProgram({ [form]: plaintext }, options)
-          plaintext.fill(0)
-          await guest.dispose()
-        }
-      }
-    }
-  }
-  const times = await compare(
-    [side('source', 'source', source), side('both', 'image', kept), side('image', 'image', stripped)],
-    { rounds: 7, warmMs: 1 }
-  )
-  const megabytes = ({ length }: Uint8Array) => `${(length / 1e6).toFixed(2)} MB`
-  table('A title of 1.1 MB, decrypted and ready to be called', '', 'coffer', 'from source')
-  const from = { name: 'source', ms: times.get('source'), goal: 1 / 20 }
-  report(`its image, ${megabytes(kept)}`, times.get('both')!, [from])
-  report(`its image without text, ${megabytes(stripped)}`, times.get('image')!, [from])
 }

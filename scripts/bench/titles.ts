@@ -22,7 +22,7 @@ import { atOnce } from '../../loader/steps.js'
 import { unwrapPayloadKey } from '../../loader/unwrap.js'
 import { verifyPayload } from '../../loader/verify.js'
 import { memoryOf } from '../../tests/helpers/memory.js'
-import { milliseconds } from './measure.js'
+import { millisecondsOf } from './measure.js'
 import { CORE, hasTaskset, type Taken } from './tools.js'
 
 export type Job = 'transfer' | 'convert' | 'verify' | 'program' | 'open'
@@ -72,16 +72,16 @@ export class Titles implements Disposable {
 if (process.argv[1] === fileURLToPath(import.meta.url) && process.send !== undefined) {
   const subject = JSON.parse(process.argv[2]!) as Subject
   const jobs = 'memoryBytes' in subject ? inMemory(subject.memoryBytes) : onMedium(subject)
-  process.on('message', (job: Job) => {
+  process.on('message', async (job: Job) => {
     const before = process.cpuUsage()
-    const ms = milliseconds(jobs[job]!)
+    const ms = await millisecondsOf(async () => jobs[job]!())
     const { user, system } = process.cpuUsage(before)
     const cpuMs = (user + system) / 1e3
     process.send!({ ms, cpuMs, peakBytes: memoryOf('self', 'VmHWM') } satisfies Done)
   })
 }
 
-type Jobs = Partial<Record<Job, () => void>>
+type Jobs = Partial<Record<Job, () => void | Promise<void>>>
 
 /** Opens a payload into memory that is there: what fresh pages cost is not what is asked. */
 function inMemory(bytes: number): Jobs {
@@ -121,8 +121,8 @@ function onMedium({
     open: () =>
       passPayload(title, { key: key.key, take: () => {}, helpers: helpersFor(title.manifest.payloadBytes) }),
     verify: () => void verifyPayload(title, key.key),
-    program() {
-      using _program = openProgram(title, key)
+    async program() {
+      using _program = await openProgram(title, key)
     }
   }
 }

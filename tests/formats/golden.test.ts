@@ -269,15 +269,18 @@ function programOf(vector: Vector, step: number): Uint8Array {
   const payload = bytes.subarray(payloadOffset)
   const context = payloadContext(manifest.id, manifest.release)
   const opener = new StreamOpener(vector.hex('payloadKey'), context, payload.subarray(0, HEADER_BYTES))
-  const checker = new PackageChecker(manifest.indexDigest, ({ role }) => role === 'program')
+  let program: Uint8Array | undefined
+  const checker = new PackageChecker(manifest.indexDigest, ({ role, size }) =>
+    role === 'program' ? (program = new Uint8Array(size)) : undefined
+  )
   const take = (plaintext: Uint8Array) => {
     for (let at = 0; at < plaintext.length; at += step) checker.push(plaintext.subarray(at, at + step))
   }
   for (let at = HEADER_BYTES; at < payload.length; at += step)
     take(opener.push(payload.subarray(at, at + step)))
   take(opener.end())
-  const { entries } = checker.end()
-  return checker.kept.get(entries.find(({ role }) => role === 'program')!.name)!
+  checker.end()
+  return program!
 }
 
 // ---------------------------------------------------------------- derived values, a second time

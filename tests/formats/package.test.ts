@@ -10,6 +10,7 @@ import {
   isEntryName,
   openPackageIndex,
   PackageChecker,
+  type PackageEntry,
   packageIndexLength
 } from '../../formats/package.js'
 import { sha256 } from '../../formats/primitives.js'
@@ -28,9 +29,16 @@ function packed(contents: readonly Content[]) {
 
 /** Push in pieces and end. */
 function check(bytes: Uint8Array, indexDigest: Uint8Array, pieceBytes = bytes.length || 1) {
-  const checker = new PackageChecker(indexDigest, () => true)
+  const { checker, kept } = keeping(indexDigest)
   for (let at = 0; at < bytes.length; at += pieceBytes) checker.push(bytes.subarray(at, at + pieceBytes))
-  return { index: checker.end(), kept: checker.kept }
+  return { index: checker.end(), kept }
+}
+
+/** A checker that keeps all. */
+function keeping(indexDigest: Uint8Array, asideBytes?: number) {
+  const kept = new Map<string, Uint8Array>()
+  const room = ({ name, size }: PackageEntry) => kept.set(name, new Uint8Array(size)).get(name)
+  return { checker: new PackageChecker(indexDigest, room, asideBytes), kept }
 }
 
 const CONTENTS: readonly (readonly Content[])[] = [
@@ -134,19 +142,47 @@ test('the entries of an index follow one another without gap or overlap', async 
   await rejectsWith('COFFER_ENCODING', () => open(first, entry('a', 5, huge), entry('b', huge + 5, 1)))
 })
 
-test('an index has one program, at most one image and one source map, and no name twice', async () => {
+test('an index has one program, one image, in parts that follow one another, one source map, and no name twice', async () => {
   const p = entry('p', 0, 0, 'program')
   await rejectsWith('COFFER_PACKAGE_DAMAGED', () => open(entry('a', 0, 0)))
   await rejectsWith('COFFER_PACKAGE_DAMAGED', () => open(p, entry('q', 0, 0, 'program')))
-  for (const role of ['image', 'source-map']) {
-    open(p, entry('m', 0, 0, role))
-    await rejectsWith('COFFER_PACKAGE_DAMAGED', () => open(p, entry('m', 0, 0, role), entry('n', 0, 0, role)))
-  }
+  const image = (name: string) => entry(name, 0, 0, 'image')
+  open(p, image('m'))
+  open(p, image('m'), image('n'), image('o'))
+  open(image('m'), image('n'))
+  await rejectsWith('COFFER_PACKAGE_DAMAGED', () => open(image('m'), p, image('n')))
+  const map = (name: string) => entry(name, 0, 0, 'source-map')
+  open(p, map('m'))
+  await rejectsWith('COFFER_PACKAGE_DAMAGED', () => open(p, map('m'), map('n')))
   await rejectsWith('COFFER_PACKAGE_DAMAGED', () => open(p, entry('p', 0, 0)))
   await rejectsWith('COFFER_PACKAGE_DAMAGED', () => open(p, entry('a', 0, 0), entry('a', 0, 0)))
   await rejectsWith('COFFER_ENCODING', () => open(p, entry('a', 0, 0, 'native')))
   await rejectsWith('COFFER_ENCODING', () => open())
   open(p, entry('A', 0, 0), entry('a', 0, 0))
+})
+
+test('digests may be made aside: what does not fit is told at the end, which has to be waited for', async () => {
+  const contents = [program, asset('large', 'z'.repeat(5000)), asset('empty', ''), asset('b')]
+  const { bytes, indexDigest } = packed(contents)
+  for (const pieceBytes of [1, 7, 4096, bytes.length])
+    for (const asideBytes of [0, 100, 5000, 5001]) {
+      const { checker, kept } = keeping(indexDigest, asideBytes)
+      for (let at = 0; at < bytes.length; at += pieceBytes) checker.push(bytes.subarray(at, at + pieceBytes))
+      if (asideBytes <= 5000) assert.throws(() => checker.end(), /waited for/)
+      assert.is((await checker.endAside()).totalBytes, bytes.length)
+      assert.equal(
+        [...kept],
+        contents.map(({ name, bytes }) => [name, bytes])
+      )
+    }
+  const altered = bytes.slice()
+  altered[bytes.length - 1000]! ^= 1
+  const { checker } = keeping(indexDigest, 100)
+  checker.push(altered)
+  await rejectsWith('COFFER_PACKAGE_DAMAGED', () => checker.endAside())
+  const short = keeping(indexDigest, 100).checker
+  short.push(bytes.subarray(0, -1))
+  await rejectsWith('COFFER_PACKAGE_DAMAGED', () => short.endAside())
 })
 
 test("an index with another digest than the manifest's is not even decoded", async () => {

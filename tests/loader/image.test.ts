@@ -1,7 +1,11 @@
 /** Titles sealed with an image of their started program: pressed, copied, launched as they are from source. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { utf8 } from '../../formats/bytes.js'
+import { openPayload, SALT_BYTES, sealPayload } from '../../formats/cobblestone.js'
+import { payloadContext } from '../../formats/derive.js'
+import { openPackageIndex, packageIndexLength, type PackageEntry } from '../../formats/package.js'
 import { sync } from '../../sandbox/guest.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
 import { openTitleFile, readLicense } from '../../loader/read.js'
@@ -19,12 +23,12 @@ const site = await librarySite()
 test.after(closeSites)
 
 /** What a copied title holds once it is open: its program in each form. */
-function opened(root: string, id: string): { source: string | undefined; image: string | undefined } {
+async function opened(root: string, id: string) {
   const signed = authenticate(readLicense(root, id, site.home.userKeys()?.userId), site.home)
   using title = openTitleFile(mediumPaths(root).title(id, 1))
   using license = recheck(signed, title.manifest, measureMedium(root), site.home, site.powers.now())
   using key = unwrapPayloadKey(license)
-  using program = openProgram(title, key)
+  using program = await openProgram(title, key)
   const text = (bytes?: Uint8Array) => bytes && Buffer.from(bytes).toString('latin1')
   return { source: text(program.source), image: text(program.image) }
 }
@@ -40,7 +44,7 @@ for (const scheme of SCHEMES) {
   test(`a title has both forms by default, and starts from the image: ${scheme}`, async () => {
     const id = `org.both.${scheme}`
     const { root } = await site.copied(id, { source: SOURCE, scheme })
-    const { source, image } = opened(root, id)
+    const { source, image } = await opened(root, id)
     assert.ok(source?.includes('unlikely_name') && image?.startsWith('coffrttl'))
     await using guest = await site.launch(root, id)
     assert.is(await guest.call('square', 9), 81)
@@ -62,9 +66,60 @@ test('a host that takes no images starts from source, and a title that is nothin
   )
 })
 
+test('a large image lies in parts, each of which counts', async () => {
+  // Some 3 MB once it has started, and no two of its strings are the same.
+  const source = `${SOURCE}
+    const words = Array.from({ length: 40_000 }, (_, i) => ({ i, text: 'word ' + i * 7919 }))
+    export const word = (n) => words[n].text`
+  const { root, id } = await site.copied('org.parts', { source, fields: { code: 'image' } })
+  const { image } = await opened(root, id)
+  assert.ok(image!.length > 3 * 2 ** 20)
+  await using guest = await site.launch(root, id)
+  assert.is(await guest.call('word', 39_999), `word ${39_999 * 7919}`)
+
+  // Authentic chunks, as another licensee could make them, with one byte of each part altered.
+  const path = mediumPaths(root).title(id, 1)
+  const whole = readFileSync(path)
+  const { key, context, plaintext, payloadOffset, index } = payloadOf(root, id)
+  const parts = index.entries.filter(({ role }) => role === 'image')
+  assert.ok(parts.length >= 3)
+  const partOf = ({ offset, size }: PackageEntry) =>
+    plaintext.subarray(index.entriesOffset + offset, index.entriesOffset + offset + size)
+  assert.ok(Buffer.concat(parts.map(partOf)).equals(Buffer.from(image!, 'latin1')))
+  for (const { offset, size } of parts) {
+    const altered = plaintext.slice()
+    altered[index.entriesOffset + offset + (size >> 1)]! ^= 1
+    const sealed = sealPayload(
+      key,
+      context,
+      whole.subarray(payloadOffset, payloadOffset + SALT_BYTES),
+      altered
+    )
+    writeFileSync(path, Buffer.concat([whole.subarray(0, payloadOffset), sealed]))
+    await rejectsWith('COFFER_PACKAGE_DAMAGED', () => site.launch(root, id))
+  }
+})
+
+/** What only who has a license can get at. */
+function payloadOf(root: string, id: string) {
+  const signed = authenticate(readLicense(root, id, site.home.userKeys()?.userId), site.home)
+  using title = openTitleFile(mediumPaths(root).title(id, 1))
+  using license = recheck(signed, title.manifest, measureMedium(root), site.home, site.powers.now())
+  using unwrapped = unwrapPayloadKey(license)
+  const key = unwrapped.key.slice()
+  const context = payloadContext(id, 1)
+  const { payloadOffset, file, manifest } = title
+  const plaintext = openPayload(key, context, file.read(payloadOffset, manifest.payloadBytes))
+  const index = openPackageIndex(
+    plaintext.subarray(4, 4 + packageIndexLength(plaintext.subarray(0, 4))),
+    manifest.indexDigest
+  )
+  return { key, context, plaintext, payloadOffset, index }
+}
+
 test('a title without source has nothing of its text', async () => {
   const { root } = await site.copied('org.image', { source: SOURCE, fields: { code: 'image' } })
-  const { source, image } = opened(root, 'org.image')
+  const { source, image } = await opened(root, 'org.image')
   assert.is(source, undefined)
   assert.not.ok(image!.includes('return squares.get'))
   await using guest = await site.launch(root, 'org.image')
@@ -79,7 +134,7 @@ test('a title without source has nothing of its text', async () => {
 
 test('a title may be sealed as its source alone', async () => {
   const { root } = await site.copied('org.source', { source: SOURCE, fields: { code: 'source' } })
-  assert.is(opened(root, 'org.source').image, undefined)
+  assert.is((await opened(root, 'org.source')).image, undefined)
   await using guest = await site.launch(root, 'org.source')
   assert.is(await guest.call('square', 9), 81)
 })
@@ -87,7 +142,7 @@ test('a title may be sealed as its source alone', async () => {
 test('what cannot be an image starts from source, and is refused where there would be none', async () => {
   const source = 'const born = Date.now(); export const age = () => Date.now() - born'
   const { root } = await site.copied('org.born', { source })
-  assert.is(opened(root, 'org.born').image, undefined)
+  assert.is((await opened(root, 'org.born')).image, undefined)
   await using guest = await site.launch(root, 'org.born')
   assert.ok(((await guest.call('age')) as number) >= 0)
   for (const [fields, text, why] of [

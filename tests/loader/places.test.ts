@@ -56,12 +56,12 @@ const failureOf = async (run: () => unknown): Promise<GuestError> => {
 }
 
 /** The sealed map of a title that was copied, as it is. */
-function sealedMap(root: string, id: string): string | undefined {
+async function sealedMap(root: string, id: string): Promise<string | undefined> {
   const signed = authenticate(readLicense(root, id, site.home.userKeys()?.userId), site.home)
   using title = openTitleFile(mediumPaths(root).title(id, 1))
   using license = recheck(signed, title.manifest, measureMedium(root), site.home, site.powers.now())
   using key = unwrapPayloadKey(license)
-  using program = openProgram(title, key)
+  using program = await openProgram(title, key)
   const sealed = program.assets.readPlaces()
   return sealed && brotliDecompressSync(sealed).toString('utf8')
 }
@@ -109,7 +109,7 @@ test('no guest reads the map, and it holds no line of the source and no folder o
   assert.equal(await guest.call('list'), [{ path: 'a.txt', sizeBytes: 1 }])
   for (const name of ['program.js.map', './program.js.map', 'program.js'])
     assert.is((await failureOf(() => guest.call('read', name))).name, 'CofferError')
-  const map = JSON.parse(sealedMap(root, 'org.places')!) as Record<string, unknown>
+  const map = JSON.parse((await sealedMap(root, 'org.places'))!) as Record<string, unknown>
   assert.equal(Object.keys(map).sort(), ['mappings', 'sources', 'version'])
   assert.equal(map['sources'], ['main.ts'])
 })
@@ -121,7 +121,7 @@ test('a publisher leaves the map out by a word, and without the source it is lef
     ['org.places.asked', { code: 'image', sourceMap: true }, true]
   ] as const) {
     const copied = await site.copied(id, { source: SOURCE, fields: { ...fields }, assets: ASSETS })
-    assert.is(sealedMap(copied.root, id) !== undefined, sealed, id)
+    assert.is((await sealedMap(copied.root, id)) !== undefined, sealed, id)
     await using guest = await site.launch(copied.root, id)
     const { guestStack } = await failureOf(() => guest.call('fail', 1))
     assert.match(guestStack, sealed ? /main\.ts:8:\d+/ : new RegExp(`${id}\\.js:\\d+:\\d+`))
