@@ -21,9 +21,10 @@ import {
 import type { AssetRange, AssetSource, Program } from '../sandbox/guest.js'
 import { passPayload } from './pass.js'
 import type { OpenTitle } from './read.js'
+import { giveRoom, takeRoom } from './rooms.js'
 import type { PayloadKey } from './unwrap.js'
 
-/** A title's program in the clear, and the way to its assets. Disposing it wipes the program; the assets live on. */
+/** A title's program in the clear, and the way to its assets. Disposing it wipes the program, which is gone then; the assets live on. */
 export interface OpenedProgram extends Program, Disposable {
   readonly assets: SealedAssets
 }
@@ -42,8 +43,12 @@ export async function openProgram(title: OpenTitle, { key }: PayloadKey): Promis
     const index = isWhole ? await checkWhole(title, key, forms) : readProgram(title, key, forms)
     const assets = new SealedAssets(new SealedPackage(title, key), index)
     return {
-      source: forms.source,
-      image: forms.image,
+      get source() {
+        return forms.source
+      },
+      get image() {
+        return forms.image
+      },
       assets,
       [Symbol.dispose]: () => forms.wipe()
     }
@@ -68,19 +73,20 @@ class Forms {
   room({ role, name, offset, size }: PackageEntry, { entries }: PackageIndex): Uint8Array | undefined {
     if (role === 'program') {
       refuseLarger(name, size, MAX_PROGRAM_BYTES)
-      return (this.source = new Uint8Array(size))
+      return (this.source = takeRoom(size))
     }
     if (role !== 'image') return undefined
     const parts = entries.filter(entry => entry.role === 'image')
     const total = parts.reduce((sum, part) => sum + part.size, 0)
     refuseLarger(name, total, MAX_IMAGE_BYTES)
-    this.image ??= new Uint8Array(total)
+    this.image ??= takeRoom(total)
     const start = offset - parts[0]!.offset
     return this.image.subarray(start, start + size)
   }
 
   wipe(): void {
-    for (const form of [this.source, this.image]) if (form !== undefined) wipe(form)
+    for (const form of [this.source, this.image]) if (form !== undefined) giveRoom(form)
+    this.source = this.image = undefined
   }
 }
 
