@@ -1,10 +1,12 @@
 /** Step 1 of the path: read what a medium says of a title, bounded and parsed, nothing of it believed (§6.1). */
 import { join } from 'node:path'
-import { CofferError } from '../formats/errors.js'
+import { equalBytes } from '../formats/bytes.js'
+import { CofferError, orNone } from '../formats/errors.js'
 import { asTyped } from '../formats/wording.js'
 import { MAX_RECORD_BYTES } from '../formats/limits.js'
 import { manifestLength, parseTitle, TITLE_HEAD_BYTES, type ParsedTitle } from '../formats/title.js'
-import type { VerifiedGrant } from '../formats/records/grant.js'
+import { isBearer } from '../formats/records/fields.js'
+import { readGrantClaim, type VerifiedGrant } from '../formats/records/grant.js'
 import { MAX_COLLECTION_BYTES } from '../formats/records/revocations.js'
 import { inspectFile, listFolder, RandomFile, readFile } from './files.js'
 import { mediumPaths, ownName, parseLicenseName, parseTitleName, type SealedFor } from './medium/layout.js'
@@ -92,6 +94,16 @@ export function licenseName(root: string, titleId: string, userId: Uint8Array | 
   if (userId === undefined) return titleId
   const own = ownName(titleId, userId)
   return inspectFile(mediumPaths(root).grant(own)) === undefined ? titleId : own
+}
+
+/** Whether a medium says that it has a license for a title which this user could use. It opens nothing. */
+export function claimsLicense(root: string, titleId: string, userId: Uint8Array | undefined): boolean {
+  const claim = orNone(() => {
+    const bytes = readFile(mediumPaths(root).grant(licenseName(root, titleId, userId)), MAX_RECORD_BYTES)
+    return bytes && readGrantClaim(bytes)
+  })
+  if (claim === undefined) return false
+  return isBearer(claim.bind) || (userId !== undefined && equalBytes(claim.userId, userId))
 }
 
 /** @throws CofferError COFFER_TITLE_MISSING, COFFER_GRANT_MISSING, COFFER_RECORD_DAMAGED. */

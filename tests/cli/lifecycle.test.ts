@@ -123,6 +123,27 @@ test('transfer to another medium, and by files to another person', async () => {
   assert.is((await site.coffer('run', card)).code, 66)
 })
 
+test('on a medium of two people run takes the one title that is whose it is, and asks where there are more', async () => {
+  const titles = ['org.example.hers', 'org.example.his', 'org.example.his2']
+  const [hers, his, another] = await Promise.all(titles.map(id => sold(id)))
+  const env = { COFFER_HOME: site.fresh('home') }
+  const friend = (...words: string[]) => site.cofferWith({ env }, ...words)
+  expectSuccess(await friend('keygen'))
+  expectSuccess(await friend('trust', site.url))
+  const medium = await site.prepared()
+  expectSuccess(await friend('copy', hers!, medium))
+  await coffer('copy', his!, medium)
+  assert.is(jsonOf(await friend('run', medium, '--json')).title, titles[0])
+  assert.is(jsonOf(await site.coffer('run', medium, '--json')).title, titles[1])
+  const nobody = await site.cofferWith({ env: { COFFER_HOME: site.fresh('home') } }, 'run', medium, '--json')
+  assert.is(jsonOf(nobody).error.found, `${titles[0]}, ${titles[1]}`)
+
+  await coffer('copy', another!, medium)
+  const { error } = jsonOf(await site.coffer('run', medium, '--json'))
+  assert.equal([error.code, error.found], ['COFFER_USAGE', `${titles[1]}, ${titles[2]}`])
+  assert.is(jsonOf(await friend('run', medium, '--json')).title, titles[0])
+})
+
 test('a refund by the seller reaches the medium with the next order that is installed on it', async () => {
   const id = 'org.example.refunded'
   const master = await sold(id, '--price', '300')

@@ -9,7 +9,7 @@ import { manifestLimits } from '../../launch.js'
 import { launchTitle } from '../../load.js'
 import { measureMedium } from '../../medium/measure.js'
 import { POWERS } from '../../powers.js'
-import { listTitles } from '../../read.js'
+import { claimsLicense, listTitles } from '../../read.js'
 import { timeText } from '../../times.js'
 import type { Call, Outcome } from '../command.js'
 import { harden } from '../harden.js'
@@ -21,8 +21,8 @@ export async function execute(call: Call): Promise<Outcome> {
   harden()
   checkAllowed(call.list('allow'))
   const root = call.argument('medium')
-  const titleId = call.optional('title') ?? onlyTitle(root)
   const home = new Home()
+  const titleId = call.optional('title') ?? onlyTitle(root, home)
   let release = 0
   const { exitCode, usage } = await runProgram(call, (process, terminal) =>
     launchTitle(root, titleId, home, POWERS, async (manifest: ParsedManifest, grant: VerifiedGrant) => {
@@ -54,19 +54,23 @@ function tellGrace(root: string, { titleId, expires, grace = 0 }: VerifiedGrant)
   say(`Renew it with "coffer renew ${printable(asTyped(root))} ${titleId}".`)
 }
 
-function onlyTitle(root: string): string {
+/** The only title there, or else the only one that this person has a license for. */
+function onlyTitle(root: string, home: Home): string {
   const titles = listTitles(root)
   if (titles.length === 1) return titles[0]!.titleId
   measureMedium(root) // says so when this is no medium at all
-  const ids = titles.map(({ titleId }) => titleId).join(', ')
   if (titles.length === 0) {
     throw new CofferError('COFFER_TITLE_MISSING', 'There is no title on this medium yet.', {
       hint: `Copy one to it with "coffer copy <master> ${asTyped(root)}".`
     })
   }
+  const userId = home.userKeys()?.userId
+  const own = titles.filter(({ titleId }) => claimsLicense(root, titleId, userId))
+  if (own.length === 1) return own[0]!.titleId
+  const told = own.length > 0 ? own : titles
   throw new CofferError('COFFER_USAGE', 'There is more than one title on this medium.', {
     expected: 'one of them',
-    found: ids,
-    hint: `Say which one: coffer run ${asTyped(root)} ${titles[0]!.titleId}`
+    found: told.map(({ titleId }) => titleId).join(', '),
+    hint: `Say which one: coffer run ${asTyped(root)} ${told[0]!.titleId}`
   })
 }
