@@ -434,7 +434,8 @@ function padFrame(text: string): string {
   // The prologue has two. What else moves the stack pointer sizes an array at run time, below the frame: that of the
   // arguments of native functions, and those of the interpreter.
   if (asInterpreter !== null ? epilogues !== 1 : touches !== 2 + epilogues + arrays) return text
-  const padding = asInterpreter !== null ? INTERPRETER_PADDING : arrays > 0 ? CALLER_BYTES : frameBytes(text)
+  const padding =
+    asInterpreter !== null ? INTERPRETER_PADDING : arrays > 0 ? NATIVE_CALL_BYTES : frameBytes(text)
   return text
     .replace(
       epilogue,
@@ -482,6 +483,8 @@ const FRAME_BYTES = 128
 const LOCAL_BYTES = 12
 /** What stands between a function and what it calls by a place in the table (indirect.ts). */
 const CALLER_BYTES = 96
+/** Of the function that calls native ones: it is called by its place itself, and what it calls may have no frame. */
+const NATIVE_CALL_BYTES = 4 * CALLER_BYTES
 /** Small functions call what has a frame, and cost little themselves. */
 const FRAMELESS_LINES = 150
 
