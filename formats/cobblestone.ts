@@ -261,7 +261,8 @@ export class PayloadOpener {
  * @param plaintextBytes - of the whole payload, from an authenticated source: it tells where the last chunk ends.
  * @param readSealed - reads sealed bytes at an offset from the header's first byte, at most 262 400 at once. It may reuse
  *   its memory.
- * @returns fresh plaintext. The caller owns it and wipes it.
+ * @param range - `length` bytes that get the plaintext. Default: fresh ones. Wiped when anything is wrong.
+ * @returns the plaintext. The caller owns it and wipes it.
  * @throws CofferError `COFFER_PAYLOAD_FORGED`, `COFFER_PAYLOAD_TRUNCATED`
  */
 export function readRange(
@@ -269,7 +270,8 @@ export function readRange(
   plaintextBytes: number,
   offset: number,
   length: number,
-  readSealed: (offset: number, length: number) => Uint8Array
+  readSealed: (offset: number, length: number) => Uint8Array,
+  range?: Uint8Array
 ): Uint8Array {
   const end = offset + length
   if (
@@ -277,11 +279,14 @@ export function readRange(
     !Number.isSafeInteger(length) ||
     offset < 0 ||
     length < 0 ||
-    end > plaintextBytes
+    end > plaintextBytes ||
+    (range !== undefined && range.length !== length)
   ) {
-    throw new RangeError(`no bytes ${offset} to ${end} in a payload of ${plaintextBytes}`)
+    throw new RangeError(
+      `no bytes ${offset} to ${end} in a payload of ${plaintextBytes}, or no room for them`
+    )
   }
-  const range = new Uint8Array(length)
+  range ??= new Uint8Array(length)
   const chunk = new Uint8Array(CHUNK_BYTES)
   try {
     for (let at = offset; at < end;) {

@@ -68,6 +68,7 @@ export function checkIndex(title: OpenTitle, key: Uint8Array): void {
 class Forms {
   source: Uint8Array | undefined
   image: Uint8Array | undefined
+  #imageOffset = 0
 
   /** @see Keep @throws CofferError COFFER_PACKAGE_DAMAGED for more than a program may be. */
   room({ role, name, offset, size }: PackageEntry, { entries }: PackageIndex): Uint8Array | undefined {
@@ -76,11 +77,13 @@ class Forms {
       return (this.source = takeRoom(size))
     }
     if (role !== 'image') return undefined
-    const parts = entries.filter(entry => entry.role === 'image')
-    const total = parts.reduce((sum, part) => sum + part.size, 0)
-    refuseLarger(name, total, MAX_IMAGE_BYTES)
-    this.image ??= takeRoom(total)
-    const start = offset - parts[0]!.offset
+    if (this.image === undefined) {
+      const total = entries.reduce((sum, entry) => sum + (entry.role === 'image' ? entry.size : 0), 0)
+      refuseLarger(name, total, MAX_IMAGE_BYTES)
+      this.image = takeRoom(total)
+      this.#imageOffset = offset
+    }
+    const start = offset - this.#imageOffset
     return this.image.subarray(start, start + size)
   }
 
@@ -116,10 +119,7 @@ function readProgram(title: OpenTitle, key: Uint8Array, forms: Forms): PackageIn
   const index = contents.readIndex()
   for (const entry of index.entries) {
     const room = forms.room(entry, index)
-    if (room === undefined) continue
-    const bytes = contents.readEntry(index, entry)
-    room.set(bytes)
-    wipe(bytes)
+    if (room !== undefined) contents.readEntry(index, entry, room)
   }
   return index
 }
@@ -155,9 +155,13 @@ class SealedPackage implements Disposable {
     return index
   }
 
-  /** @returns Fresh bytes, the caller's to wipe. @throws CofferError COFFER_PAYLOAD_*, COFFER_PACKAGE_DAMAGED. */
-  readEntry(index: PackageIndex, entry: PackageEntry): Uint8Array {
-    const bytes = this.#read(index.entriesOffset + entry.offset, entry.size)
+  /**
+   * @param room - Where to. Default: fresh bytes.
+   * @returns the entry's bytes, the caller's to wipe.
+   * @throws CofferError COFFER_PAYLOAD_*, COFFER_PACKAGE_DAMAGED.
+   */
+  readEntry(index: PackageIndex, entry: PackageEntry, room?: Uint8Array): Uint8Array {
+    const bytes = this.#read(index.entriesOffset + entry.offset, entry.size, room)
     // Every chunk was authentic; the digest says that these bytes are the publisher's, not another licensee's.
     if (equalBytes(sha256(bytes), entry.sha256)) return bytes
     wipe(bytes)
@@ -175,14 +179,15 @@ class SealedPackage implements Disposable {
     return this.#read(index.entriesOffset + offset + offsetBytes, lengthBytes)
   }
 
-  #read(offset: number, length: number): Uint8Array {
+  #read(offset: number, length: number, room?: Uint8Array): Uint8Array {
     const { file, payloadOffset } = this.#title
-    return readRange(this.#opener, this.#totalBytes, offset, length, (at, bytes) => {
+    const readSealed = (at: number, bytes: number) => {
       if (this.#sealed.length < bytes) this.#sealed = new Uint8Array(bytes)
       const sealed = this.#sealed.subarray(0, bytes)
       file.readInto(sealed, payloadOffset + at)
       return sealed
-    })
+    }
+    return readRange(this.#opener, this.#totalBytes, offset, length, readSealed, room)
   }
 
   [Symbol.dispose](): void {

@@ -71,6 +71,7 @@ await keep(
     gluePath,
     'scripts/meter.ts',
     'scripts/dispatch.ts',
+    'scripts/frames.ts',
     'scripts/indirect.ts',
     'scripts/repeats.ts',
     'sandbox/quickjs/abi.ts',

@@ -55,7 +55,7 @@ export const RUN: Command = {
   summary: 'run a title from its medium',
   arguments: [
     OWN_MEDIUM,
-    { name: 'title', optional: true, help: 'which title; may be left out when there is one' }
+    { name: 'title', optional: true, help: 'which title; may be left out when there is one, or one of yours' }
   ],
   options: [
     ...ENGINE,

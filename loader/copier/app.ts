@@ -34,24 +34,6 @@ export interface Content {
   readonly bytes: Uint8Array
 }
 
-/** The digest of one is made while the next ones are opened (docs/spec.md 9.4). */
-const MOST_PART_BYTES = 1024 * 1024
-/** Whoever opens the image waits for the digest of its last part alone, so that is a short one. */
-const LEAST_PART_BYTES = 128 * 1024
-
-/** An image as entries, one after the other. */
-export function imageParts(bytes: Uint8Array): Content[] {
-  const parts: Content[] = []
-  for (let at = 0; at < bytes.length;) {
-    const half = Math.ceil((bytes.length - at) / 2)
-    const end = at + Math.min(Math.max(half, LEAST_PART_BYTES), MOST_PART_BYTES)
-    const name = at === 0 ? IMAGE_NAME : `${IMAGE_NAME}.${parts.length + 1}`
-    parts.push({ name, role: 'image', bytes: bytes.subarray(at, end) })
-    at = end
-  }
-  return parts
-}
-
 /** In which form a program is sealed: its source, an image of it once it has started, or where there is one both. */
 const CODE_FORMS = ['both', 'image', 'source'] as const
 

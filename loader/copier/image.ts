@@ -10,7 +10,7 @@ import { aliasOf, makeTitleImage, type NoImage } from '../../sandbox/imaging.js'
 import { netScript } from '../../sandbox/net/host.js'
 import { quickjs } from '../../sandbox/quickjs/node.js'
 import { manifestLimits } from '../launch.js'
-import type { App } from './app.js'
+import { IMAGE_NAME, type App, type Content } from './app.js'
 
 /**
  * @param source - The bundle.
@@ -103,4 +103,22 @@ function renamed(text: string, places: Import['places'], specifier: string): str
     at = end
   }
   return out + text.slice(at)
+}
+
+/** The digest of one is made while the next ones are opened (docs/spec.md 9.4). */
+const MOST_PART_BYTES = 1024 * 1024
+/** Whoever opens the image waits for the digest of its last part alone, so that is a short one. */
+const LEAST_PART_BYTES = 128 * 1024
+
+/** An image as entries, one after the other. */
+export function imageParts(bytes: Uint8Array): Content[] {
+  const parts: Content[] = []
+  for (let at = 0; at < bytes.length;) {
+    const half = Math.ceil((bytes.length - at) / 2)
+    const end = at + Math.min(Math.max(half, LEAST_PART_BYTES), MOST_PART_BYTES)
+    const name = at === 0 ? IMAGE_NAME : `${IMAGE_NAME}.${parts.length + 1}`
+    parts.push({ name, role: 'image', bytes: bytes.subarray(at, end) })
+    at = end
+  }
+  return parts
 }

@@ -25,7 +25,7 @@ import { readKeyFile } from '../key-files.js'
 import { POWERS, type Powers } from '../powers.js'
 import { refuseInterrupted, type Steps } from '../steps.js'
 import { newestCollection } from '../travel.js'
-import { imageParts, PLACES_NAME, PROGRAM_NAME, readApp, readAssets, type App, type Content } from './app.js'
+import { PLACES_NAME, PROGRAM_NAME, readApp, readAssets, type App, type Content } from './app.js'
 import { bundleApp, type Bundle } from './bundle.js'
 import { CenterClient } from './center-client.js'
 import { fill } from './fill.js'
@@ -77,9 +77,10 @@ export async function press(path: string, options: PressOptions): Promise<Presse
   const app = readApp(path)
   onEvent({ step: 'bundle', app })
   const { source, contents, places } = await packageContents(app, onEvent)
-  refuseInterrupted(signal)
-  const image = await pressedImage(app, source, onEvent)
+  let image: readonly Content[] = []
   try {
+    refuseInterrupted(signal)
+    image = await pressedImage(app, source, onEvent)
     refuseInterrupted(signal)
     const client = new CenterClient(options.centerUrl, {
       onWait: seconds => onEvent({ step: 'wait', seconds }),
@@ -90,8 +91,9 @@ export async function press(path: string, options: PressOptions): Promise<Presse
     const ticket = await registerRelease(app, scheme, center, client, publisher, powers)
     const newest = await client.revocations()
     const list = encodeCollection({ lists: [newest] })
-    const program = image === undefined ? contents : withImage(app, contents, image)
-    const sealed = app.sourceMap ? [...program, sealedPlaces(places)] : program
+    // In place of the source where the publisher wants that, or in front of it.
+    const others = contents.filter(({ role }) => app.code !== 'image' || role !== 'program')
+    const sealed = [...image, ...others, ...(app.sourceMap ? [sealedPlaces(places)] : [])]
     const pressed = await sealTitle(app, scheme, sealed, ticket, publisher, center, { ...options, powers })
     // What the center has taken back by now travels on the master.
     const path = join(options.out, 'revocations')
@@ -100,7 +102,7 @@ export async function press(path: string, options: PressOptions): Promise<Presse
     carryEnded(home, options.out)
     return pressed
   } finally {
-    wipe(source, image)
+    wipe(source, ...image.map(({ bytes }) => bytes))
   }
 }
 
@@ -131,32 +133,27 @@ const sealedPlaces = (places: Bundle['places']): Content => ({
   })
 })
 
+/** @returns its entries; none where there is to be none, or can be none and need not. */
 async function pressedImage(
   app: App,
   source: Uint8Array,
   onEvent: (event: PressEvent) => void
-): Promise<Uint8Array | undefined> {
-  if (app.code === 'source') return undefined
-  const { imageOf } = await import('./image.js')
+): Promise<readonly Content[]> {
+  if (app.code === 'source') return []
+  const { imageOf, imageParts } = await import('./image.js')
   const image = await imageOf(app, source)
   if (image instanceof Uint8Array) {
     onEvent({ step: 'image', imageBytes: image.length })
-    return image
+    return imageParts(image)
   }
   onEvent({ step: 'image', imageBytes: 0, reason: image.reason })
-  if (app.code === 'both') return undefined
+  if (app.code === 'both') return []
   throw new CofferError('COFFER_PROGRAM_INVALID', `There can be no image of the app: ${image.reason}.`, {
     expected: 'a program that asks for nothing while it starts',
     found: image.reason,
     hint: 'Move it into a function that is called later, or let "code" in its package.json be "both".'
   })
 }
-
-/** In place of the source where the publisher wants that, or in front of it. */
-const withImage = ({ code }: App, contents: readonly Content[], bytes: Uint8Array): readonly Content[] => [
-  ...imageParts(bytes),
-  ...contents.filter(({ role }) => code === 'both' || role !== 'program')
-]
 
 function checkImports(app: App, { modules }: Bundle): void {
   const available = new Set([

@@ -128,7 +128,7 @@ export const EVAL_MODULE = 1
  */
 export const FUEL = 50_000
 
-/** Index in the engine's function table of the rejection tracker: the first after its own. */
+/** Place of the rejection tracker among the functions that the engine calls by pointers: the first after its own. */
 export const REJECTION_TRACKER = 471
 /** Then those of its allocator that ask the host, for malloc, free and realloc in a row: placing.ts. */
 export const PLACING = 472

@@ -112,7 +112,7 @@ export function newInstance({ module, base }: EngineParts, maxPages: number, pri
 /**
  * How much of the stack that it is allowed a guest gets. V8 14, of Node 26, inlines functions on a guess, and where it has
  * guessed wrong puts larger frames in their place: with a tenth less the engine's bound came before the end of V8's stack
- * again (scripts/meter.ts says why it must).
+ * again (scripts/frames.ts says why it must).
  */
 const STACK_SHARE = Number.parseInt(process.versions.v8) < 14 ? 1 : 7 / 8
 
@@ -130,6 +130,8 @@ export class QuickjsMachine implements PressingMachine {
   private readonly maxPages: number
   private readonly entry: Entry
   private readonly hooks: Hooks
+  /** It has changed too much to rest, and was not entered since: nobody need look again. */
+  private isLarge = false
   private readonly reader: ValueReader
   private readonly linker: Linker
   private readonly placing: Placing | undefined
@@ -214,6 +216,7 @@ export class QuickjsMachine implements PressingMachine {
     const { entry } = this
     const was = entry.wasEntered
     entry.wasEntered = false
+    if (was) this.isLarge = false
     return was
   }
 
@@ -221,10 +224,12 @@ export class QuickjsMachine implements PressingMachine {
     const { entry, reuse, pristine } = this
     return (
       reuse !== undefined &&
+      !this.isLarge &&
       entry.rest(instance => {
         if (!pristine.hasRoom(instance, reuse.idle)) return undefined
         const resting = Resting.of(instance, pristine, this.memoryOf(instance))
         if (resting !== undefined) this.putBack(instance, reuse, false)
+        else this.isLarge = true
         return resting
       })
     )

@@ -17,6 +17,8 @@ const KEPT_GROWTH_BYTES = 32 * 1024 * 1024
 /** The memory that guests start from: where it is not zero, as few stretches as pay. */
 export class Pristine {
   readonly lengthBytes: number
+  /** How much of it is not zero, about. */
+  readonly contentBytes: number
   private readonly fields: ImageFields
   private readonly stretches: readonly Part[]
 
@@ -25,6 +27,7 @@ export class Pristine {
     this.fields = fields
     this.lengthBytes = lengthBytes
     this.stretches = stretches
+    this.contentBytes = stretches.reduce((sum, { bytes }) => sum + bytes.length, 0)
   }
 
   /** @param instance - As a guest is to find it, apart from what its stack was used for. Copied. */
@@ -46,11 +49,6 @@ export class Pristine {
     look(stackTop, lengthBytes)
     const parts = stretches.map(([start, end]) => ({ offset: start, bytes: bytes.slice(start, end) }))
     return new Pristine(fields, lengthBytes, parts)
-  }
-
-  /** How much of it is not zero, about. */
-  get contentBytes(): number {
-    return this.stretches.reduce((sum, { bytes }) => sum + bytes.length, 0)
   }
 
   /**

@@ -88,7 +88,8 @@ export class Awake {
 
   /** One more needs an instance: have others rest until there is room, those first that were not entered for longest. */
   add(guest: Sleeper): void {
-    for (let tries = 2 * this.#guests.size; tries > 0 && this.#guests.size >= this.#most; tries--) {
+    // Where many cannot rest, whoever comes next goes on behind those that were asked.
+    for (let tries = 2 * this.#most; tries > 0 && this.#guests.size >= this.#most; tries--) {
       const [first] = this.#guests
       this.#guests.delete(first!)
       if (first!.wasEntered() || !first!.rest()) this.#guests.add(first!)

@@ -270,7 +270,8 @@ test('readRange() equals a slice of the whole, and reads only the chunks that it
 })
 
 test('readRange() refuses what lies outside, short reads and forged chunks', async () => {
-  const sealed = seal(sample(20000))
+  const plaintext = sample(20000)
+  const sealed = seal(plaintext)
   const opener = new PayloadOpener(KEY, CONTEXT, sealed.subarray(0, HEADER_BYTES))
   const read = (offset: number, length: number) => sealed.subarray(offset, offset + length)
   for (const [offset, length] of [
@@ -284,13 +285,19 @@ test('readRange() refuses what lies outside, short reads and forged chunks', asy
   ] as const) {
     misuse(RangeError, () => readRange(opener, 20000, offset, length, read))
   }
+  for (const room of [4, 6])
+    misuse(RangeError, () => readRange(opener, 20000, 0, 5, read, new Uint8Array(room)))
   const shorter = (offset: number, length: number) => read(offset, length - 1)
   await rejectsWith('COFFER_PAYLOAD_TRUNCATED', () => readRange(opener, 20000, 0, 5, shorter))
   // A wrong total moves the end of the last chunk, and the tag with it.
   await rejectsWith('COFFER_PAYLOAD_FORGED', () => readRange(opener, 19999, 17000, 5, read))
   const swapped = (offset: number, length: number) =>
     read(offset === HEADER_BYTES ? offset + 1 : offset, length)
-  await rejectsWith('COFFER_PAYLOAD_FORGED', () => readRange(opener, 20000, 0, 17000, swapped))
+  const room = new Uint8Array(17000).fill(1)
+  await rejectsWith('COFFER_PAYLOAD_FORGED', () => readRange(opener, 20000, 0, 17000, swapped, room))
+  assert.ok(room.every(byte => byte === 0))
+  assert.is(readRange(opener, 20000, 100, 17000, read, room), room)
+  assert.is(Buffer.compare(room, plaintext.subarray(100, 17100)), 0)
 })
 
 // ---------------------------------------------------------------- forgeries

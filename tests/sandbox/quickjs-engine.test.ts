@@ -10,6 +10,8 @@ import { PLACING } from '../../sandbox/quickjs/abi.js'
 import { makeImage } from '../../sandbox/quickjs/boot.js'
 import { decodeImage, encodeImage, imageBelongsTo } from '../../sandbox/quickjs/image.js'
 import { loadQuickjs } from '../../sandbox/quickjs/factory.js'
+import type { Instance } from '../../sandbox/quickjs/instance.js'
+import { CALLABLE_CLASSES, CLASS, TAG, VARIABLE_VALUE } from '../../sandbox/quickjs/layout.js'
 import type { Reuse } from '../../sandbox/quickjs/machine.js'
 import { quickjs } from '../../sandbox/quickjs/node.js'
 import { rollDice } from '../../sandbox/random.js'
@@ -138,6 +140,32 @@ test('calls reach without a table what they reached through it, and where there 
   assert.is(traps, 3 * 17 - 10)
   for (const escape of ['(table.get $0 (i32.const 1))', '(ref.func $add)'])
     assert.throws(() => withoutTable([...items, `(func $more (drop ${escape}))`]), /uses its table/)
+})
+
+test("what an export's variable holds is called only if it is a function, whatever number its class claims", () => {
+  const reuse: Reuse = { idle: [] }
+  makeMachine(PORT, DEFAULT_LIMITS, { reuse }).destroy()
+  const [{ engine, words }] = reuse.idle as [Instance]
+  const callable: readonly number[] = CALLABLE_CLASSES.map(name => CLASS[name])
+  // A variable, its value and an object, where nothing else is: the last page.
+  const variable = words.length * 4 - 4096
+  const [value, object, result] = [variable + 512, variable + 1024, variable + 2048]
+  words[(variable + VARIABLE_VALUE) >> 2] = value
+  words[value >> 2] = object
+  const call = () => engine.callVariable(0, variable, 0, result, result)
+  words[(value >> 2) + 1] = TAG.object >>> 0
+  for (let number = 0; number < 65_536; number++) {
+    if (callable.includes(number)) continue
+    words[(object + 4) >> 2] = number << 16
+    if (call() !== 0) assert.unreachable(`class ${number} is called`)
+  }
+  words[(object + 4) >> 2] = CLASS.function << 16
+  for (let tag = -12; tag < 12; tag++) {
+    if (tag === TAG.object) continue
+    words[(value >> 2) + 1] = tag >>> 0
+    assert.is(call(), 0, `tag ${tag}`)
+  }
+  assert.equal([words[result >> 2], words[(result >> 2) + 1]], [0, 0])
 })
 
 test('meterDispatch() refuses an interpreter whose instructions may follow each other in a way that it does not see', () => {

@@ -1,6 +1,6 @@
 /**
  * Recursion: in guest code and in every native function found that recurses, the guest sees an error it can catch, and
- * goes on. The frames of the C stack are widened for this (scripts/meter.ts); these tests hold the measure.
+ * goes on. The frames of the C stack are widened for this (scripts/frames.ts); these tests hold the measure.
  */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'

@@ -166,6 +166,29 @@ test('so many at most have memory of their own, and whose changes are large goes
   assert.is(guests[1]!.usage().memoryBytes, 0)
 })
 
+test('whether one has changed too much to rest is looked at once after each time that it was entered', () => {
+  const reuse: Reuse = { idle: [], awake: new Awake(1) }
+  const machine = makeMachine(PORT, DEFAULT_LIMITS, { reuse })
+  const source = 'globalThis.held = new Uint8Array(1e6).fill(7); export const drop = () => { held = 0 }'
+  machine.evaluate(utf8(source), 'title.js', new Map())
+  const { of } = resting.Resting
+  let looks = 0
+  resting.Resting.of = (...given) => {
+    looks++
+    return of(...given)
+  }
+  try {
+    assert.is(machine.wasEntered(), true)
+    for (let i = 0; i < 3; i++) assert.equal([machine.rest(), machine.wasEntered()], [false, false])
+    assert.is(looks, 1)
+    machine.dispatch(utf8('drop'))
+    assert.equal([machine.wasEntered(), machine.rest(), looks], [true, false, 2]) // what was freed still lies there
+  } finally {
+    resting.Resting.of = of
+    machine.destroy()
+  }
+})
+
 test('one that is in the midst of a call keeps its memory, whoever is called meanwhile', async () => {
   for (const awake of [1, 2, 3]) {
     let others: Guest[] = []
@@ -241,6 +264,15 @@ test('those rest first that were not entered for longest, and none that has ende
   for (const each of [c, e, f]) each.stays = true
   awake.add(b)
   assert.equal([...new Set(told.splice(1))].sort(), ['c', 'e', 'f'])
+
+  // However many there are that cannot rest, each that comes asks a few, one behind the other.
+  const stubborn = Array.from({ length: 100 }, (_, i) => Object.assign(guest(String(i)), { stays: true }))
+  const few = new Awake(2)
+  for (const each of stubborn) few.add(each)
+  told.length = 0
+  for (let i = 0; i < 25; i++) few.add(Object.assign(guest('new'), { stays: true }))
+  assert.ok(told.length <= 100, `${told.length} were asked`)
+  assert.is(new Set(told.filter(name => name !== 'new')).size, told.filter(name => name !== 'new').length)
 
   const reuse: Reuse = { idle: [], awake: new Awake(1) }
   const ended = makeMachine(PORT, DEFAULT_LIMITS, { reuse })
