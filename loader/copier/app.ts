@@ -300,7 +300,7 @@ function assetName(folder: string, path: string): string {
     'COFFER_MANIFEST_INVALID',
     `The asset ${shown(path)} has a name that cannot travel.`,
     {
-      expected: `UTF-8 of at most ${MAX_ENTRY_NAME_CHARS} characters without "\\" and control characters, none of ${OWN_NAMES.join(', ')}`,
+      expected: `UTF-8 of at most ${MAX_ENTRY_NAME_CHARS} characters without "\\" and control characters, none of ${OWN_NAMES.join(', ')}, ${IMAGE_NAME}.*`,
       found: shown(name),
       hint: 'Rename the file and press again.'
     }
