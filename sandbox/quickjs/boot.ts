@@ -4,6 +4,7 @@
  */
 import {
   DRIVE,
+  EVAL_MODULE,
   EVAL_SCRIPT,
   FUNCTION,
   MAILBOX_BYTES,
@@ -22,6 +23,7 @@ import { encodeImage, type ImageFields } from './image.js'
 import { Instance } from './instance.js'
 import { OBJECT, SHAPE, TEXT, checkClasses, findNames } from './layout.js'
 import { frozenMemory, Placing, type Plan } from './placing.js'
+import { dropStatements } from './started.js'
 import { UNCLEAR, ValueReader } from './values.js'
 import { ValueWriter } from './writer.js'
 
@@ -91,6 +93,8 @@ const DRIVER = `(function (call, result, boot) {
 const BOOT_PAGES = 84
 /** More of the engine's JSRuntime than comes before the handlers. */
 const RUNTIME_BYTES = 256
+/** More of the engine's JSContext than it has. */
+const CONTEXT_BYTES = 512
 /** More of the engine's JSRuntime than comes between its list of jobs and its flags. */
 const STRIP_FLAGS_WITHIN = 96
 /** More than the heap has free when it is fresh. */
@@ -186,6 +190,7 @@ function boot(module: WebAssembly.Module, sdk: string, plan?: Plan): Booted {
   if (waiting !== 0 || instance.listLength(jobList, 10) !== 3)
     throw new Error('the engine keeps its jobs elsewhere')
   while (engine.QTS_IsJobPending(runtime) !== 0) engine.QTS_ExecutePendingJob(runtime, 1, scratch)
+  const modules = findModules(instance, context)
   checkClasses(expression => instance.objectClass(run(expression, 'coffer:boot')))
   const names = findNames(
     instance.words,
@@ -228,6 +233,7 @@ function boot(module: WebAssembly.Module, sdk: string, plan?: Plan): Booted {
       undefinedPointer,
       randomState,
       jobList,
+      modules,
       scratch,
       names,
       mailbox,
@@ -376,6 +382,8 @@ function findByTrial(
   engine.stack.value = stackTop
   if (flags.length !== 1) throw new Error('the engine keeps its flag for the text of functions elsewhere')
 
+  checkModules(instance, context)
+
   const words = (bytes: Uint8Array) => new Uint32Array(bytes.slice(0, stackTop - STACK_BYTES).buffer)
   instance.allocate(TRIAL_BYTES)
   const after = words(instance.bytes)
@@ -389,12 +397,40 @@ function findByTrial(
   return { heapEnd: 4 * end[0], stripFlags: flags[0]! }
 }
 
+/** Find the list of the context's modules, of which there is none yet: its one ring that is empty. */
+function findModules({ words }: Instance, context: Pointer): Pointer {
+  const found: Pointer[] = []
+  for (let at = context; at < context + CONTEXT_BYTES; at += 4)
+    if (words[at >> 2] === at && words[(at >> 2) + 1] === at) found.push(at)
+  if (found.length !== 1) throw new Error('the engine keeps its modules elsewhere')
+  return found[0]!
+}
+
+/** Hold it against the engine that modules can do without their statements. In an instance that is thrown away. */
+function checkModules(instance: Instance, context: Pointer): void {
+  const engine = instance.engine as BootExports
+  const modules = findModules(instance, context)
+  const scratch = instance.allocate(SCRATCH.bytes)
+  const evaluate = (name: string, source: string) => {
+    const text = instance.newText(source)
+    const length = instance.bytes.indexOf(0, text) - text
+    const value = engine.QTS_Eval(context, text, length, instance.newText(name), 0, EVAL_MODULE)
+    if (instance.isException(value)) throw new Error('the engine needs the statements of its modules')
+  }
+  evaluate('first', 'export let one = 0; const two = [1, 1]; export const sum = () => one + two.length; one = 1')
+  const dropped = dropStatements(instance, { context, modules, scratch })
+  if (dropped !== 1 || instance.listLength(modules, 10) !== 1)
+    throw new Error('the engine lays out its modules in another way')
+  evaluate('second', 'import * as all from "first"; import { sum } from "first"; if (all.one + sum() !== 4) throw 1')
+  if (dropStatements(instance, { context, modules, scratch }) !== 1)
+    throw new Error('the engine lays out its modules in another way')
+}
+
 /**
  * Find the 8 bytes of state of Math.random in the context: the word that moves as the engine's generator (xorshift64*)
  * moves when it is asked once.
  */
 function findRandomState(instance: Instance, context: Pointer, ask: () => void): Pointer {
-  const CONTEXT_BYTES = 512
   const words = () =>
     Array.from({ length: CONTEXT_BYTES / 8 }, (_, i) => instance.view.getBigUint64(context + 8 * i, true))
   const before = words()

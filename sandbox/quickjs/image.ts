@@ -39,6 +39,8 @@ const FIELDS = [
   'randomState',
   /** Head of the list of jobs that wait. */
   'jobList',
+  /** Head of the list of modules. */
+  'modules',
   /** SCRATCH.bytes for arguments and results. */
   'scratch',
   /** Where the address of the engine's table of names stands. */

@@ -57,6 +57,9 @@ export const VARIABLE = 2 << 4
 /** A module's variable: where its value is. */
 export const VARIABLE_VALUE = 16
 
+/** A module, from where it stands in the list of modules: the JSValue of the function that its statements are. */
+export const MODULE = { statements: 68 } as const
+
 /** A name with this bit is an array index. */
 export const INDEX_NAME = 0x80000000
 

@@ -33,6 +33,7 @@ import { frozenMemory, Placing, type Plan } from './placing.js'
 import { clearStack, Pristine } from './pristine.js'
 import { type Awake, Resting, type Sleeper } from './resting.js'
 import { COMPILED, Program } from './program.js'
+import { dropStatements } from './started.js'
 import { ValueReader } from './values.js'
 
 /** A machine as those see it who press titles. */
@@ -261,6 +262,7 @@ export class QuickjsMachine implements PressingMachine {
       const { context } = this.fields
       const program = new Program(instance, source, name, modules, this.imaging)
       const value = this.linker.start(instance, source, program)
+      dropStatements(instance, this.fields)
       const error = instance.engine.QTS_ResolveException(context, value)
       if (error === 0) this.entry.drive(DRIVE.started, value)
       else this.entry.drive(DRIVE.failed, error)

@@ -79,6 +79,40 @@ test('what a start lets go of leaves no holes in its image', async () => {
   assert.is(await callOn(image, 'count'), 2000)
 })
 
+test('an image holds nothing of statements that have run, nor what only they could reach', async () => {
+  const source = `if ('nobody needs this'.length !== 17) throw 1
+    const unreached = Array.from({ length: 9 }, (_, i) => 'unreachable ' + i)
+    const reached = ['still reached']
+    export const first = () => reached[0]`
+  const image = Buffer.from(imageOf(source, {}, { strip: true }))
+  const holds = (text: string) => image.includes(text)
+  assert.equal(['nobody needs', 'unreachable', 'still reached'].map(holds), [false, false, true])
+  assert.is(await callOn(image, 'first'), 'still reached')
+})
+
+test('a module can do without its statements: its exports, itself as a module, and what it waits for', async () => {
+  const source = `export let n = 40
+    const one = await new Promise(done => queueMicrotask(() => done(1)))
+    export { one as 'the one' }
+    export default class Sum { static of = () => n + one }
+    export const bump = () => { n++ }
+    export const asModule = async () => {
+      const own = await import('title.js')
+      bump()
+      return [own.n, own['the one'], own.default.of(), Object.keys(own)]
+    }
+    export const late = async () => Object.keys(await import('coffer:host'))
+    import.meta.note = 'kept'
+    export const note = () => import.meta.note`
+  const capabilities: Capabilities = { host: { log() {} } }
+  for (const form of [{ image: imageOf(source) }, { source: utf8(source) }]) {
+    await using guest = await launchProgram(form, { capabilities })
+    const names = ['asModule', 'bump', 'default', 'late', 'n', 'note', 'the one']
+    assert.equal(await guest.call('asModule'), [41, 1, 42, names])
+    assert.equal([await guest.call('late'), await guest.call('note')], [['log'], 'kept'])
+  }
+})
+
 test('a start that asks for other blocks than planned is found out', () => {
   const start = (plan?: Plan) => {
     const port = { receive: () => undefined, poll() {}, now: () => 0, dice: new Uint8Array(8).fill(1) }
