@@ -3,13 +3,10 @@
  * needed by nobody: whoever passes a payload goes on alone until they are there, or where there can be none.
  */
 import type { Worker } from 'node:worker_threads'
-import { releaseBy, type Transfer } from '../formats/cipher-memory.js'
 import { threadStart } from '../sandbox/resources.js'
 import { blockMemory, cleared, type BlockMemory, type BlockWork } from './blocks.js'
 import type { Helpers } from './pass.js'
 
-/** Where giving memory back at once pays for learning it: some 4 ms, against 4 to 6 µs for every chunk. */
-const RELEASE_BYTES = 8 * 1024 * 1024
 /** Where a thread pays for its start. */
 const LARGE_BYTES = 48 * 1024 * 1024
 /** Reading, hashing and writing stay with one thread; more than this would wait for it. */
@@ -20,9 +17,8 @@ const IDLE_MS = 60_000
 
 let kept: HelperThreads | undefined
 
-/** What to pass a payload of that size with. Before one that is not small this thread learns to give memory back at once. */
+/** What to pass a payload of that size with. */
 export function helpersFor(payloadBytes: number): Helpers | undefined {
-  if (payloadBytes >= RELEASE_BYTES) releaseAtOnce()
   if (payloadBytes < LARGE_BYTES) return undefined
   const { availableParallelism } = process.getBuiltinModule('node:os')
   const count = Math.min(MAX_HELPERS, availableParallelism() - 1)
@@ -62,18 +58,4 @@ export class HelperThreads implements Helpers {
     worker.unref()
     return worker
   }
-}
-
-/**
- * Node 20 has `ArrayBuffer.prototype.transfer`, and gives it to contexts that are made while a flag of V8 is set. The flag
- * is put back, since code caches hold for one set of flags.
- */
-export function releaseAtOnce(): void {
-  if ('transfer' in ArrayBuffer.prototype) return
-  const { setFlagsFromString } = process.getBuiltinModule('node:v8')
-  const { runInNewContext } = process.getBuiltinModule('node:vm')
-  setFlagsFromString('--harmony-rab-gsab-transfer')
-  const transfer = runInNewContext('ArrayBuffer.prototype.transfer') as Transfer | undefined
-  setFlagsFromString('--no-harmony-rab-gsab-transfer')
-  if (transfer !== undefined) releaseBy(transfer)
 }

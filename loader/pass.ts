@@ -6,11 +6,14 @@ import {
   BLOCK_BYTES,
   blockMemory,
   Blocks,
+  cleared,
   type BlockCipher,
   type BlockMemory,
   type BlockWork
 } from './blocks.js'
 import type { RandomFile } from './files.js'
+import { releaseFor } from './release.js'
+import { Spare } from './spare.js'
 import { atOnce, type Steps } from './steps.js'
 
 export type Progress = (doneBytes: number, totalBytes: number) => void
@@ -48,6 +51,9 @@ export interface Helpers {
  */
 export const passPayload = (payload: SealedPayload, pass: Pass): void => atOnce(passingPayload(payload, pass))
 
+/** Where this thread works alone: to have such memory anew takes as long as to open 200 KB. */
+const spare = new Spare<BlockMemory>()
+
 /** The same a block at a time. */
 export function* passingPayload(
   { file, payloadOffset, manifest }: SealedPayload,
@@ -55,13 +61,14 @@ export function* passingPayload(
 ): Steps {
   const { payloadBytes } = manifest
   plaintextSize(payloadBytes)
+  releaseFor(payloadBytes)
   const opening: BlockCipher = {
     key: helpers === undefined ? key : shared(key),
     context: payloadContext(manifest.id, manifest.release),
     header: file.read(payloadOffset, HEADER_BYTES)
   }
-  const { memory, slots } = helpers?.memory() ?? blockMemory(1)
-  const work = { memory, slots, opening, sealing }
+  const memory = helpers?.memory() ?? spare.take() ?? blockMemory(1)
+  const work = { ...memory, opening, sealing }
   const blocks = new Blocks(work)
   helpers?.start(work)
   try {
@@ -79,6 +86,7 @@ export function* passingPayload(
   } finally {
     blocks.end()
     if (helpers !== undefined) wipe(opening.key)
+    else if (cleared(memory)) spare.leave(memory)
   }
 
   function sizeOf(block: number): number {

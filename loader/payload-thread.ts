@@ -1,7 +1,7 @@
 /** The entry of a thread that helps with payloads, one after the other. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { Blocks, type BlockWork } from './blocks.js'
-import { releaseAtOnce } from './helpers.js'
+import { releaseAtOnce } from './release.js'
 
 releaseAtOnce()
 const port = parentPort!

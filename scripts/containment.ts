@@ -1,6 +1,7 @@
 /**
  * Every hostile program of tests/sandbox/containment, on every way to run it, measured: how far past its limit it got,
- * and what the host noticed. Prints a table; ends with 1 when a program ended in a way that it may not.
+ * and what the host noticed. Prints a table; ends with 1 when a program ended in a way that it may not, or kept its host
+ * waiting: for longer than {@link MOST_STALL_MS}, or, in the host's own thread, than that and what it may compute.
  *
  *   npm run containment               all
  *   npm run containment -- ses regex  one way; programs whose family or name contains one of the words
@@ -20,6 +21,9 @@ import { type Hostile, PROGRAMS } from '../tests/sandbox/containment/programs.js
 import { children } from '../tests/sandbox/containment/soak.js'
 
 const MiB = 2 ** 20
+const MOST_STALL_MS = 100
+/** A stall may be the machine's: what stalls the host by itself does so each time. */
+const STALL_TRIALS = 3
 
 interface Measured {
   readonly program: Hostile
@@ -27,19 +31,29 @@ interface Measured {
   readonly ok: boolean
   /** Past the limit on computing or waiting that ended it. */
   readonly lateMs: number
-  /** Longest that the host's event loop did not turn. */
+  /** Longest that the host's event loop did not turn; in its own thread, beyond what the guest may compute. */
   readonly stallMs: number
   /** Most that this process and its children held at once, over before and past the memory limit. */
   readonly excessMiB: number
 }
 
 async function measure(program: Hostile, way: Way): Promise<Measured> {
+  let measured = await measureOnce(program, way)
+  for (let trial = 1; trial < STALL_TRIALS && measured.ok && measured.stallMs > MOST_STALL_MS; trial++) {
+    const again = await measureOnce(program, way)
+    if (!again.ok || again.stallMs < measured.stallMs) measured = again
+  }
+  return measured
+}
+
+async function measureOnce(program: Hostile, way: Way): Promise<Measured> {
   const limits = limitsFor(program, way)
   const own = peakOf('self')
   const watch = watchLoop()
   const child = watchChildren()
   const outcome = await attack(program, way, child.ready)
-  const stallMs = watch()
+  const ownMs = way === 'inline' || way === 'pool' ? limits.cpuMs! : 0
+  const stallMs = Math.max(watch() - ownMs, 0)
   const childBytes = child.stop()
   const { name } = outcome.limit ?? {}
   const lateMs = name === 'cpuMs' || name === 'wallMs' ? outcome.limit!.used - limits[name]! : 0
@@ -118,6 +132,11 @@ for (const way of ways) {
   for (const program of programs) {
     const measured = await measure(program, way)
     all.push(measured)
+    if (measured.stallMs > MOST_STALL_MS) {
+      wrong++
+      const ms = Math.round(measured.stallMs)
+      console.log(`WRONG ${way}: ${program.family}: ${program.name}: its host did not turn for ${ms} ms`)
+    }
     if (measured.ok) continue
     wrong++
     const { ending, error } = measured.outcome

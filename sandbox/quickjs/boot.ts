@@ -417,11 +417,17 @@ function checkModules(instance: Instance, context: Pointer): void {
     const value = engine.QTS_Eval(context, text, length, instance.newText(name), 0, EVAL_MODULE)
     if (instance.isException(value)) throw new Error('the engine needs the statements of its modules')
   }
-  evaluate('first', 'export let one = 0; const two = [1, 1]; export const sum = () => one + two.length; one = 1')
+  evaluate(
+    'first',
+    'export let one = 0; const two = [1, 1]; export const sum = () => one + two.length; one = 1'
+  )
   const dropped = dropStatements(instance, { context, modules, scratch })
   if (dropped !== 1 || instance.listLength(modules, 10) !== 1)
     throw new Error('the engine lays out its modules in another way')
-  evaluate('second', 'import * as all from "first"; import { sum } from "first"; if (all.one + sum() !== 4) throw 1')
+  evaluate(
+    'second',
+    'import * as all from "first"; import { sum } from "first"; if (all.one + sum() !== 4) throw 1'
+  )
   if (dropStatements(instance, { context, modules, scratch }) !== 1)
     throw new Error('the engine lays out its modules in another way')
 }

@@ -18,7 +18,7 @@ import { payloadContext } from '../../formats/derive.js'
 import { BLOCK_BYTES, blockMemory, type BlockWork } from '../../loader/blocks.js'
 import { RandomFile } from '../../loader/files.js'
 import { HelperThreads, helpersFor } from '../../loader/helpers.js'
-import { passPayload, shared, type Helpers, type SealedPayload } from '../../loader/pass.js'
+import { passingPayload, passPayload, shared, type Helpers, type SealedPayload } from '../../loader/pass.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import { Seeded } from '../helpers/seeded.js'
 
@@ -220,6 +220,26 @@ test('HelperThreads uses its memory for the next payload, unless somebody may be
   assert.ok(Buffer.compare(passed(payload, helpers).bytes, plaintext) === 0)
 })
 
+test('payloads that are passed by turns, one after another that was damaged, have memory each of their own', async () => {
+  const damaged = sealPayload(KEY, CONTEXT, SALT, plaintextOf(3e5))
+  damaged[damaged.length - 1]! ^= 1
+  await rejectsWith('COFFER_PAYLOAD_FORGED', () => passed(written(damaged), undefined))
+  const plaintexts = [plaintextOf(2e6), plaintextOf(2e6), plaintextOf(1000)]
+  const opened = plaintexts.map((): Uint8Array[] => [])
+  const passing = plaintexts.map((plaintext, i) => {
+    // What is taken is looked at when the others have had their turn.
+    const take = (part: Uint8Array) => opened[i]!.push(part)
+    return passingPayload(written(sealPayload(KEY, CONTEXT, SALT, plaintext)), { key: KEY, take })
+  })
+  for (let going = passing; going.length > 0;) {
+    going = going.filter(steps => !steps.next().done)
+    for (const parts of opened) if (parts.length > 0) parts.push(parts.pop()!.slice())
+  }
+  plaintexts.forEach((plaintext, i) =>
+    assert.ok(Buffer.compare(concat(...opened[i]!), plaintext) === 0, `number ${i}`)
+  )
+})
+
 test('helpersFor() asks for help with large payloads alone', () => {
   assert.is(helpersFor(1e6), undefined)
   const large = helpersFor(1e9)
@@ -237,7 +257,8 @@ test('passPayload() takes less than 64 MiB for a payload of 160 MB, threads incl
   closeSync(descriptor)
   const program = `
     import { RandomFile } from '${new URL('../../loader/files.js', import.meta.url).href}'
-    import { HelperThreads, releaseAtOnce } from '${new URL('../../loader/helpers.js', import.meta.url).href}'
+    import { HelperThreads } from '${new URL('../../loader/helpers.js', import.meta.url).href}'
+    import { releaseAtOnce } from '${new URL('../../loader/release.js', import.meta.url).href}'
     import { memoryOf } from '${new URL('../helpers/memory.js', import.meta.url).href}'
     import { passPayload } from '${new URL('../../loader/pass.js', import.meta.url).href}'
     const file = RandomFile.open(process.argv[1])
