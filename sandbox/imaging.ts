@@ -73,18 +73,21 @@ export function makeTitleImage(
   }
 }
 
-/** Memory of the started program: of its second start, where what stays has found its place. */
+/** Memory of the started program: of its second start, where what stays has found its place, if there is time for one. */
 function startedMemory(
   factory: QuickjsFactory,
   source: Uint8Array,
   grants: readonly ModuleGrant[],
   options: ImagingOptions
 ): Uint8Array | NoImage {
+  const sinceMs = monotonicMs()
   let machine = start(factory, source, grants, options)
   if ('reason' in machine) return machine
   try {
     if (machine.memoryBytes() > MOST_MIB * 2 ** 20) return { reason: TOO_LARGE }
-    const plan = machine.plan()
+    // Both together keep this thread for no longer than the program may compute.
+    const hasTime = monotonicMs() - sinceMs < options.limits.cpuMs / 2
+    const plan = hasTime ? machine.plan() : undefined
     const second = plan === undefined ? undefined : start(factory, source, grants, options, plan)
     if (second !== undefined && !('reason' in second)) {
       const unfit = second.isPlanned ? machine : second

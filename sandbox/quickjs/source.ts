@@ -15,9 +15,15 @@ import { quickjs } from './node.js'
 import { Awake } from './resting.js'
 
 /** @param awake - How many guests have memory of their own at one time. */
-export function openInline(given: Program, options: LaunchOptions, awake: number): GuestSource {
+export async function openInline(
+  given: Program,
+  options: LaunchOptions,
+  awake: number
+): Promise<GuestSource> {
   const factory = quickjs()
   const program = startable(given, options)
+  // The program may have computed for as long as it may, and its guest's start may again.
+  await new Promise(resolve => setImmediate(resolve))
   const reuse: Reuse = { idle: [], foreign: given.image !== undefined, awake: new Awake(awake) }
   const limits = withDefaults(options.limits)
   let sparing: NodeJS.Immediate | undefined

@@ -108,7 +108,7 @@ test('in a thread they end as well', async () => {
 test('in a pool the next guest is as fresh as the first', async () => {
   const made = image()
   made.set(LOOP, codeOf(made).at)
-  const source = openInline({ image: made }, { limits: LIMITS }, Infinity)
+  const source = await openInline({ image: made }, { limits: LIMITS }, Infinity)
   for (let i = 0; i < 2; i++) {
     const guest = await source.start()
     assert.is(await guest.call('fine'), 'fine')

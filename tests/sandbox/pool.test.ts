@@ -260,6 +260,20 @@ test('ten thousand guests leave nothing behind', async () => {
   assert.is(pool.usage().takes, 10_100)
 })
 
+test('a program that computes for long while it starts does not keep its host twice: for its image, and for its guest', async () => {
+  let turns = 0
+  const timer = setInterval(() => turns++, 1)
+  try {
+    const limits = { cpuMs: 100 }
+    await using pool = await createPool(utf8('for (;;);'), { size: 1, limits })
+    const before = turns
+    await rejectsWith('COFFER_LIMIT_CPU', () => pool.take())
+    assert.ok(before > 0, 'no turn between its image and its guest')
+  } finally {
+    clearInterval(timer)
+  }
+})
+
 test('while its image is made, a program takes no more than its limit allows', async () => {
   const MIB = 2 ** 20
   for (const [memoryBytes, source, mostBytes = memoryBytes + 150e6] of [

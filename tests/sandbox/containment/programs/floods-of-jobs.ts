@@ -1,8 +1,9 @@
 import type { Family } from '../family.js'
 
 export const floodsOfJobs: Family = {
+  // Each promise of it waits for the next one.
   'a chain of jobs': [
-    'cpuMs',
+    'cpuMs|memoryBytes',
     `const next = () => Promise.resolve().then(next); next(); await new Promise(() => {})`
   ],
   'microtasks that ask for more': [

@@ -6,7 +6,7 @@ export const reEntrancy: Family = {
     `module: import { again } from 'coffer:host'; export const attack = async () => (await again('double', 20)) + 2; export const double = x => 2 * x`
   ],
   'a host function that calls without end': [
-    'hostCalls|cpuMs|wallMs|pendingJobs',
+    'hostCalls|cpuMs|wallMs|pendingJobs|memoryBytes',
     `module: import { again } from 'coffer:host'; export const attack = async () => { for (;;) await again('attack2', 1) }; export const attack2 = async n => again('attack2', n + 1)`
   ],
   'a synchronous one that calls the guest': [
