@@ -173,7 +173,8 @@ async function started(folder: string, { bin, env }: Programs, durable: boolean)
   child.stderr.on('data', (chunk: Buffer) => (said = (said + chunk.toString('utf8')).slice(-2000)))
   const onExit = () => {
     child.kill('SIGQUIT')
-    rmSync(folder, { recursive: true, force: true })
+    // Its processes may write for a moment.
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
   }
   process.once('exit', onExit)
 

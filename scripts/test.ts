@@ -9,7 +9,7 @@
  *   npm test                  everything
  *   npm test -- loader/ cli   files whose path contains one of these words
  */
-import { spawn } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { availableParallelism, cpus, tmpdir } from 'node:os'
 import { SourceMap, type SourceMapping } from 'node:module'
@@ -40,6 +40,25 @@ interface Outcome {
   readonly seconds: number
 }
 
+const running = new Set<ChildProcess>()
+
+/** The whole group: a test's own children must not outlive it. */
+function end(child: ChildProcess): void {
+  if (process.platform === 'win32') child.kill('SIGKILL')
+  else process.kill(-child.pid!, 'SIGKILL')
+}
+
+// Those have groups of their own, which no Ctrl-C reaches. The server and the site go with this process.
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129]
+] as const)
+  process.on(signal, () => {
+    for (const child of running) end(child)
+    process.exit(code)
+  })
+
 function runFile(file: string): Promise<Outcome> {
   return new Promise(resolve => {
     const started = performance.now()
@@ -51,12 +70,11 @@ function runFile(file: string): Promise<Outcome> {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: process.platform !== 'win32'
     })
+    running.add(child)
     const endAfter = (ms: number, why: string) =>
       setTimeout(() => {
         tooLong = why
-        // The whole group: a test's own children must not outlive it.
-        if (process.platform === 'win32') child.kill('SIGKILL')
-        else process.kill(-child.pid!, 'SIGKILL')
+        end(child)
       }, ms)
     const timers = [endAfter(FILE_LIMIT_MS, `ended after ${FILE_LIMIT_MS / 1000} s`)]
     const collect = (chunk: Buffer) => {
@@ -69,6 +87,7 @@ function runFile(file: string): Promise<Outcome> {
     child.stdout.on('data', collect)
     child.stderr.on('data', collect)
     child.on('close', code => {
+      running.delete(child)
       timers.forEach(clearTimeout)
       const count = (label: string) =>
         Number(new RegExp(`^\\s*${label}:\\s+(\\d+)`, 'm').exec(output)?.[1] ?? 0)
@@ -150,6 +169,7 @@ const environment: Record<string, string | undefined> = { NODE_EXTRA_CA_CERTS: u
 const uses = (helper: string): boolean =>
   files.some(file => readFileSync(`${root}/build/${file}`, 'utf8').includes(`helpers/${helper}.js`))
 const site = mkdtempSync(join(tmpdir(), 'coffer-site-'))
+process.on('exit', () => rmSync(site, { recursive: true, force: true }))
 if (uses('site')) {
   await layOut(site)
   environment['COFFER_TEST_SITE'] = site
@@ -168,7 +188,6 @@ if (uses('databases')) {
 const cores = Math.min(2, availableParallelism())
 await Promise.all([...Array.from({ length: cores }, () => work(async () => true)), work(coresRest)])
 await server?.stop()
-rmSync(site, { recursive: true, force: true })
 if (files.length === 0) {
   console.error('no test file matches')
   process.exitCode = 1
