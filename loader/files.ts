@@ -8,6 +8,7 @@ import {
   fstatSync,
   fsync,
   fsyncSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -300,6 +301,21 @@ export class PendingFile implements Disposable {
     this.#committed = true
   }
 
+  /**
+   * The same where nothing is to be replaced: of two that come at once, one is in its place afterwards.
+   *
+   * @returns false for the other one, and where something was there before; that is left as it is.
+   */
+  commitNew(): boolean {
+    this.flush()
+    attempt('write', this.path, () => this.#close())
+    if (!attempt('write', this.path, () => linkNew(this.temporaryPath, this.path))) return false
+    removeFile(this.temporaryPath, { durably: false })
+    this.#committed = true
+    syncFolder(dirname(this.path))
+    return true
+  }
+
   /** Where the medium is gone or broken, what failed before is the news, not that nothing can be tidied up. */
   [Symbol.dispose](): void {
     try {
@@ -322,6 +338,26 @@ export function writeFile(path: string, bytes: Uint8Array, mode = 0o644): void {
   using file = new PendingFile(path, mode)
   file.write(bytes)
   file.commit()
+}
+
+/** The same for a file that is not there yet. @returns false where one is, which is left as it is. */
+export function writeNewFile(path: string, bytes: Uint8Array, mode = 0o644): boolean {
+  using file = new PendingFile(path, mode)
+  file.write(bytes)
+  return file.commitNew()
+}
+
+/** Give a file a name that nothing has yet. Where it can have but one, as on FAT, of two who come at once the later one has it. */
+function linkNew(from: string, to: string): boolean {
+  try {
+    linkSync(from, to)
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false
+    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes(codeOf(error))) throw error
+    if (inspectFile(to) !== undefined) return false
+    renameSync(from, to)
+  }
+  return true
 }
 
 /** Make a rename or removal in a folder durable. Not every system can open a folder; those that cannot need not. */

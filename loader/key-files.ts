@@ -18,7 +18,7 @@ import {
 } from '../formats/keys.js'
 import { sha256 } from '../formats/primitives.js'
 import { asTyped } from '../formats/wording.js'
-import { clearLeftovers, inspectFile, readFile, writeFile } from './files.js'
+import { clearLeftovers, inspectFile, readFile, writeNewFile } from './files.js'
 import type { Powers } from './powers.js'
 
 /** The user's keys, and what they opened before: whoever has them here could open it again, only slower. */
@@ -124,17 +124,13 @@ const KEPT_FOR: Readonly<Record<KeyOwner, string>> = {
  * @throws CofferError COFFER_EXISTS: a key is never overwritten, since what is bound to it would be lost.
  */
 export function createKeyFile(owner: KeyOwner, path: string, powers: Powers): string {
-  if (inspectFile(path) !== undefined) {
-    throw new CofferError('COFFER_EXISTS', `There is a key at ${path} already, and it was left as it is.`, {
-      hint: `${KEPT_FOR[owner]} need it. To start anew, move it to a safe place first.`
-    })
-  }
   // Half of a secret key, or all of it, that nobody would ever look for.
   clearLeftovers(path)
+  if (inspectFile(path) !== undefined) throw alreadyThere(owner, path)
   const seed = powers.random(32)
   const text = utf8(formatSecretKey(owner, seed))
   try {
-    writeFile(path, text, 0o600)
+    if (!writeNewFile(path, text, 0o600)) throw alreadyThere(owner, path)
     const keys = deriveKeys(owner, seed)
     wipeKeys(keys)
     return formatPublicKeys(owner, keys)
@@ -142,3 +138,8 @@ export function createKeyFile(owner: KeyOwner, path: string, powers: Powers): st
     wipe(seed, text)
   }
 }
+
+const alreadyThere = (owner: KeyOwner, path: string) =>
+  new CofferError('COFFER_EXISTS', `There is a key at ${path} already, and it was left as it is.`, {
+    hint: `${KEPT_FOR[owner]} need it. To start anew, move it to a safe place first.`
+  })

@@ -18,6 +18,7 @@ import {
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { formatPublicKeys } from '../../formats/keys.js'
 import { createKeyFile, prepare } from '../../loader/copier/index.js'
 import {
   inspectFile,
@@ -32,6 +33,7 @@ import {
   translate,
   writeFile
 } from '../../loader/files.js'
+import { readKeyFile } from '../../loader/key-files.js'
 import { POWERS } from '../../loader/powers.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
 import { closeSites, librarySite, SCHEMES, snapshot } from '../helpers/library-site.js'
@@ -220,6 +222,21 @@ test('createKeyFile() clears away half a secret key that a killed one left, and 
     writeFileSync(join(folder, name), 'half')
   createKeyFile('user', join(folder, 'my.key'), POWERS)
   assert.equal(readdirSync(folder).sort(), ['.tmp-999999999-notes', 'my.key'])
+})
+
+test('of two keys that are made at one path at once, the one that was reported is there', async () => {
+  const folder = site.path()
+  mkdirSync(folder)
+  const path = join(folder, 'my.key')
+  let first = ''
+  const between = (size: number) => {
+    first = createKeyFile('user', path, POWERS)
+    return POWERS.random(size)
+  }
+  await rejectsWith('COFFER_EXISTS', () => createKeyFile('user', path, { ...POWERS, random: between }))
+  const { signKey, sealKey } = readKeyFile('user', path)
+  assert.is(formatPublicKeys('user', { signKey, sealKey }), first)
+  assert.equal(readdirSync(folder), ['my.key'])
 })
 
 // ---------------------------------------------------------------- a disk that is full
