@@ -6,10 +6,12 @@
  */
 import { SCRATCH, TAG_OBJECT, UNDEFINED_VALUE, type Pointer } from './abi.js'
 import type { ImageFields } from './image.js'
-import type { Instance } from './instance.js'
+import { engineFailed, type Instance } from './instance.js'
 import { CLASS, MODULE } from './layout.js'
 
 const VALUE_BYTES = 8
+/** The program, what it was granted, and one that marks its beginning. */
+const MOST_MODULES = 1000
 
 /**
  * Let go of the statements of all modules.
@@ -37,9 +39,12 @@ export function dropStatements(
   return count
 }
 
-/** Where each module stands in the engine's list of them. */
+/** Where each module stands in the engine's list of them. The program has run: what its memory says is bounded. */
 function modulesOf({ view }: Instance, head: Pointer): Pointer[] {
   const found: Pointer[] = []
-  for (let at = view.getUint32(head + 4, true); at !== head; at = view.getUint32(at + 4, true)) found.push(at)
+  for (let at = view.getUint32(head + 4, true); at !== head; at = view.getUint32(at + 4, true)) {
+    if (found.length === MOST_MODULES) throw engineFailed('its list of modules has no end')
+    found.push(at)
+  }
   return found
 }

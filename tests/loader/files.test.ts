@@ -1,6 +1,6 @@
 /** The door to the file system: whole files or none, and a full disk that costs nothing. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import {
+import fs, {
   closeSync,
   existsSync,
   mkdirSync,
@@ -15,6 +15,7 @@ import {
   writeFileSync,
   writeSync
 } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -31,7 +32,8 @@ import {
   readFile,
   removeFile,
   translate,
-  writeFile
+  writeFile,
+  writeNewFile
 } from '../../loader/files.js'
 import { readKeyFile } from '../../loader/key-files.js'
 import { POWERS } from '../../loader/powers.js'
@@ -237,6 +239,27 @@ test('of two keys that are made at one path at once, the one that was reported i
   const { signKey, sealKey } = readKeyFile('user', path)
   assert.is(formatPublicKeys('user', { signKey, sealKey }), first)
   assert.equal(readdirSync(folder), ['my.key'])
+})
+
+test('a key is made where files can have but one name, and is not replaced there either', async () => {
+  const folder = site.path()
+  mkdirSync(folder)
+  const path = join(folder, 'my.key')
+  const { linkSync } = fs
+  fs.linkSync = () => {
+    throw Object.assign(new Error('no links here'), { code: 'EPERM' })
+  }
+  syncBuiltinESMExports()
+  try {
+    const made = createKeyFile('user', path, POWERS)
+    assert.is(formatPublicKeys('user', readKeyFile('user', path)), made)
+    await rejectsWith('COFFER_EXISTS', () => createKeyFile('user', path, POWERS))
+    assert.not.ok(writeNewFile(path, bytes('other')))
+    assert.equal(readdirSync(folder), ['my.key'])
+  } finally {
+    fs.linkSync = linkSync
+    syncBuiltinESMExports()
+  }
 })
 
 // ---------------------------------------------------------------- a disk that is full
