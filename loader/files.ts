@@ -347,13 +347,16 @@ export function writeNewFile(path: string, bytes: Uint8Array, mode = 0o644): boo
   return file.commitNew()
 }
 
+/** What systems say of a link where there can be none; EISDIR is Windows' "invalid function". */
+const NO_LINKS: readonly string[] = ['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EISDIR']
+
 /** Give a file a name that nothing has yet. Where it can have but one, as on FAT, of two who come at once the later one has it. */
 function linkNew(from: string, to: string): boolean {
   try {
     linkSync(from, to)
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL'].includes(codeOf(error))) throw error
+    if (!NO_LINKS.includes(codeOf(error))) throw error
     if (inspectFile(to) !== undefined) return false
     renameSync(from, to)
   }
