@@ -2,7 +2,7 @@
  * Damage: every byte of every record of a medium changed, and many of the sealed title's; each file cut, grown and
  * removed. Nothing ever runs, and every refusal says that the data is bad (65), missing (66) or not granted (77).
  */
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -35,6 +35,8 @@ for (const scheme of SCHEMES) {
   for (const file of files) {
     const path = join(folder, file)
     const whole = readFileSync(path)
+    // The identity is there to be read only; whoever damages it does not ask.
+    chmodSync(path, 0o644)
     // Left damaged by a test that failed, a file would fail the tests of all others.
     const restored = (body: () => Promise<void>) => async () => {
       try {

@@ -198,7 +198,8 @@ class Runner {
     this.#guest ??= await launch(utf8(EVALUATOR), {
       ...this.#how,
       capabilities: CAPABILITIES,
-      limits: { cpuMs: 3000, memoryBytes: 48 * 2 ** 20 }
+      // What waits for a thenable that never answers would wait for ever.
+      limits: { cpuMs: 3000, wallMs: 4000, memoryBytes: 48 * 2 ** 20 }
     })
     try {
       return classOf(await this.#guest.call('run', source))
