@@ -168,10 +168,14 @@ export class Calls implements Direct {
 
   /** What a call came to, read; or noted as untold. */
   private outcome(instance: Instance, at: Pointer): Value | typeof PROMISE | typeof UNTOLD {
-    const number = readNumber(instance, at)
-    if (number !== undefined && this.reader.takesNumbers) return number
+    const { words } = instance
+    const tag = words[(at >> 2) + 1]! | 0
+    if (this.reader.takesNumbers) {
+      // First what most numbers are.
+      const number = tag === TAG.integer ? words[at >> 2]! | 0 : readNumber(instance, at)
+      if (number !== undefined) return number
+    }
     const { context } = this
-    const tag = instance.words[(at >> 2) + 1]! | 0
     if (tag === TAG.exception) {
       this.untold = { operation: DRIVE.threw, value: instance.engine.QTS_ResolveException(context, at) }
       return UNTOLD

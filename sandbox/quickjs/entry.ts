@@ -89,7 +89,11 @@ export class Entry {
 
   /** Asked before each step back into the engine too: the port may have ended the guest meanwhile. */
   alive(): Instance {
-    if (this.instance !== undefined) return this.instance
+    return this.instance ?? this.woken()
+  }
+
+  /** By itself, so that V8 has the rest of it wherever it is asked. */
+  private woken(): Instance {
     const { resting } = this
     if (resting !== undefined) {
       this.instance = this.owner.wake(resting)

@@ -28,7 +28,7 @@ export class Program {
     source: Uint8Array,
     name: string,
     modules: ReadonlyMap<string, readonly string[]>,
-    { compileOnly = false, beginName = `coffer:begin/${Math.random()}` } = {}
+    { compileOnly = false, beginName = `coffer:begin/${Math.random().toFixed(DIGITS)}` } = {}
   ) {
     this.name = name
     this.modules = modules
@@ -67,6 +67,9 @@ export class Program {
     return `import * as namespace from ${JSON.stringify(this.name)};__coffer.begin(namespace)`
   }
 }
+
+/** As many for each guest, whose heaps are all alike. */
+const DIGITS = 17
 
 /** Thrown through the engine to leave it where a program is compiled and not yet linked. */
 export const COMPILED = Symbol('compiled')

@@ -3,6 +3,7 @@
  * made ahead, when this thread has nothing else to do, so that whoever takes a guest after one that cannot be put back
  * does not wait for it.
  */
+import { hex } from '../../formats/bytes.js'
 import { grantTable } from '../capabilities.js'
 import { fillRandom } from '../chance.js'
 import type { GuestSource, LaunchOptions, Program } from '../guest.js'
@@ -63,7 +64,7 @@ export function startable({ source, image }: Program, options: LaunchOptions): P
     name: options.name ?? 'title.js',
     grants: [grantTable(options.capabilities ?? {}).modules],
     limits: withDefaults(options.limits),
-    mark: Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16)).join('')
+    mark: hex(crypto.getRandomValues(new Uint8Array(16)))
   })
   // The source stays for guests that are granted something else later.
   return made instanceof Uint8Array ? { source: source.slice(), image: made } : { source: source.slice() }

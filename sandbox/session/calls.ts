@@ -10,10 +10,13 @@ import { DONE, type Outcome } from '../stream.js'
 import { type Caller, START, type WaitingCall, type WaitingCalls } from '../waiting.js'
 import { isRefusal, type Reader, Writer } from '../wire.js'
 import type { Life } from './life.js'
-import { type Account, type Meter, SAMPLED } from './meter.js'
+import { type Account, type Meter, SAMPLED, SAMPLED_OF_MANY } from './meter.js'
 import { type Output, STDERR } from './output.js'
 import type { Time, Waits } from './time.js'
 import type { Turns } from './turns.js'
+
+/** From here on fewer are timed. */
+const MANY_CALLS = 64 * SAMPLED
 
 export interface PendingCall extends WaitingCall, Account {}
 
@@ -95,8 +98,11 @@ export class Calls {
   #callDirect(direct: Direct, name: string, args: readonly unknown[]): ReturnType<Direct['call']> {
     const life = this.#life
     life.running = true
-    const sampled = this.count % SAMPLED === 0
-    this.#meter.beginDirect(sampled)
+    const { count } = this
+    const of = count < MANY_CALLS ? SAMPLED : SAMPLED_OF_MANY
+    /** How many calls this one is timed for; 0: it is not. */
+    const standsFor = count % of === 0 ? of : 0
+    this.#meter.beginDirect(standsFor !== 0)
     let outcome: ReturnType<Direct['call']> = UNCALLED
     try {
       return (outcome = direct.call(name, args))
@@ -105,15 +111,15 @@ export class Calls {
       this.#turns.fail(error)
       throw life.ended ?? error
     } finally {
-      this.#endDirect(sampled, typeof outcome !== 'symbol')
+      this.#endDirect(standsFor, typeof outcome !== 'symbol')
     }
   }
 
   /** @param settled - All is told; else the guest goes on at once. */
-  #endDirect(sampled: boolean, settled: boolean): void {
+  #endDirect(standsFor: number, settled: boolean): void {
     const life = this.#life
     try {
-      this.#meter.endDirect(sampled)
+      this.#meter.endDirect(standsFor)
     } catch (error) {
       this.#turns.fail(error)
     }

@@ -273,11 +273,14 @@ export class Meter {
     if (sampled) this.#sliceMs = monotonicMs()
   }
 
-  /** @throws CofferError when it took too long. */
-  endDirect(sampled: boolean): void {
+  /**
+   * @param standsFor - How many calls it was sampled for; 0: it was not.
+   * @throws CofferError when it took too long.
+   */
+  endDirect(standsFor: number): void {
     if (this.#sliceMs !== undefined) {
       const spentMs = monotonicMs() - this.#sliceMs
-      if (sampled && !this.#clocked) this.#sampledMs += SAMPLED * Math.min(spentMs, UNTIMED_MS)
+      if (standsFor !== 0 && !this.#clocked) this.#sampledMs += standsFor * Math.min(spentMs, UNTIMED_MS)
       else this.#tick()
       this.#sliceMs = undefined
     }
@@ -362,6 +365,8 @@ const MEMORY_LOOK_MS = 10
 
 /** One call in so many is timed where timing all would cost more than the calls. */
 export const SAMPLED = 32
+/** The same of many calls: to time one in 32 is a twentieth of a short call. */
+export const SAMPLED_OF_MANY = 128
 /** More than a guest computes between two polls. */
 const UNTIMED_MS = 25
 /** A function of the host's is always timed while it takes longer. */

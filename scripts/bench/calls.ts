@@ -65,11 +65,9 @@ function expect(actual: unknown, expected: unknown): void {
   if (actual !== expected) throw new Error(`internal: expected ${String(expected)}, got ${String(actual)}`)
 }
 
-const repeat =
-  (action: () => unknown) =>
-  (times: number): void => {
-    for (let i = 0; i < times; i++) action()
-  }
+/** A loop of its own for each, so that V8 compiles it for what it calls and not for what all of them call. */
+const repeat = (action: () => unknown): ((times: number) => void) =>
+  new Function('action', 'return times => { for (let i = 0; i < times; i++) action() }')(action)
 
 async function ourJobs(): Promise<Jobs> {
   const source = `import { host } from 'coffer:host'\n${PROGRAM}\nexport const toHost = n => loop(n, host)\nexport { ${NAMES.join()} }`
@@ -83,7 +81,7 @@ async function ourJobs(): Promise<Jobs> {
   expect(call('bytesOut').length, 1 << 20)
   expect(JSON.stringify(call('objectsOut')), call('objectsAsText'))
   return {
-    add: repeat(() => call('add', 1, 2)),
+    add: repeat(() => guest.callSync('add', 1, 2)),
     added: async times => {
       for (let i = 0; i < times; i++) await guest.call('add', 1, 2)
     },

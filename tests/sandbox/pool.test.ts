@@ -6,7 +6,9 @@ import { utf8 } from '../../formats/bytes.js'
 import {
   type CofferError,
   createPool,
+  type Guest,
   type HostFunction,
+  launch,
   type PoolOptions,
   type Value
 } from '../../sandbox/index.js'
@@ -258,6 +260,31 @@ test('ten thousand guests leave nothing behind', async () => {
   const after = bytes()
   assert.ok(after.rss - before.rss < 64 * 2 ** 20, `${(after.rss - before.rss) / 2 ** 20} MiB more`)
   assert.is(pool.usage().takes, 10_100)
+})
+
+test('the heap of a guest is as long in every pool, and after every launch', async () => {
+  const program = utf8('export const take = size => new Uint8Array(size).length')
+  /** The most that fits into the heap as it is. */
+  const roomOf = async (start: () => Promise<Guest>) => {
+    let [fits, passes] = [0, 2 ** 18]
+    while (passes - fits > 1) {
+      const size = (fits + passes) >> 1
+      await using guest = await start()
+      const before = guest.usage().memoryBytes
+      await guest.call('take', size)
+      if (guest.usage().memoryBytes === before) fits = size
+      else passes = size
+    }
+    return fits
+  }
+  for (const pooled of [true, false]) {
+    const rooms = new Set<number>()
+    for (let i = 0; i < 12; i++) {
+      await using pool = pooled ? await createPool(program, { size: 1 }) : undefined
+      rooms.add(await roomOf(() => pool?.take() ?? launch(program)))
+    }
+    assert.is(rooms.size, 1, `${pooled ? 'pooled' : 'launched'}: ${[...rooms].join(', ')}`)
+  }
 })
 
 test('a program that computes for long while it starts does not keep its host twice: for its image, and for its guest', async () => {
