@@ -21,12 +21,14 @@ import {
 } from './protocol.js'
 import { encodeTitleImage } from './quickjs/image.js'
 import type { QuickjsFactory } from './quickjs/factory.js'
-import type { PressingMachine } from './quickjs/machine.js'
+import type { PressingMachine, Reuse } from './quickjs/machine.js'
 import type { Plan } from './quickjs/placing.js'
 import { Writer } from './wire.js'
 
-/** Of the program's own memory: two starts of it and copies stand side by side for a moment. */
+/** Of the program's own memory: a start of it and copies stand side by side for a moment. */
 const MOST_MIB = 32
+/** To note its blocks, as planned, and as it comes. */
+const MOST_STARTS = 3
 
 export interface ImagingOptions {
   /** Name of the program in stack traces. */
@@ -80,19 +82,27 @@ function startedMemory(
   grants: readonly ModuleGrant[],
   options: ImagingOptions
 ): Uint8Array | NoImage {
+  // One instance for all of them: what V8 has of memory it gives back when it likes.
+  const reuse: Reuse = { idle: [], foreign: true }
+  const begin = (plan?: Plan) => start(factory, source, grants, options, reuse, plan)
   const sinceMs = monotonicMs()
-  let machine = start(factory, source, grants, options)
+  let machine = begin()
   if ('reason' in machine) return machine
   try {
     if (machine.memoryBytes() > MOST_MIB * 2 ** 20) return { reason: TOO_LARGE }
-    // Both together keep this thread for no longer than the program may compute.
-    const hasTime = monotonicMs() - sinceMs < options.limits.cpuMs / 2
+    // All of them together keep this thread for no longer than the program may compute.
+    const hasTime = monotonicMs() - sinceMs < options.limits.cpuMs / MOST_STARTS
     const plan = hasTime ? machine.plan() : undefined
-    const second = plan === undefined ? undefined : start(factory, source, grants, options, plan)
-    if (second !== undefined && !('reason' in second)) {
-      const unfit = second.isPlanned ? machine : second
-      if (second.isPlanned) machine = second
-      unfit.destroy()
+    if (plan !== undefined) {
+      machine.destroy()
+      let next = begin(plan)
+      if ('reason' in next || !next.isPlanned) {
+        // It starts in another way each time: as it comes, then.
+        if (!('reason' in next)) next.destroy()
+        next = begin()
+      }
+      if ('reason' in next) return next
+      machine = next
     }
     return machine.freeze() ?? { reason: 'it asks for the time or for chance' }
   } finally {
@@ -106,7 +116,8 @@ function start(
   source: Uint8Array,
   grants: readonly ModuleGrant[],
   options: ImagingOptions,
-  plan?: Plan
+  reuse: Reuse,
+  plan: Plan | undefined
 ): PressingMachine | NoImage {
   const { limits, mark, name, strip = false } = options
   const startedMs = monotonicMs()
@@ -137,7 +148,7 @@ function start(
       callHost: () => refuse(CALLS_HOST)
     },
     limits,
-    { imaging: { strip, beginName: `coffer:begin/${mark}`, plan } }
+    { imaging: { strip, beginName: `coffer:begin/${mark}`, plan }, reuse }
   )
   try {
     machine.direct?.bind(functionsOf(grants))

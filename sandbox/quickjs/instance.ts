@@ -92,7 +92,7 @@ export class Instance {
   hooks: Hooks
   /** Who is asked in place of the engine's allocator, while an image is made. */
   placing: Pick<EngineImports, 'place'> | undefined
-  readonly maxPages: number
+  maxPages: number
   /** The heap is not to grow, but to say that it is full. */
   private full = false
   /** Views of the memory; renewed whenever it grows, so never kept by anyone else. */
@@ -106,10 +106,17 @@ export class Instance {
    * @param module - The metered wasm, compiled.
    * @param pages - Memory to start with, in pages of 64 KiB.
    * @param maxPages - Memory may not grow past this: COFFER_LIMIT_MEMORY.
+   * @param ceilingPages - The most that may become of that: WebAssembly's own bound.
    */
-  constructor(module: WebAssembly.Module, pages: number, maxPages: number, hooks: Hooks) {
+  constructor(
+    module: WebAssembly.Module,
+    pages: number,
+    maxPages: number,
+    hooks: Hooks,
+    ceilingPages = maxPages
+  ) {
     try {
-      this.memory = new WebAssembly.Memory({ initial: pages, maximum: maxPages })
+      this.memory = new WebAssembly.Memory({ initial: pages, maximum: ceilingPages })
     } catch (cause) {
       throw engineFailed('the system has no memory for it', cause)
     }

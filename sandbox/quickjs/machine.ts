@@ -104,8 +104,13 @@ export const maxPages = ({ pages }: ImageFields, { memoryBytes }: Limits): numbe
   Math.min(MAX_PAGES, pages + Math.ceil(memoryBytes / PAGE_BYTES))
 
 /** An instance with the memory that guests start from. */
-export function newInstance({ module, base }: EngineParts, maxPages: number, pristine = base): Instance {
-  const instance = new Instance(module, pristine.lengthBytes / PAGE_BYTES, maxPages, RESTING)
+export function newInstance(
+  { module, base }: EngineParts,
+  maxPages: number,
+  pristine = base,
+  ceilingPages = maxPages
+): Instance {
+  const instance = new Instance(module, pristine.lengthBytes / PAGE_BYTES, maxPages, RESTING, ceilingPages)
   pristine.copyTo(instance.bytes)
   return instance
 }
@@ -202,8 +207,13 @@ export class QuickjsMachine implements PressingMachine {
   private takeInstance(): Instance {
     const { engine, maxPages, reuse } = this
     reuse?.awake?.add(this)
+    // For the next start of the same program, which may need more.
+    const ceilingPages = this.imaging === undefined ? maxPages : MAX_PAGES
     const instance =
-      reuse?.idle.pop() ?? this.kept?.take(maxPages) ?? newInstance(engine, maxPages, reuse?.begun?.pristine)
+      reuse?.idle.pop() ??
+      this.kept?.take(maxPages) ??
+      newInstance(engine, maxPages, reuse?.begun?.pristine, ceilingPages)
+    instance.maxPages = maxPages
     instance.hooks = this.hooks
     return instance
   }
