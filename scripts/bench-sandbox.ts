@@ -18,7 +18,7 @@ import { PEERS_FOLDER, installPeers, lacking } from './bench/peers.js'
 import { benchThreads } from './bench/threads.js'
 
 /** Each section, and whether it keeps to one core. */
-const SECTIONS: Readonly<Record<string, { readonly pinned: boolean; run(): Promise<void> }>> = {
+const SECTIONS: Readonly<Record<string, { readonly pinned: boolean; run(): Promise<void> | void }>> = {
   calls: { pinned: true, run: benchCalls },
   compute: { pinned: true, run: benchCompute },
   guests: { pinned: true, run: benchGuests },
