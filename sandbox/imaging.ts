@@ -27,6 +27,7 @@ import { Writer } from './wire.js'
 
 /** Of the program's own memory: a start of it and copies stand side by side for a moment. */
 const MOST_MIB = 32
+const MOST_BYTES = MOST_MIB * 2 ** 20
 /** To note its blocks, as planned, and as it comes. */
 const MOST_STARTS = 3
 
@@ -89,7 +90,7 @@ function startedMemory(
   let machine = begin()
   if ('reason' in machine) return machine
   try {
-    if (machine.memoryBytes() > MOST_MIB * 2 ** 20) return { reason: TOO_LARGE }
+    if (machine.memoryBytes() > MOST_BYTES) return { reason: TOO_LARGE }
     // All of them together keep this thread for no longer than the program may compute.
     const hasTime = monotonicMs() - sinceMs < options.limits.cpuMs / MOST_STARTS
     const plan = hasTime ? machine.plan() : undefined
@@ -140,7 +141,7 @@ function start(
         if (started) return
         if (monotonicMs() - startedMs > limits.cpuMs) refuse(`it computes for more than ${limits.cpuMs} ms`)
         // What it took is V8's to give back, when it likes: the guest that starts next would come on top of it.
-        if (plan === undefined && machine.memoryBytes() > MOST_MIB * 2 ** 20) refuse(TOO_LARGE)
+        if (plan === undefined && machine.memoryBytes() > MOST_BYTES) refuse(TOO_LARGE)
       },
       now: () => 0,
       dice: new Uint8Array(DICE_BYTES).fill(1),
@@ -148,7 +149,7 @@ function start(
       callHost: () => refuse(CALLS_HOST)
     },
     limits,
-    { imaging: { strip, beginName: `coffer:begin/${mark}`, plan }, reuse }
+    { imaging: { strip, beginName: `coffer:begin/${mark}`, mostBytes: MOST_BYTES, plan }, reuse }
   )
   try {
     machine.direct?.bind(functionsOf(grants))

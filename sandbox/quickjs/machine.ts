@@ -29,7 +29,7 @@ import { type Hooks, Instance, RESTING } from './instance.js'
 import type { Kept } from './kept.js'
 import { Linker } from './linking.js'
 import { Passing } from './passing.js'
-import { frozenMemory, Placing, type Plan } from './placing.js'
+import { frozenMemory, Placing, type Plan, plannedBytes } from './placing.js'
 import { clearStack, Pristine } from './pristine.js'
 import { type Awake, Resting, type Sleeper } from './resting.js'
 import { COMPILED, Program } from './program.js'
@@ -64,6 +64,8 @@ export interface Imaging {
   readonly strip: boolean
   /** Name of a module that the program cannot know; otherwise one by chance, which would make every image another. */
   readonly beginName: string
+  /** How far the heap of a program with an image may reach behind the engine's share; a multiple of a page. */
+  readonly mostBytes: number
   /** Of an earlier start of the same program: the heap is to have no holes. */
   readonly plan?: Plan | undefined
 }
@@ -134,6 +136,8 @@ export class QuickjsMachine implements PressingMachine {
   private readonly stackBytes: number
   /** How far its memory may grow, in pages. */
   private readonly maxPages: number
+  /** WebAssembly's own bound of an instance that is made for it. */
+  private readonly ceilingPages: number
   private readonly entry: Entry
   private readonly hooks: Hooks
   /** It has changed too much to rest, and was not entered since: nobody need look again. */
@@ -167,7 +171,11 @@ export class QuickjsMachine implements PressingMachine {
       wake: resting => this.wake(resting)
     })
     this.entry = entry
-    this.maxPages = imaging?.plan === undefined ? maxPages(fields, limits) : MAX_PAGES
+    const plannedPages = imaging && fields.pages + plannedBytes(imaging.mostBytes) / PAGE_BYTES
+    const isPlanned = imaging?.plan !== undefined
+    this.maxPages = isPlanned ? plannedPages! : maxPages(fields, limits)
+    // The next start of the same program may need more than this one.
+    this.ceilingPages = Math.max(this.maxPages, plannedPages ?? 0)
     this.linker = new Linker(entry)
     const hooks: Hooks = {
       poll: () => entry.poll(),
@@ -205,10 +213,8 @@ export class QuickjsMachine implements PressingMachine {
 
   /** One that an earlier guest left, or a new one; with the memory that guests start from. */
   private takeInstance(): Instance {
-    const { engine, maxPages, reuse } = this
+    const { ceilingPages, engine, maxPages, reuse } = this
     reuse?.awake?.add(this)
-    // For the next start of the same program, which may need more.
-    const ceilingPages = this.imaging === undefined ? maxPages : MAX_PAGES
     const instance =
       reuse?.idle.pop() ??
       this.kept?.take(maxPages) ??

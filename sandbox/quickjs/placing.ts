@@ -33,6 +33,8 @@ const FUNCTIONS = 3
 const GROWTH_BYTES = 4 * 1024 * 1024
 /** and this far: blocks are used again for their own size alone, so a program could ask for size after size. */
 const MOST_BEYOND_BYTES = 32 * 1024 * 1024
+/** How far a planned start of a program with such a heap reaches at most: what does not last comes behind it, and all of it in steps. */
+export const plannedBytes = (heapBytes: number): number => heapBytes + MOST_BEYOND_BYTES + 2 * GROWTH_BYTES
 /** What begins higher in the heap is not noted: this process would hold much for a program that can have no image. */
 const HIGHEST_NOTED = 48 * 1024 * 1024
 /** Nor are more blocks than these, of which the plan has a byte each. */

@@ -119,7 +119,7 @@ test('a start that asks for other blocks than planned is found out', () => {
     const machine = quickjs()(
       { ...port, result() {}, callHost: () => undefined },
       { ...DEFAULT_LIMITS, cpuMs: 1000 },
-      { imaging: { strip: false, beginName: 'coffer:begin/mark', plan } }
+      { imaging: { strip: false, beginName: 'coffer:begin/mark', mostBytes: 2 ** 25, plan } }
     )
     machine.evaluate(utf8(COUNTER), 'title.js', new Map())
     return machine

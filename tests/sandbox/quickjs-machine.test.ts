@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert'
 import { CofferError } from '../../formats/errors.js'
 import { DEFAULT_LIMITS } from '../../sandbox/guest.js'
 import { rejectsWith } from '../helpers/rejects.js'
-import { newestMemory } from '../helpers/wasm-memories.js'
+import { memories, newestMemory } from '../helpers/wasm-memories.js'
 
 const { makeMachine, PORT, runGuest } = await import('./quickjs-stand-in.js')
 
@@ -399,6 +399,22 @@ test("the clock is the host's, in UTC; there is no time zone to be seen", () => 
     'say Thu Jan 01 1970 00:00:00 GMT+0000',
     'started '
   ])
+})
+
+test('a machine of which an image is made has its bound from WebAssembly too: its limit, or what a planned start takes', () => {
+  const MIB = 2 ** 20
+  for (const [limitMib, boundMib] of [
+    [16, 72],
+    [256, 256]
+  ] as const) {
+    const limits = { ...DEFAULT_LIMITS, memoryBytes: limitMib * MIB }
+    const imaging = { strip: false, beginName: 'coffer:begin/mark', mostBytes: 32 * MIB }
+    makeMachine(PORT, limits, { imaging }).destroy()
+    const memory = memories.at(-1)!
+    const boundPages = boundMib * 16
+    assert.throws(() => memory.grow(boundPages + 1), /grow/)
+    memory.grow(boundPages)
+  }
 })
 
 test.run()
