@@ -10,7 +10,7 @@ import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync } from 'node:fs'
 import { readFileSync, rmSync, statfsSync, symlinkSync, writeFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -180,12 +180,16 @@ async function started(folder: string, { bin, env }: Programs, durable: boolean)
 
   const url = `postgres://${USER}:${password}@127.0.0.1:${port}/postgres`
   const version = await untilReady(child, url, () => said)
+  // Who uses it waits for its answers; by itself it keeps nobody from his end.
+  child.unref()
+  ;(child.stderr as Socket).unref()
   return {
     version,
     pid: child.pid!,
     url,
     async stop() {
       process.off('exit', onExit)
+      child.ref()
       const closed = new Promise(resolve => child.once('close', resolve))
       child.kill('SIGINT')
       await closed

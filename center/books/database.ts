@@ -11,8 +11,10 @@ export interface Database {
   readonly oneOf: OneOf
   /** A connection that may write; writers, in whichever process, take turns. */
   writing(): Dialect
-  /** Connections that cannot write, and wait for nobody. */
+  /** Connections that cannot write, and wait for nobody: for what is found by keys. */
   reading(): Dialect
+  /** One more, for whole tables. */
+  readingWhole(): Dialect
 }
 
 /** What the two databases call the same thing. */

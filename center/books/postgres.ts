@@ -43,12 +43,18 @@ export function openPostgres(url: string): Database {
     isShared: true,
     columns: { bytes: sql`bytea`, text: sql`text collate "C"` },
     oneOf: (column, values) => sql`${sql.ref(column)} = any(${values})`,
-    writing: () => postgresDialect(openPool(url, { max: 1 })),
-    reading: () => postgresDialect(openPool(url, { max: MAX_READERS, options: READ_ONLY }))
+    writing: () => postgresDialect(openPool(url, { max: 1, options: BY_KEYS })),
+    reading: () => postgresDialect(openPool(url, { max: MAX_READERS, options: `${READ_ONLY} ${BY_KEYS}` })),
+    readingWhole: () => postgresDialect(openPool(url, { max: 1, options: READ_ONLY }))
   }
 }
 
 const READ_ONLY = '-c default_transaction_read_only=on'
+/**
+ * Rows are found by their keys. A plan that the server made while a table had few rows, and keeps as long as nobody has counted them
+ * anew, would read the whole table for each group of orders.
+ */
+const BY_KEYS = '-c enable_seqscan=off'
 
 function postgresDialect(pool: PostgresPool): Dialect {
   return {

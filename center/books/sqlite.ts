@@ -30,7 +30,8 @@ export const openSqlite = (path: string): Database => ({
   columns: { bytes: sql`blob`, text: sql`text` },
   oneOf: (column, values) => sql`${sql.ref(column)} in (select value from json_each(${values}))`,
   writing: () => sqliteDialect(openDatabase(path, false)),
-  reading: () => sqliteDialect(openDatabase(path, true))
+  reading: () => sqliteDialect(openDatabase(path, true)),
+  readingWhole: () => sqliteDialect(openDatabase(path, true))
 })
 
 function sqliteDialect(database: SqliteDatabase): Dialect {

@@ -252,7 +252,7 @@ export async function openStore(place: string, conclude: Conclude<AllTables> = o
     isShared: database.isShared,
     async snapshot(work) {
       // A connection of its own: on SQLite one that reads for long would keep all other readers waiting.
-      const own: Books = new Kysely({ dialect: database.reading() })
+      const own: Books = new Kysely({ dialect: database.readingWhole() })
       try {
         return await own
           .transaction()
