@@ -202,7 +202,7 @@ export async function openCenter(
     const { centerId, name } = openRoots(await rootRecords(store.books))
     const site: Site = { centerId, vault, store, powers }
     await signerNow(site, store.books) // refuses a vault of another center
-    return openedCenter(site, name, folder, asideFor(site, place, join(folder, VAULT), unlock))
+    return openedCenter(site, name, folder, asideFor(site, join(folder, VAULT), unlock))
   } catch (cause) {
     await store?.close()
     vault.close()
@@ -213,13 +213,12 @@ export async function openCenter(
 /** A second thread is for who has a second core; it has a clock and randomness of its own, and no use of a token's session. */
 function asideFor(
   { centerId, powers }: Site,
-  place: string,
   folder: string,
   unlock: Unlock | undefined
 ): Aside | undefined {
   if (availableParallelism() < 2 || powers !== SYSTEM_POWERS) return undefined
   if (!areFiles(folder) || unlock?.kind === 'pin') return undefined
-  return openAside({ centerId, place, folder, unlock })
+  return openAside({ centerId, folder, unlock })
 }
 
 /** @param centerId - Asked when the first checkpoint is signed: the books tell it, once they are open. */

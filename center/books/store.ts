@@ -270,13 +270,6 @@ export async function openStore(place: string, conclude: Conclude<AllTables> = o
   }
 }
 
-/** The books of a center that is open elsewhere, to be read: each query sees what was committed. */
-export async function openReader(place: string): Promise<Pick<Store, 'books' | 'oneOf' | 'close'>> {
-  const { reading, oneOf } = await openDatabase(place)
-  const books: Books = new Kysely({ dialect: reading() })
-  return { books, oneOf, close: () => books.destroy() }
-}
-
 const onlyRead = () => {
   throw new Error('internal: these books were opened to be read')
 }

@@ -1,32 +1,36 @@
 /**
  * A second thread for an instance that sells much: it drafts orders (center/orders/draft.ts) while this one decides and writes
- * others. It opens vault and books for itself, by the same interfaces and from the same places. Nobody needs it: what it has
- * not made is made under the lock.
+ * others. It opens the vault for itself, by the same interface and from the same place. Nobody needs it: what it has not made is made
+ * under the lock.
  */
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { FileUnlock } from '../keys/keyfiles.js'
-import type { Draft } from './draft.js'
-import type { Order } from './make.js'
+import type { Decided, Draft } from './draft.js'
+import type { Ground } from './make.js'
 
 /** What the thread is started with. */
 export interface AsideData {
   readonly centerId: Uint8Array
-  /** Of the books (center/books/place.ts). */
-  readonly place: string
   /** Of the vault. */
   readonly folder: string
   readonly unlock: FileUnlock | undefined
 }
 
-/** What {@link Aside.draft} has of the thread (center/orders/aside-thread.ts). */
+/** What the thread is asked (center/orders/aside-thread.ts). */
+export interface Asked {
+  readonly ground: Ground
+  readonly decided: readonly Decided[]
+}
+
+/** What {@link Aside.draft} has of the thread. */
 export type Drafts = readonly (Draft | undefined)[]
 
 export interface Aside {
   /** Whether the thread is there. It starts when this is asked for the first time. */
   isReady(): boolean
-  /** @returns As many, or none; undefined for what the thread could not make. */
-  draft(orders: readonly Order[]): Promise<Drafts>
+  /** @returns As many as were decided, or none; undefined for what the thread could not make. */
+  draft(asked: Asked): Promise<Drafts>
   /** End the thread, its keys wiped; it starts again when it is asked for. */
   close(): Promise<void>
 }
@@ -35,7 +39,7 @@ export function openAside(data: AsideData): Aside {
   let thread: Thread | undefined
   return {
     isReady: () => (thread ??= new Thread(data)).isReady,
-    draft: async orders => (await thread?.draft(orders)) ?? [],
+    draft: async asked => (await thread?.draft(asked)) ?? [],
     async close() {
       const ending = thread
       thread = undefined
@@ -78,12 +82,12 @@ class Thread {
     return this.#isReady
   }
 
-  draft(orders: readonly Order[]): Promise<Drafts> {
+  draft(asked: Asked): Promise<Drafts> {
     if (!this.#isReady) return Promise.resolve([])
     return new Promise(resolve => {
       this.#waiting.push(resolve)
       this.#worker.ref()
-      this.#worker.postMessage(orders)
+      this.#worker.postMessage(asked)
     })
   }
 

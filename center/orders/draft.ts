@@ -1,6 +1,6 @@
 /**
- * What an order comes to on the books as they stand: decided, and made from what was decided. It counts under the lock if the
- * same follows there (center/orders/issue.ts).
+ * An order is decided on, and made from what was decided. What was made before the lock was had counts if the same is decided under it
+ * (center/orders/issue.ts).
  */
 import { hex } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
@@ -16,45 +16,32 @@ import { decideSale } from './terms.js'
 import { enrol } from './users.js'
 
 export interface Draft extends Made {
-  /** All that it follows from, beside the order. */
-  readonly basis: string
   /** What the log keeps of its writes. */
   readonly entry: Entry | undefined
 }
 
-/**
- * Drafts of orders that nothing refuses as the books stand, each as if it were alone, which most are.
- *
- * @returns As many; undefined for what is told by the books as they stand under the lock, a failure too.
- */
-export const draftEach = (
-  site: Workshop,
-  sheet: Sheet,
-  orders: readonly Order[]
-): readonly (Draft | undefined)[] =>
-  orders.map(order => {
-    if (sheet.answered(hex(order.requestId)) !== undefined) return undefined
-    try {
-      return draftOf(site, sheet, order, decide(sheet, order).decision)
-    } catch {
-      return undefined
-    }
-  })
+/** An order, and what was decided, or is likely to be. */
+export interface Decided {
+  readonly order: Order
+  readonly decision: Decision
+}
 
-/** @param before - What was made earlier: it counts as long as it follows from the same. */
-export function draftOf(
-  site: Workshop,
-  ground: Ground,
-  order: Order,
-  decision: Decision,
-  before?: Draft
-): Draft {
-  const { center, roots } = ground
-  const { title, sale } = decision
-  const basis = JSON.stringify([center.revocationSequence, center.epoch, roots.length, title.publisher, sale])
-  if (before?.basis === basis) return before
+/** All that a draft follows from, beside the order. */
+export const basisOf = ({ center, roots }: Ground, { title, sale }: Decision): string =>
+  JSON.stringify([center.revocationSequence, center.epoch, roots.length, title.publisher, sale])
+
+export function draftOf(site: Workshop, ground: Ground, { order, decision }: Decided): Draft {
   const { answer, writes } = makeAnswer(site, ground, order, decision)
-  return { answer, writes, basis, entry: entryOf(writes.map(changeOf)) }
+  return { answer, writes, entry: entryOf(writes.map(changeOf)) }
+}
+
+/** The same before the lock is had; undefined for what fails, which is told under it. */
+export function draftAhead(site: Workshop, ground: Ground, decided: Decided): Draft | undefined {
+  try {
+    return draftOf(site, ground, decided)
+  } catch {
+    return undefined
+  }
 }
 
 /** What an order comes to, and its user, if he is new. @throws CofferError for every refusal of the center. */
@@ -72,10 +59,10 @@ export function decide(
 }
 
 /** S12: is what the request names in the contents identifier file? @throws CofferError COFFER_TITLE_UNKNOWN. */
-export function registeredRelease(sheet: Sheet, request: VerifiedRequest) {
+export function registeredRelease(sold: Pick<Sheet, 'title' | 'release'>, request: VerifiedRequest) {
   const { titleId } = request
-  const title = sheet.title(titleId)
-  const release = sheet.release(titleId, request.release, request.scheme)
+  const title = sold.title(titleId)
+  const release = sold.release(titleId, request.release, request.scheme)
   if (title !== undefined && release !== undefined) return { title, release }
   throw new CofferError(
     'COFFER_TITLE_UNKNOWN',

@@ -11,19 +11,20 @@ import { entryOf } from '../books/journal.js'
 import type { AllTables, Books } from '../books/store.js'
 import { refuseOtherCenter, type Site } from '../site.js'
 import type { Aside } from './aside.js'
-import { decide, draftOf, type Draft } from './draft.js'
+import { basisOf, decide, draftAhead, draftOf, type Decided, type Draft } from './draft.js'
 import type { Order as Received } from './make.js'
 import { answeredBefore, type Admit } from './requests.js'
 import { changeOf, Sheet, type Write } from './sheet.js'
+import { Shelf } from './shelf.js'
 
 interface Order extends Received {
-  /** What came of it before the lock was taken, should nothing have changed since. */
-  draft?: Draft | undefined
+  /** What came of it before the lock was taken, and what that follows from. */
+  draft?: (Draft & { readonly basis: string }) | undefined
 }
 
 /**
- * Orders that are drafted on one reading of the books, and as a rule committed together. The fewer, the sooner the other thread
- * has something to do; the more, the less a reading and a commit take of each.
+ * Orders that are drafted together, and as a rule committed together. The fewer, the sooner the other thread has something to do; the
+ * more, the less a reading and a commit take of each.
  */
 const MAX_DRAFTS = 32
 /** One more than is being made, so that the other thread waits for nobody. */
@@ -52,29 +53,56 @@ export function openIssue(site: Site, aside: Aside | undefined): Issue {
       orders.map(({ request }) => request),
       powers.now()
     )
+  const shelf = new Shelf()
   const kind: Kind<AllTables, Order, Uint8Array> = {
     async perform(books, orders) {
       const sheet = await read(books, orders)
+      shelf.restock(sheet, orders)
       const outcomes = orders.map(order => answerTo(site, sheet, order))
       await sheet.write(books)
+      for (const order of orders) shelf.answered(order)
       return outcomes
     }
   }
-  // What takes long, keys and signatures, on the books as they stand, while a group of ours or others' has the lock.
+  /** What orders will come to, by what was read of their titles last; by the books where that does not tell. */
+  const foreseeAll = async (orders: readonly Order[]): Promise<readonly Foreseen[]> => {
+    const unforeseen = orders.filter(order => !shelf.foresees(order))
+    const sheet = unforeseen.length === 0 ? undefined : await read(store.books, unforeseen)
+    if (sheet !== undefined) shelf.restock(sheet, unforeseen)
+    const isRead = new Set(unforeseen)
+    return orders.flatMap(order => {
+      try {
+        if (sheet === undefined || !isRead.has(order)) {
+          const decision = shelf.foresee(order)
+          return decision === undefined ? [] : [{ order, decision }]
+        }
+        if (sheet.answered(hex(order.requestId)) !== undefined) return []
+        return [{ order, decision: decide(sheet, order).decision }]
+      } catch {
+        return [] // a refusal is told by the books as they stand under the lock
+      }
+    })
+  }
+  // What takes long, keys and signatures, while a group of ours or others' has the lock.
   const draftAll = async (orders: readonly Order[]) => {
-    if (orders.length >= MIN_ASIDE && aside?.isReady() === true) {
-      const drafts = await aside.draft(orders)
-      for (const [n, order] of orders.entries()) order.draft = drafts[n]
+    const isAside = orders.length >= MIN_ASIDE && aside?.isReady() === true
+    // Whoever else wants the lock waits the shorter for it; where nobody does, nothing is gained.
+    if (!isAside && !store.isShared) return
+    const decided = await foreseeAll(orders)
+    const { ground } = shelf
+    if (ground === undefined) return
+    const keep = ({ order, decision }: Foreseen, draft: Draft | undefined) =>
+      (order.draft = draft && { ...draft, basis: basisOf(ground, decision) })
+    if (isAside) {
+      const drafts = await aside.draft({ ground, decided })
+      for (const [n, one] of decided.entries()) keep(one, drafts[n])
       return
     }
-    // Whoever else wants the lock waits the shorter for it; where nobody does, nothing is gained.
-    if (!store.isShared) return
-    const sheet = await read(store.books, orders)
-    for (const order of orders) {
+    for (const one of decided) {
       // Answers of the database come in between, and those to a group that has the lock come first.
       await setImmediate()
       await store.unlocked()
-      answerTo(site, sheet, order)
+      keep(one, draftAhead(site, ground, one))
     }
   }
   const draft = inOrder(gather(MAX_DRAFTS, draftAll, BATCHES))
@@ -92,20 +120,26 @@ export function openIssue(site: Site, aside: Aside | undefined): Issue {
   }
 }
 
+interface Foreseen extends Decided {
+  readonly order: Order
+}
+
 /** One order, after those before it. */
 function answerTo(site: Site, sheet: Sheet, order: Order): Outcome<Uint8Array> {
   try {
     const known = answeredBefore(site, order, sheet.answered(hex(order.requestId)), order.received)
     if (known !== undefined) return { value: known, entry: undefined }
     const { user, decision } = decide(sheet, order)
-    const draft = (order.draft = draftOf(site, sheet, order, decision, order.draft))
+    const basis = basisOf(sheet, decision)
+    if (order.draft?.basis !== basis) order.draft = { ...draftOf(site, sheet, { order, decision }), basis }
+    const { answer, writes, entry } = order.draft
     if (user === undefined) {
-      sheet.put(draft.writes)
-      return { value: draft.answer, entry: draft.entry }
+      sheet.put(writes)
+      return { value: answer, entry }
     }
-    const writes: Write[] = [{ table: 'users', row: user }, ...draft.writes]
-    sheet.put(writes)
-    return { value: draft.answer, entry: entryOf(writes.map(changeOf)) }
+    const all: Write[] = [{ table: 'users', row: user }, ...writes]
+    sheet.put(all)
+    return { value: answer, entry: entryOf(all.map(changeOf)) }
   } catch (reason) {
     return { reason, entry: undefined }
   }

@@ -125,9 +125,10 @@ export class Sheet {
     return this.#found.titles.find(row => row.titleId === titleId)
   }
   release(titleId: string, release: number, scheme: string): Tables['releases'] | undefined {
-    return this.#found.releases.find(
-      row => row.titleId === titleId && row.release === release && row.scheme === scheme
-    )
+    return this.releases(titleId).find(row => row.release === release && row.scheme === scheme)
+  }
+  releases(titleId: string): readonly Tables['releases'][] {
+    return this.#found.releases.filter(row => row.titleId === titleId)
   }
   /** What was taken back under this id, oldest first. */
   revoked(kind: Tables['revocations']['kind'], id: string): readonly Tables['revocations'][] {

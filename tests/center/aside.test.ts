@@ -41,7 +41,7 @@ async function newShop() {
       encodeCheckpoint({ centerId, issued: now(), root, size }, await signerNow({ vault }, books))
     )
   )
-  const data = { centerId, place, folder: join(folder, 'vault'), unlock: undefined }
+  const data = { centerId, folder: join(folder, 'vault'), unlock: undefined }
   const thread = openAside(data)
   let made = 0
   let asked = () => {}
@@ -49,9 +49,9 @@ async function newShop() {
   let then = async () => {}
   const aside: Aside = {
     ...thread,
-    async draft(orders) {
+    async draft(all) {
       asked()
-      const drafts = await thread.draft(orders)
+      const drafts = await thread.draft(all)
       made += drafts.filter(one => one !== undefined).length
       await then()
       return drafts
@@ -136,7 +136,7 @@ test('a thread that ends in the midst, or never comes, keeps no order from being
     assert.not(none.isReady())
     await setTimeout(10)
   }
-  assert.equal(await none.draft([]), [])
+  assert.equal(await none.draft({ ground: { center: {} as never, roots: [] }, decided: [] }), [])
   await none.close()
 })
 
