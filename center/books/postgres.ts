@@ -124,7 +124,9 @@ function wrapped(client: pg.PoolClient): PostgresPoolClient {
     const bundle = Bundle.of(values)
     if (bundle === undefined) return one(text, values)
     // The server takes them in order; after one that fails it refuses the others of its transaction.
-    const sent = await Promise.allSettled(bundle.queries.map(({ sql, parameters }) => one(sql, parameters)))
+    const sent = await Promise.allSettled(
+      inOneWrite(client, () => bundle.queries.map(({ sql, parameters }) => one(sql, parameters)))
+    )
     const rows = sent.map(outcome => {
       if (outcome.status === 'rejected') throw outcome.reason
       return outcome.value.rows
@@ -137,6 +139,17 @@ function wrapped(client: pg.PoolClient): PostgresPoolClient {
       client.off('error', onError)
       client.release(broken)
     }
+  }
+}
+
+/** What is sent takes the system one call, and wakes the server once. */
+function inOneWrite<T>(client: pg.PoolClient, send: () => T): T {
+  const { stream } = (client as pg.PoolClient & pg.Client).connection
+  stream.cork()
+  try {
+    return send()
+  } finally {
+    stream.uncork()
   }
 }
 
