@@ -34,7 +34,7 @@ import { takeReturn } from './orders/returns.js'
 import { firstList } from './orders/revoke.js'
 import { keyRing, retireKey, revokeKey, rotateEpoch, rotateKey, type KeyRing } from './rotate.js'
 import { openSessions, type Sessions } from './pages/sessions.js'
-import { centerRow, rootRecords, signerNow, type Site } from './site.js'
+import { centerRow, rootRecords, signerBy, signerNow, type Site } from './site.js'
 import { openStore, type Books, type Store } from './books/store.js'
 import type { Unlock } from './keys/keyfiles.js'
 import { areFiles, createKeys, openKeys, type ChosenToken } from './keys/keyplace.js'
@@ -211,11 +211,7 @@ export async function openCenter(
 }
 
 /** A second thread is for who has a second core; it has a clock and randomness of its own, and no use of a token's session. */
-function asideFor(
-  { centerId, powers }: Site,
-  folder: string,
-  unlock: Unlock | undefined
-): Aside | undefined {
+function asideFor({ centerId, powers }: Site, folder: string, unlock: Unlock | undefined): Aside | undefined {
   if (availableParallelism() < 2 || powers !== SYSTEM_POWERS) return undefined
   if (!areFiles(folder) || unlock?.kind === 'pin') return undefined
   return openAside({ centerId, folder, unlock })
@@ -224,11 +220,8 @@ function asideFor(
 /** @param centerId - Asked when the first checkpoint is signed: the books tell it, once they are open. */
 const checkpointSigner =
   (vault: Vault, powers: Powers, centerId: () => Uint8Array): SignCheckpoint =>
-  async (books, size, root) =>
-    encodeCheckpoint(
-      { centerId: centerId(), issued: powers.now(), root, size },
-      await signerNow({ vault }, books)
-    )
+  (roots, size, root) =>
+    encodeCheckpoint({ centerId: centerId(), issued: powers.now(), root, size }, signerBy(vault, roots))
 
 function openedCenter(site: Site, name: string, folder: string, aside: Aside | undefined): LicenseCenter {
   const { store, vault } = site

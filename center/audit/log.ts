@@ -14,8 +14,8 @@ import type { Entry } from '../books/journal.js'
 import { inOneGo, writing } from '../books/rows.js'
 import type { Books } from '../books/store.js'
 
-/** Signs how long the log is and what its root is. */
-export type SignCheckpoint = (books: Books, size: number, root: Uint8Array) => Promise<Uint8Array>
+/** Signs how long the log is and what its root is. @param roots - Every root record of the center, first to newest. */
+export type SignCheckpoint = (roots: readonly Uint8Array[], size: number, root: Uint8Array) => Uint8Array
 
 export const LEVEL_STEP = 8
 
@@ -28,7 +28,10 @@ export const logWith =
 /** Write down what each work did, and sign. Part of the transaction that did it. */
 async function appendToLog(books: Books, written: readonly Entry[], sign: SignCheckpoint): Promise<void> {
   if (written.length === 0) return
-  const head = await books.selectFrom('logHead').select(['size', 'frontier']).executeTakeFirst()
+  const [[head], roots] = await inOneGo(books, [
+    books.selectFrom('logHead').select(['size', 'frontier']),
+    books.selectFrom('roots').select('record').orderBy('sequence')
+  ])
   const frontier = new Frontier(head?.size, head?.frontier)
   const nodes: { level: number; index: number; hash: Uint8Array }[] = []
   const entries = written.map(({ request, bytes: entry }) => {
@@ -39,7 +42,8 @@ async function appendToLog(books: Books, written: readonly Entry[], sign: SignCh
     return { index, request, entry }
   })
   const { size } = frontier
-  const row = { size, frontier: frontier.bytes(), checkpoint: await sign(books, size, frontier.root()) }
+  const records = roots.map(({ record }) => record)
+  const row = { size, frontier: frontier.bytes(), checkpoint: sign(records, size, frontier.root()) }
   await inOneGo(books, [
     ...writing(books, 'log', entries),
     ...writing(books, 'logNodes', nodes),

@@ -22,15 +22,12 @@ interface Order extends Received {
   draft?: (Draft & { readonly basis: string }) | undefined
 }
 
-/**
- * Orders that are drafted together, and as a rule committed together. The fewer, the sooner the other thread has something to do; the
- * more, the less a reading and a commit take of each.
- */
-const MAX_DRAFTS = 32
-/** One more than is being made, so that the other thread waits for nobody. */
-const BATCHES = 2
-/** Fewer are made sooner under the lock than another thread is asked. */
-const MIN_ASIDE = 4
+/** Orders that are handed to the other thread together: the fewer, the sooner they are back and the next ones there. */
+const MAX_DRAFTS = 4
+/** As many as a group may have, so that the other thread always has some, also while this one commits. */
+const BATCHES = 16
+/** One by itself is made sooner under the lock than another thread is asked. */
+const MIN_ASIDE = 2
 
 /**
  * @param record - A request record as received: what S1 and S11 sent.

@@ -12,7 +12,7 @@ import { openVault } from '../../center/keys/vault.js'
 import { openAside, type Aside } from '../../center/orders/aside.js'
 import { openIssue } from '../../center/orders/issue.js'
 import { SYSTEM_POWERS } from '../../center/powers.js'
-import { signerNow } from '../../center/site.js'
+import { signerBy } from '../../center/site.js'
 import { decode } from '../../formats/msgpack.js'
 import { openAnswer } from '../../formats/records/answer.js'
 import { encodeCheckpoint } from '../../formats/records/checkpoint.js'
@@ -37,8 +37,8 @@ async function newShop() {
   const place = await findBooks(folder)
   const store = await openStore(
     place,
-    logWith(async (books, size, root) =>
-      encodeCheckpoint({ centerId, issued: now(), root, size }, await signerNow({ vault }, books))
+    logWith((roots, size, root) =>
+      encodeCheckpoint({ centerId, issued: now(), root, size }, signerBy(vault, roots))
     )
   )
   const data = { centerId, folder: join(folder, 'vault'), unlock: undefined }

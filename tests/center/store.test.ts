@@ -28,7 +28,7 @@ async function emptyBooks(): Promise<{ place: string; store: Store }> {
     place,
     store: await openStore(
       place,
-      logWith(async () => new Uint8Array(1))
+      logWith(() => new Uint8Array(1))
     )
   }
 }
@@ -146,7 +146,7 @@ test('what a transaction has read stays true until it is done, whoever else writ
     [1, 2].map(() =>
       openStore(
         place,
-        logWith(async () => new Uint8Array(1))
+        logWith(() => new Uint8Array(1))
       )
     )
   )
