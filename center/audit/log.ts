@@ -11,8 +11,10 @@ import { hex } from '../../formats/bytes.js'
 import { Frontier, inclusionPath, leafHash, nodeHash } from '../../formats/merkle.js'
 import { encodeReceipt } from '../../formats/records/checkpoint.js'
 import type { Entry } from '../books/journal.js'
-import { inOneGo, writing } from '../books/rows.js'
-import type { Books } from '../books/store.js'
+import { ahead, writing } from '../books/rows.js'
+import type { Conclude } from '../books/group.js'
+import type { AllTables, Books } from '../books/store.js'
+import { rootRecords } from '../site.js'
 
 /** Signs how long the log is and what its root is. @param roots - Every root record of the center, first to newest. */
 export type SignCheckpoint = (roots: readonly Uint8Array[], size: number, root: Uint8Array) => Uint8Array
@@ -21,17 +23,29 @@ export const LEVEL_STEP = 8
 
 /** What ends each group of works: see center/books/group.ts. */
 export const logWith =
-  (sign: SignCheckpoint) =>
-  (books: Books, entries: readonly Entry[]): Promise<void> =>
-    appendToLog(books, entries, sign)
+  (sign: SignCheckpoint): Conclude<AllTables> =>
+  async books => {
+    const newest = await ahead(books, [
+      books.selectFrom('logHead').select(['size', 'frontier']),
+      books.selectFrom('roots').select('record').orderBy('sequence')
+    ])
+    return async entries => {
+      if (entries.length === 0) return
+      const [[head], roots] = await newest.rows
+      const records = entries.some(({ hasRoots }) => hasRoots)
+        ? await rootRecords(books)
+        : roots.map(({ record }) => record)
+      await appendToLog(books, entries, head, (size, root) => sign(records, size, root))
+    }
+  }
 
 /** Write down what each work did, and sign. Part of the transaction that did it. */
-async function appendToLog(books: Books, written: readonly Entry[], sign: SignCheckpoint): Promise<void> {
-  if (written.length === 0) return
-  const [[head], roots] = await inOneGo(books, [
-    books.selectFrom('logHead').select(['size', 'frontier']),
-    books.selectFrom('roots').select('record').orderBy('sequence')
-  ])
+async function appendToLog(
+  books: Books,
+  written: readonly Entry[],
+  head: Pick<AllTables['logHead'], 'size' | 'frontier'> | undefined,
+  sign: (size: number, root: Uint8Array) => Uint8Array
+): Promise<void> {
   const frontier = new Frontier(head?.size, head?.frontier)
   const nodes: { level: number; index: number; hash: Uint8Array }[] = []
   const entries = written.map(({ request, bytes: entry }) => {
@@ -42,9 +56,8 @@ async function appendToLog(books: Books, written: readonly Entry[], sign: SignCh
     return { index, request, entry }
   })
   const { size } = frontier
-  const records = roots.map(({ record }) => record)
-  const row = { size, frontier: frontier.bytes(), checkpoint: sign(records, size, frontier.root()) }
-  await inOneGo(books, [
+  const row = { size, frontier: frontier.bytes(), checkpoint: sign(size, frontier.root()) }
+  await ahead(books, [
     ...writing(books, 'log', entries),
     ...writing(books, 'logNodes', nodes),
     ...writing(books, 'logHead', [{ one: 1, ...row }], 'one')

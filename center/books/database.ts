@@ -27,13 +27,21 @@ export interface ColumnTypes {
 /** Statements that are sent together: each database's connection takes one for what it is (sqlite.ts, postgres.ts). */
 export class Bundle {
   readonly queries: readonly CompiledQuery[]
+  /** Whether nobody waits for them: one row then is all that the connection gives at once, an {@link Ahead}. */
+  readonly isAhead: boolean
 
-  constructor(queries: readonly CompiledQuery[]) {
+  constructor(queries: readonly CompiledQuery[], isAhead = false) {
     this.queries = queries
+    this.isAhead = isAhead
   }
 
   /** @returns undefined for a statement that stands alone. */
   static of(parameters: readonly unknown[]): Bundle | undefined {
     return parameters[0] instanceof Bundle ? parameters[0] : undefined
   }
+}
+
+/** What comes of statements that nobody waited for. If one fails so does whatever is executed after it, the commit at the latest. */
+export interface Ahead<Rows> {
+  readonly rows: Promise<Rows>
 }

@@ -7,6 +7,7 @@
  * Works of one kind that come together may be done as one, with one query where each alone would need its own.
  */
 import { CompiledQuery, type Kysely, type Transaction } from 'kysely'
+import { CofferError } from '../../formats/errors.js'
 import { gather } from './gather.js'
 import { entryOf, Journal, type Entry } from './journal.js'
 
@@ -28,8 +29,8 @@ export interface Kind<DB, I, T> {
   perform(books: Transaction<DB>, inputs: readonly I[]): Promise<readonly Outcome<T>[]>
 }
 
-/** Writes down what each work of a group wrote, before the commit. */
-export type Conclude<DB> = (books: Transaction<DB>, entries: readonly Entry[]) => Promise<void>
+/** Asked when a group begins: what writes down what each work of it wrote, before the commit. */
+export type Conclude<DB> = (books: Transaction<DB>) => Promise<(entries: readonly Entry[]) => Promise<void>>
 
 /** Puts a work into the next group; resolves with what came of it, or rejects with why nothing did. */
 export type Enqueue<DB> = <I, T>(kind: Kind<DB, I, T>, input: I) => Promise<T>
@@ -87,11 +88,9 @@ async function commitGroup<DB>(
 ): Promise<void> {
   const commit: Commit<DB> = perform =>
     inLock(async inside => {
+      const writeDown = await conclude(inside)
       const outcomes = await perform(inside)
-      await conclude(
-        inside,
-        outcomes.flatMap(({ entry }) => entry ?? [])
-      )
+      await writeDown(outcomes.flatMap(({ entry }) => entry ?? []))
       return outcomes
     })
   let outcomes: readonly Outcome<unknown>[]
@@ -137,8 +136,9 @@ async function committed<DB>(
         })
       )
     } catch (error) {
-      if (!(error instanceof Undone)) throw error
-      if (inputs.length === 1) throw error.reason
+      // What the database itself cannot do, now or ever, has a code; all else is a fault of one of them.
+      if (!(error instanceof Undone) && error instanceof CofferError) throw error
+      if (inputs.length === 1) throw error instanceof Undone ? error.reason : error
       runs = alone(run)
     }
   }

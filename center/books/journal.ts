@@ -104,6 +104,8 @@ export const left = (table: string, row: object): Change => ({
 export interface Entry {
   /** The request that it answered, so that its receipt can be found; null for what answered none. */
   readonly request: string | null
+  /** Whether it has root records, whose keys sign from then on. */
+  readonly hasRoots: boolean
   readonly bytes: Uint8Array
 }
 
@@ -113,7 +115,8 @@ const GONE = { gone: true }
 export function entryOf(changes: readonly Change[]): Entry | undefined {
   if (changes.length === 0) return undefined
   const rows = changes.map(({ table, row, gone }) => ({ row, table, ...(gone && GONE) }))
-  return { request: requestOf(changes), bytes: encode({ changes: rows }) }
+  const hasRoots = changes.some(({ table }) => table === 'roots')
+  return { request: requestOf(changes), hasRoots, bytes: encode({ changes: rows }) }
 }
 
 /** The request that an entry answers. */

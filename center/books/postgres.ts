@@ -20,7 +20,7 @@ import pg from 'pg'
 import { hex, utf8 } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
 import { sha256 } from '../../formats/primitives.js'
-import { Bundle, type Database } from './database.js'
+import { Bundle, type Ahead, type Database } from './database.js'
 
 /** Of the books, in this database. */
 const WRITE_LOCK = 0x636f_6666
@@ -73,7 +73,7 @@ class LockingDriver extends PostgresDriver {
   ): Promise<void> {
     if (settings.accessMode === 'read only') return super.beginTransaction(connection, settings)
     const lock = `begin isolation level read committed; select pg_advisory_xact_lock(${WRITE_LOCK})`
-    await connection.executeQuery(CompiledQuery.raw(lock))
+    await connection.executeQuery(CompiledQuery.raw('', [new Bundle([CompiledQuery.raw(lock)], true)]))
   }
 
   /** A connection that broke is rolled back by its server; what is told is why it broke. */
@@ -120,18 +120,40 @@ function wrapped(client: pg.PoolClient): PostgresPoolClient {
       throw translated(cause)
     }
   }
-  const query = async (text: string, values: readonly unknown[]) => {
-    const bundle = Bundle.of(values)
-    if (bundle === undefined) return one(text, values)
-    // The server takes them in order; after one that fails it refuses the others of its transaction.
+  // The server takes them in order; after one that fails it refuses the others of its transaction.
+  const all = async ({ queries }: Bundle) => {
     const sent = await Promise.allSettled(
-      inOneWrite(client, () => bundle.queries.map(({ sql, parameters }) => one(sql, parameters)))
+      inOneWrite(client, () => queries.map(({ sql, parameters }) => one(sql, parameters)))
     )
-    const rows = sent.map(outcome => {
+    return sent.map(outcome => {
       if (outcome.status === 'rejected') throw outcome.reason
       return outcome.value.rows
     })
-    return { command: 'SELECT', rowCount: rows.length, rows }
+  }
+  /** Of all that nobody has waited for yet. */
+  let before: Promise<unknown> = Promise.resolve()
+  /** Why the first failed says more than what the server tells of those behind it. */
+  const after = async <T>(earlier: Promise<unknown>, outcome: Promise<T>): Promise<T> => {
+    outcome.catch(() => {})
+    await earlier
+    return outcome
+  }
+  const waitFor = async <T>(outcome: Promise<T>): Promise<T> => {
+    const earlier = before
+    try {
+      return await after(earlier, outcome)
+    } finally {
+      if (before === earlier) before = Promise.resolve() // what failed has been told
+    }
+  }
+  const query = async (text: string, values: readonly unknown[]) => {
+    const bundle = Bundle.of(values)
+    if (bundle === undefined) return waitFor(one(text, values))
+    if (!bundle.isAhead) return answer(await waitFor(all(bundle)))
+    const rows = all(bundle)
+    before = after(before, rows)
+    before.catch(() => {})
+    return answer([{ rows } satisfies Ahead<unknown>])
   }
   return {
     query: query as unknown as PostgresPoolClient['query'], // cursors are not used
@@ -141,6 +163,8 @@ function wrapped(client: pg.PoolClient): PostgresPoolClient {
     }
   }
 }
+
+const answer = (rows: readonly unknown[]) => ({ command: 'SELECT', rowCount: rows.length, rows })
 
 /** What is sent takes the system one call, and wakes the server once. */
 function inOneWrite<T>(client: pg.PoolClient, send: () => T): T {

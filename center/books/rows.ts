@@ -6,7 +6,7 @@ import {
   type Kysely,
   type OnConflictBuilder
 } from 'kysely'
-import { Bundle, type OneOf } from './database.js'
+import { Bundle, type Ahead, type OneOf } from './database.js'
 import type { AllTables, Books } from './store.js'
 
 type RowsOf<Q extends readonly Compilable[]> = {
@@ -23,9 +23,28 @@ export async function inOneGo<const Q extends readonly Compilable[]>(
   queries: Q
 ): Promise<RowsOf<Q>> {
   if (queries.length === 0) return [] as unknown as RowsOf<Q>
-  const bundle = new Bundle(queries.map(query => query.compile()))
-  const { rows } = await books.executeQuery(CompiledQuery.raw('', [bundle]))
-  return rows as unknown as RowsOf<Q>
+  return (await executed(books, queries, false)) as RowsOf<Q>
+}
+
+/** The same inside of a transaction, without waiting for the database: it goes on with whatever comes next. */
+export async function ahead<const Q extends readonly Compilable[]>(
+  books: Books,
+  queries: Q
+): Promise<Ahead<RowsOf<Q>>> {
+  const [one] = await executed(books, queries, true)
+  return one as Ahead<RowsOf<Q>>
+}
+
+async function executed(
+  books: Books,
+  queries: readonly Compilable[],
+  isAhead: boolean
+): Promise<readonly unknown[]> {
+  const bundle = new Bundle(
+    queries.map(query => query.compile()),
+    isAhead
+  )
+  return (await books.executeQuery(CompiledQuery.raw('', [bundle]))).rows
 }
 
 /** Stands in a compiled statement for a value that is known when it is executed. */

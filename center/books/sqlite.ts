@@ -18,7 +18,7 @@ import {
 } from 'kysely'
 import { setTimeout } from 'node:timers/promises'
 import { CofferError } from '../../formats/errors.js'
-import { Bundle, type Database } from './database.js'
+import { Bundle, type Ahead, type Database } from './database.js'
 
 /** How long a writer waits for another's transaction, each of which takes milliseconds. */
 const BUSY_LIMIT_MS = 10_000
@@ -61,7 +61,8 @@ class WaitingDriver extends SqliteDriver {
         if (bundle === undefined) return one<R>(query)
         const rows: unknown[] = []
         for (const each of bundle.queries) rows.push((await one(each)).rows)
-        return { rows: rows as R[] }
+        const done: Ahead<unknown> = { rows: Promise.resolve(rows) }
+        return { rows: (bundle.isAhead ? [done] : rows) as R[] }
       },
       streamQuery: (query, chunkSize) => connection.streamQuery(query, chunkSize)
     }

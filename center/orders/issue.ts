@@ -23,9 +23,9 @@ interface Order extends Received {
 }
 
 /** Orders that are handed to the other thread together: the fewer, the sooner they are back and the next ones there. */
-const MAX_DRAFTS = 4
+const MAX_DRAFTS = 8
 /** As many as a group may have, so that the other thread always has some, also while this one commits. */
-const BATCHES = 16
+const BATCHES = 8
 /** One by itself is made sooner under the lock than another thread is asked. */
 const MIN_ASIDE = 2
 

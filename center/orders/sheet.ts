@@ -6,7 +6,7 @@ import { hex } from '../../formats/bytes.js'
 import type { VerifiedRequest } from '../../formats/records/request.js'
 import { Counts, countsOf, EVERYONE, type Counted } from './counts.js'
 import { left, type Change } from '../books/journal.js'
-import { inOneGo, overwrite, prepared, writing } from '../books/rows.js'
+import { ahead, inOneGo, overwrite, prepared, writing } from '../books/rows.js'
 import type { Books, Store, Tables } from '../books/store.js'
 import { termsFor, type Standing } from './terms.js'
 
@@ -161,13 +161,13 @@ export class Sheet {
     }
   }
 
-  /** Write down what all orders changed. */
+  /** Write down what all orders changed: it is there when their transaction is committed. */
   async write(books: Books): Promise<void> {
     const rowsOf = <T extends Written>(table: T) =>
       this.#writes.flatMap(write => (write.table === table ? [write.row as Tables[T]] : []))
     // A copy that was issued twice is written as it was left.
     const grants = [...new Map(rowsOf('grants').map(row => [row.grantId, row])).values()]
-    await inOneGo(books, [
+    await ahead(books, [
       ...writing(books, 'users', rowsOf('users')),
       ...writing(books, 'grants', grants, 'grantId'),
       ...writing(books, 'requests', rowsOf('requests')),
