@@ -16,13 +16,13 @@
  * signature cannot cover because it is derived from the body, such as the certificate over its hash, is an
  * attachment.
  */
-import { concat, equalBytes, hex, readU32be, u32be } from './bytes.js'
+import { equalBytes, hex, readU32be, u32be } from './bytes.js'
 import { enc } from './encode.js'
 import { CofferError } from './errors.js'
 import { counted } from './wording.js'
 import type { Label } from './labels.js'
 import { MAX_SIGNATURES } from './limits.js'
-import { Ed25519Signer, ed25519Verify, ed25519VerifyAside, sha256 } from './primitives.js'
+import { CURVE_KEY_BYTES, Ed25519Signer, ed25519Verify, ed25519VerifyAside, sha256 } from './primitives.js'
 
 export const RECORD_TYPES = {
   root: 1,
@@ -214,21 +214,21 @@ export function signFrame(
   attachments: Uint8Array,
   ...keys: readonly SigningKey[]
 ): Uint8Array {
-  const signed = concat(
-    MAGIC,
-    Uint8Array.of(VERSION, RECORD_TYPES[type], SUITE >> 8, SUITE & 0xff),
-    u32be(body.length),
-    u32be(attachments.length),
-    u32be(keys.length),
-    body,
-    attachments
-  )
-  const message = enc(`signed/${type}` as Label, signed)
-  return concat(
-    signed,
-    ...keys.flatMap(key => {
-      const signer = key instanceof Uint8Array ? new Ed25519Signer(key) : key
-      return [signer.publicKey, signer.sign(message)]
-    })
-  )
+  const signedLength = FRAME_HEADER_BYTES + body.length + attachments.length
+  const frame = new Uint8Array(signedLength + keys.length * SIGNATURE_BYTES)
+  frame.set(MAGIC)
+  frame.set([VERSION, RECORD_TYPES[type], SUITE >> 8, SUITE & 0xff], 4)
+  frame.set(u32be(body.length), 8)
+  frame.set(u32be(attachments.length), 12)
+  frame.set(u32be(keys.length), 16)
+  frame.set(body, FRAME_HEADER_BYTES)
+  frame.set(attachments, FRAME_HEADER_BYTES + body.length)
+  const message = enc(`signed/${type}` as Label, frame.subarray(0, signedLength))
+  for (const [n, key] of keys.entries()) {
+    const signer = key instanceof Uint8Array ? new Ed25519Signer(key) : key
+    const at = signedLength + n * SIGNATURE_BYTES
+    frame.set(signer.publicKey, at)
+    frame.set(signer.sign(message), at + CURVE_KEY_BYTES)
+  }
+  return frame
 }

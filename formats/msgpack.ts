@@ -33,11 +33,18 @@ export type Packable =
  * @throws TypeError for a value that the profile cannot say: a mistake of our own code.
  */
 export function encode(value: Packable): Uint8Array {
-  let out = new Uint8Array(256)
+  const first = desk ?? new Uint8Array(256)
+  desk = undefined
+  let out = first
   let at = 0
   let values = 0
-  put(value, 0)
-  return out.slice(0, at)
+  try {
+    put(value, 0)
+    return out.slice(0, at)
+  } finally {
+    wipe(out.subarray(0, at))
+    desk = first
+  }
 
   function put(value: unknown, depth: number): void {
     if (++values > MAX_ITEMS) cannot(`more than ${MAX_ITEMS} values`)
@@ -112,7 +119,8 @@ export function encode(value: Packable): Uint8Array {
   function putMap(map: object, depth: number): void {
     const prototype: unknown = Object.getPrototypeOf(map)
     if (prototype !== Object.prototype && prototype !== null) cannot('an object of a class')
-    const keys = Object.keys(map).sort()
+    const keys = Object.keys(map)
+    if (!ascend(keys)) keys.sort()
     if (keys.length < 0x10) putHead(0x80 | keys.length)
     else if (keys.length < 0x1_0000) putHead(0xde, 2, keys.length)
     else putHead(0xdf, 4, keys.length)
@@ -147,8 +155,8 @@ export function encode(value: Packable): Uint8Array {
   function reserve(length: number): void {
     if (at + length <= out.length) return
     const larger = new Uint8Array(2 * (at + length))
-    larger.set(out)
-    wipe(out)
+    larger.set(out.subarray(0, at))
+    wipe(out.subarray(0, at))
     out = larger
   }
 
@@ -157,7 +165,16 @@ export function encode(value: Packable): Uint8Array {
   }
 }
 
+/** Where most values are written, one after the other, and wiped; undefined while one is. */
+let desk: Uint8Array<ArrayBuffer> | undefined = new Uint8Array(4096)
+
 const SHORT_CHARS = 128
+
+/** By their UTF-16 units, as sort() has them. */
+function ascend(keys: readonly string[]): boolean {
+  for (let i = 1; i < keys.length; i++) if (keys[i - 1]! > keys[i]!) return false
+  return true
+}
 
 const isKey = (name: string): boolean => /^[\x20-\x7e]{1,255}$/.test(name) && name !== '__proto__'
 

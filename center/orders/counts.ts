@@ -32,16 +32,18 @@ export class Counts {
   readonly #now: number
   readonly #endless = new Map<string, AllTables['counts']>()
   readonly #running = new Map<string, number>()
-  readonly #tried: Set<string>
+  readonly #tried = new Set<string>()
   readonly #changed = new Set<AllTables['counts']>()
 
   /** @param now - Seconds since 1970: the copies that run then count. @param found - The rows of {@link countsOf}. */
-  constructor(now: number, [endless, running, ofAll, tried]: Found) {
+  constructor(now: number, found: readonly Count[]) {
     this.#now = now
-    for (const row of endless) this.#endless.set(nameOf(row), { ...row })
-    for (const row of running) this.#running.set(nameOf(row), row.copies)
-    for (const row of ofAll) this.#running.set(nameOf({ ...row, userId: EVERYONE }), row.copies)
-    this.#tried = new Set(tried.map(nameOf))
+    for (const { what, titleId, userId, copies } of found) {
+      const name = nameOf({ titleId, userId })
+      if (what === 'endless') this.#endless.set(name, { titleId, userId, copies })
+      else if (what === 'running') this.#running.set(name, copies)
+      else this.#tried.add(name)
+    }
   }
 
   copies(titleId: string, userId: string = EVERYONE): number {
@@ -82,12 +84,8 @@ export class Counts {
   }
 }
 
-type Found = readonly [
-  endless: readonly AllTables['counts'][],
-  running: readonly AllTables['counts'][],
-  ofAll: readonly Omit<AllTables['counts'], 'userId'>[],
-  tried: readonly Pick<Copy, 'titleId' | 'userId'>[]
-]
+/** Copies that never end, copies that run until they end, or that there was a trial. */
+type Count = AllTables['counts'] & { readonly what: 'endless' | 'running' | 'tried' }
 
 /** What is counted, and when. */
 export interface Counted {
@@ -99,43 +97,54 @@ export interface Counted {
   readonly now: number
 }
 
-/** The queries for a {@link Counts}. All copies of a title are counted only where their number is bounded. */
+/** The query for a {@link Counts}. All copies of a title are counted only where their number is bounded. */
 export function countsOf(
   books: Books,
   oneOf: Store['oneOf'],
   { titleIds, userIds, usersAndAll, now }: Counted
 ) {
+  const what = (of: Count['what']) => sql.lit(of).$castTo<Count['what']>().as('what')
   const running = books
     .selectFrom('grants')
-    .select(({ fn }) => ['titleId', fn.countAll<number>().as('copies')])
     .where(IS_HELD_AND_ENDS)
     .where(sql`("expires" + "graceSeconds")`, '>', now)
-    .groupBy('titleId')
   const bounded = books
     .selectFrom('titles')
     .select('titleId')
     .where(oneOf('titleId', titleIds))
     .where('titleCopies', 'is not', null)
-  return [
-    books
-      .selectFrom('counts')
-      .selectAll()
-      .where(oneOf('titleId', titleIds))
-      .where(oneOf('userId', usersAndAll)),
-    running
-      .select('userId')
-      .groupBy('userId')
-      .where(oneOf('userId', userIds))
-      .where(oneOf('titleId', titleIds)),
-    running.where('titleId', 'in', bounded),
-    books
-      .selectFrom('grants')
-      .select(['titleId', 'userId'])
-      .distinct()
-      .where('tried', '=', sql.lit(1))
-      .where(oneOf('userId', userIds))
-      .where(oneOf('titleId', titleIds))
-  ] as const
+  return books
+    .selectFrom('counts')
+    .select(['titleId', 'userId', 'copies', what('endless')])
+    .where(oneOf('titleId', titleIds))
+    .where(oneOf('userId', usersAndAll))
+    .unionAll(
+      running
+        .select(({ fn }) => ['titleId', 'userId', fn.countAll<number>().as('copies'), what('running')])
+        .where(oneOf('userId', userIds))
+        .where(oneOf('titleId', titleIds))
+        .groupBy(['titleId', 'userId'])
+    )
+    .unionAll(
+      running
+        .select(({ fn }) => [
+          'titleId',
+          sql.lit(EVERYONE).$castTo<string>().as('userId'),
+          fn.countAll<number>().as('copies'),
+          what('running')
+        ])
+        .where('titleId', 'in', bounded)
+        .groupBy('titleId')
+    )
+    .unionAll(
+      books
+        .selectFrom('grants')
+        .select(['titleId', 'userId', sql.lit(0).$castTo<number>().as('copies'), what('tried')])
+        .distinct()
+        .where('tried', '=', sql.lit(1))
+        .where(oneOf('userId', userIds))
+        .where(oneOf('titleId', titleIds))
+    )
 }
 
 /** A copy was taken back, by itself: outside of a sheet. */

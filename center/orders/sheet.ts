@@ -62,34 +62,23 @@ export class Sheet {
     const mediumIds = each(({ mediumId }) => hex(mediumId))
     const titleIds = each(({ titleId }) => titleId)
 
-    const [
-      [center],
-      roots,
-      requests,
-      titles,
-      releases,
-      users,
-      personalTerms,
-      grants,
-      revocations,
-      ofPublishers,
-      ...counts
-    ] = await inOneGo(
-      books,
-      statements(books, oneOf, {
-        requestIds,
-        userIds,
-        mediumIds,
-        titleIds,
-        allIds: [...titleIds, ...mediumIds, ...userIds],
-        usersAndAll: [EVERYONE, ...userIds],
-        now
-      })
-    )
+    const [[center], roots, requests, titles, releases, users, personalTerms, grants, revocations, counts] =
+      await inOneGo(
+        books,
+        statements(books, oneOf, {
+          requestIds,
+          userIds,
+          mediumIds,
+          titleIds,
+          allIds: [...titleIds, ...mediumIds, ...userIds],
+          usersAndAll: [EVERYONE, ...userIds],
+          now
+        })
+      )
     return new Sheet(
       center!,
       roots.map(({ record }) => record),
-      { titles, releases, personalTerms, revocations: [...revocations, ...ofPublishers] },
+      { titles, releases, personalTerms, revocations },
       users,
       requests,
       grants,
@@ -196,7 +185,7 @@ export class Sheet {
 const statements = prepared((books, oneOf, asked: Asked) => {
   const { requestIds, userIds, mediumIds, titleIds, allIds } = asked
   const named = books.selectFrom('titles').where(oneOf('titleId', titleIds))
-  const revoked = books.selectFrom('revocations').selectAll().orderBy('sequence')
+  const revoked = books.selectFrom('revocations').selectAll()
   return [
     books.selectFrom('center').selectAll(),
     books.selectFrom('roots').select('record').orderBy('sequence'),
@@ -213,9 +202,12 @@ const statements = prepared((books, oneOf, asked: Asked) => {
       .where(oneOf('userId', userIds))
       .where(oneOf('titleId', titleIds)),
     books.selectFrom('grants').selectAll().where(oneOf('mediumId', mediumIds)).orderBy('issued'),
-    revoked.where('kind', 'in', ['title', 'medium', 'user']).where(oneOf('id', allIds)),
-    revoked.where('kind', '=', 'publisher').where('id', 'in', named.select('publisher')),
-    ...countsOf(books, oneOf, asked)
+    revoked
+      .where('kind', 'in', ['title', 'medium', 'user'])
+      .where(oneOf('id', allIds))
+      .unionAll(revoked.where('kind', '=', 'publisher').where('id', 'in', named.select('publisher')))
+      .orderBy('sequence'),
+    countsOf(books, oneOf, asked)
   ] as const
 })
 
