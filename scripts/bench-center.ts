@@ -9,10 +9,11 @@
  * rate is one small row, on the disk, on one connection that does nothing else. Orders are made and signed before the time
  * that is measured and handed to the center in its own process, so that what is left of asking, a queue and two clocks, takes
  * some 5 us of it an order. How many cores the center took, the database's server, and all else, stands below each rate:
- * where the first two take all that there are, another instance has nothing to run on.
+ * where the first two take all that there are, another instance has nothing to run on. So two instances are also held
+ * against one where each has one core, as it has on a machine of its own.
  */
 import { DatabaseSync } from '@photostructure/sqlite'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -170,8 +171,11 @@ class Instance {
   readonly #child
   readonly #lines: AsyncIterator<string>
 
-  constructor(path: string) {
-    this.#child = spawn(process.execPath, [SELF, 'instance', path], { stdio: ['pipe', 'pipe', 'inherit'] })
+  /** @param core - The only one that it may use. */
+  constructor(path: string, core?: number) {
+    const program = [process.execPath, SELF, 'instance', path]
+    const [command, ...args] = core === undefined ? program : ['taskset', '-c', String(core), ...program]
+    this.#child = spawn(command!, args, { stdio: ['pipe', 'pipe', 'inherit'] })
     this.#lines = createInterface(this.#child.stdout)[Symbol.asyncIterator]()
   }
   async next(): Promise<string> {
@@ -262,7 +266,7 @@ async function barePostgres(url: string): Promise<number> {
 
 const percentile = (values: readonly number[], part: number) =>
   [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * part))]!
-const say = (what: string, value: string) => console.log(`${what.padEnd(52)} ${value}`)
+const say = (what: string, value: string) => console.log(`${what.padEnd(54)} ${value}`)
 const perSecond = (rate: number) => `${rate.toFixed(0)}/s`
 const ms = (value: number) => `${value.toFixed(1)} ms`
 
@@ -273,9 +277,19 @@ async function throughput(): Promise<void> {
   const lite = [new Instance(await newShop('sqlite'))]
   const one = [new Instance(postgresShop)]
   const two = [new Instance(postgresShop), new Instance(postgresShop)]
-  for (const instance of [...lite, ...one, ...two]) await instance.next() // ready
+  const hasCores = availableParallelism() > 1 && spawnSync('taskset', ['--version']).status === 0
+  const core = hasCores ? [new Instance(postgresShop, 0)] : []
+  const cores = hasCores ? [new Instance(postgresShop, 0), new Instance(postgresShop, 1)] : []
+  const all = { lite, one, two, core, cores }
+  for (const instance of Object.values(all).flat()) await instance.next() // ready
   const bareRates = { lite: [] as number[], postgres: [] as number[] }
-  const sold = { lite: [] as Sold[], one: [] as Sold[], two: [] as Sold[] }
+  const sold = {
+    lite: [] as Sold[],
+    one: [] as Sold[],
+    two: [] as Sold[],
+    core: [] as Sold[],
+    cores: [] as Sold[]
+  }
   // The first round warms up.
   for (let round = 0; round <= ROUNDS; round++) {
     const counts = round > 0
@@ -286,16 +300,13 @@ async function throughput(): Promise<void> {
       bareRates.lite.push(bareLite)
       bareRates.postgres.push(bare)
     }
-    for (const [name, instances] of [
-      ['lite', lite],
-      ['one', one],
-      ['two', two]
-    ] as const) {
+    for (const [name, instances] of Object.entries(all) as [keyof typeof all, Instance[]][]) {
+      if (instances.length === 0) continue
       const done = await sellTogether(instances, name === 'lite' ? undefined : server.pid)
       if (counts) sold[name].push(done)
     }
   }
-  for (const instance of [...lite, ...one, ...two]) await instance.end()
+  for (const instance of Object.values(all).flat()) await instance.end()
   await server.stop()
   const rateOf = (name: keyof typeof sold) => median(sold[name].map(({ rate }) => rate))
   const sayIssues = (what: string, name: keyof typeof sold) => {
@@ -320,7 +331,12 @@ async function throughput(): Promise<void> {
   sayIssues('PostgreSQL, durable issues, one instance', 'one')
   say('  ratio', `${(rateOf('one') / bare).toFixed(2)} (goal 0.5)`)
   sayIssues('PostgreSQL, durable issues, two instances', 'two')
-  say('  ratio to one instance', `${(rateOf('two') / rateOf('one')).toFixed(2)} (goal 1.2)`)
+  say('  ratio to one instance', (rateOf('two') / rateOf('one')).toFixed(2))
+  if (!hasCores)
+    return console.log('no taskset, or one core alone: nothing is said of instances with a core each')
+  sayIssues('PostgreSQL, durable issues, one instance of one core', 'core')
+  sayIssues('PostgreSQL, durable issues, two of one core each', 'cores')
+  say('  ratio to one of one core', `${(rateOf('cores') / rateOf('core')).toFixed(2)} (goal 1.2)`)
 }
 
 const FILLED_USERS = 20_000
