@@ -13,6 +13,7 @@ import { openAside, type Aside } from '../../center/orders/aside.js'
 import { openIssue } from '../../center/orders/issue.js'
 import { SYSTEM_POWERS } from '../../center/powers.js'
 import { signerBy } from '../../center/site.js'
+import { hex } from '../../formats/bytes.js'
 import { decode } from '../../formats/msgpack.js'
 import { openAnswer } from '../../formats/records/answer.js'
 import { encodeCheckpoint } from '../../formats/records/checkpoint.js'
@@ -119,6 +120,64 @@ test('what was made aside on books that have changed since is made anew', async 
   })
   assert.ok(shop.made() > 0)
   assert.equal(numbers, Array(8).fill(2))
+  await shop.close()
+})
+
+test('what was foreseen of an order and is otherwise counts for nothing', async () => {
+  const shop = await newShop()
+  const charged = (answer: Uint8Array) => openAnswer(answer, [shop.pinned])!.answer.chargedMinor
+  const orders = (from: number) => Array.from({ length: 10 }, (_, n) => shop.order(from + n))
+  const first = await Promise.all(orders(0).map(order => shop.issue(order)))
+  assert.equal(first.map(charged), Array(10).fill(900))
+
+  const { userId } = openAsBuyer(shop.pinned, first[1]!, { user: 'user 1', medium: 'stick 1' }).grant
+  await shop.center.desk.give(TITLE, hex(userId), { priceMinor: 100 })
+  const made = shop.made()
+  // Five copies that are held, and five new ones, one of them for user 1.
+  const second = await Promise.all(orders(5).map(order => shop.issue(order)))
+  assert.equal(second.slice(0, 5).map(charged), Array(5).fill(0))
+  assert.equal(second.slice(5).map(charged), [900, 100, 900, 900, 900])
+  const third = await Promise.all(orders(20).map(order => shop.issue(order)))
+  assert.equal(
+    third.map(charged),
+    third.map((_, n) => (n % 5 === 1 ? 100 : 900))
+  )
+  assert.ok(shop.made() > made)
+
+  await shop.center.desk.setTerms(TITLE, { priceMinor: 500 })
+  const fourth = await Promise.all(orders(30).map(order => shop.issue(order)))
+  assert.equal(
+    fourth.map(charged),
+    fourth.map((_, n) => (n % 5 === 1 ? 100 : 500))
+  )
+  assert.equal((await shop.center.desk.verifyLedger()).problems, [])
+  await shop.close()
+})
+
+test('orders that come again are not made again', async () => {
+  const shop = await newShop()
+  const orders = Array.from({ length: 20 }, (_, n) => shop.order(n))
+  const answers = await Promise.all(orders.map(order => shop.issue(order)))
+  const made = shop.made()
+  assert.ok(made > 0)
+  assert.equal(await Promise.all(orders.map(order => shop.issue(order))), answers)
+  assert.is(shop.made(), made)
+  await shop.close()
+})
+
+test('renewals are made aside on the books as they are, since a title alone does not tell what they come to', async () => {
+  const shop = await newShop()
+  await shop.center.desk.setTerms(TITLE, { expiresDays: 30, renewPriceMinor: 300 })
+  const order = (n: number, kind: 'order' | 'renew') =>
+    requestBytes(shop.pinned.centerId, { created: now(), user: `user ${n}`, medium: `stick ${n}`, kind })
+  const all = (kind: 'order' | 'renew') =>
+    Promise.all(Array.from({ length: 8 }, (_, n) => shop.issue(order(n, kind))))
+  await all('order')
+  const made = shop.made()
+  const renewed = await all('renew')
+  assert.ok(shop.made() > made)
+  for (const answer of renewed) assert.is(openAnswer(answer, [shop.pinned])!.answer.chargedMinor, 300)
+  await rejectsWith('COFFER_GRANT_MISSING', () => shop.issue(order(9, 'renew')))
   await shop.close()
 })
 
