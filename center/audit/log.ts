@@ -29,13 +29,16 @@ export const logWith =
       books.selectFrom('logHead').select(['size', 'frontier']),
       books.selectFrom('roots').select('record').orderBy('sequence')
     ])
-    return async entries => {
-      if (entries.length === 0) return
-      const [[head], roots] = await newest.rows
-      const records = entries.some(({ hasRoots }) => hasRoots)
-        ? await rootRecords(books)
-        : roots.map(({ record }) => record)
-      await appendToLog(books, entries, head, (size, root) => sign(records, size, root))
+    return {
+      begun: newest.rows,
+      async writeDown(entries) {
+        if (entries.length === 0) return
+        const [[head], roots] = await newest.rows
+        const records = entries.some(({ hasRoots }) => hasRoots)
+          ? await rootRecords(books)
+          : roots.map(({ record }) => record)
+        await appendToLog(books, entries, head, (size, root) => sign(records, size, root))
+      }
     }
   }
 

@@ -29,8 +29,15 @@ export interface Kind<DB, I, T> {
   perform(books: Transaction<DB>, inputs: readonly I[]): Promise<readonly Outcome<T>[]>
 }
 
-/** Asked when a group begins: what writes down what each work of it wrote, before the commit. */
-export type Conclude<DB> = (books: Transaction<DB>) => Promise<(entries: readonly Entry[]) => Promise<void>>
+/** Asked when a group begins. */
+export type Conclude<DB> = (books: Transaction<DB>) => Promise<Conclusion>
+
+export interface Conclusion {
+  /** Resolves when the lock is had. */
+  readonly begun: Promise<unknown>
+  /** Write down what each work of the group wrote, before the commit. */
+  writeDown(entries: readonly Entry[]): Promise<void>
+}
 
 /** Puts a work into the next group; resolves with what came of it, or rejects with why nothing did. */
 export type Enqueue<DB> = <I, T>(kind: Kind<DB, I, T>, input: I) => Promise<T>
@@ -42,17 +49,21 @@ export interface Groups<DB> {
 }
 
 export function groupCommits<DB>(books: Kysely<DB>, conclude: Conclude<DB>): Groups<DB> {
+  const nothing = () => {}
   let held = Promise.resolve()
-  const inLock: InLock<DB> = work =>
-    books.transaction().execute(inside => {
-      const result = work(inside)
-      held = result.then(
-        () => {},
-        () => {}
-      )
+  // Its commit, for which the database works and waits for the disk, comes after the work.
+  const commit: Commit<DB> = perform =>
+    books.transaction().execute(async inside => {
+      const { begun, writeDown } = await conclude(inside)
+      const result = perform(inside).then(async outcomes => {
+        await writeDown(outcomes.flatMap(({ entry }) => entry ?? []))
+        return outcomes
+      })
+      const done = result.then(nothing, nothing)
+      begun.then(() => (held = done), nothing)
       return result
     })
-  const doneTogether = gather<Waiting<DB>>(MAX_GROUP, group => commitGroup(inLock, group, conclude))
+  const doneTogether = gather<Waiting<DB>>(MAX_GROUP, group => commitGroup(commit, group))
   return {
     together: (kind, input) =>
       new Promise((resolve, reject) => {
@@ -61,9 +72,6 @@ export function groupCommits<DB>(books: Kysely<DB>, conclude: Conclude<DB>): Gro
     unlocked: () => held
   }
 }
-
-/** A transaction: its commit, which waits for the disk, comes after the work. */
-type InLock<DB> = <T>(work: (inside: Transaction<DB>) => Promise<T>) => Promise<T>
 
 /** A work by itself, by whatever queries it makes. */
 export const single = <DB, T>(work: (books: Transaction<DB>) => Promise<T>): Kind<DB, void, T> => ({
@@ -81,18 +89,7 @@ interface Waiting<DB> {
   reject(reason: unknown): void
 }
 
-async function commitGroup<DB>(
-  inLock: InLock<DB>,
-  group: readonly Waiting<DB>[],
-  conclude: Conclude<DB>
-): Promise<void> {
-  const commit: Commit<DB> = perform =>
-    inLock(async inside => {
-      const writeDown = await conclude(inside)
-      const outcomes = await perform(inside)
-      await writeDown(outcomes.flatMap(({ entry }) => entry ?? []))
-      return outcomes
-    })
+async function commitGroup<DB>(commit: Commit<DB>, group: readonly Waiting<DB>[]): Promise<void> {
   let outcomes: readonly Outcome<unknown>[]
   try {
     outcomes = await committed(commit, runsOf(group))

@@ -194,7 +194,10 @@ test('a publisher has his own titles: terms, sales, grants, gifts; anything else
 test('a publisher cannot fill the revocation list, by which the copies of all others end', async () => {
   const shop = await open()
   // As a thousand acts would leave it, but for the log.
-  const store = await openStore(shop.place, async () => async () => {})
+  const store = await openStore(shop.place, async () => ({
+    begun: Promise.resolve(),
+    writeDown: async () => {}
+  }))
   const rows = Array.from({ length: 1000 }, (_, i) => ({
     ...{ kind: 'title' as const, id: TITLE, release: i + 2, sequence: 1000 + i },
     ...{ revoked: NOW, place: PLACE.list, ends: null }

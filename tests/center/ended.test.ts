@@ -44,7 +44,10 @@ const revokeAll = (shop: TestCenter, ids: readonly Uint8Array[]) =>
 
 test('more copies than a reader takes stay in the list', async () => {
   const shop = await newCenter()
-  const store = await openStore(shop.place, async () => async () => {})
+  const store = await openStore(shop.place, async () => ({
+    begun: Promise.resolve(),
+    writeDown: async () => {}
+  }))
   const ids = new Uint8Array(MAX_ENDED * ID_BYTES)
   await store.transaction(books => books.insertInto('endedParts').values({ first: 0, ids }).execute())
   await store.close()
