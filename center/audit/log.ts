@@ -10,7 +10,7 @@
 import { hex } from '../../formats/bytes.js'
 import { Frontier, inclusionPath, leafHash, nodeHash } from '../../formats/merkle.js'
 import { encodeReceipt } from '../../formats/records/checkpoint.js'
-import type { Entry } from '../books/journal.js'
+import type { Entry } from '../books/entry.js'
 import { ahead, writing } from '../books/rows.js'
 import type { Conclude } from '../books/group.js'
 import type { AllTables, Books } from '../books/store.js'

@@ -9,7 +9,8 @@
 import { CompiledQuery, type Kysely, type Transaction } from 'kysely'
 import { CofferError } from '../../formats/errors.js'
 import { gather } from './gather.js'
-import { entryOf, Journal, type Entry } from './journal.js'
+import { entryOf, type Entry } from './entry.js'
+import { Journal } from './journal.js'
 
 /** More would make the first wait longer than the disk does. */
 const MAX_GROUP = 64

@@ -7,14 +7,14 @@ import { hex } from '../../formats/bytes.js'
 import { openRequestAside } from '../../formats/records/request.js'
 import { gather, inOrder } from '../books/gather.js'
 import type { Kind, Outcome } from '../books/group.js'
-import { entryOf } from '../books/journal.js'
 import type { AllTables, Books } from '../books/store.js'
 import { refuseOtherCenter, type Site } from '../site.js'
 import type { Aside } from './aside.js'
-import { basisOf, decide, draftAhead, draftOf, type Decided, type Draft } from './draft.js'
+import { decide } from './decide.js'
+import { basisOf, draftAhead, draftOf, entryFor, type Decided, type Draft } from './draft.js'
 import type { Order as Received } from './make.js'
 import { answeredBefore, type Admit } from './requests.js'
-import { changeOf, Sheet, type Write } from './sheet.js'
+import { Sheet, type Write } from './sheet.js'
 import { Shelf } from './shelf.js'
 
 interface Order extends Received {
@@ -136,7 +136,7 @@ function answerTo(site: Site, sheet: Sheet, order: Order): Outcome<Uint8Array> {
     }
     const all: Write[] = [{ table: 'users', row: user }, ...writes]
     sheet.put(all)
-    return { value: answer, entry: entryOf(all.map(changeOf)) }
+    return { value: answer, entry: entryFor(all) }
   } catch (reason) {
     return { reason, entry: undefined }
   }

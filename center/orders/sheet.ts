@@ -5,7 +5,6 @@
 import { hex } from '../../formats/bytes.js'
 import type { VerifiedRequest } from '../../formats/records/request.js'
 import { Counts, countsOf, EVERYONE, type Counted } from './counts.js'
-import { left, type Change } from '../books/journal.js'
 import { ahead, inOneGo, overwrite, prepared, writing } from '../books/rows.js'
 import type { Books, Store, Tables } from '../books/store.js'
 import { termsFor, type Standing } from './terms.js'
@@ -21,9 +20,6 @@ export type Write = {
 /** Each after those that it refers to. */
 const WRITTEN = ['users', 'grants', 'requests', 'ledger'] as const
 type Written = (typeof WRITTEN)[number]
-
-/** What the journal keeps of it. */
-export const changeOf = ({ table, row }: Write): Change => left(table, row)
 
 /** Write some of them by themselves, under the journal of their work. */
 export async function keep(books: Books, sheet: Sheet, writes: readonly Write[]): Promise<void> {

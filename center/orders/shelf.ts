@@ -4,7 +4,7 @@
  */
 import { hex } from '../../formats/bytes.js'
 import type { Tables } from '../books/store.js'
-import { refuseBinding, registeredRelease } from './draft.js'
+import { refuseBinding, registeredRelease } from './decide.js'
 import type { Decision, Ground, Order } from './make.js'
 import type { Sheet } from './sheet.js'
 import { decideSale, termsFor } from './terms.js'

@@ -2,7 +2,7 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openStore } from '../../center/books/store.js'
-import { decodeEntry } from '../../center/books/journal.js'
+import { decodeEntry } from '../../center/books/entry.js'
 import { hex, utf8 } from '../../formats/bytes.js'
 import { decode, encode, type Packable } from '../../formats/msgpack.js'
 import { sha256 } from '../../formats/primitives.js'

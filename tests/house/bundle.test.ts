@@ -94,7 +94,7 @@ const PUBLISHED: Readonly<Record<string, { for: 'buyer' | 'seller'; inside: stri
     'dist/keep-code.js': { for: 'buyer', inside: [], imported: [] },
     'dist/thread-worker.cjs': { for: 'buyer', inside: [], imported: [] },
     'dist/payload-thread.cjs': { for: 'buyer', inside: [], imported: [] },
-    'dist/aside-thread.js': { for: 'seller', inside: ['kysely', 'msgpackr'], imported: [] },
+    'dist/aside-thread.js': { for: 'seller', inside: ['msgpackr'], imported: [] },
     'dist/center.js': {
       for: 'seller',
       inside: [],
