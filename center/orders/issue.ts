@@ -57,7 +57,10 @@ export function openIssue(site: Site, aside: Aside | undefined): Issue {
       shelf.restock(sheet, orders)
       const outcomes = orders.map(order => answerTo(site, sheet, order))
       await sheet.write(books)
-      for (const order of orders) shelf.answered(order)
+      for (const [n, order] of orders.entries()) {
+        if ('value' in outcomes[n]!) shelf.answered(order)
+        else shelf.refused(order)
+      }
       return outcomes
     }
   }

@@ -23,6 +23,8 @@ export class Shelf {
   #ground: Ground | undefined
   readonly #titles = new Map<string, OnShelf>()
   readonly #answered = new Set<string>()
+  /** Of these the last order was refused. */
+  readonly #refusing = new Set<string>()
 
   /** Undefined until something was read. */
   get ground(): Ground | undefined {
@@ -42,9 +44,17 @@ export class Shelf {
   }
 
   /** This one has its answer, and needs no other. */
-  answered({ requestId }: Order): void {
+  answered({ requestId, request }: Order): void {
     this.#answered.add(hex(requestId))
     forgetOldest(this.#answered, MAX_ANSWERED)
+    this.#refusing.delete(request.titleId)
+  }
+
+  /** Nothing is made for the next orders of this title before the books are read: of one that is sold out all would be in vain. */
+  refused({ request: { titleId } }: Order): void {
+    if (!this.#titles.has(titleId)) return
+    this.#refusing.add(titleId)
+    forgetOldest(this.#refusing, MAX_TITLES)
   }
 
   title(titleId: string): Tables['titles'] | undefined {
@@ -55,8 +65,8 @@ export class Shelf {
   }
 
   /** Whether an order is of the kind whose outcome can be foreseen: a first copy of a title that is here. */
-  foresees({ request }: Order): boolean {
-    return request.kind === 'order' && this.#ground !== undefined && this.#titles.has(request.titleId)
+  foresees({ request: { kind, titleId } }: Order): boolean {
+    return kind === 'order' && this.#titles.has(titleId) && !this.#refusing.has(titleId)
   }
 
   /** What an order comes to that is the first of its user, or undefined for one that was answered. @throws CofferError. */

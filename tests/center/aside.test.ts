@@ -165,6 +165,25 @@ test('orders that come again are not made again', async () => {
   await shop.close()
 })
 
+test('of a title that is sold out no more is made, until it is sold again', async () => {
+  const shop = await newShop()
+  await shop.center.desk.setTerms(TITLE, { titleCopies: 4 })
+  const outcomes = (from: number) =>
+    Promise.allSettled(Array.from({ length: 10 }, (_, n) => shop.issue(shop.order(from + n))))
+  const sold = (all: Awaited<ReturnType<typeof outcomes>>) =>
+    all.filter(({ status }) => status === 'fulfilled').length
+  assert.is(sold(await outcomes(0)), 4)
+  const made = shop.made()
+  assert.is(sold(await outcomes(10)), 0)
+  assert.is(sold(await outcomes(20)), 0)
+  assert.is(shop.made(), made)
+  await shop.center.desk.setTerms(TITLE, { titleCopies: null })
+  assert.is(sold(await outcomes(30)), 10)
+  assert.is(sold(await outcomes(40)), 10)
+  assert.ok(shop.made() > made)
+  await shop.close()
+})
+
 test('renewals are made aside on the books as they are, since a title alone does not tell what they come to', async () => {
   const shop = await newShop()
   await shop.center.desk.setTerms(TITLE, { expiresDays: 30, renewPriceMinor: 300 })
