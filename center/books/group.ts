@@ -62,7 +62,10 @@ export function groupCommits<DB>(books: Kysely<DB>, conclude: Conclude<DB>): Gro
       })
       const done = result.then(nothing, nothing)
       begun.then(() => (held = done), nothing)
-      return result
+      return result.catch(async (reason: unknown) => {
+        await begun // without the lock none of them is at fault
+        throw reason
+      })
     })
   const doneTogether = gather<Waiting<DB>>(MAX_GROUP, group => commitGroup(commit, group))
   return {

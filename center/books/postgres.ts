@@ -150,9 +150,9 @@ function wrapped(client: pg.PoolClient): PostgresPoolClient {
     const bundle = Bundle.of(values)
     if (bundle === undefined) return waitFor(one(text, values))
     if (!bundle.isAhead) return answer(await waitFor(all(bundle)))
-    const rows = all(bundle)
-    before = after(before, rows)
-    before.catch(() => {})
+    const rows = after(before, all(bundle))
+    rows.catch(() => {})
+    before = rows
     return answer([{ rows } satisfies Ahead<unknown>])
   }
   return {
