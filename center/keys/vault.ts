@@ -95,12 +95,6 @@ export function openVault(store: KeyStore): Vault {
   const nameOf = (publicKey: Uint8Array): string | undefined =>
     store.names().find(name => kindOf(name) === 'sign' && equalBytes(store.publicKey(name), publicKey))
   const signers = new Map<string, Signer>()
-  /** Orders that come together are mostly for one title. */
-  let lastTitleKey: { readonly of: string; readonly key: Uint8Array } | undefined
-  const forgetTitleKey = () => {
-    wipe(lastTitleKey?.key)
-    lastTitleKey = undefined
-  }
 
   return {
     signer(publicKey) {
@@ -120,23 +114,17 @@ export function openVault(store: KeyStore): Vault {
       deriveMasterMediumKey(masters('master', epoch), centerId, epoch, titleId, release),
     wrapStoredTitleKey: (titleId, release, titleKey) =>
       withStorageKey(enc('stored-title-key', titleId, release), key => wrapKey(key, titleKey)),
-    unwrapStoredTitleKey(titleId, release, stored) {
-      const of = `${titleId} ${release} ${hex(stored)}`
-      if (lastTitleKey?.of === of) return lastTitleKey.key.slice()
-      forgetTitleKey()
-      return withStorageKey(enc('stored-title-key', titleId, release), key => {
+    unwrapStoredTitleKey: (titleId, release, stored) =>
+      withStorageKey(enc('stored-title-key', titleId, release), key => {
         try {
-          const titleKey = unwrapKey(key, stored)
-          lastTitleKey = { of, key: titleKey.slice() }
-          return titleKey
+          return unwrapKey(key, stored)
         } catch (cause) {
           // Not a CofferError: those say what a request got wrong.
           throw new Error(`internal: the stored key of ${titleId} release ${release} does not open`, {
             cause
           })
         }
-      })
-    },
+      }),
     sealStoredAnswer: (requestId, answer, nonce) =>
       withStorageKey(enc('stored-answer', requestId), key =>
         concat(nonce, aes256GcmSeal(key, nonce, NO_BYTES, answer))
@@ -167,7 +155,6 @@ export function openVault(store: KeyStore): Vault {
     },
     close() {
       signers.clear()
-      forgetTitleKey()
       store.close()
     }
   }
