@@ -18,7 +18,8 @@ import {
 } from '../formats/keys.js'
 import { sha256 } from '../formats/primitives.js'
 import { asTyped } from '../formats/wording.js'
-import { clearLeftovers, inspectFile, readFile, writeNewFile } from './files.js'
+import { inspectFile, readFile } from './files.js'
+import { clearLeftovers, writeNewFile } from './pending.js'
 import type { Powers } from './powers.js'
 
 /** The user's keys, and what they opened before: whoever has them here could open it again, only slower. */

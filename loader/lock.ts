@@ -12,17 +12,8 @@ import { join } from 'node:path'
 import { hex, shortHex, utf8 } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import { sha256 } from '../formats/primitives.js'
-import {
-  inspectFile,
-  isAlive,
-  leftovers,
-  listFolder,
-  makeFolder,
-  refuseLinkedFolder,
-  removeLeftover,
-  temporaryPath,
-  translate
-} from './files.js'
+import { inspectFile, listFolder, makeFolder, refuseLinkedFolder, translate } from './files.js'
+import { isAlive, leftovers, removeLeftover, temporaryPath } from './pending.js'
 import { mediumPaths, type MediumPaths } from './medium/layout.js'
 import { refuseNoMedium } from './medium/measure.js'
 import { POWERS } from './powers.js'

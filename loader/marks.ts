@@ -8,7 +8,8 @@ import { enc } from '../formats/encode.js'
 import { orNone } from '../formats/errors.js'
 import { hkdfExpand512 } from '../formats/primitives.js'
 import { bytes, decodeAs, encodeAs, list, map, seconds, type Infer } from '../formats/shape.js'
-import { readFile, writeFile } from './files.js'
+import { readFile } from './files.js'
+import { writeFile } from './pending.js'
 
 /** Returns that may be on their way at one time. */
 export const MAX_RETURNED = 1000

@@ -25,18 +25,16 @@ import {
 import { decodeAs, encodeAs, integer, list, map, optional, u32, type Infer } from '../formats/shape.js'
 import type { SaveChange, SaveStore } from '../sandbox/guest.js'
 import {
-  PendingFile,
   inspectFolder,
   isFolder,
-  leftovers,
   listFolder,
   makeFolderWithin,
   readFile,
   refuseLinkedFolder,
   removeFile,
-  removeLeftover,
   syncFolder
 } from './files.js'
+import { PendingFile, leftovers, removeLeftover } from './pending.js'
 import { takeLock } from './lock.js'
 import type { MediumPaths } from './medium/layout.js'
 import type { Progress } from './pass.js'

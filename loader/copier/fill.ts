@@ -1,5 +1,5 @@
 /** Write a large file by steps: flushed along the way, beside what computes, so that progress is the medium's. */
-import type { PendingFile } from '../files.js'
+import type { PendingFile } from '../pending.js'
 import { inTurns, type Steps } from '../steps.js'
 
 /**

@@ -2,7 +2,8 @@
 import { join } from 'node:path'
 import { CofferError } from '../../formats/errors.js'
 import { readResource } from '../../sandbox/resources.js'
-import { makeFolder, writeFile } from '../files.js'
+import { makeFolder } from '../files.js'
+import { writeFile } from '../pending.js'
 
 export const MANAGER_NAME = 'coffer.mjs'
 

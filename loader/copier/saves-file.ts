@@ -17,7 +17,8 @@ import {
   type SavesHead,
   type SavesState
 } from '../../formats/saves.js'
-import { clearLeftovers, PendingFile, RandomFile } from '../files.js'
+import { RandomFile } from '../files.js'
+import { clearLeftovers, PendingFile } from '../pending.js'
 import type { Home } from '../home.js'
 import { otherId } from '../ids.js'
 import { saveQuotaBytes } from '../launch.js'

@@ -9,7 +9,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { CofferError } from '../../formats/errors.js'
 import { prepare } from '../../loader/copier/prepare.js'
-import { isAlive } from '../../loader/files.js'
+import { isAlive } from '../../loader/pending.js'
 import { lockFolders } from '../../loader/lock.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
 

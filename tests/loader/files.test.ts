@@ -24,17 +24,14 @@ import { createKeyFile, prepare } from '../../loader/copier/index.js'
 import {
   inspectFile,
   isFolder,
-  leftovers,
   listFolder,
   makeFolder,
-  PendingFile,
   RandomFile,
   readFile,
   removeFile,
-  translate,
-  writeFile,
-  writeNewFile
+  translate
 } from '../../loader/files.js'
+import { leftovers, PendingFile, writeFile, writeNewFile } from '../../loader/pending.js'
 import { readKeyFile } from '../../loader/key-files.js'
 import { POWERS } from '../../loader/powers.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
@@ -101,9 +98,9 @@ test('a write that the disk has no space for is COFFER_DISK_FULL', async () => {
 
 test('a file that is larger than one may be there is COFFER_CANNOT_CREATE, and nothing is left of it', () => {
   if (process.platform === 'win32') return console.log('skip: this system has no ulimit')
-  const files = new URL('../../loader/files.js', import.meta.url).href
+  const pending = new URL('../../loader/pending.js', import.meta.url).href
   const program = `
-    import { writeFile } from '${files}'
+    import { writeFile } from '${pending}'
     try { writeFile(process.argv[1], new Uint8Array(10_000)) }
     catch ({ code, found, hint }) { console.log(code, found, hint) }`
   const words = [process.execPath, '--input-type=module', '--eval', program, join(folder, 'large')]
