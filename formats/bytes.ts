@@ -65,7 +65,11 @@ export const shortHex = (bytes: Uint8Array): string => hex(bytes).slice(0, 16)
 
 export function fromHex(text: string): Uint8Array {
   if (!/^(?:[0-9a-f]{2})*$/.test(text)) {
-    throw new CofferError('COFFER_ENCODING', 'Cannot read hexadecimal text: expected pairs of 0-9 and a-f.')
+    throw new CofferError('COFFER_ENCODING', 'Cannot read hexadecimal text.', {
+      expected: 'pairs of 0-9 and a-f',
+      found: `${text.length} characters that are not`,
+      hint: 'Get the text again from where it came from, whole.'
+    })
   }
   const out = new Uint8Array(text.length / 2)
   for (let i = 0; i < out.length; i++) {
@@ -93,7 +97,9 @@ export function base64url(bytes: Uint8Array): string {
 /** The inverse of {@link base64url}; one text per value, so unused bits must be zero. */
 export function fromBase64url(text: string): Uint8Array {
   const refuse = () =>
-    new CofferError('COFFER_ENCODING', 'Cannot read base64url text: it is not in its one valid form.')
+    new CofferError('COFFER_ENCODING', 'Cannot read base64url text: it is not in its one valid form.', {
+      hint: 'Get the text again from where it came from, whole.'
+    })
   if (text.length % 4 === 1) throw refuse()
   const out = new Uint8Array(Math.floor((text.length * 3) / 4))
   let bits = 0

@@ -367,10 +367,14 @@ function nonceOf({ baseNonce, nonce }: PayloadKeys, index: number): Uint8Array {
 
 const forged = (reason: string): CofferError =>
   new CofferError('COFFER_PAYLOAD_FORGED', `Cannot open a payload: ${reason}.`, {
+    expected: 'the bytes that were sealed, with their key',
+    found: 'others',
     hint: 'Copy the title to the medium again; these bytes are not what was sealed.'
   })
 
 const truncated = (reason: string): CofferError =>
   new CofferError('COFFER_PAYLOAD_TRUNCATED', `Cannot open a payload: ${reason}.`, {
+    expected: 'all the bytes that were sealed',
+    found: 'fewer',
     hint: 'Copy the title to the medium again; this copy is incomplete.'
   })

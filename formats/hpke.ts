@@ -20,6 +20,7 @@ import {
 } from './primitives.js'
 
 export const HPKE_OVERHEAD_BYTES = CURVE_KEY_BYTES + GCM_TAG_BYTES
+const SEALED_HINT = 'Use the key that it was sealed to; where that is the one, get it again.'
 
 /**
  * Seal to a public key.
@@ -61,10 +62,11 @@ export function hpkeOpen(
   sealed: Uint8Array
 ): Uint8Array {
   if (sealed.length < HPKE_OVERHEAD_BYTES) {
-    throw new CofferError(
-      'COFFER_KEY_UNWRAP',
-      `Cannot open a sealed key: expected at least ${HPKE_OVERHEAD_BYTES} bytes, found ${sealed.length}.`
-    )
+    throw new CofferError('COFFER_KEY_UNWRAP', 'Cannot open a sealed key: it is too short.', {
+      expected: `at least ${HPKE_OVERHEAD_BYTES} bytes`,
+      found: `${sealed.length}`,
+      hint: SEALED_HINT
+    })
   }
   const encapsulated = sealed.subarray(0, CURVE_KEY_BYTES)
   const own = recipient instanceof X25519Key ? recipient : new X25519Key(recipient)
@@ -74,7 +76,8 @@ export function hpkeOpen(
   if (plaintext === undefined) {
     throw new CofferError(
       'COFFER_KEY_UNWRAP',
-      'Cannot open a sealed key: it was sealed to another user key, for another purpose, or altered.'
+      'Cannot open a sealed key: it was sealed to another user key, for another purpose, or altered.',
+      { hint: SEALED_HINT }
     )
   }
   return plaintext

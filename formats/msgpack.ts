@@ -337,7 +337,9 @@ function scan(bytes: Uint8Array): void {
   }
 
   function refuse(reason: string): never {
-    throw new CofferError('COFFER_ENCODING', `Cannot read an encoded value: ${reason} (at byte ${at}).`)
+    throw new CofferError('COFFER_ENCODING', `Cannot read an encoded value: ${reason} (at byte ${at}).`, {
+      hint: 'Get it again from where it came from; it is damaged, or was not made by coffer.'
+    })
   }
 }
 

@@ -33,6 +33,8 @@ export const GCM_TAG_BYTES = 16
 export const WRAPPED_KEY_BYTES = 40
 export const CURVE_KEY_BYTES = 32
 export const SIGNATURE_BYTES = 64
+const WRAPPED_HINT =
+  'It opens under the key that wrapped it, and as it was then; get it again from where it came from.'
 
 // ---------------------------------------------------------------- hashes
 
@@ -183,17 +185,19 @@ export function wrapKey(keyEncryptionKey: Uint8Array, key: Uint8Array): Uint8Arr
 export function unwrapKey(keyEncryptionKey: Uint8Array, wrapped: Uint8Array): Uint8Array {
   checkSize('key-encryption key', keyEncryptionKey, AES_KEY_BYTES)
   if (wrapped.length !== WRAPPED_KEY_BYTES) {
-    throw new CofferError(
-      'COFFER_KEY_UNWRAP',
-      `Cannot unwrap a key: expected ${WRAPPED_KEY_BYTES} bytes, found ${wrapped.length}.`
-    )
+    throw new CofferError('COFFER_KEY_UNWRAP', 'Cannot unwrap a key: it has another size.', {
+      expected: `${WRAPPED_KEY_BYTES} bytes`,
+      found: `${wrapped.length}`,
+      hint: WRAPPED_HINT
+    })
   }
   try {
     return plain(createDecipheriv('id-aes256-wrap', keyEncryptionKey, WRAP_INITIAL_VALUE).update(wrapped))
   } catch {
     throw new CofferError(
       'COFFER_KEY_UNWRAP',
-      'Cannot unwrap a key: it was wrapped under another key or altered.'
+      'Cannot unwrap a key: it was wrapped under another key or altered.',
+      { hint: WRAPPED_HINT }
     )
   }
 }
@@ -407,7 +411,8 @@ export class X25519Key {
     } catch {
       throw new CofferError(
         'COFFER_KEY_UNWRAP',
-        'Cannot agree on a key: the other public key is of small order.'
+        'Cannot agree on a key: the other public key is of small order.',
+        { hint: 'Whoever sent it has no such key: have it sent again, and do not trust this one.' }
       )
     }
   }

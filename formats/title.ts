@@ -9,7 +9,7 @@
  *     12      n     the manifest, a signed record
  *     12 + n  ...   the payload, Cobblestone-256, `payloadBytes` of the manifest long, to the end of the file
  */
-import { concat, equalBytes, readU32be, u32be } from './bytes.js'
+import { concat, equalBytes, hex, readU32be, u32be } from './bytes.js'
 import { CofferError } from './errors.js'
 import { counted } from './wording.js'
 import { MAX_RECORD_BYTES } from './limits.js'
@@ -46,10 +46,10 @@ export function manifestLength(head: Uint8Array): number {
   if (head[4] !== VERSION || head[5] !== 0 || head[6] !== 0 || head[7] !== 0) {
     throw new CofferError(
       'COFFER_VERSION_UNSUPPORTED',
-      `Cannot read the sealed title: it has version ${head[4]}.`,
+      `Cannot read the sealed title: it is of a version that this program does not know.`,
       {
-        expected: `version ${VERSION}`,
-        found: `version ${head[4]}`,
+        expected: `version ${VERSION}, and three bytes of zero`,
+        found: `version ${head[4]}, and ${hex(head.subarray(5, 8))}`,
         hint: 'Install a newer coffer, or copy the title again if its file may be damaged.'
       }
     )

@@ -43,8 +43,11 @@ export function translate(error: unknown, doing: string, path: string): CofferEr
       cause: error
     })
   switch (system) {
-    case 'ENOENT':
     case 'ENOTDIR':
+      return doing === 'create'
+        ? make('COFFER_CANNOT_CREATE', 'what would hold it is a file', 'Give a folder, or remove that file.')
+        : make('COFFER_FILE_MISSING', 'there is no such file or folder', 'Check the path.')
+    case 'ENOENT':
       return doing === 'create'
         ? make('COFFER_FILE_MISSING', 'the folder that it would be in is not there', 'Check the path.')
         : make('COFFER_FILE_MISSING', 'there is no such file or folder', 'Check the path.')

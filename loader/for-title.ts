@@ -43,5 +43,8 @@ function withoutPath(error: unknown, folder: string): unknown {
     code === 'COFFER_SAVE_DAMAGED'
       ? 'a save is damaged'
       : 'the medium cannot be read, or what is on it is damaged'
-  return new CofferError(code, `Cannot go on: ${what}.`, { cause: error })
+  return new CofferError(code, `Cannot go on: ${what}.`, {
+    hint: 'Check that the medium is connected, and verify the title on it.',
+    cause: error
+  })
 }

@@ -142,5 +142,7 @@ export function createKeyFile(owner: KeyOwner, path: string, powers: Powers): st
 
 const alreadyThere = (owner: KeyOwner, path: string) =>
   new CofferError('COFFER_EXISTS', `There is a key at ${path} already, and it was left as it is.`, {
+    expected: 'no file of that name',
+    found: 'one',
     hint: `${KEPT_FOR[owner]} need it. To start anew, move it to a safe place first.`
   })

@@ -63,7 +63,11 @@ export async function launch<Api>(
   const prepared = prepareLaunch(opened, options, powers)
   try {
     const guest = await launchProgram(formsOf(opened.program, options), prepared.options)
-    return guestFor<Api>(guest, { release: prepared.release, check: () => opened.program.assets.check() })
+    return guestFor<Api>(guest, {
+      args: options.args,
+      release: prepared.release,
+      check: () => opened.program.assets.check()
+    })
   } catch (error) {
     prepared.release()
     // What the title threw because of it is less than the damage itself.

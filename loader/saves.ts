@@ -363,7 +363,10 @@ export class MediumSaves implements SaveStore, Disposable {
 
   /** A commit that waited for its turn must not seal under a key that was wiped meanwhile. */
   #checkLive(): void {
-    if (this.#disposed) throw new CofferError('COFFER_GUEST_GONE', 'The guest of these saves has ended.')
+    if (this.#disposed)
+      throw new CofferError('COFFER_GUEST_GONE', 'The guest of these saves has ended.', {
+        hint: 'Launch the title again.'
+      })
     // Of two sticks that are plugged in one after the other, the system may give both the same number.
     const identity = readFile(this.#paths.identity, MAX_RECORD_BYTES)
     const isThere = inspectFolder(this.#paths.folder)?.dev === this.#volume
@@ -449,7 +452,8 @@ const encodeIndex = (index: Index): Uint8Array => encodeAs('index of saves', ind
 function checkSlot(slot: string): void {
   if (isSlotName(slot)) return
   throw new CofferError('COFFER_VALUE_UNSUPPORTED', 'A save slot has a name that is not allowed.', {
-    expected: '1 to 64 of A-Z a-z 0-9 . _ -'
+    expected: '1 to 64 of A-Z a-z 0-9 . _ -',
+    hint: 'Give it another name.'
   })
 }
 

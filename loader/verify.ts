@@ -28,12 +28,13 @@ export interface TitleReport {
   readonly center: string | null
   readonly kind: string | null
   readonly bound: readonly string[] | null
-  /** CS, scheme certificate. */
+  /** CS; absent for the scheme conversion. */
   readonly certificate?: string | null
-  /** CS', scheme certificate; null when EKU(KEYc) does not open with this user's key. */
+  /** CS'; null when EKU(KEYc) does not open with this user's key, absent for the scheme conversion. */
   readonly recomputedCertificate?: string | null
-  readonly match?: boolean
-  /** Whether Ku came out of EMid(Ku), scheme conversion. */
+  /** Whether the license is of this medium and user: CS is CS', or Ku came out of EMid(Ku). */
+  readonly match: boolean
+  /** Whether Ku came out of EMid(Ku), scheme conversion only. */
   readonly unwrapped?: boolean
   /** ISO 8601, or null: never. */
   readonly expires: string | null
@@ -72,6 +73,9 @@ export function* verifyingTitle(
     center: null,
     kind: null,
     bound: null,
+    certificate: null,
+    recomputedCertificate: null,
+    match: false,
     expires: null,
     verdict: 'ok'
   }
@@ -85,7 +89,7 @@ export function* verifyingTitle(
     findings.name = title.manifest.name
     using license = recheck(licensed.signed, title.manifest, medium, home, powers.now())
     using key = unwrapPayloadKey(license)
-    if (license.scheme === 'conversion') findings.unwrapped = true
+    if (license.scheme === 'conversion') findings.unwrapped = findings.match = true
     yield* verifyingPayload(title, key.key, progress)
   } catch (error) {
     if (!(error instanceof CofferError)) throw error
@@ -119,9 +123,6 @@ export function* verifyingPayload(
 }
 
 function noteGrant(findings: Findings, grant: VerifiedGrant, center: string): void {
-  // Of a license that was replaced meanwhile.
-  for (const field of ['certificate', 'recomputedCertificate', 'match', 'unwrapped'] as const)
-    delete findings[field]
   findings.release = grant.release
   findings.scheme = grant.scheme
   findings.centerId = hex(grant.centerId)
@@ -138,13 +139,17 @@ function noteCertificates(
   medium: MeasuredMedium,
   home: Home
 ): void {
+  // What was noted may be of a license that was replaced meanwhile.
+  findings.match = false
   if (grant.scheme === 'conversion') {
     findings.unwrapped = false
+    delete findings.certificate
+    delete findings.recomputedCertificate
     return
   }
+  delete findings.unwrapped
   findings.certificate = hex(grant.license.certificate)
   findings.recomputedCertificate = null
-  findings.match = false
   const user = isBearer(grant.bind) ? undefined : home.userKeys()
   // With another user's key there is none: recheck says so in better words.
   const made = user && orNone(() => recomputeCertificate(grant, medium, user))

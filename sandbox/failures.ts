@@ -48,11 +48,21 @@ export function valueLimit(name: string, limits: Limits, used: number): CofferEr
   return limitReached(name, limits, used)
 }
 
+/** @param message - Where and what, in no words of the program's own. */
+export const programInvalid = (message: string): CofferError =>
+  new CofferError('COFFER_PROGRAM_INVALID', message, {
+    hint: 'Correct the source; what is pressed already comes from its publisher anew.'
+  })
+
 export const interrupted = (): CofferError =>
-  new CofferError('COFFER_INTERRUPTED', 'The title was ended: it was interrupted.')
+  new CofferError('COFFER_INTERRUPTED', 'The title was ended: it was interrupted.', {
+    hint: 'Start it again when you want it.'
+  })
 
 export const disposed = (): CofferError =>
-  new CofferError('COFFER_GUEST_GONE', 'Cannot go on with this call: the guest was disposed.')
+  new CofferError('COFFER_GUEST_GONE', 'Cannot go on with this call: the guest was disposed.', {
+    hint: 'Wait for its calls before you dispose of it, or launch the title again.'
+  })
 
 export const gone = (cause: CofferError): CofferError =>
   new CofferError('COFFER_GUEST_GONE', `Cannot call the guest: it has ended (${cause.code}).`, {

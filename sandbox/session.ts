@@ -186,7 +186,7 @@ export class Session implements EngineGuest {
     const uncaughtBefore = this.#uncaught
     let result: Value
     try {
-      result = valueOnly(await this.#calls.call('default', [args], true))
+      result = await this.#programResult(args)
       // The last thing that it did may have been to leave a rejection behind.
       await this.#turns.left()
     } catch (error) {
@@ -195,6 +195,19 @@ export class Session implements EngineGuest {
       return EXIT_UNCAUGHT
     }
     return this.#uncaught > uncaughtBefore ? EXIT_UNCAUGHT : exitCode(result)
+  }
+
+  /** What the default export came to: what cannot cross is no exit code, and no fault of the caller's. */
+  async #programResult(args: readonly string[]): Promise<Value> {
+    let outcome: Outcome
+    try {
+      outcome = await this.#calls.call('default', [args], true)
+    } catch (error) {
+      if (error instanceof CofferError && error.code === 'COFFER_VALUE_UNSUPPORTED') return undefined
+      throw error
+    }
+    // A stream has not begun yet.
+    return valueOnly(outcome)
   }
 
   usage(): Usage {

@@ -118,6 +118,7 @@ async function ask(
     if (!signal.aborted) throw error
     say('')
     throw new CofferError('COFFER_INTERRUPTED', 'The title was not started: it was interrupted.', {
+      hint: 'Start it again when you want it.',
       cause: error
     })
   } finally {

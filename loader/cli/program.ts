@@ -5,11 +5,11 @@ import {
   type Guest,
   type Isolation,
   type LaunchOptions,
-  type StopSignal,
   type TerminalHost,
   type Usage
 } from '../../sandbox/guest.js'
 import type { Call } from './command.js'
+import { Interrupts } from './interrupt.js'
 import type { Terminal } from './terminal.js'
 import { isClosed, isTerminal, STDERR, STDIN, STDOUT, write, type OutputStream } from './output.js'
 
@@ -38,7 +38,9 @@ export async function runProgram(
   const output = call.json ? STDERR : STDOUT
   using interrupts = new Interrupts()
   using stage = new Stage(output, interrupts)
-  const isolation = (call.text('isolation') as Isolation | undefined) ?? (isWatched() ? 'thread' : 'inline')
+  // Who waits for the one object waits for it after Ctrl-C too.
+  const mustHear = call.json || isWatched()
+  const isolation = (call.text('isolation') as Isolation | undefined) ?? (mustHear ? 'thread' : 'inline')
   if (isolation === 'thread' || call.text('engine') === 'ses') interrupts.listen()
   try {
     await using guest = await start({ ...stage.options, isolation }, stage.terminal)
@@ -121,62 +123,5 @@ class Stage implements Disposable {
   [Symbol.dispose](): void {
     this.#terminal?.[Symbol.dispose]()
     for (const text of this.#held.splice(0)) this.complain(text)
-  }
-}
-
-const INTERRUPTED_EXIT_CODE = 130
-
-/**
- * The first Ctrl-C asks the guest to end, the second ends the process. No AbortController, whose parts of Node a cold start
- * waits a millisecond for.
- */
-class Interrupts implements StopSignal, Disposable {
-  aborted = false
-  readonly #listeners = new Set<() => void>()
-  #idle: NodeJS.Immediate | undefined
-  #listening = false
-
-  addEventListener(_type: 'abort', listener: () => void): void {
-    this.#listeners.add(listener)
-  }
-
-  removeEventListener(_type: 'abort', listener: () => void): void {
-    this.#listeners.delete(listener)
-  }
-
-  abort(): void {
-    if (this.aborted) return
-    this.aborted = true
-    for (const listener of this.#listeners) listener()
-  }
-
-  readonly interrupt = (): void => {
-    if (this.aborted) process.exit(INTERRUPTED_EXIT_CODE)
-    this.abort()
-  }
-
-  listen(): void {
-    this[Symbol.dispose]()
-    this.#listening = true
-    process.on('SIGINT', this.interrupt).on('SIGTERM', this.interrupt).on('SIGHUP', this.interrupt)
-  }
-
-  /**
-   * A guest that computes in this thread keeps the process from hearing signals: as long as it has not let go of the
-   * thread once, the system's own answer, which ends the process, is the better one. SIGTERM stays the system's.
-   */
-  listenOnceIdle(): void {
-    if (process.listenerCount('SIGINT') > 0) return
-    this.#idle = setImmediate(() => {
-      this.#listening = true
-      process.on('SIGINT', this.interrupt)
-    })
-  }
-
-  [Symbol.dispose](): void {
-    clearImmediate(this.#idle)
-    if (!this.#listening) return
-    this.#listening = false
-    process.off('SIGINT', this.interrupt).off('SIGTERM', this.interrupt).off('SIGHUP', this.interrupt)
   }
 }

@@ -20,6 +20,9 @@ import { inspectFile, isFolder, readFile, translate } from '../files.js'
 /** Modules that a title can ask for. `assets` comes by itself with an assets folder. */
 export const PERMISSIONS = ['terminal', 'save', 'assets', 'host', 'net'] as const
 
+/** Of a value that is told of, in characters. */
+const MAX_SHOWN_CHARS = 60
+
 /** Names of the program's own entries in a package. */
 export const PROGRAM_NAME = 'program.js'
 export const IMAGE_NAME = 'program.image'
@@ -145,10 +148,14 @@ function readPackage(folder: string): App {
   const permissions = read.optional('permissions', isPermissions, `a list of ${PERMISSIONS.join(', ')}`) ?? []
   const net = permissions.includes('net')
     ? read.required('net', isNetHosts, 'hosts that it asks to reach, such as ["api.example.org"]')
-    : undefined
+    : read.absent('net', 'none, or "net" among the permissions')
   const code = read.optional('code', isOneOf(CODE_FORMS), `one of ${CODE_FORMS.join(', ')}`) ?? 'both'
   const app: App = {
-    id: read.required('id', isId, 'groups of a-z and 0-9 joined by "." or "-", 3 to 64 characters'),
+    id: read.required(
+      'id',
+      isId,
+      'groups of a-z and 0-9 joined by "." or "-", 3 to 64 characters, no device of Windows such as "con"'
+    ),
     name: read.required('name', isText, 'text'),
     release: read.optional('release', isWhole(0xffffffff), 'a whole number from 1') ?? 1,
     version:
@@ -247,12 +254,19 @@ class FieldReader {
     this.#known.add(name)
     const value = this.#fields[name]
     if (isValid(value)) return value
-    throw this.#invalid(name, expected, value === undefined ? 'nothing' : 'something else')
+    throw this.#invalid(name, expected, value === undefined ? 'nothing' : valueShown(value))
   }
 
   optional<T>(name: string, isValid: Is<T>, expected: string): T | undefined {
     this.#known.add(name)
     return this.#fields[name] === undefined ? undefined : this.required(name, isValid, expected)
+  }
+
+  /** What has a meaning only beside another field. */
+  absent(name: string, expected: string): undefined {
+    this.#known.add(name)
+    const value = this.#fields[name]
+    if (value !== undefined) throw this.#invalid(name, expected, valueShown(value))
   }
 
   /** A misspelt field would otherwise be silently without effect. */
@@ -269,6 +283,12 @@ class FieldReader {
       hint: 'Correct it and press again.'
     })
   }
+}
+
+/** A value of a manifest, short enough for a line. */
+function valueShown(value: unknown): string {
+  const text = tame(JSON.stringify(value), ' ')
+  return text.length <= MAX_SHOWN_CHARS ? text : `${text.slice(0, MAX_SHOWN_CHARS)}...`
 }
 
 export interface AssetFile {

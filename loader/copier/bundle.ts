@@ -61,7 +61,10 @@ export async function bundleApp(app: App): Promise<Bundle> {
 function bundlingFailed(errors: readonly Message[], cause: unknown): CofferError {
   const [first] = errors
   if (first === undefined) {
-    return new CofferError('COFFER_PROGRAM_INVALID', 'The app cannot be bundled.', { cause })
+    return new CofferError('COFFER_PROGRAM_INVALID', 'The app cannot be bundled.', {
+      hint: 'Correct the source and press again.',
+      cause
+    })
   }
   const at =
     first.location === null

@@ -151,7 +151,11 @@ export function recheckInstalled(
 ): CheckedLicense {
   const grantBytes = readFile(grantPath, MAX_RECORD_BYTES)
   if (grantBytes === undefined)
-    throw new CofferError('COFFER_IO', 'The grant that was just written is not there.')
+    throw new CofferError('COFFER_IO', 'The grant that was just written is not there.', {
+      expected: grantPath,
+      found: 'no such file',
+      hint: 'Check that the medium is still connected, and copy the title again.'
+    })
   const revocationsBytes = readFile(mediumPaths(root).revocations, MAX_COLLECTION_BYTES)
   const signed = authenticate(
     {

@@ -82,6 +82,8 @@ function refuseIdentity(root: string, { identity }: MediumPaths): void {
     })
   }
   throw new CofferError('COFFER_EXISTS', `${root} is a coffer medium already, and it was left as it is.`, {
+    expected: 'a folder or a drive that is none yet',
+    found: identity,
     hint: 'An identity is written once: titles copied to it depend on it. Use it as it is, or prepare another folder.'
   })
 }

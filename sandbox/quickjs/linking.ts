@@ -1,5 +1,6 @@
 /** Compile one program into a guest, link it with what is granted, and say in words what is wrong with it. */
 import { CofferError } from '../../formats/errors.js'
+import { programInvalid } from '../failures.js'
 import { DRIVE, EVAL_MODULE, type Pointer } from './abi.js'
 import type { Entry } from './entry.js'
 import type { Instance } from './instance.js'
@@ -94,13 +95,13 @@ export class Linker {
     const [line, column, message] = /^(\d+|undefined) (\d+|undefined) (.*)$/s.exec(text)?.slice(1) ?? []
     const told = message === undefined ? 'it is not a module' : brief(withoutNames(message))
     if (line === undefined || line === 'undefined') {
-      return new CofferError('COFFER_PROGRAM_INVALID', `Cannot link the program: ${told}.`)
+      return programInvalid(`Cannot link the program: ${told}.`)
     }
     const lines = source.reduce((count, byte) => (byte === 10 ? count + 1 : count), 1)
     const beyond = Number(line) > lines
     const what = beyond && /^(expecting|unexpected)/.test(told) ? 'the program ends too early' : told
     const where = beyond ? `at the end of line ${lines}` : `line ${line}, column ${column}`
-    return new CofferError('COFFER_PROGRAM_INVALID', `Cannot compile the program: ${where}: ${what}.`)
+    return programInvalid(`Cannot compile the program: ${where}: ${what}.`)
   }
 }
 

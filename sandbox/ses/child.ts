@@ -10,6 +10,7 @@ import { Socket } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { CofferError } from '../../formats/errors.js'
+import { programInvalid } from '../failures.js'
 import type { Limits } from '../guest.js'
 import type { Machine, MachineFactory, MachinePort } from '../machine.js'
 import { serveRemote } from '../remote/far.js'
@@ -233,7 +234,7 @@ function decode(source: Uint8Array, name: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(source)
   } catch {
-    throw new CofferError('COFFER_PROGRAM_INVALID', `${name}: the program is not UTF-8.`)
+    throw programInvalid(`${name}: the program is not UTF-8.`)
   }
 }
 

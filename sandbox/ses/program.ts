@@ -11,7 +11,8 @@
  * SES repeats its search on what comes out of here, so a mistake here refuses a program; it lets none out.
  */
 import { type Token, parse, tokenizer } from 'acorn'
-import { CofferError } from '../../formats/errors.js'
+import type { CofferError } from '../../formats/errors.js'
+import { programInvalid } from '../failures.js'
 
 export interface ProgramOptions {
   readonly name: string
@@ -52,8 +53,7 @@ const invalid = (
   place: { line: number; column: number } | undefined,
   reason: string
 ): CofferError =>
-  new CofferError(
-    'COFFER_PROGRAM_INVALID',
+  programInvalid(
     place === undefined ? `${name}: ${reason}` : `${name}:${place.line}:${place.column + 1}: ${reason}`
   )
 

@@ -216,7 +216,9 @@ export class Calls {
       if (call.kind !== 'program') continue
       this.close(id)
       call.resolve(exitCode)
-      throw new CofferError('COFFER_GUEST_GONE', 'The program ended with an error that nobody caught.')
+      throw new CofferError('COFFER_GUEST_GONE', 'The program ended with an error that nobody caught.', {
+        hint: 'What it printed on stderr says which; launch the title again.'
+      })
     }
   }
 

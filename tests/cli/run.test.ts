@@ -166,6 +166,18 @@ test('Ctrl-C: the first asks the guest to end, in a thread also while it compute
   }
 })
 
+test('with --json Ctrl-C ends in the one object, also while the guest computes', async () => {
+  const child = start(COFFER, ['run', probe, '--json', '--', 'spin'], site.options())
+  const outcome = ended(child)
+  await new Promise(resolve => setTimeout(resolve, 800))
+  child.kill('SIGINT')
+  const ran = await outcome
+  assert.is(ran.code, 130, ran.stderr)
+  const { error } = jsonOf(ran)
+  assert.is(error.code, 'COFFER_INTERRUPTED')
+  assert.ok(error.hint)
+})
+
 test('SIGINT and SIGTERM end a guest that computes in the only thread', async () => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     const child = start(COFFER, ['run', probe, '--', 'spin'], site.options())
@@ -273,6 +285,9 @@ test('dev runs source as run runs titles, and keeps nothing', async () => {
   const json = jsonOf(await dev(join(app, 'main.js'), '--json', '--', 'exit', '3'))
   assert.equal([json.title, json.exitCode], ['local.main', 3])
   assert.is((await dev(site.app('org.example.plugin', '', { permissions: ['host'] }))).code, 77)
+  // Without a folder of them it has none.
+  const bare = "import { list } from 'coffer:assets'; export default () => list().length"
+  assert.is((await dev(site.app('org.example.bare', bare, { permissions: ['assets'] }))).code, 0)
   assert.is((await dev(site.path('nothing'))).code, 66)
   assert.is((await dev(site.app('org.example.broken', 'let ='))).code, 65)
   const thrown = await dev(site.app('org.example.thrown', "throw new RangeError('at its start')"))

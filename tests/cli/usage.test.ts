@@ -98,6 +98,12 @@ for (const [words, says] of WRONG) {
   })
 }
 
+test('73: a file where a folder would be', async () => {
+  const shown = await coffer('prepare', join(ROOT, 'package.json'))
+  assert.equal([shown.code, shown.stdout], [73, ''])
+  assert.match(shown.stderr, 'what would hold it is a file')
+})
+
 test('66: what is not there, and where a medium may have been', async () => {
   const spaced = join(ROOT, 'build', 'two words')
   mkdirSync(spaced, { recursive: true })

@@ -23,6 +23,33 @@ test('docs/errors.md has one heading per code, and no other', () => {
   assert.equal([...headings].sort(), Object.keys(ERROR_CODES).sort())
 })
 
+test('every error says what to do next', () => {
+  const made = sources
+    .filter(path => /^(?:formats|loader|sandbox|center)\//.test(path))
+    .flatMap(path => {
+      const text = read(path)
+      return [...text.matchAll(/new (?:CofferError|Refusal)\(/g)].map(({ index }) => ({
+        place: `${path}:${text.slice(0, index).split('\n').length}`,
+        call: callAt(text, index)
+      }))
+    })
+  assert.ok(made.length > 250)
+  assert.equal(
+    made.filter(({ call }) => !/\bhint\b/i.test(call)).map(({ place }) => place),
+    []
+  )
+})
+
+/** From a place in a source to where the brackets that open after it are closed. */
+function callAt(text: string, start: number): string {
+  let depth = 0
+  for (let i = text.indexOf('(', start); i < text.length; i++) {
+    if ('([{'.includes(text[i]!)) depth++
+    if (')]}'.includes(text[i]!) && --depth === 0) return text.slice(start, i + 1)
+  }
+  return text.slice(start)
+}
+
 test('every error code is used', () => {
   const text = sources
     .filter(path => !/^(?:tests\/|formats\/errors\.ts)/.test(path))

@@ -66,6 +66,20 @@ test('a host that takes no images starts from source, and a title that is nothin
   )
 })
 
+test('run passes the words of the launch, unless it is given others', async () => {
+  const { root } = await site.copied('org.words', {
+    source: `export default words => { console.log(words.join(' ')) }`
+  })
+  for (const options of [{}, { isolation: 'thread' }, { engine: 'ses' }] as const) {
+    let out = ''
+    const stdout = (bytes: Uint8Array) => void (out += Buffer.from(bytes).toString())
+    await using guest = await site.launch(root, 'org.words', { ...options, stdout, args: ['a', 'b'] })
+    await guest.run()
+    await guest.run(['c'])
+    assert.is(out, 'a b\nc\n')
+  }
+})
+
 test('a large image lies in parts, each of which counts', async () => {
   // Some 3 MB once it has started, and no two of its strings are the same.
   const source = `${SOURCE}

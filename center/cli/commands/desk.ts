@@ -249,7 +249,10 @@ function findRevocable(desk: Desk, kind: RevocationKind, typed: string): Promise
   switch (kind) {
     case 'title':
       if (isTitleId(typed)) return Promise.resolve(typed)
-      throw new CofferError('COFFER_USAGE', `${typed} is not the id of a title.`)
+      throw new CofferError('COFFER_USAGE', `${typed} is not the id of a title.`, {
+        expected: 'such as "org.example.hello"',
+        hint: 'coffer-center title list <folder> shows those that are here.'
+      })
     case 'user':
       return findUser(desk, typed, true)
     case 'medium':

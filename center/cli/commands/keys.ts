@@ -146,7 +146,12 @@ const DEFAULT_URL = 'http://127.0.0.1:8787'
 /** A link that makes whoever opens it first the seller on the center's pages. */
 export async function login(folder: string, at: string | undefined): Promise<Result> {
   const url = at ?? (isAddress(folder) ? folder : DEFAULT_URL)
-  if (!URL.canParse(url)) throw new CofferError('COFFER_USAGE', 'Where are the pages?', { expected: 'a URL' })
+  if (!URL.canParse(url))
+    throw new CofferError('COFFER_USAGE', 'Where are the pages?', {
+      expected: 'a URL',
+      found: url,
+      hint: 'Give the address under which a browser reaches the center, such as https://shop.example.org.'
+    })
   const token = isAddress(folder)
     ? await (await remote(folder)).login()
     : await inFolder(folder, center => center.sessions.open('link'))

@@ -71,7 +71,8 @@ async function tlsFiles({ tlsCert, tlsKey }: ServeCommand): Promise<TlsFiles | u
   if (tlsCert === undefined || tlsKey === undefined) {
     throw new CofferError('COFFER_USAGE', 'TLS needs a certificate and its key.', {
       expected: '--tls-cert and --tls-key',
-      found: 'one of them'
+      found: 'one of them',
+      hint: 'Give both, or neither where a proxy ends TLS.'
     })
   }
   const [cert, key] = await Promise.all(

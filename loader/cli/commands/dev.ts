@@ -25,7 +25,7 @@ export async function execute(call: Call): Promise<Outcome> {
       locate,
       limits: { cpuMs: RUN_CPU_MS, ...manifestLimits(app), ...limitsOf(call) },
       capabilities: {
-        ...(app.assetsFolder === undefined ? {} : { assets: assetsOf(contents) }),
+        ...(app.assetsFolder === undefined && !asks('assets') ? {} : { assets: assetsOf(contents) }),
         license: { kind: 'perpetual', features: call.list('feature'), expires: null },
         ...(app.net === undefined ? {} : { net: { allow: app.net } }),
         ...(asks('terminal') ? { terminal: await terminal() } : {}),
@@ -55,7 +55,11 @@ function assetsOf(contents: Awaited<ReturnType<typeof packageContents>>['content
     list: () => [...assets].map(([path, { length }]) => ({ path, sizeBytes: length })),
     read(path, range = { offsetBytes: 0, lengthBytes: Infinity }) {
       const bytes = assets.get(path)
-      if (bytes === undefined) throw new CofferError('COFFER_FILE_MISSING', 'The app has no such asset.')
+      if (bytes === undefined) {
+        throw new CofferError('COFFER_FILE_MISSING', 'The app has no such asset.', {
+          hint: 'list() of coffer:assets tells those that it has.'
+        })
+      }
       return bytes.slice(range.offsetBytes, range.offsetBytes + range.lengthBytes)
     }
   }

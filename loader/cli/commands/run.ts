@@ -61,6 +61,8 @@ function onlyTitle(root: string, home: Home): string {
   measureMedium(root) // says so when this is no medium at all
   if (titles.length === 0) {
     throw new CofferError('COFFER_TITLE_MISSING', 'There is no title on this medium yet.', {
+      expected: 'a title that was copied to it',
+      found: 'none',
       hint: `Copy one to it with "coffer copy <master> ${asTyped(root)}".`
     })
   }

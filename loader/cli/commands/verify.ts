@@ -36,6 +36,8 @@ function allTitles(root: string): string[] {
   const titles = listTitles(root)
   if (titles.length > 0) return titles.map(({ titleId }) => titleId)
   throw new CofferError('COFFER_TITLE_MISSING', 'There is no title on this medium yet.', {
+    expected: 'a title that was copied to it',
+    found: 'none',
     hint: `Copy one to it with "coffer copy <master> ${asTyped(root)}".`
   })
 }

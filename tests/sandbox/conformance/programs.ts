@@ -12,6 +12,12 @@ export function programs({ test, start }: Way): void {
     assert.is(guest.stdout, 'a+b\n')
   })
 
+  test('what a program returns and cannot cross is no exit code, and no fault of who called it', async () => {
+    const kinds = 'new Map(), () => 1, { f() {} }, Symbol(), new Date(0), { a: 1 }, 7n'
+    const guest = await start(`export default ([n]) => [${kinds}][n]`)
+    for (let n = 0; n < 7; n++) assert.is(await guest.run([`${n}`]), 0, `${n}`)
+  })
+
   test('exit codes are 0 to 63, and 63 stands for all others', async () => {
     const guest = await start(`export default ([code]) => code === 'void' ? undefined : Number(code)`)
     for (const [given, expected] of [
