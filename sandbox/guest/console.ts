@@ -67,6 +67,8 @@ export function installConsole(link: Link, clock: Clock): void {
       counts.set(`${label}`, count)
       out(`${label}: ${count}`)
     },
+    /** A program's output is no screen of its own. */
+    clear() {},
     countReset: (label = 'default') => void counts.delete(`${label}`),
     time: (label = 'default') => void timers.set(`${label}`, clock.elapsed()),
     timeLog: (label = 'default', ...rest: unknown[]) => time(`${label}`, rest, true),
