@@ -21,6 +21,7 @@ import { endedFile } from './orders/ended.js'
 import { fileError, flushFolder, writeWholeFile } from './files.js'
 import { openAside, type Aside } from './orders/aside.js'
 import { openIssue } from './orders/issue.js'
+import { quote } from './orders/quote.js'
 import { logWith, type SignCheckpoint } from './audit/log.js'
 import { checkName } from './names.js'
 import { keepPayment, type Paid } from './payment.js'
@@ -64,6 +65,8 @@ export interface LicenseCenter {
   act(name: string, request: { valueOf: ValueOf; body: Uint8Array; admit?: Admit }): Promise<unknown>
   /** @returns The answer to an order, or to a return: the same bytes whenever the same record comes. @throws CofferError. */
   issue(request: Uint8Array, admit?: Admit): Promise<Uint8Array>
+  /** What an order would be charged now: a quote record. Nothing is written. @throws CofferError as {@link issue}. */
+  quote(request: Uint8Array, admit?: Admit): Promise<Uint8Array>
   /** @returns The release ticket for a publisher's registration. @throws CofferError. */
   register(registration: Uint8Array, admit?: Admit): Promise<Uint8Array>
   /** All root records, first to newest, packed as one. */
@@ -236,6 +239,7 @@ function openedCenter(site: Site, name: string, folder: string, aside: Aside | u
     act: (name, request) => act({ site, desk, sessions }, name, request),
     issue: (record, admit) =>
       record[TYPE_OFFSET] === RECORD_TYPES.return ? takeReturn(site, record, admit) : issue(record, admit),
+    quote: (request, admit) => quote(site, request, admit),
     receipt: (request, admit) => receipt(site, request, admit),
     register: (registration, admit) => register(site, registration, admit),
     reports: openReports(site),

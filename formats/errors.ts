@@ -69,6 +69,7 @@ export const ERROR_CODES = {
   COFFER_NOT_AUTHORIZED: 77, // nobody who may do this at the center signed it
   COFFER_ENROLMENT_CLOSED: 77,
   COFFER_ANSWER_MISMATCH: 77, // an answer that belongs to another request
+  COFFER_PRICE_REFUSED: 77, // it costs more than the person agreed to
   COFFER_PERMISSION_NEEDED: 77, // a title asks for what the person has not granted
   COFFER_ENGINE_UNSUITABLE: 77, // a title names an engine other than the one asked for
   COFFER_VAULT_LOCKED: 77, // the center's keys need a passphrase, key file or PIN

@@ -37,7 +37,8 @@ export const RECORD_TYPES = {
   release: 10,
   return: 11,
   checkpoint: 12,
-  ended: 13
+  ended: 13,
+  quote: 14
 } as const
 
 export type RecordType = keyof typeof RECORD_TYPES

@@ -46,7 +46,8 @@ export const LABELS = [
   'signed/release',
   'signed/return',
   'signed/checkpoint',
-  'signed/ended'
+  'signed/ended',
+  'signed/quote'
 ] as const
 
 export type Label = (typeof LABELS)[number]

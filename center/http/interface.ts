@@ -73,6 +73,15 @@ export const ENDPOINTS: readonly Endpoint[] = [
   },
   {
     method: 'post',
+    path: '/v1/quotes',
+    summary: 'What an order would be charged now; nothing is bought',
+    takes: 'a request record',
+    gives: 'a quote record',
+    refusals: [400, 403, 404, 413, 415, 429],
+    answer: (center, body, admit) => center.quote(body, admit)
+  },
+  {
+    method: 'post',
     path: '/v1/releases',
     summary: 'Register a release, as its publisher; again gives the same key',
     takes: 'a registration record',

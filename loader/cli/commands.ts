@@ -13,6 +13,12 @@ const ASKING: Option = {
   value: 'URL',
   help: 'where to ask (default: where the center was pinned from)'
 }
+const MAX_PRICE: Option = {
+  name: 'max-price',
+  value: 'minor',
+  whole: [0, 2 ** 48],
+  help: 'the most that it may cost, 900 for 9.00 EUR; asked at a terminal otherwise'
+}
 const ORDERING: readonly Option[] = [
   { name: 'title', value: 'id', help: 'which title; may be left out when the master has one' },
   {
@@ -97,6 +103,7 @@ export const COMMANDS: readonly Command[] = [
     options: [
       ...ORDERING,
       { name: 'center', value: 'URL', help: 'where to order (default: where the center was pinned from)' },
+      MAX_PRICE,
       WITH_MANAGER
     ],
     details: 'Ordering again for the same medium costs nothing.',
@@ -138,6 +145,7 @@ export const COMMANDS: readonly Command[] = [
     arguments: [MEDIUM, TITLE],
     options: [
       ASKING,
+      MAX_PRICE,
       { name: 'out', value: 'file', help: 'write the request to this file instead, to carry to the center' }
     ],
     details:

@@ -6,7 +6,8 @@ import { parseAllowList } from '../../sandbox/net/allow.js'
 import type { Home } from '../home.js'
 import { saveQuotaBytes } from '../launch.js'
 import type { Call } from './command.js'
-import { isTerminal, paint, printable, say, STDERR, STDIN } from './output.js'
+import { paint, printable, say } from './output.js'
+import { agreedTo, canAsk } from './question.js'
 
 /** What `run` can give, and what it means. */
 const OFFERED: ReadonlyMap<string, (manifest: ParsedManifest) => string> = new Map([
@@ -79,7 +80,7 @@ export async function permitted(
   const remembered = home.permissions(manifest)
   const missing = unsaid.filter(permission => !remembered.includes(asRemembered(manifest, permission)))
   if (missing.length === 0) return all
-  if (call.json || !isTerminal(STDIN) || !isTerminal(STDERR)) throw needed(manifest, missing)
+  if (call.json || !canAsk()) throw needed(manifest, missing)
   if (!(await ask(manifest, missing, signal))) throw needed(manifest, missing)
   const said = missing.map(permission => asRemembered(manifest, permission))
   home.rememberPermissions(manifest, [...new Set([...remembered, ...said])])
@@ -92,39 +93,15 @@ function asRemembered({ net = [], limits: { saveMiB } }: ParsedManifest, permiss
   return permission === 'save' && saveMiB !== undefined ? `save=${saveMiB}` : permission
 }
 
-async function ask(
-  manifest: ParsedManifest,
-  missing: readonly string[],
-  signal: StopSignal
-): Promise<boolean> {
+function ask(manifest: ParsedManifest, missing: readonly string[], signal: StopSignal): Promise<boolean> {
   say(
     `${paint('bold', `"${printable(manifest.name)}"`)} (${manifest.id}, release ${manifest.release}) asks to`
   )
   for (const permission of missing) say(`  ${permission.padEnd(8)}  ${OFFERED.get(permission)!(manifest)}`)
-  const { createInterface } = await import('node:readline/promises')
-  const reader = createInterface({ input: process.stdin, output: process.stderr, terminal: false })
-  const closed = new Promise<string>(resolve => reader.once('close', () => resolve('')))
-  const stop = new AbortController()
-  const onAbort = () => stop.abort()
-  signal.addEventListener('abort', onAbort)
-  if (signal.aborted) onAbort()
-  try {
-    const answer = await Promise.race([
-      reader.question('Allow this, now and from now on? [y/N] ', { signal: stop.signal }),
-      closed
-    ])
-    return /^y(es)?$/i.test(answer.trim())
-  } catch (error) {
-    if (!signal.aborted) throw error
-    say('')
-    throw new CofferError('COFFER_INTERRUPTED', 'The title was not started: it was interrupted.', {
-      hint: 'Start it again when you want it.',
-      cause: error
-    })
-  } finally {
-    signal.removeEventListener('abort', onAbort)
-    reader.close()
-  }
+  return agreedTo('Allow this, now and from now on?', signal, {
+    message: 'The title was not started: it was interrupted.',
+    hint: 'Start it again when you want it.'
+  })
 }
 
 const needed = ({ name, permissions }: ParsedManifest, missing: readonly string[]) =>

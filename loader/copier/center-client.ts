@@ -7,6 +7,7 @@ import { CofferError, ERROR_CODES, type ErrorCode } from '../../formats/errors.j
 import {
   MAX_ANSWER_BYTES,
   MAX_ENDED_BYTES,
+  MAX_RECORD_BYTES,
   MAX_RELEASE_BYTES,
   MAX_REVOCATIONS_BYTES
 } from '../../formats/limits.js'
@@ -67,6 +68,11 @@ export class CenterClient {
   /** @param request - An encoded request. @returns The answer's bytes, not yet verified. */
   order(request: Uint8Array): Promise<Uint8Array> {
     return this.#exchange('POST', '/v1/orders', request, MAX_ANSWER_BYTES)
+  }
+
+  /** @param request - An encoded request. @returns The bytes of a quote for it, not yet verified. */
+  quote(request: Uint8Array): Promise<Uint8Array> {
+    return this.#exchange('POST', '/v1/quotes', request, MAX_RECORD_BYTES)
   }
 
   /** @param given - An encoded return. @returns The answer's bytes, not yet verified. */

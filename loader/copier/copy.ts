@@ -18,7 +18,15 @@ import type { CenterClient } from './center-client.js'
 import { checkSpace, grantOf, install, type Copied, type CopyEvent } from './install.js'
 import { learnPublished } from './learn.js'
 import { masterRevocations, openOnMaster } from './master.js'
-import { acceptAnswer, centerClient, makeOrder, orderOnline, requireGrant, type Order } from './order.js'
+import {
+  acceptAnswer,
+  centerClient,
+  makeOrder,
+  orderOnline,
+  requireGrant,
+  type Agree,
+  type Order
+} from './order.js'
 import { checkReplacing } from './place.js'
 
 export interface CopyOptions {
@@ -30,6 +38,8 @@ export interface CopyOptions {
   /** Default: `order`, which buys. */
   readonly kind?: RequestKind | undefined
   readonly powers?: Powers | undefined
+  /** Told what the center would charge before anything is ordered over HTTP; throws to order nothing. Default: not asked. */
+  readonly agree?: Agree | undefined
   readonly onEvent?: ((event: CopyEvent) => void) | undefined
   /** Interrupts it: COFFER_INTERRUPTED, and the medium is as it was. */
   readonly signal?: AbortSignal | undefined
@@ -59,9 +69,8 @@ export async function copy(
   await followCertificate(source.manifest, center, home)
   const order = makeOrder(source.manifest, medium, home, powers, options)
   announceOrder(order, source.manifest.scheme, onEvent)
-  const answer = await orderOnline(order, center, home, () =>
-    learnPublished(center, source.manifest.centerId, root, home, fromMaster)
-  )
+  const learn = () => learnPublished(center, source.manifest.centerId, root, home, fromMaster)
+  const answer = await orderOnline(order, center, home, learn, options.agree)
   return await install(answer, { source, fromMaster, medium, home, powers, onEvent, signal })
 }
 

@@ -12,7 +12,8 @@ export {
   type SavesOptions
 } from './saves-file.js'
 export { listMaster, type MasterListing, type TitleOnMaster } from './master.js'
-export { BIND_BEARER, BIND_USER } from './order.js'
+export { BIND_BEARER, BIND_USER, type Agree } from './order.js'
+export type { Quote } from '../../formats/records/quote.js'
 export { CenterClient } from './center-client.js'
 export { Home } from '../home.js'
 export { createKeyFile } from '../key-files.js'

@@ -13,6 +13,7 @@ import {
   type RequestKind,
   type VerifiedRequest
 } from '../../formats/records/request.js'
+import { openQuote, type Quote } from '../../formats/records/quote.js'
 import { openRoots } from '../../formats/records/root.js'
 import type { Home, PinnedCenter } from '../home.js'
 import type { MeasuredMedium } from '../medium/measure.js'
@@ -96,24 +97,8 @@ export function acceptAnswer(
     home.follow(claimedRoots(bytes))
     opened = openAnswer(bytes, home.centers())
   }
-  if (opened === undefined) {
-    throw new CofferError(
-      'COFFER_CENTER_UNTRUSTED',
-      'The answer was not signed by a center that is trusted here.',
-      {
-        expected: 'an answer signed by a pinned center',
-        found: 'one signed by someone else',
-        hint: 'Check the URL of the center; pin another one with "coffer trust" only if you know the seller.'
-      }
-    )
-  }
-  if (asked !== undefined && !equalBytes(asked.requestHash, opened.answer.requestHash)) {
-    throw new CofferError('COFFER_ANSWER_MISMATCH', 'The center answered another request than this one.', {
-      expected: 'an answer to this order',
-      found: 'an answer to another',
-      hint: 'Repeat the command.'
-    })
-  }
+  if (opened === undefined) throw untrustedAnswer('answer')
+  if (asked !== undefined && !equalBytes(asked.requestHash, opened.answer.requestHash)) throw otherRequest()
   // A trusted center speaks for itself alone: it cannot make the buyer trust another.
   if (!equalBytes(openRoots(opened.answer.roots).centerId, opened.center.centerId)) {
     throw new CofferError('COFFER_ANSWER_MISMATCH', 'The answer carries root records of another center.', {
@@ -124,6 +109,20 @@ export function acceptAnswer(
   }
   return { answer: opened.answer, center: home.pin(opened.answer.roots) }
 }
+
+const untrustedAnswer = (what: string) =>
+  new CofferError('COFFER_CENTER_UNTRUSTED', `The ${what} was not signed by a center that is trusted here.`, {
+    expected: 'what a pinned center signed',
+    found: 'one signed by someone else',
+    hint: 'Check the URL of the center; pin another one with "coffer trust" only if you know the seller.'
+  })
+
+const otherRequest = () =>
+  new CofferError('COFFER_ANSWER_MISMATCH', 'The center answered another request than this one.', {
+    expected: 'an answer to this order',
+    found: 'an answer to another',
+    hint: 'Repeat the command.'
+  })
 
 /** How a center is asked. */
 export interface AskOptions {
@@ -151,6 +150,9 @@ export function centerClient(
   return new CenterClient(at, { onWait: seconds => onEvent({ step: 'wait', seconds }), signal })
 }
 
+/** Told what an order would be charged before it is sent; throws for one that is not to be sent. */
+export type Agree = (quote: Quote) => void | Promise<void>
+
 /**
  * Send an order, and believe what comes back.
  *
@@ -162,10 +164,12 @@ export async function orderOnline(
   order: Order,
   center: CenterClient,
   home: Home,
-  learn: () => Promise<void>
+  learn: () => Promise<void>,
+  agree?: Agree
 ): Promise<GrantAnswer> {
   let bytes: Uint8Array
   try {
+    if (agree !== undefined) await agree(await quoteOf(order, center, home))
     bytes = await center.order(order.bytes)
   } catch (error) {
     // Why there is no copy is what the person must know, even where the list cannot be had.
@@ -175,6 +179,20 @@ export async function orderOnline(
   const { answer, center: pinned } = acceptAnswer(bytes, home, order.request)
   await learnEnded(center, answer.revocations, pinned, home)
   return requireGrant(answer)
+}
+
+/** What an order would be charged, signed by its center. Nothing is bought. */
+async function quoteOf({ bytes, request }: Order, center: CenterClient, home: Home): Promise<Quote> {
+  const record = await center.quote(bytes)
+  let opened = openQuote(record, home.centers())
+  if (opened === undefined) {
+    // Perhaps signed by a key that is newer than what is known here.
+    home.follow(await center.roots())
+    opened = openQuote(record, home.centers())
+  }
+  if (opened === undefined) throw untrustedAnswer('quote')
+  if (!equalBytes(opened.quote.requestHash, request.requestHash)) throw otherRequest()
+  return opened.quote
 }
 
 /** Refusals that may mean that a copy which is on the medium was taken back. */

@@ -34,7 +34,7 @@ import {
   type Order
 } from './order.js'
 
-export type RenewOptions = Pick<CopyOptions, 'home' | 'centerUrl' | 'powers' | 'onEvent'>
+export type RenewOptions = Pick<CopyOptions, 'home' | 'centerUrl' | 'powers' | 'onEvent' | 'agree' | 'signal'>
 
 export interface Renewed {
   readonly title: string
@@ -55,9 +55,8 @@ export async function renewTitle(root: string, titleId: string, options: RenewOp
   const client = centerClient(title.manifest, options)
   const path = mediumPaths(root).renewal(licenseName(root, titleId, home.requireUserKeys().userId))
   return await askOnce(path, renewal(root, title, home, powers), async order => {
-    const answer = await orderOnline(order, client, home, () =>
-      learnPublished(client, title.manifest.centerId, root, home)
-    )
+    const learn = () => learnPublished(client, title.manifest.centerId, root, home)
+    const answer = await orderOnline(order, client, home, learn, options.agree)
     return installGrant(answer, root, title, home, powers)
   })
 }

@@ -2,6 +2,9 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { hex } from '../../formats/bytes.js'
+import { openAnswer } from '../../formats/records/answer.js'
+import { openQuote } from '../../formats/records/quote.js'
+import { openRequest } from '../../formats/records/request.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import type { TermsChange } from '../../center/desk.js'
 import {
@@ -31,6 +34,44 @@ async function shopWith(terms: TermsChange) {
   }
   return { ...shop, order }
 }
+
+test('a quote is what the order is charged then, for this user and medium, and buys nothing', async () => {
+  const { center, pinned, order, powers } = await shopWith({
+    priceMinor: 900,
+    expiresDays: 30,
+    renewPriceMinor: 300
+  })
+  const asked = (options: OrderOptions) => requestBytes(pinned.centerId, { created: powers.at, ...options })
+  const quoted = async (record: Uint8Array) => {
+    const { quote } = openQuote(await center.quote(record), [pinned])!
+    assert.equal(quote.requestHash, openRequest(record).requestHash)
+    return [quote.chargedMinor, quote.currency, quote.kind, quote.expires]
+  }
+  const ends = NOW + 30 * DAY
+  const record = asked({})
+  assert.equal(await quoted(record), [900, 'EUR', 'lease', ends])
+  assert.equal(await quoted(record), [900, 'EUR', 'lease', ends])
+  assert.equal(await center.desk.verifyLedger(), { orders: 0, copies: 0, postings: 0, problems: [] })
+  await rejectsWith('COFFER_GRANT_MISSING', () => center.quote(asked({ kind: 'renew' })))
+  await rejectsWith('COFFER_REQUEST_REFUSED', () => center.quote(asked({ kind: 'trial' })))
+
+  assert.is(openAnswer(await center.issue(record), [pinned])!.answer.chargedMinor, 900)
+  // The same order gets the same answer, and another for the copy that he holds costs nothing.
+  assert.equal(await quoted(record), [0, 'EUR', undefined, undefined])
+  assert.equal(await quoted(asked({})), [0, 'EUR', 'lease', ends])
+  assert.equal(await quoted(asked({ kind: 'renew' })), [300, 'EUR', 'lease', ends + 30 * DAY])
+  const { userId } = await order({ medium: 'another' })
+  await center.desk.give(TITLE, hex(userId), { priceMinor: 100 })
+  assert.equal(await quoted(asked({ medium: 'a third' })), [100, 'EUR', 'lease', ends])
+  await center.desk.setTerms(TITLE, { copies: 2 })
+  await center.desk.give(TITLE, hex(userId), { priceMinor: 100, copies: 2 })
+  await rejectsWith('COFFER_QUOTA', () => center.quote(asked({ medium: 'a third' })))
+  await rejectsWith('COFFER_REQUEST_STALE', () => center.quote(asked({ created: NOW - 40 * DAY })))
+  await rejectsWith('COFFER_RECORD_FORGED', () => center.quote(flippedAt(record, 40)))
+  await center.close()
+})
+
+const flippedAt = (bytes: Uint8Array, at: number) => bytes.map((byte, i) => (i === at ? byte ^ 1 : byte))
 
 test('an answer carries the time of the center', async () => {
   const { order, powers, center } = await shopWith({})

@@ -47,6 +47,21 @@ test('features, trial and purchase: a title reads what was bought', async () => 
   await refused('COFFER_QUOTA', 'copy', master, other, '--trial')
 })
 
+test('what costs more than was agreed to is not ordered', async () => {
+  const id = 'org.example.dear'
+  const master = await sold(id, '--price', '900', '--expires-days', '30', '--renew-price', '300')
+  const medium = await site.prepared()
+  await refused('COFFER_PRICE_REFUSED', 'copy', master, medium, '--max-price', '899')
+  assert.equal((await coffer('list', medium)).titles, [])
+  const bought = await site.coffer('copy', master, medium, '--max-price', '900')
+  assert.match(expectSuccess(bought).stderr, /^price {5}9\.00 EUR, as a lease until /m)
+  // A copy that is held costs nothing.
+  expectSuccess(await site.coffer('copy', master, medium, '--max-price', '0'))
+  await refused('COFFER_PRICE_REFUSED', 'renew', medium, id, '--max-price', '299')
+  const renewed = await coffer('renew', medium, id, '--max-price', '300')
+  assert.is(renewed.chargedMinor, 300)
+})
+
 test('renew and return over HTTP', async () => {
   const id = 'org.example.rented'
   const terms = ['--price', '500', '--expires-days', '30', '--renew-price', '200', '--refund-days', '7']

@@ -135,6 +135,27 @@ onTerminal('keys arrive one by one, and the terminal is put back at the end', as
   assertRestored(await screen.end(), 7)
 })
 
+onTerminal('a price is asked about, and only yes pays it', async () => {
+  const master = await site.press(site.app('org.example.priced', 'export default () => {}'))
+  expectSuccess(await site.center('title', 'shop', 'set', 'org.example.priced', '--price', '900'))
+  const target = await site.prepared()
+  for (const [typed, exitCode] of [
+    ['n\r', 77],
+    ['\r', 77],
+    ['\x03', 130],
+    ['y\r', 0]
+  ] as const) {
+    const screen = onScreen('copy', master, target)
+    await screen.see('Pay 9.00 EUR? [y/N] ')
+    screen.type(typed)
+    const shown = await screen.end()
+    assert.match(shown, `exit=${exitCode}\r\n`)
+    assert.is(shown.includes('charged 9.00 EUR'), exitCode === 0)
+  }
+  // What is paid for is not asked about.
+  assert.match(await onScreen('copy', master, target).end(), 'exit=0')
+})
+
 onTerminal('Ctrl-C ends a title that waits, that computes, inline and in a thread', async () => {
   for (const options of [[], ['--isolation', 'inline'], ['spin']]) {
     const spins = options.includes('spin')

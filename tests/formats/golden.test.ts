@@ -37,6 +37,7 @@ import {
   openRegistration,
   openRelease,
   openRequest,
+  openQuote,
   openReturn,
   openRevocations,
   openRoots,
@@ -220,6 +221,12 @@ const READERS: Record<string, Reader> = {
     const opened = openCheckpoint(vector.bytes, vector.centers)!
     assert.equal(opened.checkpoint.root, vector.hex('logRoot'))
     assert.is(opened.checkpoint.size, 7)
+  },
+
+  quote(vector) {
+    const { quote } = openQuote(vector.bytes, vector.centers)!
+    assert.equal(quote.requestHash, vector.hex('requestHash'))
+    assert.equal([quote.chargedMinor, quote.currency, quote.kind], [900, 'EUR', 'lease'])
   },
 
   receipt(vector) {

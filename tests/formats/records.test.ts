@@ -25,6 +25,7 @@ import {
   parseManifest,
   type Manifest
 } from '../../formats/records/manifest.js'
+import { encodeQuote, openQuote } from '../../formats/records/quote.js'
 import { encodePublisher, openPublisher } from '../../formats/records/publisher.js'
 import {
   encodeRegistration,
@@ -252,6 +253,24 @@ const RECORDS: readonly {
     seed: CENTER_SEED,
     bytes: encodeCheckpoint({ centerId, issued: NOW, root: filled(17), size: 2 ** 40 }, CENTER_SEED),
     open: bytes => openCheckpoint(bytes, [center])
+  },
+  {
+    type: 'quote',
+    seed: CENTER_SEED,
+    bytes: encodeQuote(
+      {
+        centerId,
+        chargedMinor: 900,
+        currency: 'EUR',
+        expires: NOW,
+        kind: 'lease',
+        quoted: NOW,
+        requestHash: filled(13)
+      },
+      CENTER_SEED
+    ),
+    open: bytes => openQuote(bytes, [center]),
+    optional: ['expires', 'kind']
   }
 ]
 

@@ -5,6 +5,7 @@ import type { Call, Outcome } from '../command.js'
 import { installManager } from '../../copier/manager.js'
 import { printable, say } from '../output.js'
 import { CopyStory, ordering } from '../copying.js'
+import { agreement } from '../price.js'
 import { harden } from '../harden.js'
 import { interruptible } from '../interrupt.js'
 
@@ -18,6 +19,7 @@ export async function execute(call: Call): Promise<Outcome> {
       ...options,
       centerUrl: call.text('center'),
       onEvent: story.tell,
+      agree: agreement(call, signal),
       signal
     })
   )

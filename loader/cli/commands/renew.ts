@@ -4,8 +4,10 @@ import { Home } from '../../home.js'
 import { isoTime, timeText } from '../../times.js'
 import type { Call, Outcome } from '../command.js'
 import { harden } from '../harden.js'
+import { interruptible } from '../interrupt.js'
 import { requestOut, tellWait } from '../copying.js'
 import { say } from '../output.js'
+import { agreement } from '../price.js'
 import { moneyText } from '../screen.js'
 
 export async function execute(call: Call): Promise<Outcome> {
@@ -13,7 +15,13 @@ export async function execute(call: Call): Promise<Outcome> {
   const [root, titleId] = [call.argument('medium'), call.argument('title')]
   const options = { home: new Home(), centerUrl: call.text('center'), onEvent: tellWait }
   const out = call.text('out')
-  if (out === undefined) return renewed(await renewTitle(root, titleId, options))
+  if (out === undefined) {
+    return renewed(
+      await interruptible(signal =>
+        renewTitle(root, titleId, { ...options, signal, agree: agreement(call, signal) })
+      )
+    )
+  }
   return requestOut(out, () => {
     const { bytes, request } = requestRenewal(root, titleId, options)
     say('Carry this file to the center; put its answer onto the medium with "coffer apply".')

@@ -1,0 +1,41 @@
+/** What an order would come to, by the books as they are: nothing is written, and nothing is bought. */
+import { hex } from '../../formats/bytes.js'
+import { encodeQuote } from '../../formats/records/quote.js'
+import { openRequestAside } from '../../formats/records/request.js'
+import { refuseOtherCenter, signerBy, type Site } from '../site.js'
+import { decide, registeredRelease } from './decide.js'
+import type { Order } from './make.js'
+import { answeredBefore, type Admit } from './requests.js'
+import { Sheet } from './sheet.js'
+
+/**
+ * @param record - A request record: the very order that would be sent.
+ * @returns A quote record, for this user and medium: a copy that he holds costs nothing.
+ * @throws CofferError as ordering does: COFFER_RECORD_*, COFFER_ENCODING, and every refusal of the center.
+ */
+export async function quote(site: Site, record: Uint8Array, admit?: Admit): Promise<Uint8Array> {
+  const { centerId, powers, store, vault } = site
+  const request = await openRequestAside(record)
+  const signer = hex(request.userId)
+  admit?.(signer)
+  refuseOtherCenter(site, request.centerId)
+  const { requestId, requestHash, created } = request
+  const received = powers.now()
+  const order: Order = { kind: 'order', requestId, requestHash, signer, created, record, request, received }
+  const sheet = await Sheet.read(store, store.books, [request], received)
+  const { title } = registeredRelease(sheet, request)
+  const isAnswered = answeredBefore(site, order, sheet.answered(hex(requestId)), received) !== undefined
+  const sale = isAnswered ? undefined : decide(sheet, order).decision.sale
+  return encodeQuote(
+    {
+      centerId,
+      chargedMinor: sale?.chargedMinor ?? 0,
+      currency: title.currency,
+      ...(sale && { kind: sale.kind }),
+      ...(sale && sale.expires !== null && { expires: sale.expires }),
+      quoted: received,
+      requestHash
+    },
+    signerBy(vault, sheet.roots)
+  )
+}
