@@ -245,14 +245,49 @@ test('unsafeOption() knows spellings', () => {
     '-r',
     '--import',
     '--cpu-prof-dir=x',
-    '--trace-gc'
+    '--trace-gc',
+    '-prof',
+    '--ll-prof',
+    '--config-file=node.config.json',
+    '--experimental-config-file=node.config.json',
+    '--experimental-default-config-file',
+    '--experimental-package-map=x',
+    '--vfs-load=x',
+    '--snapshot-blob=x',
+    // Which may name options of its own.
+    '--env-file=x',
+    '--openssl-config=x',
+    '--tls-keylog=x',
+    '--an-option-of-a-later-release'
   ]
   for (const option of unsafe) {
     assert.ok(unsafeOption([option]), option)
     assert.ok(unsafeOption([], `--no-warnings "${option}"`), option)
   }
-  for (const option of ['--max-old-space-size=1', '--no-warnings', '--enable-source-maps', '--stack-size=1'])
-    assert.is(unsafeOption([option], option), undefined, option)
+  const harmless = [
+    '--max-old-space-size=1',
+    '--max_old_space_size=1',
+    '--no-warnings',
+    '--enable-source-maps',
+    '--stack-size=1',
+    '--openssl-legacy-provider',
+    '--tls-min-v1.2',
+    '--title="a --inspect b"'
+  ]
+  for (const option of harmless) assert.is(unsafeOption([option], option), undefined, option)
+})
+
+test('unsafeOption() reads NODE_OPTIONS as Node does', () => {
+  const unsafe = [
+    '--"import"=x',
+    '"\\-\\-\\i\\mport=x"',
+    '-"r" x',
+    '"--title=\\"" --inspect',
+    '--title "" --inspect'
+  ]
+  for (const words of unsafe) assert.ok(unsafeOption([], words), words)
+  for (const words of ['  --title=a  "b c"', '--title="\\" --inspect"'])
+    assert.is(unsafeOption([], words), undefined, words)
 })
 
 test('while a title runs, core dumps hold nothing and SIGUSR1 opens no inspector', async () => {
