@@ -101,10 +101,11 @@ export async function applyAnswer(
 export function requestCopy(master: string, root: string, titleId: string, options: CopyOptions): Order {
   const { home, powers = POWERS, onEvent = () => {} } = options
   using source = openOnMaster(master, titleId, options.release)
+  const medium = measureMedium(root)
   checkReplacing(root, source.manifest, home.userKeys()?.userId, options.release)
   checkSpace(root, source)
   followRoots(masterRevocations(master), home)
-  const order = makeOrder(source.manifest, measureMedium(root), home, powers, options)
+  const order = makeOrder(source.manifest, medium, home, powers, options)
   announceOrder(order, source.manifest.scheme, onEvent)
   return order
 }

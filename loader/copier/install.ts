@@ -12,7 +12,7 @@ import { openGrant, readGrantClaim, type VerifiedGrant } from '../../formats/rec
 import { MAX_COLLECTION_BYTES } from '../../formats/records/revocations.js'
 import { authenticate } from '../authenticate.js'
 import { learnTime } from '../clock.js'
-import { readFile } from '../files.js'
+import { attempt, readFile } from '../files.js'
 import { PendingFile } from '../pending.js'
 import type { Home } from '../home.js'
 import { otherId } from '../ids.js'
@@ -232,10 +232,10 @@ const LARGEST_ON_FAT = 0xffff_ffff
 /**
  * Before anything is ordered: the new copy must fit beside the old one.
  *
- * @throws CofferError COFFER_DISK_FULL, COFFER_CANNOT_CREATE
+ * @throws CofferError COFFER_DISK_FULL, COFFER_CANNOT_CREATE, COFFER_FILE_MISSING, COFFER_IO
  */
 export function checkSpace(root: string, { file }: { readonly file: { readonly sizeBytes: number } }): void {
-  const { bavail, bsize, type } = statfsSync(root)
+  const { bavail, bsize, type } = attempt('inspect', root, () => statfsSync(root))
   if (type === FAT && file.sizeBytes > LARGEST_ON_FAT) {
     throw new CofferError('COFFER_CANNOT_CREATE', `The title is too large for the file system at ${root}.`, {
       expected: `at most ${LARGEST_ON_FAT} bytes, as a FAT file system has files`,

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { applyAnswer, CenterClient, listMaster, requestCopy, type Home } from '../../loader/copier/index.js'
+import { checkSpace } from '../../loader/copier/install.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
 import { clone } from '../helpers/clone.js'
 import { closeSites, filesUnder, librarySite, release, SCHEMES, snapshot } from '../helpers/library-site.js'
@@ -88,6 +89,14 @@ test('an answer that was ordered before a newer release came is applied only whe
   assert.is(await site.running(root, id), 'release 2')
   await applyAnswer(answer, one.master, root, { ...options, release: 1 })
   assert.is(await site.running(root, id), 'release 1')
+})
+
+test('where there is no medium, nothing is asked about its space', async () => {
+  const { master } = await site.press('org.nowhere')
+  const root = site.path('nowhere')
+  await rejectsWith('COFFER_MEDIUM_MISSING', () => site.copy(master, root, 'org.nowhere'))
+  await rejectsWith('COFFER_MEDIUM_MISSING', () => requestCopy(master, root, 'org.nowhere', options))
+  await rejectsWith('COFFER_FILE_MISSING', () => checkSpace(root, { file: { sizeBytes: 1 } }))
 })
 
 test('a title changes its scheme on a medium and back, and nothing is left of the other', async () => {
