@@ -72,7 +72,7 @@ export class Home {
       const center = openRoots(roots)
       if (hex(center.centerId) !== name) throw damagedPin(this.#centerFile(name, 'roots'))
       const url = readFile(this.#centerFile(name, 'url'), 2048)
-      return [{ ...center, url: url === undefined ? undefined : utf8Decode(url).trim() }]
+      return [{ ...center, url: url && addressIn(url) }]
     })
     return this.#centers
   }
@@ -227,6 +227,15 @@ function personFolder(): string {
     hint: 'Set COFFER_HOME to a folder that only you can read.',
     cause
   })
+}
+
+/** What cannot be read is no address: titles run without one, and who is to ask the center is asked for it. */
+function addressIn(bytes: Uint8Array): string | undefined {
+  try {
+    return utf8Decode(bytes).trim()
+  } catch {
+    return undefined
+  }
 }
 
 /** Whoever stole a key can write a chain of his own, as long as he likes: the one that was seen first goes on counting. */

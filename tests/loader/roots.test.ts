@@ -1,5 +1,6 @@
 /** A buyer follows a center's keys: over answers, masters and media, online and not; and never into a fork. */
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { hex } from '../../formats/bytes.js'
@@ -114,6 +115,16 @@ test('a chain that does not follow from the pinned one changes nothing, however 
   // An older chain never replaces a newer one.
   site.home.pin([first!])
   assert.is(new Home(site.home.folder).centers()[0]!.sequence, 1)
+})
+
+test('a center whose address cannot be read is pinned all the same, and asked for its address alone', async () => {
+  const site = await librarySite()
+  const { master, root, id } = await site.copied(TITLE)
+  const home = copyOf(site.home, site.path('damaged'))
+  const { centerId } = site.home.centers()[0]!
+  writeFileSync(join(home.folder, 'centers', hex(centerId), 'url'), new Uint8Array([0xff, 0xfe]))
+  await site.runs(root, id, home)
+  await rejectsWith('COFFER_USAGE', () => site.copy(master, root, id, { home, centerUrl: undefined }))
 })
 
 test.run()
