@@ -15,7 +15,10 @@ import { decodeRoots } from '../../formats/records/root.js'
 import { tameReply } from '../../formats/wording.js'
 import { refuseInterrupted } from '../steps.js'
 
-const TIMEOUT_MS = 30_000
+/** So long a center may say nothing, before its answer and within. */
+const SILENCE_MS = 30_000
+/** As slowly as an answer may come, should it be as large as it can be. */
+const SLOWEST_BYTES_PER_SECOND = 32 * 1024
 /** So long a center that has too much to do is asked again, all its waits together. */
 const PATIENCE_MS = 120_000
 /** Between two tries where it does not say how long. */
@@ -28,6 +31,10 @@ export interface ClientOptions {
   readonly onWait?: (seconds: number) => void
   /** How long to wait in all. Default: two minutes. */
   readonly patienceMs?: number
+  /** How long it may say nothing. Default: half a minute. */
+  readonly silenceMs?: number
+  /** How slowly the largest answer may come. Default: 32 KiB a second. */
+  readonly slowestBytesPerSecond?: number
   /** Ends all that it asks: COFFER_INTERRUPTED. */
   readonly signal?: AbortSignal | undefined
 }
@@ -36,14 +43,18 @@ export class CenterClient {
   readonly url: string
   readonly #onWait: (seconds: number) => void
   readonly #patienceMs: number
+  readonly #silenceMs: number
+  readonly #slowestBytesPerSecond: number
   readonly #signal: AbortSignal | undefined
 
   /** @throws CofferError COFFER_USAGE for anything but an http or https URL. */
-  constructor(url: string, { onWait = () => {}, patienceMs = PATIENCE_MS, signal }: ClientOptions = {}) {
+  constructor(url: string, options: ClientOptions = {}) {
     this.url = normalizedUrl(url)
-    this.#onWait = onWait
-    this.#patienceMs = patienceMs
-    this.#signal = signal
+    this.#onWait = options.onWait ?? (() => {})
+    this.#patienceMs = options.patienceMs ?? PATIENCE_MS
+    this.#silenceMs = options.silenceMs ?? SILENCE_MS
+    this.#slowestBytesPerSecond = options.slowestBytesPerSecond ?? SLOWEST_BYTES_PER_SECOND
+    this.#signal = options.signal
   }
 
   /**
@@ -121,10 +132,14 @@ export class CenterClient {
   }
 
   async #send(method: string, path: string, body: Uint8Array | undefined, maxBytes: number): Promise<Reply> {
-    const timeout = AbortSignal.timeout(TIMEOUT_MS)
-    const signal = this.#signal === undefined ? timeout : AbortSignal.any([timeout, this.#signal])
+    using timeout = new Timeout(
+      this.#silenceMs,
+      this.#silenceMs + (maxBytes / this.#slowestBytesPerSecond) * 1000
+    )
+    const signal =
+      this.#signal === undefined ? timeout.signal : AbortSignal.any([timeout.signal, this.#signal])
     try {
-      return await exchange(new URL(this.url + path), method, body, maxBytes, signal)
+      return await exchange(new URL(this.url + path), method, body, maxBytes, signal, () => timeout.heard())
     } catch (error) {
       refuseInterrupted(this.#signal)
       if (error instanceof CofferError) throw error
@@ -133,12 +148,48 @@ export class CenterClient {
         `The license center at ${this.url} does not answer.`,
         {
           expected: `an answer from ${this.url}`,
-          found: reason(error),
+          found: timeout.found ?? reason(error),
           hint: 'Check the address and your network and repeat the command: an order that did arrive is not charged twice.',
           cause: error
         }
       )
     }
+  }
+}
+
+/** Ends an exchange in which nothing comes for a while, or that takes too long in all. */
+class Timeout implements Disposable {
+  readonly #controller = new AbortController()
+  readonly #silent: NodeJS.Timeout
+  readonly #whole: NodeJS.Timeout
+  #found: string | undefined
+
+  constructor(silenceMs: number, wholeMs: number) {
+    this.#silent = setTimeout(() => this.#end(`nothing for ${silenceMs / 1000} s`), silenceMs)
+    this.#whole = setTimeout(() => this.#end(`not all of it within ${Math.ceil(wholeMs / 1000)} s`), wholeMs)
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  /** What ended it; undefined: nothing did. */
+  get found(): string | undefined {
+    return this.#found
+  }
+
+  heard(): void {
+    this.#silent.refresh()
+  }
+
+  #end(found: string): void {
+    this.#found = found
+    this.#controller.abort()
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#silent)
+    clearTimeout(this.#whole)
   }
 }
 
@@ -159,13 +210,18 @@ function retryAfter(header: string | undefined): number | undefined {
 
 const isSuccess = (status: number): boolean => status >= 200 && status < 300
 
-/** By Node's older client, which follows no redirections: `fetch` takes 15 MiB of memory more, a third of a copy's. */
+/**
+ * By Node's older client, which follows no redirections: `fetch` takes 15 MiB of memory more, a third of a copy's.
+ *
+ * @param heard - Called whenever something comes.
+ */
 function exchange(
   url: URL,
   method: string,
   body: Uint8Array | undefined,
   maxBytes: number,
-  signal: AbortSignal
+  signal: AbortSignal,
+  heard: () => void
 ): Promise<Reply> {
   const { request } = process.getBuiltinModule(url.protocol === 'https:' ? 'node:https' : 'node:http')
   return new Promise((resolve, reject) => {
@@ -181,10 +237,11 @@ function exchange(
       signal
     }
     const outgoing = request(url, options, response => {
+      heard()
       const status = response.statusCode!
       const bound = isSuccess(status) ? maxBytes : MAX_PROBLEM_BYTES
       const retryAfterSeconds = retryAfter(response.headers['retry-after'])
-      readBounded(response, bound).then(bytes => resolve({ status, bytes, retryAfterSeconds }), reject)
+      readBounded(response, bound, heard).then(bytes => resolve({ status, bytes, retryAfterSeconds }), reject)
     })
     outgoing.on('error', reject).end(body)
   })
@@ -204,10 +261,15 @@ function normalizedUrl(text: string): string {
   })
 }
 
-async function readBounded(body: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
+async function readBounded(
+  body: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+  heard: () => void
+): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
   let length = 0
   for await (const part of body) {
+    heard()
     length += part.length
     if (length > maxBytes) {
       throw new CofferError('COFFER_CENTER_FAILED', 'The center answers with more than an answer can be.', {
@@ -256,7 +318,6 @@ function problem(status: number, body: Uint8Array, url: string): CofferError {
 }
 
 function reason(error: unknown): string {
-  const { code, name } = error as NodeJS.ErrnoException
-  if (name === 'AbortError') return `nothing within ${TIMEOUT_MS / 1000} s`
+  const { code } = error as NodeJS.ErrnoException
   return typeof code === 'string' ? code : 'no connection'
 }

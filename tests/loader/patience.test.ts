@@ -5,7 +5,8 @@ import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { serve } from '../../center/http/http.js'
-import { CenterClient } from '../../loader/copier/center-client.js'
+import { CenterClient, type ClientOptions } from '../../loader/copier/center-client.js'
+import { MAX_REVOCATIONS_BYTES } from '../../formats/limits.js'
 import { newCenter, pressed, requestBytes } from '../center/parties.js'
 import { rejectsWith } from '../helpers/rejects.js'
 
@@ -113,6 +114,32 @@ test('any other refusal is final at once', async () => {
   const client = new CenterClient(server.url, { onWait: () => assert.unreachable() })
   await rejectsWith('COFFER_CENTER_FAILED', () => client.revocations())
   await rejectsWith('COFFER_CENTER_FAILED', () => client.revocations())
+  server.close()
+})
+
+test('an answer may take long as long as it comes, and no longer than the largest at the slowest', async () => {
+  const server = createServer((request, response) => {
+    const [, parts, pauseMs] = request.url!.match(/(\d+)x(\d+)/)!.map(Number)
+    let sent = 0
+    const timer = setInterval(() => {
+      response.write('x')
+      if (++sent === parts) clearInterval(timer)
+      if (sent === parts && parts! < 100) response.end()
+    }, pauseMs)
+    response.on('close', () => clearInterval(timer))
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const asked = (path: string, options: ClientOptions) =>
+    new CenterClient(`${url}/${path}`, { silenceMs: 400, ...options }).revocations()
+  assert.is((await asked('6x100', {})).length, 6)
+  const silent = await rejectsWith('COFFER_CENTER_UNREACHABLE', () => asked('6x1000', {}))
+  assert.is(silent.found, 'nothing for 0.4 s')
+  const slow = await rejectsWith('COFFER_CENTER_UNREACHABLE', () =>
+    asked('1000x50', { slowestBytesPerSecond: MAX_REVOCATIONS_BYTES * 10 })
+  )
+  assert.is(slow.found, 'not all of it within 1 s')
+  server.closeAllConnections()
   server.close()
 })
 
