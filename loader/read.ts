@@ -9,6 +9,7 @@ import { isBearer } from '../formats/records/fields.js'
 import { readGrantClaim, type VerifiedGrant } from '../formats/records/grant.js'
 import { MAX_COLLECTION_BYTES } from '../formats/records/revocations.js'
 import { inspectFile, listFolder, RandomFile, readFile } from './files.js'
+import { refuseNoMedium } from './medium/measure.js'
 import { mediumPaths, ownName, parseLicenseName, parseTitleName, type SealedFor } from './medium/layout.js'
 
 /** A sealed title whose manifest is whole; its payload is still sealed, its file open. */
@@ -29,10 +30,17 @@ export interface ClaimedLicense {
   readonly returnBytes?: Uint8Array | undefined
 }
 
-/** @throws CofferError COFFER_TITLE_MISSING, COFFER_RECORD_*, COFFER_ENCODING, COFFER_PAYLOAD_TRUNCATED. */
-export function openTitleFile(path: string): OpenTitle {
+/**
+ * @param root - The medium that it is on, if any.
+ * @throws CofferError COFFER_TITLE_MISSING, or COFFER_MEDIUM_MISSING where the medium is not there either;
+ *   COFFER_RECORD_*, COFFER_ENCODING, COFFER_PAYLOAD_TRUNCATED.
+ */
+export function openTitleFile(path: string, root?: string): OpenTitle {
   const file = RandomFile.open(path)
-  if (file === undefined) throw noTitle(path)
+  if (file === undefined) {
+    if (root !== undefined) refuseNoMedium(root)
+    throw noTitle(path)
+  }
   try {
     const head = file.read(0, Math.min(TITLE_HEAD_BYTES, file.sizeBytes))
     const manifestBytes = file.read(TITLE_HEAD_BYTES, manifestLength(head))
@@ -106,7 +114,7 @@ export function claimsLicense(root: string, titleId: string, userId: Uint8Array 
   return isBearer(claim.bind) || (userId !== undefined && equalBytes(claim.userId, userId))
 }
 
-/** @throws CofferError COFFER_TITLE_MISSING, COFFER_GRANT_MISSING, COFFER_RECORD_DAMAGED. */
+/** @throws CofferError COFFER_MEDIUM_MISSING, COFFER_TITLE_MISSING, COFFER_GRANT_MISSING, COFFER_RECORD_DAMAGED. */
 export function readLicense(root: string, titleId: string, userId?: Uint8Array): ClaimedLicense {
   const paths = mediumPaths(root)
   const name = licenseName(root, titleId, userId)
@@ -116,6 +124,7 @@ export function readLicense(root: string, titleId: string, userId?: Uint8Array):
   const returnBytes = inspectFile(returned) && readFile(returned, MAX_RECORD_BYTES)
   if (grantBytes === undefined) {
     if (returnBytes !== undefined) throw givenUp(titleId)
+    refuseNoMedium(root)
     const there = listTitles(root).some(title => title.titleId === titleId)
     if (!there) throw noTitle(paths.grant(titleId), titleId, root)
     throw new CofferError('COFFER_GRANT_MISSING', `There is no grant for ${titleId} on this medium.`, {
@@ -135,9 +144,9 @@ export const givenUp = (titleId: string): CofferError =>
     hint: `If that was interrupted, repeat "coffer return" or "coffer transfer". Otherwise order ${titleId} again.`
   })
 
-/** The sealed title that a grant is for. @throws CofferError COFFER_TITLE_MISSING and what {@link openTitleFile} throws. */
+/** The sealed title that a grant is for. @throws CofferError as {@link openTitleFile}. */
 export const readTitle = (root: string, grant: VerifiedGrant): OpenTitle =>
-  openTitleFile(titlePath(root, grant))
+  openTitleFile(titlePath(root, grant), root)
 
 /** Where the sealed title of a grant is: the copy under its very key where there is one. */
 export function titlePath(root: string, grant: SealedFor): string {

@@ -17,7 +17,7 @@ import { PendingFile } from '../pending.js'
 import type { Home } from '../home.js'
 import { otherId } from '../ids.js'
 import { mediumPaths } from '../medium/layout.js'
-import { measureMedium, type MeasuredMedium } from '../medium/measure.js'
+import { measureMedium, unlessGone, type MeasuredMedium } from '../medium/measure.js'
 import type { Powers } from '../powers.js'
 import { openTitleFile, type OpenTitle } from '../read.js'
 import { recheck, type CheckedLicense } from '../recheck.js'
@@ -76,9 +76,18 @@ export interface Installing {
 /**
  * Install what a center answered. The caller holds the medium's lock. Others in this thread have their turns meanwhile.
  *
- * @throws CofferError of every step; what ran from the medium runs then as it did.
+ * @throws CofferError of every step, COFFER_MEDIUM_MISSING where the medium is gone meanwhile; what ran from it runs then as
+ *   it did.
  */
-export async function install(
+export async function install(answer: GrantAnswer, options: Installing): Promise<Copied> {
+  try {
+    return await installing(answer, options)
+  } catch (error) {
+    throw unlessGone(error, options.medium.root)
+  }
+}
+
+async function installing(
   answer: GrantAnswer,
   { source, fromMaster, medium, home, powers, onEvent, signal }: Installing
 ): Promise<Copied> {

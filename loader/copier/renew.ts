@@ -127,14 +127,14 @@ export function applyGrant(
   const answer = requireGrant(acceptAnswer(answerBytes, home).answer)
   const grant = grantOf(answer, measureMedium(root), home)
   using _lock = lockMedium(root)
-  using title = openTitleFile(titlePath(root, grant))
+  using title = openTitleFile(titlePath(root, grant), root)
   return installGrant(answer, root, title, home, powers)
 }
 
 /** The sealed title of the copy that is to be renewed; whether its grant still holds does not matter. */
 function titleOf(root: string, titleId: string, home: Home): OpenTitle {
   const { userId } = home.requireUserKeys()
-  return openTitleFile(titlePath(root, claimOf(root, titleId, userId)))
+  return openTitleFile(titlePath(root, claimOf(root, titleId, userId)), root)
 }
 
 /** @throws CofferError COFFER_USER_MISMATCH where all copies are others': nothing is asked of the center then. */

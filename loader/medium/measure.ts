@@ -3,7 +3,7 @@
  * is believed from a file; the short hashes in the identity only serve to say which one changed.
  */
 import { equalBytes } from '../../formats/bytes.js'
-import { CofferError } from '../../formats/errors.js'
+import { CofferError, orNone } from '../../formats/errors.js'
 import { asTyped } from '../../formats/wording.js'
 import { MAX_RECORD_BYTES } from '../../formats/limits.js'
 import {
@@ -109,6 +109,24 @@ const FACTOR_NAMES: Readonly<Record<string, string>> = {
 /** @throws CofferError COFFER_MEDIUM_MISSING where no medium was prepared. */
 export function refuseNoMedium(root: string): void {
   if (inspectFile(mediumPaths(root).identity) === undefined) throw noMedium(root)
+}
+
+/** Exit codes of what a medium fails with that was pulled out: what was there is missing, cannot be made, or read. */
+const FAILURES_OF_FILES: ReadonlySet<number> = new Set([66, 73, 74])
+
+/** What to tell of a failure at work on a medium: where that is not there any more, nothing else counts. */
+export function unlessGone(error: unknown, root: string): unknown {
+  if (!(error instanceof CofferError) || !FAILURES_OF_FILES.has(error.exitCode)) return error
+  const { identity } = mediumPaths(root)
+  // Where it cannot even be looked for, that is what the failure says already.
+  const isGone = orNone(() => inspectFile(identity) === undefined) ?? false
+  if (!isGone) return error
+  return new CofferError('COFFER_MEDIUM_MISSING', `The medium at ${root} is gone.`, {
+    expected: identity,
+    found: 'no such file',
+    hint: 'Connect it and repeat the command; what was charged is not charged twice.',
+    cause: error
+  })
 }
 
 function noMedium(root: string): CofferError {

@@ -1,14 +1,16 @@
 /** Copying: whatever goes wrong, the medium has what it had or what it was to get. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { applyAnswer, CenterClient, listMaster, requestCopy, type Home } from '../../loader/copier/index.js'
-import { checkSpace } from '../../loader/copier/install.js'
+import { authenticate } from '../../loader/authenticate.js'
+import { checkSpace, type CopyEvent } from '../../loader/copier/install.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
+import { readLicense, readTitle } from '../../loader/read.js'
 import { clone } from '../helpers/clone.js'
 import { closeSites, filesUnder, librarySite, release, SCHEMES, snapshot } from '../helpers/library-site.js'
 import { rejectsWith } from '../helpers/rejects.js'
@@ -97,6 +99,37 @@ test('where there is no medium, nothing is asked about its space', async () => {
   await rejectsWith('COFFER_MEDIUM_MISSING', () => site.copy(master, root, 'org.nowhere'))
   await rejectsWith('COFFER_MEDIUM_MISSING', () => requestCopy(master, root, 'org.nowhere', options))
   await rejectsWith('COFFER_FILE_MISSING', () => checkSpace(root, { file: { sizeBytes: 1 } }))
+})
+
+test('a medium that is pulled out while it is written is said to be gone, and takes the copy when it is back', async () => {
+  if (process.platform === 'win32') return console.log('skip: no folder with open files is renamed there')
+  const { master } = await site.press('org.pulled')
+  for (const when of ['S2', 'S3', 'S7', 'verify'] as const) {
+    const root = site.prepare()
+    const away = `${root}-away`
+    const pull = ({ step }: CopyEvent) => {
+      if (step === when && existsSync(root)) renameSync(root, away)
+    }
+    const gone = await rejectsWith('COFFER_MEDIUM_MISSING', () =>
+      site.copy(master, root, 'org.pulled', { onEvent: pull })
+    )
+    assert.is(gone.message, `The medium at ${root} is gone.`)
+    rmSync(root, { recursive: true, force: true })
+    renameSync(away, root)
+    // It was this process that had it, which lives on.
+    rmSync(join(mediumPaths(root).folder, 'lock'), { recursive: true })
+    await site.copy(master, root, 'org.pulled')
+    await site.runs(root, 'org.pulled')
+  }
+})
+
+test('a medium that is gone before its title is read is said to be missing, not the title', async () => {
+  const { root, id } = await site.copied('org.gone')
+  const license = readLicense(root, id, site.home.userKeys()!.userId)
+  const { grant } = authenticate(license, site.home)
+  renameSync(root, `${root}-away`)
+  await rejectsWith('COFFER_MEDIUM_MISSING', () => readTitle(root, grant))
+  await rejectsWith('COFFER_MEDIUM_MISSING', () => readLicense(root, id))
 })
 
 test('a title changes its scheme on a medium and back, and nothing is left of the other', async () => {
