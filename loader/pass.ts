@@ -55,23 +55,31 @@ export const passPayload = (payload: SealedPayload, pass: Pass): void => atOnce(
 const spare = new Spare<BlockMemory>()
 
 /** The same a block at a time. */
-export function* passingPayload(
-  { file, payloadOffset, manifest }: SealedPayload,
-  { key, sealing, take, progress = () => {}, helpers }: Pass
-): Steps {
-  const { payloadBytes } = manifest
-  plaintextSize(payloadBytes)
-  releaseFor(payloadBytes)
-  const opening: BlockCipher = {
-    key: helpers === undefined ? key : shared(key),
-    context: payloadContext(manifest.id, manifest.release),
-    header: file.read(payloadOffset, HEADER_BYTES)
-  }
+export function* passingPayload(payload: SealedPayload, pass: Pass): Steps {
+  const { file, payloadOffset, manifest } = payload
+  const { sealing, helpers } = pass
+  plaintextSize(manifest.payloadBytes)
+  releaseFor(manifest.payloadBytes)
+  const context = payloadContext(manifest.id, manifest.release)
+  const header = file.read(payloadOffset, HEADER_BYTES)
   const memory = helpers?.memory() ?? spare.take() ?? blockMemory(1)
-  const work = { ...memory, opening, sealing }
-  const blocks = new Blocks(work)
-  helpers?.start(work)
+  const key = helpers === undefined ? pass.key : shared(pass.key)
   try {
+    yield* passingBlocks(payload, { ...memory, opening: { key, context, header }, sealing }, pass)
+  } finally {
+    if (helpers !== undefined) wipe(key)
+    else if (cleared(memory)) spare.leave(memory)
+  }
+}
+
+function* passingBlocks(
+  { file, payloadOffset, manifest: { payloadBytes } }: SealedPayload,
+  work: BlockWork,
+  { take, progress = () => {}, helpers }: Pass
+): Steps {
+  const blocks = new Blocks(work)
+  try {
+    helpers?.start(work)
     const count = Math.ceil((payloadBytes - HEADER_BYTES) / BLOCK_BYTES)
     for (let next = 0, filled = 0; next < count; next++) {
       for (; filled < Math.min(count, next + blocks.slots); filled++) {
@@ -85,8 +93,6 @@ export function* passingPayload(
     }
   } finally {
     blocks.end()
-    if (helpers !== undefined) wipe(opening.key)
-    else if (cleared(memory)) spare.leave(memory)
   }
 
   function sizeOf(block: number): number {

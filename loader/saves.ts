@@ -153,13 +153,19 @@ export class MediumSaves implements SaveStore, Disposable {
     for (let tries = 1; ; tries++) {
       const index = this.#index()
       const step = stepsOf(index.slots, progress)
-      const slots = index.slots.flatMap(entry => {
-        const bytes = this.#open(entry)
-        step(entry.size)
-        return bytes === undefined ? [] : [{ bytes, slot: entry.slot }]
-      })
-      if (this.revision() === index.revision) return { history: index.history ?? [], slots }
-      wipe(...slots.map(({ bytes }) => bytes))
+      const slots: { bytes: Uint8Array; slot: string }[] = []
+      let isWhole = false
+      try {
+        for (const entry of index.slots) {
+          const bytes = this.#open(entry)
+          if (bytes !== undefined) slots.push({ bytes, slot: entry.slot })
+          step(entry.size)
+        }
+        isWhole = this.revision() === index.revision
+        if (isWhole) return { history: index.history ?? [], slots }
+      } finally {
+        if (!isWhole) wipe(...slots.map(({ bytes }) => bytes))
+      }
       if (tries === READ_TRIES) throw changedMeanwhile(index.revision, this.revision())
     }
   }

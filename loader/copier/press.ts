@@ -89,15 +89,21 @@ export async function press(path: string, options: PressOptions): Promise<Presse
     })
     const center = await centerOf(client, home)
     onEvent({ step: 'register', center: center.name })
-    const ticket = await registerRelease(app, scheme, center, client, publisher, powers)
-    const newest = await client.revocations()
-    const list = encodeCollection({ lists: [newest] })
     // In place of the source where the publisher wants that, or in front of it.
     const others = contents.filter(({ role }) => app.code !== 'image' || role !== 'program')
-    const sealed = [...image, ...others, ...(app.sourceMap ? [sealedPlaces(places)] : [])]
-    const pressed = await sealTitle(app, scheme, sealed, ticket, publisher, center, { ...options, powers })
+    const toSeal = [...image, ...others, ...(app.sourceMap ? [sealedPlaces(places)] : [])]
+    const ticket = await registerRelease(app, scheme, center, client, publisher, powers)
+    let newest: Uint8Array
+    let pressed: Pressed
+    try {
+      newest = await client.revocations()
+      pressed = await sealTitle(app, scheme, toSeal, ticket, publisher, center, { ...options, powers })
+    } finally {
+      wipe(ticket.releaseKey)
+    }
     // What the center has taken back by now travels on the master.
     const path = join(options.out, 'revocations')
+    const list = encodeCollection({ lists: [newest] })
     writeFile(path, newestCollection(home, masterRevocations(options.out), list))
     await learnEnded(client, newest, center, home)
     carryEnded(home, options.out)
@@ -224,6 +230,7 @@ async function centerOf(client: CenterClient, home: Home): Promise<PinnedCenter>
 }
 
 interface Ticket {
+  /** Kd or Ka: for whoever asked to wipe. */
   readonly releaseKey: Uint8Array
   readonly publisherCertificate: Uint8Array
 }
@@ -320,7 +327,6 @@ async function sealTitle(
     file.commit()
   } finally {
     sealer.wipe()
-    wipe(releaseKey)
   }
   return {
     id: app.id,

@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert'
 import type { CofferError, ErrorCode } from '../../formats/errors.js'
 import { createKeyFile, listMaster, press, type Home, type PressEvent } from '../../loader/copier/index.js'
 import { PERMISSIONS, readApp } from '../../loader/copier/app.js'
+import { CenterClient } from '../../loader/copier/center-client.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
 import { openTitleFile } from '../../loader/read.js'
 import { POWERS } from '../../loader/powers.js'
@@ -20,6 +21,7 @@ import {
   type TitleToPress
 } from '../helpers/library-site.js'
 import { rejectsWith } from '../helpers/rejects.js'
+import { wipedWhile } from '../helpers/wiped.js'
 
 const site = await librarySite()
 test.after(closeSites)
@@ -413,6 +415,42 @@ test('a failure in the middle of sealing leaves no half title, and the one befor
     assert.ok(snapshot(root).has(`grants/org.half.${scheme}.grant`))
     assert.ok(existsSync(mediumPaths(root).title(`org.half.${scheme}`, 1)))
   }
+})
+
+test('a press that fails once it has the key of the release wipes that key all the same', async () => {
+  const pressing = (id: string) => {
+    const folder = site.path('app')
+    writeApp(folder, id, {})
+    return (more: Pressing = {}) => pressPath(folder, more)
+  }
+  const [again, other] = [pressing('org.wiped'), pressing('org.wiped.other')]
+  const [first, second, others] = [
+    await wipedWhile(32, again),
+    await wipedWhile(32, again),
+    await wipedWhile(32, other)
+  ]
+  // Those that are this release's alone; the center, which is here too, wipes its own copies.
+  const keys = new Set(first.filter(key => second.includes(key) && !others.includes(key)))
+  assert.ok(keys.size > 0)
+  const ofRelease = (wiped: readonly string[]) => wiped.filter(key => keys.has(key)).sort()
+
+  const file = site.path('file')
+  writeFileSync(file, '')
+  const { revocations } = CenterClient.prototype
+  const noMaster = () => rejectsWith('COFFER_CANNOT_CREATE', () => again({ out: join(file, 'in') }))
+  const noList = async () => {
+    CenterClient.prototype.revocations = () => Promise.reject(new Error('no list'))
+    try {
+      await again().then(
+        () => assert.unreachable(),
+        (error: Error) => assert.is(error.message, 'no list')
+      )
+    } finally {
+      CenterClient.prototype.revocations = revocations
+    }
+  }
+  for (const failing of [noMaster, noList])
+    assert.equal(ofRelease(await wipedWhile(32, failing)), ofRelease(second), failing.name)
 })
 
 test('pressing is interrupted wherever it is, leaves nothing, and is done by the same words again', async () => {

@@ -25,6 +25,7 @@ import { DEFAULT_SAVE_BYTES, MediumSaves } from '../../loader/saves.js'
 import { unwrapPayloadKey } from '../../loader/unwrap.js'
 import { closeSites, filesUnder, librarySite, SCHEMES } from '../helpers/library-site.js'
 import { rejectsWith } from '../helpers/rejects.js'
+import { wipedWhile } from '../helpers/wiped.js'
 
 const site = await librarySite()
 test.after(closeSites)
@@ -418,6 +419,30 @@ test('killed wherever it writes, a title finds all of its last transaction or no
     ['index']
   )
   assert.is(names.length, 4)
+  clear(root, id)
+})
+
+test('what was opened of a snapshot is wiped where the rest of it cannot be had', async () => {
+  const { root, id } = titles.certificate
+  using store = storeOf(root, id)
+  const secrets = ['a', 'b'].map(slot => utf8(`what is secret in ${slot}`))
+  await store.commit([
+    { slot: 'a', bytes: secrets[0]! },
+    { slot: 'b', bytes: secrets[1]! }
+  ])
+  const whole = store.snapshot()
+  assert.equal(
+    whole.slots.map(({ bytes }) => bytes),
+    secrets
+  )
+  const failing = () =>
+    store.snapshot(doneBytes => {
+      if (doneBytes > secrets[0]!.length) throw new RangeError('enough')
+    })
+  assert.equal(
+    await wipedWhile(secrets[0]!.length, () => assert.throws(failing, 'enough')),
+    secrets.map(secret => hex(secret))
+  )
   clear(root, id)
 })
 
