@@ -40,12 +40,26 @@ export function titleSource(
   let opening: Promise<unknown> = Promise.resolve()
 
   const close = async (opened: Opened) => {
-    await opened.source.close()
-    opened.release()
+    try {
+      await opened.source.close()
+    } finally {
+      opened.release()
+    }
+  }
+
+  /** What is open from here on. Of what was before, the last guest closes it, or nobody is left who would. */
+  const open = async (): Promise<Opened> => {
+    const before = current
+    current = await openNow()
+    if (before !== undefined && before !== current) {
+      before.old = true
+      if (before.guests === 0) await close(before)
+    }
+    return current
   }
 
   /** The path of load.ts, up to where the same license opened the same title before. */
-  const open = async (): Promise<Opened> => {
+  const openNow = async (): Promise<Opened> => {
     const medium = measureMedium(root)
     const { name, signed, title } = openLicensed(root, titleId, home)
     try {
@@ -67,19 +81,13 @@ export function titleSource(
         options,
         powers
       )
-      const before = current
       try {
         const source = await openSource(formsOf(program, options), launch.options, options)
-        current = { source, grantHash, indexDigest, release: launch.release, guests: 0, old: false }
+        return { source, grantHash, indexDigest, release: launch.release, guests: 0, old: false }
       } catch (error) {
         launch.release()
         throw error
       }
-      if (before !== undefined) {
-        before.old = true
-        if (before.guests === 0) await close(before)
-      }
-      return current
     } catch (error) {
       title[Symbol.dispose]()
       throw error

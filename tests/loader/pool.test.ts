@@ -1,5 +1,6 @@
 /** Pools of a licensed title: rechecked before each guest, opened anew when the medium holds something else. */
 import { rmSync } from 'node:fs'
+import { Worker } from 'node:worker_threads'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openMedium } from '../../loader/index.js'
@@ -73,6 +74,34 @@ test('a new release on the medium is what the next guest is of', async () => {
   await fresh.dispose()
   await using again = await pool.take()
   assert.equal(await again.call('next'), ['two', 1, 'A', 'host'])
+})
+
+test('a guest of a new release has its assets, also where the release before could not be let go of', async () => {
+  const id = 'org.pool.stuck'
+  const title = { fields: FIELDS, assets: { 'a.txt': 'A' } }
+  const { root } = await site.copied(id, { ...title, source: source('one') })
+  await using pool = await (await open(root)).pool(id, { size: 1, capabilities, isolation: 'thread' })
+  await (await pool.take()).dispose()
+  const { master } = await site.press(id, { ...title, source: source('two'), release: 2 })
+  await site.copy(master, root, id)
+  const { terminate } = Worker.prototype
+  const stuck: Worker[] = []
+  // What another thread is at is a guest's, which is disposed of and waits for the next.
+  Worker.prototype.terminate = function (this: Worker) {
+    stuck.push(this)
+    return Promise.reject(new Error('stuck'))
+  }
+  try {
+    await pool.take().then(
+      () => assert.unreachable(),
+      (error: Error) => assert.is(error.message, 'stuck')
+    )
+  } finally {
+    Worker.prototype.terminate = terminate
+  }
+  await Promise.all(stuck.map(worker => worker.terminate()))
+  await using fresh = await pool.take()
+  assert.equal(await fresh.call('next'), ['two', 1, 'A', 'host'])
 })
 
 test('what was not granted, and what is no size, is refused', async () => {
