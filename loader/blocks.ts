@@ -21,7 +21,12 @@ const FILLED = 1
 const TAKEN = 2
 const DONE = 3
 const FAILED = 4
-type State = typeof EMPTY | typeof FILLED | typeof TAKEN | typeof DONE | typeof FAILED
+/** Taken by a thread that was not heard of since: for good. */
+const ABANDONED = 5
+type State = typeof EMPTY | typeof FILLED | typeof TAKEN | typeof DONE | typeof FAILED | typeof ABANDONED
+
+/** How long a thread may be at one block, which takes it a millisecond: it has died, or is as good as dead. */
+const SILENCE_MS = 1000
 
 /** Words of the control area, before those of each slot. */
 const CHANGES = 0
@@ -78,6 +83,14 @@ export function cleared({ memory }: BlockMemory): boolean {
   return true
 }
 
+/** What the reader has in the place of a slot that was abandoned, which a thread may still be reading and writing. */
+interface OwnSlot {
+  readonly sealed: Uint8Array
+  readonly room: Uint8Array
+  block: number
+  sealedBytes: number
+}
+
 /** The blocks in memory, as one of the threads sees them. */
 export class Blocks {
   readonly #memory: ArrayBufferLike
@@ -85,6 +98,7 @@ export class Blocks {
   readonly #control: Int32Array
   readonly #opener: PayloadOpener
   readonly #sealer: PayloadSealer | undefined
+  readonly #own = new Map<number, OwnSlot>()
 
   /** @throws CofferError COFFER_PAYLOAD_FORGED when the header commits to another key or context. */
   constructor({ memory, slots, opening, sealing }: BlockWork) {
@@ -110,11 +124,19 @@ export class Blocks {
 
   /** Room for a sealed block. */
   sealed(slot: number, sealedBytes: number): Uint8Array {
+    const own = this.#own.get(slot)
+    if (own !== undefined) return own.sealed.subarray(0, sealedBytes)
     return new Uint8Array(this.#memory, CONTROL_BYTES + slot * SLOT_BYTES, sealedBytes)
   }
 
   /** Give out the sealed block that lies in a slot. */
   offer(slot: number, block: number, sealedBytes: number): void {
+    const own = this.#own.get(slot)
+    if (own !== undefined) {
+      own.block = block
+      own.sealedBytes = sealedBytes
+      return
+    }
     const at = wordOf(slot)
     this.#control[at + BLOCK] = block
     this.#control[at + SEALED_BYTES] = sealedBytes
@@ -131,12 +153,7 @@ export class Blocks {
         if (this.#get(i) === FILLED && (slot < 0 || this.#blockOf(i) < this.#blockOf(slot))) slot = i
       if (slot < 0) return false
       if (Atomics.compareExchange(this.#control, wordOf(slot), FILLED, TAKEN) !== FILLED) continue
-      try {
-        this.#open(slot)
-        this.#set(slot, DONE)
-      } catch {
-        this.#set(slot, FAILED)
-      }
+      this.#settle(slot, this.#opens(slot))
       return true
     }
   }
@@ -158,13 +175,15 @@ export class Blocks {
    */
   finish(slot: number): Uint8Array {
     for (;;) {
+      const own = this.#own.get(slot)
+      if (own !== undefined) return this.#openOwn(own)
       const state = this.#get(slot)
       if (state === DONE) return this.#opened(slot)
       if (state === FAILED) {
         this.#open(slot) // which says what is wrong
         return this.#opened(slot)
       }
-      if (!this.work()) Atomics.wait(this.#control, wordOf(slot), TAKEN)
+      if (!this.work() && !this.#waitFor(slot)) this.#replace(slot)
     }
   }
 
@@ -174,9 +193,10 @@ export class Blocks {
     for (let slot = 0; slot < this.#slots; slot++) {
       Atomics.compareExchange(this.#control, wordOf(slot), FILLED, EMPTY)
       // What somebody is at would be written after the wiping.
-      while (this.#get(slot) === TAKEN) Atomics.wait(this.#control, wordOf(slot), TAKEN)
+      this.#waitFor(slot)
     }
     for (let slot = 0; slot < this.#slots; slot++) wipe(this.#room(slot).subarray(0, this.#touched(slot)))
+    for (const { room } of this.#own.values()) wipe(room)
     Atomics.add(this.#control, CHANGES, 1)
     Atomics.notify(this.#control, CHANGES)
     this.wipe()
@@ -190,13 +210,55 @@ export class Blocks {
   }
 
   #open(slot: number): void {
-    const firstIndex = this.#blockOf(slot) * BLOCK_CHUNKS
     const sealed = this.sealed(slot, this.#control[wordOf(slot) + SEALED_BYTES]!)
-    const room = this.#room(slot)
-    this.#control[wordOf(slot) + OPENED_BYTES] =
-      this.#sealer === undefined
-        ? this.#opener.openChunks(firstIndex, sealed, room)
-        : this.#opener.resealChunks(firstIndex, sealed, this.#sealer, room)
+    this.#control[wordOf(slot) + OPENED_BYTES] = this.#openInto(this.#room(slot), this.#blockOf(slot), sealed)
+  }
+
+  #opens(slot: number): boolean {
+    try {
+      this.#open(slot)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  #openInto(room: Uint8Array, block: number, sealed: Uint8Array): number {
+    const firstIndex = block * BLOCK_CHUNKS
+    return this.#sealer === undefined
+      ? this.#opener.openChunks(firstIndex, sealed, room)
+      : this.#opener.resealChunks(firstIndex, sealed, this.#sealer, room)
+  }
+
+  /** Say what came of a block that was taken; where nobody waits for it any more, leave nothing of it. */
+  #settle(slot: number, isOpen: boolean): void {
+    const at = wordOf(slot)
+    if (Atomics.compareExchange(this.#control, at, TAKEN, isOpen ? DONE : FAILED) === TAKEN)
+      Atomics.notify(this.#control, at)
+    else wipe(this.#room(slot))
+  }
+
+  /** Wait for whoever is at a block. @returns false once the slot is abandoned. */
+  #waitFor(slot: number): boolean {
+    const at = wordOf(slot)
+    while (this.#get(slot) === TAKEN) {
+      if (Atomics.wait(this.#control, at, TAKEN, SILENCE_MS) !== 'timed-out') continue
+      Atomics.compareExchange(this.#control, at, TAKEN, ABANDONED)
+    }
+    return this.#get(slot) !== ABANDONED
+  }
+
+  /** Have memory that nobody else sees in the place of an abandoned slot. */
+  #replace(slot: number): void {
+    const sealedBytes = this.#control[wordOf(slot) + SEALED_BYTES]!
+    const sealed = new Uint8Array(ROOM_BYTES)
+    sealed.set(this.sealed(slot, sealedBytes))
+    const block = this.#blockOf(slot)
+    this.#own.set(slot, { sealed, room: new Uint8Array(ROOM_BYTES), block, sealedBytes })
+  }
+
+  #openOwn({ sealed, room, block, sealedBytes }: OwnSlot): Uint8Array {
+    return room.subarray(0, this.#openInto(room, block, sealed.subarray(0, sealedBytes)))
   }
 
   #opened(slot: number): Uint8Array {

@@ -1,6 +1,7 @@
 /**
  * Threads that help with a large payload. They start within some 40 ms, work on blocks as long as there are any, and are
- * needed by nobody: whoever passes a payload goes on alone until they are there, or where there can be none.
+ * needed by nobody: whoever passes a payload goes on alone until they are there, where there can be none, and after one
+ * that died at its work.
  */
 import type { Worker } from 'node:worker_threads'
 import { threadStart } from '../sandbox/resources.js'

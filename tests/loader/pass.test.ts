@@ -61,11 +61,7 @@ function passed(payload: SealedPayload, helpers: Helpers | undefined, convert = 
   return { bytes: concat(...parts), progress }
 }
 
-const HELPERS: readonly (Helpers | undefined)[] = [
-  undefined,
-  new HelperThreads(1, 500),
-  new HelperThreads(3, 500)
-]
+const HELPERS: readonly (Helpers | undefined)[] = [undefined, new HelperThreads(1), new HelperThreads(3)]
 const countOf = (helpers: Helpers | undefined) => helpers?.count ?? 0
 
 let begun = 0
@@ -75,6 +71,12 @@ process.on('worker', worker => {
   alive++
   worker.once('exit', () => alive--)
 })
+
+/** Once it is so, or after ten seconds. */
+async function until(isSo: () => boolean): Promise<void> {
+  for (const end = Date.now() + 10_000; !isSo() && Date.now() < end;)
+    await new Promise(resolve => setTimeout(resolve, 5))
+}
 
 for (const helpers of HELPERS) {
   test(`passPayload() with ${countOf(helpers)} helpers opens and converts to the same bytes`, () => {
@@ -137,6 +139,78 @@ for (const helpers of HELPERS) {
       assert.is(memory.indexOf(Buffer.alloc(16, 0xa5)), -1)
       for (const { opening } of seen) assert.equal(opening.key, new Uint8Array(32))
     }
+  })
+}
+
+test('helpers are begun once, for one payload after the other', async () => {
+  await new Promise(setImmediate)
+  assert.is(begun, 4)
+})
+
+test('passPayload() wipes the copy of the key that threads share where the header does not fit', async () => {
+  const sealed = sealPayload(KEY, CONTEXT, SALT, plaintextOf(1000))
+  sealed[30]! ^= 1
+  const payload = written(sealed)
+  const keys: SharedArrayBuffer[] = []
+  const whole = globalThis.SharedArrayBuffer
+  globalThis.SharedArrayBuffer = class extends whole {
+    constructor(bytes: number) {
+      super(bytes)
+      keys.push(this)
+    }
+  } as SharedArrayBufferConstructor
+  try {
+    const helpers: Helpers = { count: 1, memory: () => blockMemory(2), start: () => {} }
+    await rejectsWith('COFFER_PAYLOAD_FORGED', () => passed(payload, helpers))
+  } finally {
+    globalThis.SharedArrayBuffer = whole
+  }
+  assert.is(keys.length, 1)
+  assert.equal(new Uint8Array(keys[0]!), new Uint8Array(32))
+})
+
+for (const ending of ['goes on', 'ends'] as const) {
+  test(`passPayload() ${ending} after a helper that died at a block`, async () => {
+    const dying = `
+      const control = new Int32Array(require('node:worker_threads').workerData, 0, 4096 / 4)
+      for (;;) for (let at = 2; at < 2 + 4 * 4; at += 4)
+        if (Atomics.compareExchange(control, at, 1, 2) === 1) process.exit()`
+    let control: Int32Array | undefined
+    const helpers: Helpers = {
+      count: 1,
+      memory: () => blockMemory(2),
+      start({ memory }) {
+        control = new Int32Array(memory, 0, 1024)
+        new Worker(dying, { eval: true, workerData: memory })
+      }
+    }
+    const isTaken = () => [2, 6, 10, 14].some(at => Atomics.load(control!, at) === 2)
+    class Full extends Error {}
+    const plaintext = plaintextOf(5e6)
+    const parts: Uint8Array[] = []
+    const pass = () =>
+      passPayload(written(sealPayload(KEY, CONTEXT, SALT, plaintext)), {
+        key: KEY,
+        take(part) {
+          parts.push(part.slice())
+          for (const end = Date.now() + 10_000; parts.length === 1 && !isTaken() && Date.now() < end;)
+            Atomics.wait(control!, 1023, 1, 5)
+          if (ending === 'ends') throw new Full()
+        },
+        helpers
+      })
+    if (ending === 'ends') assert.throws(pass, (error: unknown) => error instanceof Full)
+    else pass()
+    assert.ok(
+      Buffer.compare(
+        concat(...parts),
+        plaintext.subarray(0, ending === 'ends' ? BLOCK_PLAINTEXT : undefined)
+      ) === 0
+    )
+    assert.ok(
+      [2, 6, 10, 14].some(at => control![at] === 5),
+      'a slot was given up'
+    )
   })
 }
 
@@ -211,8 +285,7 @@ test('HelperThreads uses its memory for the next payload, unless somebody may be
   const control = new Int32Array(memory, 0, 1024)
   for (let pass = 0; pass < 4; pass++) {
     assert.ok(Buffer.compare(passed(payload, helpers).bytes, plaintext) === 0)
-    for (const until = Date.now() + 10_000; Atomics.load(control, 1023) > 0 && Date.now() < until;)
-      await new Promise(resolve => setTimeout(resolve, 5))
+    await until(() => Atomics.load(control, 1023) === 0)
     assert.is(helpers.memory().memory, memory)
   }
   Atomics.add(control, 1023, 1)
@@ -240,10 +313,20 @@ test('payloads that are passed by turns, one after another that was damaged, hav
   )
 })
 
-test('helpersFor() asks for help with large payloads alone', () => {
-  assert.is(helpersFor(1e6), undefined)
-  const large = helpersFor(1e9)
-  assert.ok(large === undefined || (large.count >= 1 && large.count <= 2))
+test('helpersFor() asks for help with large payloads alone, and where there is another core', () => {
+  const os = process.getBuiltinModule('node:os')
+  const { availableParallelism } = os
+  const large = 48 * 2 ** 20
+  try {
+    os.availableParallelism = () => 1
+    assert.is(helpersFor(1e9), undefined)
+    os.availableParallelism = () => 8
+    assert.is(helpersFor(large - 1), undefined)
+    assert.is(helpersFor(large)?.count, 2)
+    assert.is(helpersFor(1e9), helpersFor(large))
+  } finally {
+    os.availableParallelism = availableParallelism
+  }
 })
 
 test('passPayload() takes less than 64 MiB for a payload of 160 MB, threads included', () => {
@@ -280,12 +363,18 @@ test('passPayload() takes less than 64 MiB for a payload of 160 MB, threads incl
   assert.ok(tookBytes! < 64 * 2 ** 20, `${tookBytes} bytes`)
 })
 
-test('helpers go on to the next payload, and end when none comes', async () => {
-  for (const until = Date.now() + 10_000; alive > 0 && Date.now() < until;)
-    await new Promise(resolve => setTimeout(resolve, 20))
-  assert.is(alive, 0)
-  // Of 1, 3 and 2, and those of dist/; some have been idle for too long in between.
-  assert.ok(begun >= 8 && begun < 20, `${begun} were begun`)
+test('helpers end when no payload comes, and others are begun for the next', async () => {
+  const payload = written(sealPayload(KEY, CONTEXT, SALT, plaintextOf(1e6)))
+  await new Promise(setImmediate)
+  const [begunBefore, aliveBefore] = [begun, alive]
+  const helpers = new HelperThreads(2, 100)
+  for (const times of [1, 2]) {
+    passed(payload, helpers)
+    await new Promise(setImmediate)
+    assert.is(begun, begunBefore + 2 * times)
+    await until(() => alive <= aliveBefore)
+    assert.is(alive, aliveBefore)
+  }
 })
 
 test.run()
