@@ -3,7 +3,8 @@
  *
  *     node library-child.js copy <home> <master> <medium> <title> [n]
  *     node library-child.js run <home> <medium> <title>
- *     node library-child.js call <home> <medium> <title> [n] <export>    with saves granted
+ *     node library-child.js call <home> <medium> <title> [n] <export> [again]    with saves granted; `again`: time and
+ *                                                                                again, until its standard input ends
  *
  * It has the library as it is shipped, which is there in half of the time that all its modules take by themselves. It
  * says "ready" on its standard output when that is so and the work begins. With `n` it is killed, as by
@@ -39,10 +40,13 @@ if (what === 'copy') {
   const [master, medium, title] = rest as [string, string, string]
   await copy(master, medium, title, { home: new Home(home) })
 } else if (what === 'call') {
-  const [medium, title, , name] = rest as [string, string, string, string]
+  const [medium, title, , name, again] = rest as [string, string, string, string, string?]
+  let goesOn = again === 'again'
+  if (goesOn) process.stdin.resume().once('end', () => (goesOn = false))
   const opened = await openMedium(medium, { home })
   await using guest = await opened.launch(title, { capabilities: { save: true } })
-  await guest.call(name)
+  do await guest.call(name)
+  while (goesOn)
 } else {
   const [medium, title] = rest as [string, string]
   const guest = await (await openMedium(medium, { home })).launch(title)
