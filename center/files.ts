@@ -1,7 +1,7 @@
 /** The few things that the center does with ordinary files. */
 import { randomBytes } from 'node:crypto'
-import { link, open, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { link, open, readdir, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { CofferError } from '../formats/errors.js'
 
 /**
@@ -60,7 +60,7 @@ export async function writeWholeFile(
     }
     // A link, unlike a rename, never replaces; file systems without links (vfat) get a new file of their own.
     if (replace) await rename(partial, path)
-    else await link(partial, path).catch((cause: unknown) => writeNew(path, bytes, cause))
+    else await link(partial, path).catch((cause: unknown) => writeNew(path, bytes, mode, cause))
     await flushFolder(dirname(path))
   } catch (cause) {
     throw fileError(path, cause)
@@ -69,14 +69,25 @@ export async function writeWholeFile(
   }
 }
 
-async function writeNew(path: string, bytes: Uint8Array, cause: unknown): Promise<void> {
+async function writeNew(path: string, bytes: Uint8Array, mode: number, cause: unknown): Promise<void> {
   if (codeOf(cause) === 'EEXIST') throw cause
-  const file = await open(path, 'wx')
+  const file = await open(path, 'wx', mode)
   try {
     await file.writeFile(bytes)
     await file.sync()
   } finally {
     await file.close()
+  }
+}
+
+/** Remove what writers of this file left beside it that were killed. For a file that nobody else writes at the same time. */
+export async function clearPartials(path: string): Promise<void> {
+  const folder = dirname(path)
+  for (const name of await readdir(folder).catch(() => [])) {
+    const isPartial =
+      name.startsWith(`${basename(path)}.`) &&
+      /^\.[0-9a-f]{12}\.part$/.test(name.slice(basename(path).length))
+    if (isPartial) await rm(join(folder, name), { force: true })
   }
 }
 

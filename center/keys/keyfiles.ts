@@ -9,10 +9,10 @@
  * key can be put in another's place.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { chmod, mkdir, open, rename, rm } from 'node:fs/promises'
+import { chmod, mkdir, open, realpath, rename, rm } from 'node:fs/promises'
 import { scryptSync } from 'node:crypto'
-import { dirname, join } from 'node:path'
-import { base64url, fromBase64url, fromHex, hex, utf8, wipe } from '../../formats/bytes.js'
+import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path'
+import { base64url, equalBytes, fromBase64url, fromHex, hex, utf8, wipe } from '../../formats/bytes.js'
 import { enc } from '../../formats/encode.js'
 import { CofferError } from '../../formats/errors.js'
 import { counted } from '../../formats/wording.js'
@@ -24,7 +24,7 @@ import {
   wrapKey,
   WRAPPED_KEY_BYTES
 } from '../../formats/primitives.js'
-import { fileError, flushFolder, writeWholeFile } from '../files.js'
+import { clearPartials, fileError, flushFolder, writeWholeFile } from '../files.js'
 import { isKeyName, type KeyStore } from './keystore.js'
 import type { Random } from '../powers.js'
 
@@ -84,6 +84,7 @@ export const lockOf = (folder: string): Lock['kind'] | undefined => readLock(fol
  *
  * @param unlock - What opens it now.
  * @param next - What shall open it; undefined: nothing is needed.
+ * @throws CofferError COFFER_USAGE for a key file in the folder of the center.
  */
 export async function relockKeyFiles(
   folder: string,
@@ -91,6 +92,7 @@ export async function relockKeyFiles(
   next: FileUnlock | undefined,
   random: Random
 ): Promise<void> {
+  if (next?.kind === 'key-file') await refuseInside(dirname(folder), next.path)
   const store = (await openKeyFiles(folder, unlock)) as KeyFiles
   const lock = next && newLock(next, random)
   const key = lock && vaultKey(folder, lock, next)
@@ -103,6 +105,7 @@ export async function relockKeyFiles(
     if (lock !== undefined) await writeWholeFile(join(made, LOCK), utf8(`${JSON.stringify(lock)}\n`))
     await flushFolder(made)
     copy.close()
+    await proveSame(store, made, next)
     // From here on the new one counts, whatever happens (finishRelock).
     await rename(folder, folder + PREVIOUS)
     await rename(made, folder)
@@ -111,6 +114,19 @@ export async function relockKeyFiles(
   } finally {
     store.close()
     wipe(key)
+  }
+}
+
+/** Open a new vault from what is on the disk, as the next start will: the old one goes only if it has the same keys. */
+async function proveSame(store: KeyFiles, made: string, unlock: FileUnlock | undefined): Promise<void> {
+  const opened = (await openKeyFiles(made, unlock)) as KeyFiles
+  try {
+    for (const name of store.names()) {
+      if (!equalBytes(opened.load(name), store.load(name)))
+        throw incomplete(join(made, name), 'it reads otherwise')
+    }
+  } finally {
+    opened.close()
   }
 }
 
@@ -240,13 +256,29 @@ class KeyFiles implements KeyStore {
 
 const KEY_FILE_PREFIX = 'COFFER-VAULT-KEY-1-'
 
+/** A key file in the folder of its center is in every backup of it; one in the vault would go with the old vault. */
+export async function refuseInside(center: string, path: string): Promise<void> {
+  let way: string
+  try {
+    way = relative(await realpath(center), join(await realpath(dirname(path)), basename(path)))
+  } catch (cause) {
+    throw fileError(path, cause)
+  }
+  if (way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way)) return
+  throw new CofferError('COFFER_USAGE', 'The key file of a vault cannot be in the folder of its center.', {
+    expected: `a place outside of ${center}`,
+    found: path,
+    hint: 'Name a file on another medium, which is not kept where the backup of the folder is.'
+  })
+}
+
 /** Make a key file that opens a vault. @throws CofferError COFFER_EXISTS: it may open another one. */
 export async function createVaultKeyFile(path: string, random: Random): Promise<void> {
   const key = random(KEY_BYTES)
   const text = utf8(`${KEY_FILE_PREFIX}${base64url(key)}\n`)
   try {
-    await writeWholeFile(path, text)
-    await chmod(path, 0o600)
+    await clearPartials(path) // each may hold a key
+    await writeWholeFile(path, text, false, 0o600)
   } finally {
     wipe(key, text)
   }

@@ -7,9 +7,12 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync
 } from 'node:fs'
+import fsPromises from 'node:fs/promises'
+import { syncBuiltinESMExports } from 'node:module'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -201,6 +204,59 @@ for (const kind of ['passphrase', 'key-file'] as const)
     assert.equal(readFileSync(join(vault, 'storage')), plain.get('storage'))
     await (await openCenter(folder, powers)).close()
   })
+
+test('a key file of a vault is never readable by others, also while it is written and where there are no links', async () => {
+  const modes: unknown[] = []
+  const { open, link } = fsPromises
+  const umask = process.umask(0)
+  try {
+    fsPromises.open = (async (path: string, flags?: string, mode?: number) => {
+      if (flags === 'wx') modes.push(mode)
+      return open(path, flags, mode)
+    }) as typeof open
+    fsPromises.link = () => Promise.reject(Object.assign(new Error('no links'), { code: 'EPERM' }))
+    syncBuiltinESMExports()
+    const folder = temporaryFolder()
+    const path = join(folder, 'shop.key')
+    // Left by one that was killed while it wrote.
+    writeFileSync(`${path}.0123456789ab.part`, 'a key')
+    writeFileSync(`${path}.part`, 'of somebody else')
+    await createVaultKeyFile(path, testPowers('keys').random)
+    assert.equal(modes, [0o600, 0o600])
+    assert.equal(readdirSync(folder).sort(), ['shop.key', 'shop.key.part'])
+    if (process.platform !== 'win32') assert.is(statSync(path).mode & 0o777, 0o600)
+  } finally {
+    process.umask(umask)
+    Object.assign(fsPromises, { open, link })
+    syncBuiltinESMExports()
+  }
+})
+
+test('relockKeyFiles() keeps the old vault when the new one does not open as it was locked', async () => {
+  const shop = await newCenter()
+  await shop.center.close()
+  const vault = join(shop.folder, 'vault')
+  let reads = 0
+  const next = {
+    kind: 'passphrase',
+    get passphrase() {
+      return `correct horse ${reads++}`
+    }
+  } as const
+  await rejectsWith('COFFER_VAULT_LOCKED', () => relockKeyFiles(vault, undefined, next, shop.powers.random))
+  assert.is(lockOf(vault), undefined)
+  ;(await openKeyFiles(vault)).close()
+})
+
+test('relockKeyFiles() takes no key file in the folder of the center', async () => {
+  const { vault, unlock, powers } = await lockedShop('key-file')
+  const inside = join(vault, 'k')
+  await createVaultKeyFile(inside, powers.random)
+  await rejectsWith('COFFER_USAGE', () =>
+    relockKeyFiles(vault, unlock, { kind: 'key-file', path: inside }, powers.random)
+  )
+  ;(await openKeyFiles(vault, unlock)).close()
+})
 
 test('a wrapped key does not open in the place of another', async () => {
   const { folder, powers, unlock, vault } = await lockedShop('key-file')
