@@ -6,7 +6,9 @@ import { Kysely, sql } from 'kysely'
 import { rename } from 'node:fs/promises'
 import { CofferError } from '../../formats/errors.js'
 import { TABLES, rowsOf } from './tables.js'
-import { embeddedBooks, findBooks, remember } from './place.js'
+import { fileError } from '../files.js'
+import { findBooks, placeOf, remember } from './place.js'
+import { closingStatements } from './sqlite.js'
 import { isUrl, openDatabase, openStore, type Books } from './store.js'
 
 const ROWS_AT_ONCE = 100
@@ -15,12 +17,13 @@ const ROWS_AT_ONCE = 100
  * Let a center's folder use the books in a PostgreSQL database: moved there when it is empty; as they are there when they
  * are this center's, so that another machine needs no more than a copy of the folder.
  *
+ * @returns Where the old file of the books is kept; undefined when nothing was moved.
  * @throws CofferError COFFER_EXISTS when that database has the books of another center, or the folder has sales that those
  *   there do not know; COFFER_USAGE, COFFER_BUSY.
  */
-export async function useDatabase(folder: string, url: string): Promise<void> {
+export async function useDatabase(folder: string, url: string): Promise<string | undefined> {
   const place = await findBooks(folder)
-  if (place === url) return
+  if (place === url) return undefined
   if (isUrl(place)) {
     throw new CofferError('COFFER_USAGE', 'The books of this center are in another PostgreSQL database.', {
       expected: 'books in the folder, or in that database',
@@ -31,14 +34,38 @@ export async function useDatabase(folder: string, url: string): Promise<void> {
   const source = new Kysely<any>({ dialect: (await openDatabase(place)).writing() }) as Books
   const target = new Kysely<any>({ dialect: (await openDatabase(url)).writing() }) as Books
   try {
-    // Nobody sells from either while they move.
-    await source.transaction().execute(from => target.transaction().execute(to => moveOrJoin(from, to)))
+    // Nobody sells from either while they move, nor from the old ones afterwards.
+    await source.transaction().execute(from =>
+      target.transaction().execute(async to => {
+        await moveOrJoin(from, to)
+        await close(from, url)
+      })
+    )
+    await remember(folder, url)
+    // All that is beside the file goes into it, unless a server still has it open.
+    await sql`pragma journal_mode = delete`.execute(source).catch(() => {})
   } finally {
     await source.destroy()
     await target.destroy()
   }
-  await remember(folder, url)
-  await rename(embeddedBooks(folder), `${embeddedBooks(folder)}.moved`)
+  return putAside(place)
+}
+
+/** Whoever has them open may read on, and is refused whatever he writes. */
+async function close(books: Books, url: string): Promise<void> {
+  const statements = TABLES.flatMap(table => closingStatements(table, placeOf(url)))
+  for (const statement of statements) await sql.raw(statement).execute(books)
+}
+
+/** A database has up to two files beside it, which it is read with. @returns Its new path. */
+async function putAside(path: string): Promise<string> {
+  const kept = `${path}.moved`
+  for (const suffix of ['-wal', '-shm', '']) {
+    await rename(path + suffix, kept + suffix).catch((cause: NodeJS.ErrnoException) => {
+      if (suffix === '' || cause.code !== 'ENOENT') throw fileError(path, cause)
+    })
+  }
+  return kept
 }
 
 async function moveOrJoin(from: Books, to: Books): Promise<void> {

@@ -23,6 +23,8 @@ import { Bundle, type Ahead, type Database } from './database.js'
 /** How long a writer waits for another's transaction, each of which takes milliseconds. */
 const BUSY_LIMIT_MS = 10_000
 const BUSY_STEP_MS = 5
+/** A command is done with the books in less; a server is not. */
+const ALONE_LIMIT_MS = 1000
 
 /** @param path - Created when it is not there. */
 export const openSqlite = (path: string): Database => ({
@@ -33,6 +35,28 @@ export const openSqlite = (path: string): Database => ({
   reading: () => sqliteDialect(openDatabase(path, true)),
   readingWhole: () => sqliteDialect(openDatabase(path, true))
 })
+
+/** Nobody else may have a file open. */
+export interface Alone {
+  release(): void
+}
+
+/**
+ * Be the only one who has a database open, until released.
+ *
+ * @throws CofferError COFFER_BUSY when another has it open.
+ */
+export function holdAlone(path: string): Alone {
+  const database = translating(() => new DatabaseSync(path, { timeout: ALONE_LIMIT_MS }))
+  try {
+    // Set before the file is first touched, it takes the lock that every open connection shares.
+    translating(() => database.exec('pragma locking_mode = exclusive; begin immediate; commit'))
+  } catch (cause) {
+    database.close()
+    throw cause
+  }
+  return { release: () => database.close() }
+}
 
 function sqliteDialect(database: SqliteDatabase): Dialect {
   const dialect = new SqliteDialect({ database })
@@ -94,7 +118,7 @@ async function retryWhileBusy<T>(run: () => Promise<T>): Promise<T> {
     try {
       return await run()
     } catch (error) {
-      const isBusy = error instanceof CofferError && error.code === 'COFFER_BUSY'
+      const isBusy = error instanceof CofferError && BUSY_KINDS.has(kindOf(error.cause))
       if (!isBusy || performance.now() - started > BUSY_LIMIT_MS) throw error
       // Not in step with others who wait.
       await setTimeout(BUSY_STEP_MS * (1 + Math.random()))
@@ -154,21 +178,44 @@ const bound = (parameters: readonly unknown[]): unknown[] =>
 
 const SQLITE_BUSY = 5
 const SQLITE_LOCKED = 6
+const BUSY_KINDS: ReadonlySet<number> = new Set([SQLITE_BUSY, SQLITE_LOCKED])
 const SQLITE_READONLY = 8
 const SQLITE_IOERR = 10
 const SQLITE_CORRUPT = 11
 const SQLITE_FULL = 13
 const SQLITE_CANTOPEN = 14
+const SQLITE_CONSTRAINT = 19
 const SQLITE_NOTADB = 26
+
+/** The low byte is the kind; the rest says more than anyone can act on. */
+const kindOf = (cause: unknown): number => Number((cause as { errcode?: number } | undefined)?.errcode) & 0xff
+
+/** Begins what a trigger says in books that were moved; where to follows. */
+const MOVED = 'coffer: moved to '
+
+/** Statements after which whatever is written into a table is refused, also by who has the file open. */
+export const closingStatements = (table: string, movedTo: string): string[] =>
+  ['insert', 'update', 'delete'].map(
+    event => `create trigger if not exists "moved_${table}_${event}" before ${event} on "${table}"
+      begin select raise(abort, '${(MOVED + movedTo).replaceAll("'", "''")}'); end`
+  )
 
 /** Constraint failures and wrong SQL are bugs of ours, and stay as they are. */
 function translating<T>(work: () => T): T {
   try {
     return work()
   } catch (cause) {
-    // The low byte is the kind; the rest says more than anyone can act on.
-    const kind = Number((cause as { errcode?: number }).errcode) & 0xff
-    switch (kind) {
+    switch (kindOf(cause)) {
+      case SQLITE_CONSTRAINT: {
+        const { message } = cause as Error
+        if (!message.startsWith(MOVED)) throw cause
+        throw new CofferError('COFFER_BUSY', 'The books of this center have moved to another database.', {
+          expected: `a server that uses ${message.slice(MOVED.length)}`,
+          found: 'one that still uses the old file',
+          hint: 'Try again in a moment. The seller stops this server, and starts it again.',
+          cause
+        })
+      }
       case SQLITE_BUSY:
       case SQLITE_LOCKED:
         throw new CofferError('COFFER_BUSY', "The center's database is in use by another program.", {

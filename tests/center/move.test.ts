@@ -1,15 +1,29 @@
 /** The move from the embedded database to PostgreSQL, and a second machine that joins. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { DatabaseSync } from '@photostructure/sqlite'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { openCenter } from '../../center/center.js'
 import { useDatabase } from '../../center/books/move.js'
 import { findBooks } from '../../center/books/place.js'
+import { formatPublicKeys } from '../../formats/keys.js'
+import { decode } from '../../formats/msgpack.js'
+import { openRoots } from '../../formats/records/root.js'
 import { emptyPostgres } from '../helpers/databases.js'
 import { clone } from '../helpers/clone.js'
 import { rejectsWith } from '../helpers/rejects.js'
-import { newCenter, pressed, requestBytes, temporaryFolder, testPowers, TITLE } from './parties.js'
+import { json, post, seconds, serving } from './command-line.js'
+import {
+  newCenter,
+  pressed,
+  publisherKeys,
+  registrationBytes,
+  requestBytes,
+  temporaryFolder,
+  testPowers,
+  TITLE
+} from './parties.js'
 
 const found = await emptyPostgres()
 if ('missing' in found) console.log(`skip: no PostgreSQL: ${found.missing}`)
@@ -54,6 +68,59 @@ onPostgres('useDatabase() takes all books along, once, and they go on where they
   assert.is((await second.desk.grants()).length, 2)
   await second.close()
   await center.close()
+})
+
+onPostgres('a server that runs on after the move sells nothing more into the old file', async () => {
+  const cwd = temporaryFolder()
+  await json(cwd, 'init shop')
+  await json(cwd, `publisher shop add ${formatPublicKeys('publisher', publisherKeys())}`)
+  const server = await serving(cwd)
+  const { roots } = decode(new Uint8Array(readFileSync(join(cwd, 'shop', 'center.roots')))) as {
+    roots: Uint8Array[]
+  }
+  const { centerId } = openRoots(roots)
+  const created = seconds()
+  await post(server.url, '/v1/releases', registrationBytes(centerId, { created }))
+  const order = (medium: string) => requestBytes(centerId, { created, medium })
+  await post(server.url, '/v1/orders', order('before'))
+
+  const url = await newUrl()
+  const second = await serving(cwd, `serve shop --port 0 --database ${url}`)
+  const kept = join('shop', 'center.db.moved')
+  assert.is(
+    second.stderr(),
+    `The books have moved to ${new URL(url).host}/${new URL(url).pathname.slice(1)}. The old file is kept as ${kept}.\n`
+  )
+  const refused = await fetch(`${server.url}/v1/orders`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/vnd.coffer' },
+    body: order('after') as Uint8Array<ArrayBuffer>
+  })
+  const { code, detail, found, expected } = (await refused.json()) as Record<string, string>
+  assert.equal([refused.status, code], [503, 'COFFER_BUSY'])
+  assert.match(detail!, 'moved')
+  assert.match(expected!, new URL(url).pathname.slice(1))
+  assert.not.match(`${detail} ${expected} ${found}`, /:[^ ]*@/, 'no password')
+
+  await post(second.url, '/v1/orders', order('after'))
+  assert.is((await json(cwd, 'grant shop list'))['grants'].length, 2)
+  await server.end('SIGTERM')
+  await second.end('SIGTERM')
+})
+
+onPostgres('useDatabase() leaves one file of the old books, which can be read', async () => {
+  const shop = await soldShop()
+  await shop.center.close()
+  const before = new Set(readdirSync(shop.folder))
+  const kept = await useDatabase(shop.folder, await newUrl())
+  assert.is(kept, join(shop.folder, 'center.db.moved'))
+  for (const name of readdirSync(shop.folder)) {
+    if (name !== 'database' && name !== 'center.db.moved') assert.ok(before.has(name), name)
+  }
+  const old = new DatabaseSync(kept!)
+  assert.is(old.prepare('select count(*) as n from grants').all()[0]!['n'], 1)
+  assert.throws(() => old.exec('delete from grants'), /moved to/)
+  old.close()
 })
 
 onPostgres('useDatabase() refuses books that it would lose, and another center', async () => {
