@@ -199,8 +199,23 @@ async function setTerms(books: Books, titleId: string, change: TermsChange): Pro
   }
   const title = (await titles(books)).find(title => title.titleId === titleId)
   if (title === undefined) throw titleMissing(titleId)
+  if (typeof change.renewPriceMinor === 'number' && !(await canEnd(books, title))) throw endless(titleId)
   return title
 }
+
+/** Whether what is sold of a title, to whomever, has an end that could be put off. */
+async function canEnd(books: Books, { titleId, expiresDays }: TitleSummary): Promise<boolean> {
+  if (expiresDays !== null) return true
+  const own = books.selectFrom('personalTerms').select('userId').where('titleId', '=', titleId)
+  return (await own.where('expiresDays', 'is not', null).executeTakeFirst()) !== undefined
+}
+
+const endless = (titleId: string) =>
+  new CofferError('COFFER_USAGE', `Copies of ${titleId} never end, so there is nothing to renew.`, {
+    expected: '--renew-price for a title with --expires-days',
+    found: 'one that is bought for good',
+    hint: 'Say for how long a copy is bought too: --expires-days <n>.'
+  })
 
 async function users(books: Books): Promise<UserSummary[]> {
   const rows = await books

@@ -1,31 +1,44 @@
 /** How the commands of `coffer-center` are typed: their words, options and help. */
-import { Command, Option, type CommanderError } from 'commander'
+import { Command, Help, Option } from 'commander'
 import { CofferError } from '../../formats/errors.js'
 import { VERSION } from '../../formats/version.js'
 import { jsonLine } from '../../formats/wording.js'
+import { mistyped } from './mistyped.js'
+import { write } from './output.js'
 import type * as Commands from './commands.js'
 import type { Gift, TermsChange } from '../desk.js'
 import { MAX_SALES_DAYS } from '../names.js'
-import { REVOCATION_KINDS } from '../orders/revoke.js'
+import { REVOCATION_KINDS, type RevocationKind } from '../orders/revoke.js'
 import type { Result } from './screen.js'
 import { MAX_COPIES, MAX_EXPIRES_DAYS, MAX_PRICE_MINOR } from '../orders/terms.js'
-import { currencyCode, enrolmentChoice, featureNames, integer, integerOr, only, orNull } from './typed.js'
+import {
+  currencyCode,
+  enrolmentChoice,
+  featureNames,
+  integer,
+  integerOr,
+  minorUnits,
+  numberOr,
+  only,
+  orNull
+} from './typed.js'
 
 export const EXAMPLES = `
 Examples:
-  coffer-center init shop                                   keys, database, root record
-  coffer-center publisher add shop <public key>             who may press titles
-  coffer-center serve shop --port 8787                      take orders over HTTP
-  coffer-center issue shop order.request --out order.answer the same by files
+  coffer-center init shop                          keys, database, root record
+  coffer-center publisher shop add <public key>    who may press titles
+  coffer-center serve shop --port 8787             take orders over HTTP
+  coffer-center issue shop order.request --out order.answer
   coffer-center title shop set org.example.hello --price 900 --copies 3
-  coffer-center grant shop give org.example.hello <user>    a gift
+  coffer-center grant shop give org.example.hello <user>
   coffer-center revoke shop user <user>
-  coffer-center rotate shop key                             a new signing key
+  coffer-center rotate shop key                    a new signing key
   coffer-center ledger shop verify
 
 Ids may be cut short, from 6 digits on. Without an action, a list is shown.
-From another machine the URL of the center stands in place of the folder, and an admin's or publisher's key signs:
-  COFFER_CENTER_KEY=admin.key coffer-center title https://shop.example set org.example.hello --price 900`
+From another machine the URL of the center stands in place of the folder, and
+the key of an admin or publisher signs:
+  COFFER_CENTER_KEY=admin.key coffer-center title https://shop.example`
 
 /** Groups whose folder is typed before the action, and the action that is meant when there is none. */
 const GROUPS: Readonly<Record<string, { readonly actions: readonly string[]; readonly otherwise: string }>> =
@@ -42,10 +55,18 @@ const GROUPS: Readonly<Record<string, { readonly actions: readonly string[]; rea
   }
 
 const MAX_RATE = 1_000_000
+/** Of a description beside what it describes, where a terminal has 80. */
+const MIN_HELP_COLUMNS = 30
+
+/** What revoking one kind reaches beyond what its name says. */
+const MORE: Readonly<Partial<Record<RevocationKind, string>>> = {
+  title: ' for ever: every release, later ones too, unless one is named'
+}
 
 export function program(json: boolean): Command {
   const root = quiet(new Command('coffer-center'))
     .description('The license center: who may press, what is sold, to whom it was granted.')
+    .option('--json', 'one JSON object on stdout')
     .addHelpText('after', EXAMPLES)
   /** A command of its own, or an action of a group. */
   const command = (under: Command, usage: string, description: string) =>
@@ -54,6 +75,7 @@ export function program(json: boolean): Command {
     quiet(root.command(name))
       .description(description)
       .usage('<folder> [action] ...')
+      .option('--json', 'one JSON object on stdout')
       .addHelpText('after', `\nExamples:\n${examples}`)
   // Loaded when a command runs: help and typing errors need no database.
   const load = (): Promise<typeof Commands> => import('./commands.js')
@@ -127,7 +149,7 @@ export function program(json: boolean): Command {
   const admin = group(
     'admin',
     'whose keys may do the rest from afar, by signed requests',
-    '  coffer-center admin add shop <public key> --name ann\n  coffer-center admin remove shop 4f1d9a'
+    '  coffer-center admin shop add <public key> --name ann\n  coffer-center admin shop remove 4f1d9a'
   )
   command(admin, 'list <folder>', 'the admins').action(folder =>
     show(commands => commands.listAdmins(folder))
@@ -142,7 +164,7 @@ export function program(json: boolean): Command {
   const publisher = group(
     'publisher',
     'who may press titles',
-    '  coffer-center publisher add shop <public key> --name "Example Press"\n  coffer-center publisher list shop'
+    '  coffer-center publisher shop add <public key> --name "Example Press"\n  coffer-center publisher shop list'
   )
   command(
     publisher,
@@ -158,7 +180,7 @@ export function program(json: boolean): Command {
   const title = group(
     'title',
     'what is sold, and on which terms',
-    '  coffer-center title shop\n  coffer-center title shop set org.example.hello --price 900 --currency EUR --copies 3'
+    '  coffer-center title shop\n  coffer-center title shop set org.example.hello --price 900 --copies 3'
   )
   command(title, 'list <folder>', 'the titles and their terms').action(folder =>
     show(commands => commands.listTitles(folder))
@@ -167,7 +189,7 @@ export function program(json: boolean): Command {
     show(commands => commands.showTitle(folder, titleId))
   )
   command(title, 'set <folder> <title>', 'change the terms of future sales')
-    .option('--price <minor>', 'price of a copy in minor units (cents)', integer(0, MAX_PRICE_MINOR))
+    .option('--price <minor>', 'price of a copy in minor units: 900 is 9.00', minorUnits(MAX_PRICE_MINOR))
     .option('--currency <code>', 'three letters', currencyCode)
     .option('--copies <n>', 'media per user, or "unlimited"', integerOr('unlimited', 0, MAX_COPIES))
     .option(
@@ -183,7 +205,7 @@ export function program(json: boolean): Command {
     .option(
       '--renew-price <minor>',
       'price of another such time, or "none": not renewable',
-      integerOr('none', 0, MAX_PRICE_MINOR)
+      numberOr('none', minorUnits(MAX_PRICE_MINOR))
     )
     .option(
       '--grace-days <n>',
@@ -266,7 +288,7 @@ export function program(json: boolean): Command {
     show(commands => commands.revokeOne(folder, 'grant', id, null))
   )
   command(grant, 'give <folder> <title> <user>', 'terms of their own for one user: id, or public key')
-    .option('--price <minor>', 'price of a copy in minor units (cents)', integer(0, MAX_PRICE_MINOR), 0)
+    .option('--price <minor>', 'price of a copy in minor units: 900 is 9.00', minorUnits(MAX_PRICE_MINOR), 0)
     .option('--copies <n>', 'how many media (default: as for everyone)', integer(0, MAX_COPIES))
     .option('--expires-days <n>', 'for how long (default: as for everyone)', integer(1, MAX_EXPIRES_DAYS))
     .option('--features <names>', 'what it has beyond the title (default: as for everyone)', featureNames)
@@ -300,7 +322,7 @@ export function program(json: boolean): Command {
     (folder, id) => show(commands => commands.revokeKey(folder, id))
   )
   for (const kind of REVOCATION_KINDS) {
-    const one = command(revoke, `${kind} <folder> <id>`, `take back a ${kind}`)
+    const one = command(revoke, `${kind} <folder> <id>`, `take back a ${kind}${MORE[kind] ?? ''}`)
     if (kind === 'title') one.option('--release <n>', 'this release alone', integer(1, 0xffffffff))
     one.action((folder, id, { release }) =>
       show(commands => commands.revokeOne(folder, kind, id, release ?? null))
@@ -359,7 +381,7 @@ export function program(json: boolean): Command {
 
   command(root, 'version', 'the version of this program').action(() => {
     const what = { name: 'coffer-center', version: VERSION, node: process.versions.node }
-    print({ json: what, text: `coffer-center ${VERSION}` }, json)
+    return print({ json: what, text: `coffer-center ${VERSION}` }, json)
   })
   return root
 }
@@ -371,18 +393,26 @@ const quiet = (command: Command): Command =>
       throw error.exitCode === 0 ? error : mistyped(command, error)
     })
     .configureOutput({ writeErr: () => {} })
+    .configureHelp({ commandUsage, subcommandTerm, minWidthToWrap: MIN_HELP_COLUMNS })
     .showSuggestionAfterError(true)
 
-/** Commander's word on how a command was typed, and where that one is explained. */
-function mistyped(command: Command, { message }: CommanderError): CofferError {
-  const names: string[] = []
-  for (let at: Command | null = command; at !== null; at = at.parent) names.unshift(at.name())
-  // Commander would show help instead: for a group that is typed without the folder, and for the program's own words.
-  const unsaid =
-    names.length > 1 ? "Which center? Its folder, or a running one's URL, is missing." : 'Which command?'
-  const said = message === '(outputHelp)' ? unsaid : message.replace(/^error: /, '')
-  return new CofferError('COFFER_USAGE', said, { hint: `See "${names.join(' ')} --help".` })
+/** An action stands behind the folder of its group, as it is typed. */
+const isAction = (command: Command): boolean => Boolean(command.parent?.parent)
+
+const wordsOf = (command: Command): string[] =>
+  command.registeredArguments.map(argument =>
+    argument.required ? `<${argument.name()}>` : `[${argument.name()}]`
+  )
+
+function commandUsage(this: Help, command: Command): string {
+  if (!isAction(command)) return Help.prototype.commandUsage.call(this, command)
+  const [folder, ...words] = wordsOf(command)
+  const path = `${command.parent!.parent!.name()} ${command.parent!.name()} ${folder} ${command.name()}`
+  return [path, ...words, '[options]'].join(' ')
 }
+
+const subcommandTerm = (command: Command): string =>
+  [command.name(), ...wordsOf(command).slice(isAction(command) ? 1 : 0)].join(' ')
 
 const tokenHalf = () =>
   new CofferError('COFFER_USAGE', 'A token has a module and a label.', {
@@ -395,11 +425,11 @@ const tokenHalf = () =>
 export function actionFirst(argv: readonly string[]): string[] {
   if (argv[0] === '--version') return ['version', ...argv.slice(1)]
   const [name, first, second] = argv
-  const group = name === undefined ? undefined : GROUPS[name]
+  const group = name !== undefined && Object.hasOwn(GROUPS, name) ? GROUPS[name] : undefined
   if (group === undefined || first === undefined || first.startsWith('-')) return [...argv]
-  const isAction = (word: string | undefined) => word !== undefined && group.actions.includes(word)
-  if (isAction(second)) return [name!, second!, first, ...argv.slice(3)]
-  if (isAction(first)) return [...argv]
+  const isNamed = (word: string | undefined) => word !== undefined && group.actions.includes(word)
+  if (isNamed(second)) return [name!, second!, first, ...argv.slice(3)]
+  if (isNamed(first)) return [...argv]
   if (second === undefined || second.startsWith('-')) return [name!, group.otherwise, ...argv.slice(1)]
   throw new CofferError('COFFER_USAGE', `${name} has no action "${second}".`, {
     expected: `one of ${group.actions.join(', ')}`,
@@ -408,11 +438,14 @@ export function actionFirst(argv: readonly string[]): string[] {
   })
 }
 
-function print({ json: object, text, note }: Result, json: boolean): void {
-  if (json) {
-    process.stdout.write(jsonLine(object))
-    return
-  }
-  process.stdout.write(`${text}\n`)
+/** The center that a line is about, its words in commander's order. */
+export function placeIn([name, ...words]: readonly string[]): string | undefined {
+  const place = words[name !== undefined && Object.hasOwn(GROUPS, name) ? 1 : 0]
+  return place?.startsWith('-') ? undefined : place
+}
+
+async function print({ json: object, text, note }: Result, json: boolean): Promise<void> {
+  if (json) return write(process.stdout, jsonLine(object))
+  await write(process.stdout, `${text}\n`)
   if (note !== undefined) process.stderr.write(`${note}\n`)
 }

@@ -35,6 +35,9 @@ export function table(heads: readonly string[], rows: readonly (readonly string[
   return [paint('bold', line(heads), process.stdout), ...rows.map(line)].join('\n')
 }
 
+/** Digits of an id or key in groups that a person can compare by eye, as "coffer trust" shows them. */
+export const grouped = (hexDigits: string): string => hexDigits.match(/.{1,4}/g)?.join(' ') ?? ''
+
 /** As many digits of an id as a person needs, and as the commands take. */
 export const shortId = (id: string): string => id.slice(0, 16)
 

@@ -11,13 +11,27 @@ export function integer(min: number, max: number) {
   }
 }
 
+/** A price in whole cents, as it is kept; 9.00 was meant as 900, and is not taken for it. */
+export function minorUnits(max: number) {
+  const parse = integer(0, max)
+  return (typed: string): number => {
+    const [, units, cents] = /^(\d{1,12})[.,](\d\d)$/.exec(typed) ?? []
+    if (units === undefined) return parse(typed)
+    throw new InvalidArgumentError(
+      `Expected minor units: ${Number(units + cents)} for ${typed.replace(',', '.')}.`
+    )
+  }
+}
+
 /** What stands for null while commander has it, which makes '' of null. */
 const NONE = Symbol('none')
 
-export function integerOr(word: string, min: number, max: number) {
-  const parse = integer(min, max)
-  return (typed: string): number | typeof NONE => (typed === word ? NONE : parse(typed))
-}
+export const integerOr = (word: string, min: number, max: number) => numberOr(word, integer(min, max))
+
+export const numberOr =
+  (word: string, parse: (typed: string) => number) =>
+  (typed: string): number | typeof NONE =>
+    typed === word ? NONE : parse(typed)
 
 export const orNull = <T>(value: T | typeof NONE): T | null => (value === NONE ? null : (value as T))
 

@@ -128,13 +128,39 @@ function baseUrl(text: string): string {
 }
 
 async function readKeys(path: string): Promise<Keys> {
-  const text = Buffer.from(await readSmallFile(path, MAX_KEY_FILE_BYTES)).toString('latin1')
-  const seed = parseSecretKey('publisher', text)
+  const text = Buffer.from(await readSmallFile(path, MAX_KEY_FILE_BYTES).catch(unread)).toString('latin1')
+  const seed = seedOf(text, path)
   const keys = deriveKeys('publisher', seed)
   seed.fill(0)
   wipeKeys(keys)
   return keys
 }
+
+/** Says what the file was wanted for, which nobody named on this command line. */
+function unread(cause: unknown): never {
+  if (!(cause instanceof CofferError)) throw cause
+  throw new CofferError(cause.code, cause.message, {
+    expected: 'the key file that COFFER_CENTER_KEY names',
+    hint: cause.code === 'COFFER_FILE_MISSING' ? MAKE_ONE : cause.hint,
+    cause
+  })
+}
+
+function seedOf(text: string, path: string): Uint8Array {
+  try {
+    return parseSecretKey('publisher', text)
+  } catch (cause) {
+    throw new CofferError('COFFER_ENCODING', `${path} cannot sign what a center is asked.`, {
+      expected: 'the key file of an admin or publisher',
+      found: text.startsWith('COFFER-USER-') ? "a user's key" : 'something else',
+      hint: `COFFER_CENTER_KEY names it. ${MAKE_ONE}`,
+      cause
+    })
+  }
+}
+
+const MAKE_ONE =
+  'Make one with "coffer keygen --publisher <file>"; the seller adds it with "coffer-center admin <folder> add <public key>".'
 
 /** The id of the center that answers: what is asked is signed for it alone. */
 function idOf(packed: Uint8Array): string {
@@ -191,5 +217,5 @@ const noKey = () =>
   new CofferError('COFFER_USAGE', 'Whose key shall sign what the center is asked?', {
     expected: 'COFFER_CENTER_KEY=<key file> in the environment',
     found: 'none',
-    hint: 'Make one with "coffer keygen --publisher <file>"; the seller adds it with "coffer-center admin add <folder> <public key>".'
+    hint: MAKE_ONE
   })

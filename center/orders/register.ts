@@ -93,7 +93,7 @@ async function knownPublisher(
   throw new CofferError('COFFER_PUBLISHER_UNKNOWN', 'The center does not know this publisher.', {
     expected: 'a publisher that the seller added',
     found: `one with the key ${hex(signKey)}`,
-    hint: 'The seller adds a publisher with "coffer-center publisher add <folder> <public key>".'
+    hint: 'The seller adds a publisher with "coffer-center publisher <folder> add <public key>".'
   })
 }
 

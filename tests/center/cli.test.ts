@@ -1,5 +1,16 @@
 /** `coffer-center` as a person or a script types it: a process each, its exit code, stdout and stderr. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawn, type StdioOptions } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -19,6 +30,7 @@ import {
   TITLE,
   userKeys
 } from './parties.js'
+import { COFFER_CENTER } from '../helpers/site.js'
 import { json, post, seconds, serving, type } from './command-line.js'
 
 const PUBLISHER = formatPublicKeys('publisher', publisherKeys())
@@ -34,6 +46,7 @@ test('the transcript of a seller: init, publisher add, serve, a sale, and what t
   const made = await type(cwd, 'init shop --name Shop')
   assert.is(made.code, 0)
   assert.match(made.stdout, /^[0-9a-f]{64}\n$/)
+  assert.match(made.stderr, made.stdout.trim().match(/.{4}/g)!.join(' '), 'as "coffer trust" shows it')
   const pinned = pinnedOf(cwd)
   assert.is(made.stdout.trim(), Buffer.from(pinned.centerId).toString('hex'))
 
@@ -181,6 +194,178 @@ test('a refused order ends with 77 and writes no answer', async () => {
   assert.is(said.code, 77)
   assert.match(said.stderr, 'COFFER_TITLE_UNKNOWN')
   assert.not.ok(existsSync(join(cwd, 'order.answer')))
+})
+
+test('vault lock refuses a key file in the folder of the center, however it is named, and leaves the vault as it was', async () => {
+  const cwd = temporaryFolder()
+  await json(cwd, 'init shop')
+  symlinkSync(join(cwd, 'shop', 'vault'), join(cwd, 'way'))
+  const vault = readdirSync(join(cwd, 'shop', 'vault'))
+  for (const path of ['shop/vault/k', 'shop/k', 'shop/vault/epoch-1/k', 'way/k', 'shop/../shop/vault/k']) {
+    const said = await type(cwd, `vault shop lock --key-file ${path}`)
+    assert.is(said.code, 64, said.stderr)
+    assert.not.ok(existsSync(join(cwd, path)))
+  }
+  assert.equal(readdirSync(join(cwd, 'shop', 'vault')), vault)
+  assert.is((await type(cwd, 'vault nowhere')).code, 66)
+  await json(cwd, 'vault shop lock --key-file shop.key')
+  // Locked already: nothing is made that would open nothing.
+  assert.is((await type(cwd, 'vault shop lock --key-file second.key')).code, 77)
+  assert.not.ok(existsSync(join(cwd, 'second.key')))
+})
+
+test('vault lock refuses a center that is served', async () => {
+  const cwd = temporaryFolder()
+  await json(cwd, 'init shop')
+  const server = await serving(cwd)
+  const said = await type(cwd, 'vault shop lock --key-file shop.key')
+  assert.is(said.code, 75, said.stderr)
+  assert.match(said.stderr, 'Stop "coffer-center serve"')
+  assert.not.ok(existsSync(join(cwd, 'shop.key')))
+  assert.equal(await json(cwd, 'vault shop'), { vault: 'open' })
+  await server.end('SIGTERM')
+  await json(cwd, 'vault shop lock --key-file shop.key')
+})
+
+test('--json is taken by every command, wherever it stands', async () => {
+  const cwd = temporaryFolder()
+  await json(cwd, 'init shop')
+  for (const line of ['--json publisher list shop', 'publisher --json shop', 'publisher shop list --json']) {
+    const { code, stdout } = await type(cwd, line)
+    assert.equal([code, JSON.parse(stdout)], [0, { publishers: [] }], line)
+  }
+  for (const [line, message] of [
+    ['--json', 'Which command?'],
+    ['publisher --json', "Which center? Its folder, or a running one's URL, is missing."]
+  ] as const) {
+    const { code, stdout, stderr } = await type(cwd, line)
+    const { error } = JSON.parse(stdout) as { error: Record<string, string> }
+    assert.equal([code, stderr, error['code'], error['message']], [64, '', 'COFFER_USAGE', message], line)
+  }
+})
+
+test('output that is lost is told; a reader that has gone changes no exit code', async () => {
+  if (!existsSync('/dev/full')) return
+  const cwd = temporaryFolder()
+  await json(cwd, 'init shop')
+  const full = openSync('/dev/full', 'w')
+  const run = async (line: string, stdio: StdioOptions) => {
+    const child = spawn(process.execPath, [COFFER_CENTER, ...line.split(' ')], { cwd, stdio })
+    let stderr = ''
+    child.stderr?.on('data', chunk => (stderr += chunk))
+    child.stdout?.destroy()
+    const [code] = await once(child, 'close')
+    return { code: code as number, stderr }
+  }
+  for (const line of ['title shop', 'version', 'serve shop --port 0', 'title shop --json']) {
+    const said = await run(line, ['ignore', full, 'pipe'])
+    assert.is(said.code, 74, line)
+    assert.not.match(said.stderr, '    at ', line)
+  }
+  assert.match((await run('title shop', ['ignore', full, 'pipe'])).stderr, /COFFER_IO/)
+  assert.is((await run('title nowhere', ['ignore', 'ignore', full])).code, 66)
+  assert.is((await run('title nowhere --json', ['ignore', full, 'ignore'])).code, 66)
+  assert.is((await run('version', ['ignore', 'pipe', 'pipe'])).code, 0)
+  closeSync(full)
+})
+
+test('serve that cannot listen ends, with metrics too', async () => {
+  const cwd = temporaryFolder()
+  await json(cwd, 'init shop')
+  const server = await serving(cwd)
+  const { port } = new URL(server.url)
+  const second = await type(cwd, `serve shop --port ${port} --metrics-port 0`)
+  assert.is(second.code, 75)
+  await server.end('SIGTERM')
+})
+
+test('an unexpected error is told by its kind, not by its words', async () => {
+  const { code, stderr } = await type(temporaryFolder(), `serve . --database postgres://shop:secret@[`)
+  assert.not.match(stderr, 'secret')
+  assert.ok(code !== 0)
+})
+
+test('hints name the center that was typed, as a shell takes it', async () => {
+  const cwd = temporaryFolder()
+  mkdirSync(join(cwd, 'full'))
+  writeFileSync(join(cwd, 'full', 'file'), '')
+  assert.match((await type(cwd, 'title full')).stderr, /\n  Check the path\.\n/)
+  assert.match((await type(cwd, 'title none')).stderr, '"coffer-center init none"')
+  const folder = "my$shop's"
+  await json(cwd, `init ${folder}`)
+  const typed = `'my$shop'\\''s'`
+  assert.match((await type(cwd, `user ${folder} show abcdef`)).stderr, `"coffer-center user ${typed} list"`)
+  assert.match(
+    (await type(cwd, `publisher ${folder}`)).stdout,
+    `"coffer-center publisher ${typed} add <public key>"`
+  )
+  assert.match((await type(cwd, `login ${folder}`)).stderr, '--url')
+  assert.not.match((await type(cwd, `login ${folder} --url http://here`)).stderr, '--url')
+})
+
+test('what a command wants is said in the words of `coffer`', async () => {
+  const cwd = temporaryFolder()
+  for (const [line, says] of [
+    ['issue shop order.request', '"issue" needs --out <file>: where the answer goes.'],
+    ['title shop show', '"title show" needs <title>.'],
+    [
+      'issue shop a --out',
+      '--out of "issue" is not right.\n  expected  --out <file>\n  found     nothing after it'
+    ],
+    [
+      'issue shop a --outt b',
+      '"issue" has no option --outt.\n  Did you mean "--out"? See "coffer-center issue --help".'
+    ],
+    ['isue shop', 'There is no command "isue".\n  Did you mean "issue"? See'],
+    ['sales shop more', '"sales" takes fewer words than these.'],
+    [
+      'title shop set x --price 9.00',
+      '--price of "title set" is not right.\n  expected  minor units: 900 for 9.00\n  found     9.00'
+    ],
+    ['title shop set x --renew-price 1,50', 'expected  minor units: 150 for 1.50'],
+    [
+      'title shop set x --price -1',
+      '--price of "title set" is not right.\n  expected  a whole number from 0 to'
+    ],
+    ['title shop set x --transfer all', 'expected  no, media, users\n  found     all']
+  ] as const) {
+    const said = await type(cwd, line)
+    assert.is(said.code, 64, line)
+    assert.match(said.stderr, says, line)
+  }
+})
+
+test('help shows words in the order in which they are typed, within 80 columns', async () => {
+  const cwd = temporaryFolder()
+  assert.match(
+    (await type(cwd, 'publisher add --help')).stdout,
+    'Usage: coffer-center publisher <folder> add <public-key> [options]'
+  )
+  assert.match((await type(cwd, 'revoke title --help')).stdout, 'later ones too')
+  const groups = ['', 'admin', 'publisher', 'title', 'user', 'grant', 'revoke', 'rotate', 'vault', 'ledger']
+  const helped = await Promise.all(groups.map(name => type(cwd, `${name} --help`)))
+  for (const { stdout } of [...helped, { stdout: (await type(cwd, '')).stderr }])
+    for (const line of stdout.split('\n')) assert.ok(line.length <= 80, line)
+})
+
+test('terms without effect are refused: a price of renewing what never ends', async () => {
+  const cwd = temporaryFolder()
+  await json(cwd, 'init shop')
+  await json(cwd, `publisher shop add ${PUBLISHER}`)
+  const center = await openCenter(join(cwd, 'shop'))
+  await center.register(registrationBytes(pinnedOf(cwd).centerId, { created: seconds() }))
+  await center.close()
+  const said = await type(cwd, `title shop set ${TITLE} --renew-price 5`)
+  assert.is(said.code, 64)
+  assert.match(said.stderr, '--expires-days')
+  assert.is((await json(cwd, `title shop show ${TITLE}`))['title'].renewPriceMinor, null)
+  await json(cwd, `title shop set ${TITLE} --renew-price 5 --expires-days 30`)
+  await json(cwd, `title shop set ${TITLE} --renew-price 6`)
+  // One user's copies may end where the others' do not.
+  await json(cwd, `title shop set ${TITLE} --renew-price none --expires-days never`)
+  await json(cwd, `grant shop give ${TITLE} ${USER} --expires-days 30`)
+  await json(cwd, `title shop set ${TITLE} --renew-price 5`)
+  assert.match((await type(cwd, `revoke shop title ${TITLE}`)).stderr, 'final')
 })
 
 test('--help shows how it is typed', async () => {

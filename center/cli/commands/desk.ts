@@ -1,7 +1,7 @@
 /** What is asked and decided at the desk: here, or by a signed request from afar. */
 import { hex } from '../../../formats/bytes.js'
 import { CofferError } from '../../../formats/errors.js'
-import { counted } from '../../../formats/wording.js'
+import { asTyped, counted } from '../../../formats/wording.js'
 import { parsePublicKeys, userIdOf, type PublicKeys } from '../../../formats/keys.js'
 import { isTitleId } from '../../../formats/records/fields.js'
 import type { Desk, Gift, GrantSummary, TermsChange, TitleSummary } from '../../desk.js'
@@ -27,7 +27,7 @@ export const listPublishers = (folder: string): Promise<Result> =>
       text: table(
         ['PUBLISHER', 'NAME', 'ADDED'],
         publishers.map(({ signKey, name, added }) => [shortId(signKey), name, timeText(added)]),
-        'No publishers. Add one with "coffer-center publisher add <folder> <public key>".'
+        `No publishers. Add one with "coffer-center publisher ${asTyped(folder)} add <public key>".`
       )
     }
   })
@@ -241,9 +241,15 @@ export const revokeOne = (
     return {
       json: { kind, id, ...(release !== null && { release }), sequence },
       text: `${kind} ${id} is revoked in list ${sequence}`,
-      note: 'Media learn of it with the next order, renewal or master that reaches them.'
+      note: `${kind === 'title' ? `${REVOKED_TITLE[release === null ? 'all' : 'one']} ` : ''}Media learn of it with the next order, renewal or master that reaches them.`
     }
   })
+
+/** Nothing takes it back, which is easily taken for less than it is. */
+const REVOKED_TITLE = {
+  all: 'This is final, for all its releases and for those that are still to come: it can be sold again only under another id.',
+  one: 'This is final for this release; other releases of the title go on.'
+}
 
 function findRevocable(desk: Desk, kind: RevocationKind, typed: string): Promise<string> {
   switch (kind) {
@@ -251,7 +257,7 @@ function findRevocable(desk: Desk, kind: RevocationKind, typed: string): Promise
       if (isTitleId(typed)) return Promise.resolve(typed)
       throw new CofferError('COFFER_USAGE', `${typed} is not the id of a title.`, {
         expected: 'such as "org.example.hello"',
-        hint: 'coffer-center title list <folder> shows those that are here.'
+        hint: 'List those that are here with "coffer-center title <folder> list".'
       })
     case 'user':
       return findUser(desk, typed, true)

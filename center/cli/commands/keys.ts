@@ -1,11 +1,20 @@
 /** What is done with the center's own keys, and with whom it lets in: where its folder is, and there alone. */
 import { join } from 'node:path'
 import { CofferError } from '../../../formats/errors.js'
+import { asTyped } from '../../../formats/wording.js'
 import { parsePublicKeys } from '../../../formats/keys.js'
 import { createCenter, type CenterKeys, type CreateOptions } from '../../center.js'
-import { createVaultKeyFile, lockOf, relockKeyFiles, type FileUnlock } from '../../keys/keyfiles.js'
+import { aloneWith, findBooks } from '../../books/place.js'
+import {
+  createVaultKeyFile,
+  lockOf,
+  openKeyFiles,
+  refuseInside,
+  relockKeyFiles,
+  type FileUnlock
+} from '../../keys/keyfiles.js'
 import { SYSTEM_POWERS } from '../../powers.js'
-import { shortId, table, timeText, type Result } from '../screen.js'
+import { grouped, shortId, table, timeText, type Result } from '../screen.js'
 import { inFolder, isAddress, remote, unlockFromEnvironment } from './reach.js'
 
 export async function init(
@@ -16,9 +25,10 @@ export async function init(
   const { centerId } = center
   await center.close()
   return {
-    json: { centerId, name: center.name, folder },
+    json: { centerId, fingerprint: grouped(centerId), name: center.name, folder },
     text: centerId,
-    note: `Made the license center "${center.name}" in ${folder}. Above is its fingerprint, which buyers compare.
+    note: `Made the license center "${center.name}" in ${folder}. Above is its id. As the fingerprint that buyers compare:
+  ${grouped(centerId)}
 Back up the whole folder, and keep ${folder}/vault secret.`
   }
 }
@@ -103,8 +113,16 @@ export async function lockVault(folder: string, how: VaultLock): Promise<Result>
       : how.kind === 'passphrase'
         ? { kind: 'passphrase', passphrase: newPassphrase() }
         : undefined
-  if (how.kind === 'key-file') await createVaultKeyFile(how.path, SYSTEM_POWERS.random)
-  await relockKeyFiles(vault, unlockFromEnvironment(), next, SYSTEM_POWERS.random)
+  await aloneWith(folder, async () => {
+    const unlock = unlockFromEnvironment()
+    if (how.kind === 'key-file') {
+      await refuseInside(folder, how.path)
+      // Whoever cannot open it gets no key file that opens nothing.
+      ;(await openKeyFiles(vault, unlock)).close()
+      await createVaultKeyFile(how.path, SYSTEM_POWERS.random)
+    }
+    await relockKeyFiles(vault, unlock, next, SYSTEM_POWERS.random)
+  })
   return {
     json: { vault: how.kind },
     text: how.kind === 'open' ? 'open' : `locked by ${how.kind === 'key-file' ? how.path : 'a passphrase'}`,
@@ -123,6 +141,7 @@ const VAULT_NOTES = {
 }
 
 export const showVault = async (folder: string): Promise<Result> => {
+  await findBooks(folder)
   const kind = lockOf(join(folder, 'vault')) ?? 'open'
   return { json: { vault: kind }, text: kind === 'open' ? 'open' : `locked by a ${kind.replace('-', ' ')}` }
 }
@@ -159,7 +178,9 @@ export async function login(folder: string, at: string | undefined): Promise<Res
   return {
     json: { link },
     text: link,
-    note: 'It opens once, within ten minutes. Whoever opens it is the seller.'
+    note: `It opens once, within ten minutes. Whoever opens it is the seller.${
+      at === undefined && url === DEFAULT_URL ? ' If the center listens elsewhere, say where with --url.' : ''
+    }`
   }
 }
 
@@ -188,7 +209,7 @@ export const listAdmins = (folder: string): Promise<Result> =>
       text: table(
         ['ADMIN', 'NAME', 'ADDED'],
         rows.map(({ signKey, name, added }) => [shortId(signKey), name, timeText(added)]),
-        'No admins. Add one with "coffer-center admin add <folder> <public key>".'
+        `No admins. Add one with "coffer-center admin ${asTyped(folder)} add <public key>".`
       )
     }
   })

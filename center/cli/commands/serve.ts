@@ -4,8 +4,11 @@ import { jsonLine } from '../../../formats/wording.js'
 import { openCenter } from '../../center.js'
 import { readSmallFile } from '../../files.js'
 import type { TlsFiles } from '../../http/http.js'
+import { placeOf } from '../../books/place.js'
 import { SYSTEM_POWERS } from '../../powers.js'
+import type { Watch } from '../../http/watch.js'
 import { readServices } from '../../services.js'
+import { write } from '../output.js'
 import { unlockFromEnvironment } from './reach.js'
 
 export interface ServeCommand {
@@ -30,10 +33,11 @@ export async function serveUntilSignal(folder: string, options: ServeCommand): P
   const { watch } = await import('../../http/watch.js')
   const { port, host, database, behindProxy, rate, json } = options
   const tls = await tlsFiles(options)
-  if (database !== undefined) await (await import('../../books/move.js')).useDatabase(folder, database)
+  if (database !== undefined) await moveBooks(folder, database, json)
   const center = await openCenter(folder, SYSTEM_POWERS, unlockFromEnvironment())
+  let watching: Watch | undefined
   try {
-    const watching = await watch(options.verbose, options.metricsPort)
+    watching = await watch(options.verbose, options.metricsPort)
     const one = rate === undefined ? undefined : rate === 0 ? null : { burst: rate, perSecond: rate / 60 }
     const { onRequest, onFault } = watching
     const { stripe } = await readServices(folder)
@@ -53,17 +57,29 @@ export async function serveUntilSignal(folder: string, options: ServeCommand): P
         (error: unknown) => onFault('tls', error)
       )
     process.on('SIGHUP', renew)
-    const signalled = untilSignal()
-    const { url } = serving
-    const { metricsUrl } = watching
-    process.stdout.write(json ? jsonLine({ url, centerId: center.centerId, metricsUrl }) : `${url}\n`)
-    await signalled
-    await serving.close()
-    process.off('SIGHUP', renew)
-    await watching.close()
+    try {
+      const signalled = untilSignal()
+      const { url } = serving
+      const { metricsUrl } = watching
+      await write(
+        process.stdout,
+        json ? jsonLine({ url, centerId: center.centerId, metricsUrl }) : `${url}\n`
+      )
+      await signalled
+    } finally {
+      await serving.close()
+      process.off('SIGHUP', renew)
+    }
   } finally {
+    await watching?.close()
     await center.close()
   }
+}
+
+async function moveBooks(folder: string, url: string, json: boolean): Promise<void> {
+  const kept = await (await import('../../books/move.js')).useDatabase(folder, url)
+  if (kept === undefined || json) return
+  process.stderr.write(`The books have moved to ${placeOf(url)}. The old file is kept as ${kept}.\n`)
 }
 
 async function tlsFiles({ tlsCert, tlsKey }: ServeCommand): Promise<TlsFiles | undefined> {
