@@ -313,8 +313,8 @@ test('what a command wants is said in the words of `coffer`', async () => {
       '--out of "issue" is not right.\n  expected  --out <file>\n  found     nothing after it'
     ],
     [
-      'issue shop a --outt b',
-      '"issue" has no option --outt.\n  Did you mean "--out"? See "coffer-center issue --help".'
+      'sales shop --dayz 3',
+      '"sales" has no option --dayz.\n  Did you mean "--days"? See "coffer-center sales --help".'
     ],
     ['isue shop', 'There is no command "isue".\n  Did you mean "issue"? See'],
     ['sales shop more', '"sales" takes fewer words than these.'],
