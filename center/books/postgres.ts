@@ -241,6 +241,6 @@ function translated(cause: unknown): unknown {
 
 const unreachable = (cause: unknown) =>
   new CofferError('COFFER_BUSY', "The center's database cannot be reached.", {
-    hint: 'Check that it runs and that its URL is right, then try again.',
+    hint: 'Try again later. The seller checks that it runs and that its URL is right.',
     cause
   })

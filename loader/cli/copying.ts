@@ -153,9 +153,13 @@ export class CopyStory {
   }
 }
 
-/** For commands that tell nothing else of what they do. */
-export const tellWait = (event: { readonly step: string; readonly seconds?: number }): void => {
-  if (event.step === 'wait') say(`The center has much to do; asked again in ${event.seconds} s.`)
+let toldReason: string | undefined
+
+/** For commands that tell nothing else of what they do. One reason is told once, however long it lasts. */
+export const tellWait = (event: { readonly step: string; readonly reason?: string }): void => {
+  if (event.step !== 'wait' || event.reason === toldReason) return
+  toldReason = event.reason
+  say(printable(`${toldReason} The center is asked again for up to two minutes.`))
 }
 
 const stepText = (name: string, text: string): string => `${name.padEnd(8)}  ${printable(text)}`

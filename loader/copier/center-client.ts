@@ -27,8 +27,8 @@ const MAX_PROBLEM_BYTES = 16 * 1024
 const RECORD_TYPE = 'application/vnd.coffer'
 
 export interface ClientOptions {
-  /** Told before each wait for a center that has too much to do. */
-  readonly onWait?: (seconds: number) => void
+  /** Told before each wait for a center that cannot answer now, with why, in its own words if it has any. */
+  readonly onWait?: (seconds: number, reason: string) => void
   /** How long to wait in all. Default: two minutes. */
   readonly patienceMs?: number
   /** How long it may say nothing. Default: half a minute. */
@@ -41,7 +41,7 @@ export interface ClientOptions {
 
 export class CenterClient {
   readonly url: string
-  readonly #onWait: (seconds: number) => void
+  readonly #onWait: (seconds: number, reason: string) => void
   readonly #patienceMs: number
   readonly #silenceMs: number
   readonly #slowestBytesPerSecond: number
@@ -118,9 +118,9 @@ export class CenterClient {
       const reply = await this.#send(method, path, body, maxBytes)
       if (isSuccess(reply.status)) return reply.bytes
       const seconds = isBusy(reply.status) ? (reply.retryAfterSeconds ?? WAIT_SECONDS) : undefined
-      if (seconds === undefined || performance.now() + seconds * 1000 > deadline)
-        throw problem(reply.status, reply.bytes, this.url)
-      this.#onWait(seconds)
+      const refusal = problem(reply.status, reply.bytes, this.url)
+      if (seconds === undefined || performance.now() + seconds * 1000 > deadline) throw refusal
+      this.#onWait(seconds, refusal.message)
       await this.#wait(seconds)
     }
   }

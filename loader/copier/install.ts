@@ -44,8 +44,8 @@ export type CopyEvent =
   | { readonly step: 'S5'; readonly certificate: string; readonly recomputedCertificate: string }
   | { readonly step: 'S6' }
   | { readonly step: 'unwrapped'; readonly wrappedMediumKey: string; readonly wrappedMasterMediumKey: string }
-  /** The center has too much to do, and is asked again after so long. */
-  | { readonly step: 'wait'; readonly seconds: number }
+  /** The center cannot answer now, and is asked again after so long. */
+  | { readonly step: 'wait'; readonly seconds: number; readonly reason: string }
   | { readonly step: 'S7' | 'S16' | 'verify'; readonly doneBytes: number; readonly totalBytes: number }
 
 export interface Copied {

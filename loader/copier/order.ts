@@ -129,8 +129,10 @@ export interface AskOptions {
   readonly home: Home
   /** Default: where the center was pinned from. */
   readonly centerUrl?: string | undefined
-  /** Told when it has too much to do, and is asked again after so long. */
-  readonly onEvent?: ((event: { readonly step: 'wait'; readonly seconds: number }) => void) | undefined
+  /** Told when it cannot answer now, and is asked again after so long. */
+  readonly onEvent?:
+    | ((event: { readonly step: 'wait'; readonly seconds: number; readonly reason: string }) => void)
+    | undefined
   /** Ends the waiting for it: COFFER_INTERRUPTED. What it was asked may have been done. */
   readonly signal?: AbortSignal | undefined
 }
@@ -147,7 +149,10 @@ export function centerClient(
       hint: 'Give its address with --center <URL>, or order by files with "coffer order".'
     })
   }
-  return new CenterClient(at, { onWait: seconds => onEvent({ step: 'wait', seconds }), signal })
+  return new CenterClient(at, {
+    onWait: (seconds, reason) => onEvent({ step: 'wait', seconds, reason }),
+    signal
+  })
 }
 
 /** Told what an order would be charged before it is sent; throws for one that is not to be sent. */

@@ -40,8 +40,8 @@ export type PressEvent =
   /** `reason`: why there is none. */
   | { readonly step: 'image'; readonly imageBytes: number; readonly reason?: string }
   | { readonly step: 'register'; readonly center: string }
-  /** The center has too much to do, and is asked again after so long. */
-  | { readonly step: 'wait'; readonly seconds: number }
+  /** The center cannot answer now, and is asked again after so long. */
+  | { readonly step: 'wait'; readonly seconds: number; readonly reason: string }
   | { readonly step: 'seal'; readonly doneBytes: number; readonly totalBytes: number }
 
 export interface PressOptions {
@@ -84,7 +84,7 @@ export async function press(path: string, options: PressOptions): Promise<Presse
     image = await pressedImage(app, source, onEvent)
     refuseInterrupted(signal)
     const client = new CenterClient(options.centerUrl, {
-      onWait: seconds => onEvent({ step: 'wait', seconds }),
+      onWait: (seconds, reason) => onEvent({ step: 'wait', seconds, reason }),
       signal
     })
     const center = await centerOf(client, home)

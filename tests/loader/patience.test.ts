@@ -1,6 +1,7 @@
 /** A center that has too much to do is asked again, as it says, with the same bytes; within a bound. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { spawnSync } from 'node:child_process'
 import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
@@ -75,16 +76,24 @@ test('seconds, a date or nothing: each wait is as long as was asked, and the byt
   const server = await answering(
     [429, { 'retry-after': '1' }],
     [503, { 'retry-after': new Date(Date.now() + 2500).toUTCString() }],
-    [503, {}],
+    [503, {}, JSON.stringify({ code: 'COFFER_BUSY', detail: 'Its database is gone.' })],
     [503, { 'retry-after': 'Thu, 01 Jan 1970 00:00:00 GMT' }],
     [200, {}, 'answer']
   )
   const waits: number[] = []
-  const client = new CenterClient(server.url, { onWait: seconds => void waits.push(seconds) })
+  const reasons: string[] = []
+  const client = new CenterClient(server.url, {
+    onWait(seconds, reason) {
+      waits.push(seconds)
+      reasons.push(reason)
+    }
+  })
   const started = performance.now()
   const answer = await client.order(new Uint8Array([1, 2, 3]))
   assert.is(Buffer.from(answer).toString(), 'answer')
   assert.is(waits.length, 4)
+  assert.match(reasons[0]!, 'has too much to do')
+  assert.is(reasons[2], 'Its database is gone.')
   assert.equal([waits[0], waits[2], waits[3]], [1, 2, 1])
   assert.ok(waits[1]! >= 1 && waits[1]! <= 3)
   assert.ok(performance.now() - started >= (waits.reduce((a, b) => a + b) - 0.1) * 1000)
@@ -107,6 +116,24 @@ test('a wait that is longer than the patience is not begun: busy, exit 75, in th
   assert.is((await rejectsWith('COFFER_BUSY', () => client.revocations())).exitCode, 75)
   assert.is(server.bodies.length, 2)
   server.close()
+})
+
+test('why a center is waited for is told in its words, once', async () => {
+  const copying = new URL('../../loader/cli/copying.js', import.meta.url).href
+  const { stderr } = spawnSync(
+    process.execPath,
+    [
+      '--input-type=module',
+      '-e',
+      `import { tellWait } from ${JSON.stringify(copying)}
+       for (const reason of ['gone.', 'gone.', 'busy.']) tellWait({ step: 'wait', seconds: 2, reason })`
+    ],
+    { encoding: 'utf8' }
+  )
+  assert.equal(
+    stderr.trim().split('\n'),
+    ['gone.', 'busy.'].map(reason => `${reason} The center is asked again for up to two minutes.`)
+  )
 })
 
 test('any other refusal is final at once', async () => {
