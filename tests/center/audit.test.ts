@@ -1,6 +1,7 @@
 /** The audit: receipts that prove a sale, and every cell of the books that could be altered, altered. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { partOf } from '../../center/audit/audit.js'
 import { openStore } from '../../center/books/store.js'
 import { decodeEntry } from '../../center/books/entry.js'
 import { hex, utf8 } from '../../formats/bytes.js'
@@ -51,6 +52,14 @@ async function busyShop() {
   await shop.center.act('titles', { valueOf, body: utf8(body) })
   return { ...shop, orders }
 }
+
+test('partOf() uses every part, also of more than 256, and no part for many rows', () => {
+  const parts = 1000
+  const rows = new Array<number>(parts).fill(0)
+  for (let n = 0; n < 20 * parts; n++) rows[partOf(`grants ${n}`, parts)]!++
+  assert.ok(Math.min(...rows) > 0)
+  assert.ok(Math.max(...rows) < 60)
+})
 
 test('verifyLedger() finds every single cell that is altered, in every table, and every row removed or made up', async () => {
   const shop = await busyShop()
