@@ -2,6 +2,7 @@
  * Files with a key in them, and what a user's is for: he signs and receives with it, and his marks and saves are kept under
  * what is derived from it (docs/spec.md §2.5).
  */
+import { dirname } from 'node:path'
 import { hex, utf8, wipe } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import {
@@ -18,9 +19,9 @@ import {
 } from '../formats/keys.js'
 import { sha256 } from '../formats/primitives.js'
 import { asTyped } from '../formats/wording.js'
-import { inspectFile, readFile } from './files.js'
+import { inspectFile, isFolder, makeFolder, readFile } from './files.js'
 import { clearLeftovers, writeNewFile } from './pending.js'
-import type { Powers } from './powers.js'
+import { POWERS, type Powers } from './powers.js'
 
 /** The user's keys, and what they opened before: whoever has them here could open it again, only slower. */
 export class UserKeys implements Keys {
@@ -114,17 +115,19 @@ function withKeyFile<T>(owner: KeyOwner, path: string, use: (keys: Keys, seed: U
 
 /** What is lost with a key. */
 const KEPT_FOR: Readonly<Record<KeyOwner, string>> = {
-  user: 'Titles bought with it',
-  publisher: 'Titles pressed with it, and their next releases,'
+  user: 'titles bought with it',
+  publisher: 'titles pressed with it, and their next releases,'
 }
 
 /**
- * Make a key file that only its owner can read.
+ * Make a key file that only its owner can read; for a user's, the home that it lies in too.
  *
+ * @param powers - Randomness, for tests.
  * @returns The public half, one word.
  * @throws CofferError COFFER_EXISTS: a key is never overwritten, since what is bound to it would be lost.
  */
-export function createKeyFile(owner: KeyOwner, path: string, powers: Powers): string {
+export function createKeyFile(owner: KeyOwner, path: string, powers: Powers = POWERS): string {
+  if (owner === 'user') makeFolder(dirname(path), 0o700)
   // Half of a secret key, or all of it, that nobody would ever look for.
   clearLeftovers(path)
   if (inspectFile(path) !== undefined) throw alreadyThere(owner, path)
@@ -141,8 +144,14 @@ export function createKeyFile(owner: KeyOwner, path: string, powers: Powers): st
 }
 
 const alreadyThere = (owner: KeyOwner, path: string) =>
-  new CofferError('COFFER_EXISTS', `There is a key at ${path} already, and it was left as it is.`, {
-    expected: 'no file of that name',
-    found: 'one',
-    hint: `${KEPT_FOR[owner]} need it. To start anew, move it to a safe place first.`
-  })
+  isFolder(path)
+    ? new CofferError('COFFER_EXISTS', `There is a folder at ${path}, where the key would be.`, {
+        expected: 'the name of a file that is not there yet',
+        found: 'a folder',
+        hint: 'Name a file in it, or another one.'
+      })
+    : new CofferError('COFFER_EXISTS', `There is a file at ${path} already, and it was left as it is.`, {
+        expected: 'no file of that name',
+        found: 'one',
+        hint: `If it is a key: ${KEPT_FOR[owner]} need it. To start anew, move it to a safe place first.`
+      })

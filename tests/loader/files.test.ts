@@ -20,7 +20,7 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { formatPublicKeys } from '../../formats/keys.js'
-import { createKeyFile, prepare } from '../../loader/copier/index.js'
+import { createKeyFile, Home, prepare } from '../../loader/copier/index.js'
 import {
   inspectFile,
   isFolder,
@@ -221,6 +221,17 @@ test('createKeyFile() clears away half a secret key that a killed one left, and 
     writeFileSync(join(folder, name), 'half')
   createKeyFile('user', join(folder, 'my.key'), POWERS)
   assert.equal(readdirSync(folder).sort(), ['.tmp-999999999-notes', 'my.key'])
+})
+
+test("createKeyFile() makes the home of a user's key, as an app calls it, and says of a folder that it is one", async () => {
+  const home = new Home(join(site.path(), 'app', 'home'))
+  const made = createKeyFile('user', home.userKeyFile)
+  assert.is(formatPublicKeys('user', home.requireUserKeys()), made)
+  if (process.platform !== 'win32') assert.is(fs.statSync(home.folder).mode & 0o777, 0o700)
+  for (const owner of ['user', 'publisher'] as const) {
+    const { message, found } = await rejectsWith('COFFER_EXISTS', () => createKeyFile(owner, home.folder))
+    assert.equal([found, /There is a folder at /.test(message)], ['a folder', true])
+  }
 })
 
 test('of two keys that are made at one path at once, the one that was reported is there', async () => {

@@ -1,8 +1,6 @@
 /** `coffer keygen`: a key pair in a file, its public half on stdout. */
 import { Home } from '../../home.js'
 import { createKeyFile } from '../../key-files.js'
-import { makeFolder } from '../../files.js'
-import { POWERS } from '../../powers.js'
 import type { Call, Outcome } from '../command.js'
 import { printable, say } from '../output.js'
 
@@ -11,8 +9,7 @@ export function execute(call: Call): Outcome {
   const owner = publisherFile === undefined ? 'user' : 'publisher'
   const home = new Home()
   const path = publisherFile ?? home.userKeyFile
-  if (owner === 'user') makeFolder(home.folder, 0o700)
-  const publicKey = createKeyFile(owner, path, POWERS)
+  const publicKey = createKeyFile(owner, path)
   say(`Your ${owner === 'user' ? 'user' : "publisher's"} key is in ${printable(path)}.`)
   say(
     owner === 'user'
