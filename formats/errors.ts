@@ -133,6 +133,20 @@ export class CofferError extends Error {
   get exitCode(): number {
     return ERROR_CODES[this.code]
   }
+
+  /** For logs: all but the cause, which may quote what nobody should see. */
+  toJSON(): Omit<ErrorDetails, 'cause'> & { name: string; code: ErrorCode; message: string } {
+    const { name, code, message, hint, expected, found, limit } = this
+    return {
+      name,
+      code,
+      message,
+      ...(hint !== undefined && { hint }),
+      ...(expected !== undefined && { expected }),
+      ...(found !== undefined && { found }),
+      ...(limit !== undefined && { limit })
+    }
+  }
 }
 
 /** What is read from a source that others can stand in for: a damaged one is as none. Other errors pass. */
