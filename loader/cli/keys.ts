@@ -2,7 +2,7 @@
 import type { Key } from '../../sandbox/guest.js'
 
 const ESC = 0x1b
-/** A sequence that does not end by then is no key. */
+/** A sequence that does not end by then is no key; of more escapes in a row each is the key. */
 const MAX_SEQUENCE_BYTES = 64
 
 /** By the last letter of `ESC [ ...` and `ESC O ...`. */
@@ -83,8 +83,20 @@ interface Found {
   readonly length: number
 }
 
-/** @returns undefined when more bytes are needed. */
+/** Escapes in a row are Alt for the key that follows them. @returns undefined when more bytes are needed. */
 function readKey(bytes: readonly number[], at: number, ended: boolean): Found | undefined {
+  let more = 0
+  while (more < MAX_SEQUENCE_BYTES && bytes[at + more] === ESC && bytes[at + more + 1] === ESC) more++
+  const escape = { key: plain('escape'), length: 1 }
+  if (more === MAX_SEQUENCE_BYTES) return escape
+  const found = readOne(bytes, at + more, ended)
+  if (found === undefined || more === 0) return found
+  if (found.key?.name === 'escape') return escape
+  return { key: found.key && withAlt(found.key), length: more + found.length }
+}
+
+/** @param at - Of a byte that is no escape before another one. */
+function readOne(bytes: readonly number[], at: number, ended: boolean): Found | undefined {
   const first = bytes[at]!
   if (first !== ESC) return readCharacter(bytes, at, ended)
   const second = bytes[at + 1]
@@ -95,10 +107,8 @@ function readKey(bytes: readonly number[], at: number, ended: boolean): Found | 
     if (sequence === 'cut') return { key: withAlt(character(String.fromCharCode(second))), length: 2 }
     return sequence
   }
-  const rest = readKey(bytes, at + 1, ended)
-  if (rest === undefined) return undefined
-  if (second === ESC && rest.key?.name === 'escape') return { key: plain('escape'), length: 1 }
-  return { key: rest.key && withAlt(rest.key), length: 1 + rest.length }
+  const rest = readCharacter(bytes, at + 1, ended)
+  return rest && { key: rest.key && withAlt(rest.key), length: 1 + rest.length }
 }
 
 /** `ESC [ parameters final` or `ESC O final`. */

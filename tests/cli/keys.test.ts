@@ -122,4 +122,13 @@ test('any bytes at all: no exception, nothing kept for ever, the next key is rea
   }
 })
 
+test('as many escapes in a row as a terminal sends at once', () => {
+  for (const count of [2, 64, 65, 66, 20_000]) {
+    const decoder = new KeyDecoder()
+    const found = decoder.push(new Uint8Array(count).fill(0x1b))
+    assert.equal(new Set([...found, ...decoder.flush()].map(named)), new Set(['escape']), String(count))
+  }
+  assert.equal(new KeyDecoder().push(bytesOf('\x1b\x1b\x1b[A')).map(named), ['alt+up'])
+})
+
 test.run()
