@@ -49,6 +49,6 @@ export async function inTurns<T>(
 export function refuseInterrupted(signal: AbortSignal | undefined): void {
   if (signal?.aborted !== true) return
   throw new CofferError('COFFER_INTERRUPTED', 'It was interrupted before it was done.', {
-    hint: 'Repeat the command: it goes on where it stopped, and what was charged is not charged twice.'
+    hint: 'Repeat the command: it starts again, and what was charged is not charged again.'
   })
 }
