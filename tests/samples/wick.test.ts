@@ -1,5 +1,6 @@
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { CofferError } from '../../formats/errors.js'
 import type { SaveStore } from '../../sandbox/index.js'
 import { keysOf, testTerminal } from './helpers/terminal.js'
 import {
@@ -138,6 +139,22 @@ test('wick saves on every new floor, and when it is left', async () => {
   }
   await play('ses', { args: ['--seed', '1', '--keys', LEG + LEG], save: { ...inner, commit } })
   assert.equal(floors, [2, 2])
+})
+
+test('wick plays on where the medium takes no saves, and says so', async () => {
+  const commit: SaveStore['commit'] = () => {
+    throw new CofferError('COFFER_DISK_FULL', 'Cannot write the save: there is no space left.')
+  }
+  for (const engine of ENGINES) {
+    const save = { ...saveStore(), commit }
+    const { exitCode, stdout, stderr } = await play(engine, {
+      args: ['--seed', '1', '--keys', LEG + LEG],
+      save
+    })
+    assert.is(exitCode, 4)
+    assert.match(stdout, /^Wick: not saved, on floor 2$/m)
+    assert.is(stderr, 'The game could not be saved. Cannot write the save: there is no space left.\n')
+  }
 })
 
 test('wick saves and leaves when its input ends', async () => {

@@ -7,9 +7,9 @@
 import { interactive } from 'coffer:terminal'
 import { loadCatalogue, titleArt } from './catalogue.js'
 import { packPlace, scriptedKeys, terminalKeys, wishOf, type Keys } from './input.js'
-import type { Game } from './model.js'
+import { say, type Game } from './model.js'
 import { parseOptions, USAGE, type Options } from './options.js'
-import { forgetGame, recordResult, resumeGame, saveGame, type Result } from './saves.js'
+import { forgetGame, recordResult, resumeGame, saveGame, whyNotSaved, type Result } from './saves.js'
 import { Screen } from './screen.js'
 import { summarize } from './summary.js'
 import { newGame, perform, type Command } from './turn.js'
@@ -17,6 +17,7 @@ import { drawEnd, drawGame, drawHelp, drawMessagePage, drawPack, drawTitle } fro
 
 const EXIT_USAGE = 2
 const EXIT_OTHER_RELEASE = 3
+const EXIT_NOT_SAVED = 4
 
 export default async function main(args: string[]): Promise<number> {
   const options = parseOptions(args)
@@ -35,8 +36,14 @@ export default async function main(args: string[]): Promise<number> {
     return EXIT_OTHER_RELEASE
   }
   const game = resumed ?? newGame(options.seed ?? randomSeed())
-  await playOn(game, options, resumed !== null)
-  console.log(summarize(game))
+  try {
+    await playOn(game, options, resumed !== null)
+  } catch (error) {
+    console.error(whyNotSaved(error))
+    console.log(summarize(game, false))
+    return EXIT_NOT_SAVED
+  }
+  console.log(summarize(game, true))
   return 0
 }
 
@@ -91,11 +98,12 @@ async function play(game: Game, keys: Keys, show: Show): Promise<void> {
   }
 }
 
-/** A command with all its turns. A new floor is saved as soon as it is reached. */
+/** A command with all its turns. A new floor is saved as soon as it is reached; the game goes on where that fails. */
 async function carryOut(game: Game, command: Command, show: Show): Promise<void> {
   const { floor } = game.level
   while (perform(game, command)) show(screen => drawGame(screen, game))
-  if (game.level.floor !== floor && game.ending === null) await saveGame(game)
+  if (game.level.floor !== floor && game.ending === null)
+    await saveGame(game).catch(error => say(game, whyNotSaved(error), 'bad'))
 }
 
 /** Save a game that goes on; record one that has ended. @returns the best results, null for a game that goes on. */

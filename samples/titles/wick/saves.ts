@@ -18,6 +18,17 @@ export async function saveGame(game: Game): Promise<void> {
   await save.write('game', JSON.stringify(saved))
 }
 
+/**
+ * Why the medium did not take a save: it is full, or may not be written to.
+ *
+ * @throws the error itself, where it says nothing of a medium.
+ */
+export function whyNotSaved(error: unknown): string {
+  const { code, message } = error as { code?: unknown; message?: unknown }
+  if (typeof code !== 'string' || !code.startsWith('COFFER_')) throw error
+  return `The game could not be saved. ${message}`
+}
+
 /** @returns the saved game; null when there is none; 'other' when another release of Wick made it. */
 export async function resumeGame(): Promise<Game | null | 'other'> {
   const text = await save.readText('game')

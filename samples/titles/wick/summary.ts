@@ -1,9 +1,9 @@
 /** How a game stands, in text: what is left on the terminal, and what two replays are compared by. */
 import { score, type Game } from './model.js'
 
-export function summarize(game: Game): string {
+export function summarize(game: Game, isSaved: boolean): string {
   const { hero, level, ending } = game
-  const state = ending === null ? 'saved' : ending.cause
+  const state = ending?.cause ?? (isSaved ? 'saved' : 'not saved')
   return [
     `Wick: ${state}, on floor ${level.floor}`,
     `score   ${score(game)}`,
