@@ -1,6 +1,6 @@
 /**
- * Make dist/types/, what a TypeScript program sees of each entry. `npm pack` runs it (prepack), before anything else
- * is built; the ordinary build does without.
+ * Make dist/types/, what a TypeScript program sees of each entry. `npm install` and `npm pack` run it after the build; the
+ * ordinary build does without.
  *
  * The compiler declares every module that it has read. Published is what can be reached from the entries' own
  * declarations.
