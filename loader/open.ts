@@ -7,6 +7,7 @@ import { Home } from './home.js'
 import type { TitleOptions } from './launch.js'
 import { launchTitle } from './load.js'
 import { measureMedium } from './medium/measure.js'
+import { checkOptions, checkText } from './options.js'
 import type { TitlePoolOptions } from './pool.js'
 import { POWERS, type Powers } from './powers.js'
 import { listTitles, openTitleFile } from './read.js'
@@ -58,9 +59,11 @@ export interface Medium {
  * Open a target medium.
  *
  * @param path - Its folder, which holds `.coffer/`.
- * @throws CofferError COFFER_MEDIUM_MISSING, COFFER_RECORD_*.
+ * @throws CofferError COFFER_MEDIUM_MISSING, COFFER_RECORD_*, COFFER_USAGE for wrong arguments, here and below.
  */
 export async function openMedium(path: string, options: OpenMediumOptions = {}): Promise<Medium> {
+  checkText(path, 'openMedium()', 'the folder of a medium')
+  checkOptions(options, 'openMedium()', MEDIUM_OPTIONS)
   const home = new Home(options.home)
   const powers = options.powers ?? POWERS
   const { identity, mediumId } = measureMedium(path)
@@ -69,16 +72,47 @@ export async function openMedium(path: string, options: OpenMediumOptions = {}):
     kind: identity.kind,
     mediumId: hex(mediumId),
     titles: async () => titlesOf(path),
-    launch: async <Api>(titleId: string, titleOptions?: TitleOptions) =>
-      launchTitle<Api>(path, titleId, home, powers, titleOptions),
+    launch: async <Api>(titleId: string, titleOptions?: TitleOptions) => {
+      checkText(titleId, 'launch()', 'the id of a title')
+      checkOptions(titleOptions, 'launch()', Object.keys(TITLE_OPTIONS))
+      return launchTitle<Api>(path, titleId, home, powers, titleOptions)
+    },
     pool: async <Api>(titleId: string, poolOptions: TitlePoolOptions) => {
+      checkText(titleId, 'pool()', 'the id of a title')
+      checkOptions(poolOptions, 'pool()', [...POOL_OPTIONS, ...Object.keys(TITLE_OPTIONS)])
       const { checkSize, GuestPool } = await import('../sandbox/pool.js')
       const { titleSource } = await import('./pool.js')
       checkSize(poolOptions)
       return new GuestPool<Api>(poolOptions, titleSource(path, titleId, home, powers, poolOptions))
     },
-    verify: (titleId, { signal } = {}) => inTurns(verifyingTitle(path, titleId, home, powers), signal)
+    verify: async (titleId, options = {}) => {
+      checkText(titleId, 'verify()', 'the id of a title')
+      checkOptions(options, 'verify()', ['signal'])
+      return inTurns(verifyingTitle(path, titleId, home, powers), options.signal)
+    }
   }
+}
+
+const MEDIUM_OPTIONS: readonly (keyof OpenMediumOptions)[] = ['home', 'powers']
+const POOL_OPTIONS: readonly Exclude<keyof TitlePoolOptions, keyof TitleOptions>[] = [
+  'size',
+  'awake',
+  'onEnd'
+]
+/** All of them: one that is added to the type does not compile without its entry here. */
+const TITLE_OPTIONS: Readonly<Record<keyof TitleOptions, true>> = {
+  engine: true,
+  isolation: true,
+  limits: true,
+  capabilities: true,
+  args: true,
+  stdout: true,
+  stderr: true,
+  signal: true,
+  softShare: true,
+  onSoftLimit: true,
+  seed: true,
+  images: true
 }
 
 /** @throws CofferError when a sealed title's head is damaged. */

@@ -1,0 +1,52 @@
+/** What an app hands to the library, and what it is told where that is wrong. */
+import { test } from 'uvu'
+import * as assert from 'uvu/assert'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { prepare } from '../../loader/copier/index.js'
+import { openMedium } from '../../loader/open.js'
+import { rejectsWith } from '../helpers/rejects.js'
+
+const root = mkdtempSync(join(tmpdir(), 'coffer-open-'))
+test.after(() => rmSync(root, { recursive: true, force: true }))
+prepare(root)
+const ID = 'org.example.hello'
+/** As a caller whom no types hold back. */
+const untyped = openMedium as unknown as (...args: unknown[]) => Promise<any>
+
+test('openMedium() without a folder, or with an option that there is not', async () => {
+  for (const args of [[], [undefined], [''], [7]]) {
+    const { message } = await rejectsWith('COFFER_USAGE', () => untyped(...args))
+    assert.match(message, 'openMedium() needs the folder of a medium')
+  }
+  const { message, hint } = await rejectsWith('COFFER_USAGE', () => untyped(root, { hoem: root }))
+  assert.is(message, 'openMedium() has no option "hoem".')
+  assert.match(hint!, 'Did you mean "home"?')
+})
+
+test('launch(), pool() and verify() without an id', async () => {
+  const medium = await untyped(root)
+  for (const name of ['launch', 'pool', 'verify'])
+    for (const id of [undefined, '', 7, null]) {
+      const { message } = await rejectsWith('COFFER_USAGE', () => medium[name](id, { size: 1 }))
+      assert.is(message, `${name}() needs the id of a title.`)
+    }
+})
+
+test('an option that there is not is refused with the one that was meant; those that there are pass', async () => {
+  const medium = await untyped(root)
+  for (const [name, options, near] of [
+    ['launch', { limit: 3 }, 'limits'],
+    ['pool', { size: 1, awoke: 3 }, 'awake'],
+    ['verify', { signl: undefined }, 'signal']
+  ] as const) {
+    const { hint } = await rejectsWith('COFFER_USAGE', () => medium[name](ID, options))
+    assert.match(hint!, `Did you mean "${near}"?`)
+  }
+  const options = { engine: 'ses', limits: {}, capabilities: {}, args: [], images: false, seed: 1 }
+  await rejectsWith('COFFER_TITLE_MISSING', () => medium.launch(ID, options))
+  await rejectsWith('COFFER_TITLE_MISSING', () => medium.launch(ID))
+})
+
+test.run()
