@@ -8,6 +8,19 @@ export const asTyped = (word: string): string =>
 export const counted = (count: number, one: string, many = `${one}s`): string =>
   `${count} ${count === 1 ? one : many}`
 
+/** To a tenth of the largest unit that there is one of: `1.5 MiB`. */
+export function sizeText(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
+  let value = bytes
+  let unit = 0
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024
+    unit++
+  }
+  if (unit === 0) return value === 1 ? '1 byte' : `${value} bytes`
+  return `${value.toFixed(1)} ${units[unit]}`
+}
+
 /** Characters that show nothing themselves, and can steer whatever shows them. A pattern that takes a millisecond to make. */
 const steering = () => /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu
 

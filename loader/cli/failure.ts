@@ -1,7 +1,7 @@
 /** How failures are said: to a person on stderr, to a program as JSON on stdout. */
 import { CofferError } from '../../formats/errors.js'
 import { jsonLine } from '../../formats/wording.js'
-import { paint, printable, say, STDOUT, write } from './output.js'
+import { endDrawing, paint, printable, say, STDOUT, write } from './output.js'
 
 export interface FailureData {
   readonly code: string
@@ -22,6 +22,7 @@ export const failureData = ({ code, message, hint, expected, found }: CofferErro
 /** Say what went wrong. @returns The exit code. */
 export function report(error: unknown, json: boolean): number {
   const failure = error instanceof CofferError ? error : unexpected(error)
+  endDrawing()
   if (json) write(STDOUT, jsonLine({ error: failureData(failure) }))
   else sayFailure(failure)
   if (process.env['COFFER_DEBUG'] === '1') say(stackOf(error))

@@ -1,10 +1,10 @@
 /** The `coffer` command: how it is typed, and how it ends. */
-import { CofferError } from '../../formats/errors.js'
+import { CofferError, ERROR_CODES } from '../../formats/errors.js'
 import { jsonLine } from '../../formats/wording.js'
 import { findCommand, parseCall } from './parse.js'
 import type { Command, Outcome } from './command.js'
 import { installCrashHandlers, report } from './failure.js'
-import { isClosed, lostBecause, STDOUT, write } from './output.js'
+import { endDrawing, isClosed, lostBecause, say, STDOUT, write } from './output.js'
 
 /**
  * Do what the command line of this process says, and end it. All has been written by then: nothing is waited for, since to
@@ -25,6 +25,7 @@ export async function main(argv: readonly string[], commands: readonly Command[]
   const json = options.includes('--json')
   try {
     const { data, text, exitCode = 0 } = await perform(argv, commands)
+    endDrawing()
     if (json) write(STDOUT, jsonLine(data))
     else if (text !== '') write(STDOUT, `${text}\n`)
     const lost = lostBecause(STDOUT)
@@ -40,9 +41,10 @@ export async function main(argv: readonly string[], commands: readonly Command[]
 /** Options may stand before the command's name; `--help` and `--version` may stand for one. */
 async function perform(argv: readonly string[], commands: readonly Command[]): Promise<Outcome> {
   const end = argv.includes('--') ? argv.indexOf('--') : argv.length
-  const words = argv.map((word, index) => (word === '-h' && index < end ? '--help' : word))
-  const at = words.slice(0, end).findIndex(word => !word.startsWith('-'))
+  const at = argv.slice(0, end).findIndex(word => !word.startsWith('-'))
+  const words = argv.map((word, index) => (index < end ? spelledOut(word, at < 0) : word))
   const name = at < 0 ? words.find(word => word === '--help' || word === '--version')?.slice(2) : words[at]
+  if (words.length === 0) return helpWanted(commands)
   if (name === undefined) throw noCommand(commands, words)
   const command = await findCommand(commands, name)
   const others = words.filter((word, index) => (at < 0 ? word !== `--${name}` : index !== at))
@@ -50,6 +52,20 @@ async function perform(argv: readonly string[], commands: readonly Command[]): P
   const { execute } = await (call.flag('help') ? import('./commands/help.js') : command.load())
   return execute(call)
 }
+
+/** `-h`; and `-v` and `-V`, where they are not an option of a command. */
+const spelledOut = (word: string, isAlone: boolean): string =>
+  word === '-h' ? '--help' : isAlone && /^-v$/i.test(word) ? '--version' : word
+
+/** Nothing was said: what there is to say goes where complaints go. */
+async function helpWanted(commands: readonly Command[]): Promise<Outcome> {
+  const { overview } = await import('./commands/help.js')
+  const { data, text } = overview(commands)
+  say(text)
+  return { data, text: '', exitCode: USAGE_EXIT_CODE }
+}
+
+const USAGE_EXIT_CODE = ERROR_CODES.COFFER_USAGE
 
 const noCommand = (commands: readonly Command[], words: readonly string[]) =>
   new CofferError('COFFER_USAGE', 'Which command?', {

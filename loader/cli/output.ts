@@ -54,8 +54,26 @@ export function isTerminal(stream: OutputStream | typeof STDIN): boolean {
   return process.getBuiltinModule('node:tty').isatty(stream)
 }
 
+/** Whether the last line of the terminal is one that is drawn over. */
+let drawing = false
+
+/** Draw a line over the one that was drawn before. Whatever is said next stands below it. */
+export function draw(line: string): void {
+  drawing = true
+  write(STDERR, `\r\x1b[K${line}`)
+}
+
+/** What was drawn last stays. */
+export function endDrawing(): void {
+  if (drawing) write(STDERR, '\n')
+  drawing = false
+}
+
 /** A message for the person, one line. */
-export const say = (line: string): void => write(STDERR, `${line}\n`)
+export function say(line: string): void {
+  endDrawing()
+  write(STDERR, `${line}\n`)
+}
 
 type Style = Parameters<typeof styleText>[0]
 

@@ -1,5 +1,6 @@
 /** How results look to a person: tables, sizes, prices, and a bar for what takes a while. */
-import { isTerminal, paint, printable, say, STDERR, STDOUT, write } from './output.js'
+import { sizeText } from '../../formats/wording.js'
+import { draw, endDrawing, isTerminal, paint, printable, say, STDERR, STDOUT } from './output.js'
 
 /** Columns as wide as they need to be. */
 export function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
@@ -13,25 +14,35 @@ export function table(heads: readonly string[], rows: readonly (readonly string[
   return [paint('bold', line(heads), STDOUT), ...cells.map(line)].join('\n')
 }
 
-/** Names with their values, the values in one column. */
-export function fields(entries: readonly (readonly [name: string, value: string])[], indent = ''): string {
+/** Names with their values, the values in one column. @param columns - How wide all of it may be; values go on below. */
+export function fields(
+  entries: readonly (readonly [name: string, value: string])[],
+  indent = '',
+  columns = Infinity
+): string {
   const width = Math.max(...entries.map(([name]) => name.length))
+  const margin = `\n${' '.repeat(indent.length + width + 2)}`
   return entries
-    .map(([name, value]) => `${indent}${name.padEnd(width)}  ${printable(value)}`.trimEnd())
+    .map(([name, value]) =>
+      `${indent}${name.padEnd(width)}  ${wrapped(printable(value), columns - margin.length + 1).join(margin)}`.trimEnd()
+    )
     .join('\n')
 }
 
-export function sizeText(bytes: number): string {
-  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
-  let value = bytes
-  let unit = 0
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024
-    unit++
+/** Lines that are no longer, where no word is. */
+function wrapped(text: string, columns: number): string[] {
+  if (text.length <= columns) return [text]
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1)
+    if (line !== undefined && line.length + 1 + word.length <= columns)
+      lines[lines.length - 1] = `${line} ${word}`
+    else lines.push(word)
   }
-  if (unit === 0) return value === 1 ? '1 byte' : `${value} bytes`
-  return `${value.toFixed(1)} ${units[unit]}`
+  return lines
 }
+
+export { sizeText }
 
 /** Whole units of the currency: 1250 EUR is 12.50 EUR, 1250 JPY is 1250 JPY. */
 export function moneyText(minor: number, currency: string): string {
@@ -45,7 +56,27 @@ export function moneyText(minor: number, currency: string): string {
 export const grouped = (hexDigits: string): string => hexDigits.match(/.{1,4}/g)?.join(' ') ?? ''
 
 const BAR_CELLS = 30
+/** A shorter bar says less than a number. */
+const LEAST_BAR_CELLS = 8
 const REDRAW_MS = 50
+/** Where a terminal does not tell how wide it is. */
+const FALLBACK_COLUMNS = 80
+
+/**
+ * One line of progress that fits a terminal: a longer one would leave a line behind whenever it is drawn anew. The bar
+ * is what gives way first, then the label.
+ */
+export function progressLine(label: string, doneBytes: number, totalBytes: number, columns: number): string {
+  const share = totalBytes === 0 ? 1 : doneBytes / totalBytes
+  // In the last column some terminals go on to the next line already.
+  const width = columns - 1
+  const size = sizeText(totalBytes)
+  const cells = Math.min(BAR_CELLS, width - `${label} [] ${size}`.length)
+  if (cells >= LEAST_BAR_CELLS)
+    return `${label} [${'#'.repeat(Math.floor(share * cells)).padEnd(cells, '.')}] ${size}`
+  const percent = ` ${Math.floor(share * 100)} %`
+  return `${label.slice(0, Math.max(0, width - percent.length))}${percent}`
+}
 
 /** A bar on a terminal; elsewhere one line when the work is done. */
 export class ProgressBar {
@@ -63,8 +94,7 @@ export class ProgressBar {
     if (!done && (!this.#drawn || now - this.#lastMs < REDRAW_MS)) return
     this.#lastMs = now
     if (!this.#drawn) return say(`${this.#label}, ${sizeText(totalBytes)}`)
-    const filled = totalBytes === 0 ? BAR_CELLS : Math.floor((doneBytes / totalBytes) * BAR_CELLS)
-    const bar = '#'.repeat(filled).padEnd(BAR_CELLS, '.')
-    write(STDERR, `\r\x1b[K${this.#label} [${bar}] ${sizeText(totalBytes)}${done ? '\n' : ''}`)
+    draw(progressLine(this.#label, doneBytes, totalBytes, process.stderr.columns || FALLBACK_COLUMNS))
+    if (done) endDrawing()
   }
 }

@@ -2,11 +2,13 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { optionsOf } from '../../loader/cli/command.js'
 import { COMMANDS } from '../../loader/cli/commands.js'
-import { nearest } from '../../loader/cli/suggest.js'
+import { progressLine } from '../../loader/cli/screen.js'
+import { nearest } from '../../loader/suggest.js'
 import { COFFER, jsonOf, ROOT, run, type Ran } from '../helpers/site.js'
 
 const env = { COFFER_HOME: join(ROOT, 'build', 'no-such-home') }
@@ -53,14 +55,31 @@ test('help: of everything, of one command, in four spellings', async () => {
   assert.is(jsonOf(await coffer('help', '--json')).commands.length, COMMANDS.length)
 })
 
+test('nothing typed at all: the help, where complaints go', async () => {
+  const shown = await coffer()
+  assert.equal([shown.code, shown.stdout], [64, ''])
+  assert.is(shown.stderr, (await coffer('help')).stdout)
+  assert.is(jsonOf(await coffer('--json')).error.code, 'COFFER_USAGE')
+})
+
+test('help fits a terminal of 80 columns', async () => {
+  for (const words of [[], ...COMMANDS.map(({ name }) => [name])]) {
+    const { stdout } = await coffer('help', ...words)
+    const explained = stdout.split('\n').filter(line => /^ {2}(?!coffer )/.test(line))
+    assert.equal(
+      explained.filter(line => line.length > 80),
+      []
+    )
+  }
+})
+
 test("version is package.json's", async () => {
-  for (const words of [['version'], ['--version']])
+  for (const words of [['version'], ['--version'], ['-v'], ['-V']])
     assert.is((await coffer(...words)).stdout, `coffer ${packageVersion}\n`)
   assert.is(jsonOf(await coffer('version', '--json')).version, packageVersion)
 })
 
 const WRONG: readonly (readonly [words: readonly string[], says: RegExp])[] = [
-  [[], /Which command\?[^]*nothing/],
   [['--verbose'], /Which command\?[^]*found[^]*--verbose/],
   [['rnu'], /no command "rnu"[^]*Did you mean "run"\?/],
   [['refund', 'stick', 'x'], /no command "refund"/],
@@ -68,7 +87,7 @@ const WRONG: readonly (readonly [words: readonly string[], says: RegExp])[] = [
   [['copy', 'm', 's', '--titel', 'x'], /no option --titel[^]*Did you mean "--title"\?/],
   [['copy', 'm', 's', '-t', 'x'], /no option -t/],
   [['run'], /needs <medium>/],
-  [['run', 'a', 'b', 'c'], /also "c"/],
+  [['run', 'a', 'b', 'c'], /also "c"[^]*Words for the title come after "--"/],
   [['run', 'a', '--cpu'], /--cpu without a value/],
   [['run', 'a', '--cpu', '--json'], /without a value|whole number/],
   [['run', 'a', '--cpu', '0'], /a whole number from 1 to/],
@@ -77,6 +96,7 @@ const WRONG: readonly (readonly [words: readonly string[], says: RegExp])[] = [
   [['run', 'a', '--memory', '1', '--memory', '2'], /--memory is given twice/],
   [['run', 'a', '--engine', 'v8'], /quickjs or ses/],
   [['run', 'a', '--allow', 'network'], /terminal or save/],
+  [['run', 'a', '--allow', 'terminal,save'], /once for each: --allow terminal --allow save/],
   [['list', 'a', '--json=yes'], /--json alone/],
   [['list', 'a', '--', 'b'], /takes nothing after "--"/],
   [['press', 'app'], /needs --out/],
@@ -109,6 +129,8 @@ test('66: what is not there, and where a medium may have been', async () => {
   mkdirSync(spaced, { recursive: true })
   for (const [words, says] of [
     [['list', 'nowhere'], /no medium or master at nowhere/],
+    [['list', spaced], /neither a medium nor a master/],
+    [['run', '/'], /expected +\/\.coffer\/identity/],
     [['run', 'nowhere'], /found +no such folder[^]*that the medium is connected/],
     [['run', join(ROOT, 'docs')], /never prepared[^]*connect it again\. Otherwise/],
     [['run', join(ROOT, 'package.json')], /found +a file\n/],
@@ -172,6 +194,27 @@ test('nearest() finds slips of the fingers, and nothing far away', () => {
   }
   for (const [word, expected] of Object.entries(found)) assert.is(nearest(word, words), expected, word)
   for (const word of ['x', 'delete', '', '-x']) assert.is(nearest(word, words), undefined, word)
+})
+
+test('progress fits its terminal, however narrow that is', () => {
+  const label = 'S7        payload copied as it is'
+  for (const columns of [10, 20, 40, 60, 80, 200]) {
+    for (const done of [0, 5, 10]) {
+      const line = progressLine(label, done << 20, 10 << 20, columns)
+      assert.ok(line.length < columns, `${columns}: ${line}`)
+      if (columns >= 60) assert.match(line, /^S7 .* \[#*\.*\] 10\.0 MiB$/)
+      else assert.match(line, new RegExp(` ${done * 10} %$`))
+    }
+  }
+  assert.match(progressLine(label, 1, 2, 80), /\[#{15}\.{15}\] 2 bytes$/)
+  assert.match(progressLine(label, 0, 0, 80), /\[#{30}\] 0 bytes$/)
+})
+
+test('what is said below a bar does not stand in its line', () => {
+  const output = pathToFileURL(join(ROOT, 'build/loader/cli/output.js'))
+  const program = `const { draw, say } = await import('${output}'); draw('a'); draw('b'); say('c'); say('d')`
+  const { stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
+  assert.is(stderr, '\r\x1b[Ka\r\x1b[Kb\nc\nd\n')
 })
 
 test.run()

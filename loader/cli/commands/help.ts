@@ -18,7 +18,7 @@ export async function execute(call: Call): Promise<Outcome> {
   return name === undefined ? overview(call.commands) : explain(await findCommand(call.commands, name))
 }
 
-function overview(commands: readonly Command[]): Outcome {
+export function overview(commands: readonly Command[]): Outcome {
   return {
     data: { commands: commands.map(({ name, summary }) => ({ name, summary })) },
     text: [
@@ -30,7 +30,8 @@ function overview(commands: readonly Command[]): Outcome {
       heading('Commands'),
       fields(
         commands.map(({ name, summary }) => [name, summary]),
-        '  '
+        '  ',
+        WIDTH
       ),
       '',
       heading('Every command takes'),
@@ -55,7 +56,7 @@ function explain(command: Command): Outcome {
     '',
     heading('Usage'),
     `  ${usageText(command)}`,
-    ...(words.length === 0 ? [] : ['', heading('Arguments'), fields(words, '  ')]),
+    ...(words.length === 0 ? [] : ['', heading('Arguments'), fields(words, '  ', WIDTH)]),
     '',
     heading('Options'),
     optionFields(options),
@@ -74,6 +75,9 @@ function explain(command: Command): Outcome {
   return { data, text }
 }
 
+/** Of a terminal that nobody has made wider. */
+const WIDTH = 80
+
 const heading = (text: string): string => paint('bold', `${text}:`, STDOUT)
 
 const argumentText = ({ name, optional }: Argument): string => (optional === true ? `[${name}]` : `<${name}>`)
@@ -83,7 +87,8 @@ const optionText = ({ name, value }: Option): string => `--${name}${value === un
 const optionFields = (options: readonly Option[]): string =>
   fields(
     options.map(option => [optionText(option), `${option.help}${choicesText(option)}`]),
-    '  '
+    '  ',
+    WIDTH
   )
 
 const choicesText = ({ choices, help }: Option): string =>
