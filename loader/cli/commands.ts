@@ -1,6 +1,6 @@
 /** Every command of `coffer`, in the order in which a person needs them. Help, errors and parsing come from here. */
 import type { Argument, Command, Option } from './command.js'
-import { ENGINE, LIMITS, MEDIUM, OWN_MEDIUM, RUN, U32 } from './running.js'
+import { ENGINE, LIMITS, OWN_MEDIUM, RUN, U32 } from './running.js'
 
 const WITH_MANAGER: Option = {
   name: 'with-manager',
@@ -99,7 +99,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'copy',
     summary: 'order a title for a medium, and install it there',
-    arguments: [MASTER, MEDIUM],
+    arguments: [MASTER, OWN_MEDIUM],
     options: [
       ...ORDERING,
       { name: 'center', value: 'URL', help: 'where to order (default: where the center was pinned from)' },
@@ -112,8 +112,8 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'order',
-    summary: 'the same without a network, first half: write a request file',
-    arguments: [MASTER, MEDIUM],
+    summary: 'order a copy without a network, first half: write a request file',
+    arguments: [MASTER, OWN_MEDIUM],
     options: [
       ...ORDERING,
       { name: 'transfer', help: 'an order that someone else can hand his copy on for' },
@@ -124,8 +124,8 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'apply',
-    summary: "the same without a network, second half: install the center's answer",
-    arguments: [{ name: 'answer', help: 'the file that the center made of the request' }, MEDIUM],
+    summary: "order a copy without a network, second half: install the center's answer",
+    arguments: [{ name: 'answer', help: 'the file that the center made of the request' }, OWN_MEDIUM],
     options: [
       { name: 'master', value: 'master', help: `${MASTER.help}; not needed for a renewal or return` },
       {
@@ -142,7 +142,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'renew',
     summary: 'a fresh grant for a copy: another term of a lease, or the same again',
-    arguments: [MEDIUM, TITLE],
+    arguments: [OWN_MEDIUM, TITLE],
     options: [
       ASKING,
       MAX_PRICE,
@@ -160,7 +160,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'return',
     summary: 'give a copy back: the medium gives it up first, then the center credits it',
-    arguments: [MEDIUM, TITLE],
+    arguments: [OWN_MEDIUM, TITLE],
     options: [
       ASKING,
       { name: 'out', value: 'file', help: 'write the return to this file instead, to carry to the center' }
@@ -174,7 +174,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'transfer',
     summary: 'move a copy to another medium, or hand it on to someone else',
-    arguments: [MEDIUM, TITLE],
+    arguments: [OWN_MEDIUM, TITLE],
     options: [
       { name: 'to', value: 'medium', help: 'another medium of yours; what the title saved comes along' },
       {
@@ -211,8 +211,8 @@ export const COMMANDS: readonly Command[] = [
   },
   {
     name: 'import',
-    summary: 'put saves of such a file in the place of those on a medium',
-    arguments: [{ name: 'file', help: 'what "coffer export" made' }, MEDIUM],
+    summary: 'put exported saves in the place of those on a medium',
+    arguments: [{ name: 'file', help: 'what "coffer export" made' }, OWN_MEDIUM],
     options: [
       { name: 'replace', help: 'also in the place of saves that are newer than the file, or apart from it' }
     ],
@@ -231,7 +231,13 @@ export const COMMANDS: readonly Command[] = [
   {
     name: 'inspect',
     summary: 'everything that a file or medium says openly: who, what, when, and how strongly bound',
-    arguments: [{ name: 'path', help: 'a record, a sealed title, exported saves, a medium or a master' }],
+    arguments: [
+      {
+        name: 'path',
+        help: 'a record, a sealed title, exported saves, a medium or a master',
+        ownMedium: true
+      }
+    ],
     options: [],
     examples: ['coffer inspect stick', 'coffer inspect hello.answer'],
     load: () => import('./commands/inspect.js')

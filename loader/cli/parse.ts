@@ -35,13 +35,19 @@ export async function parseCall(
     value = checkValue(command, option, value, equals >= 0)
     options.set(option.name, [...(options.get(option.name) ?? []), value])
   }
-  if (command.arguments[0]?.ownMedium === true && !isFolder(positionals[0] ?? '')) {
-    const own = ownMedium(process.argv[1])
-    if (own !== undefined) positionals.unshift(own)
-  }
+  addOwnMedium(command, positionals)
   // Whoever asks for help need not have the rest right.
   if (!options.has('help')) checkWords(command, positionals, options, argv.slice(end))
   return new Call(command, commands, { positionals, options, rest: argv.slice(end + 1) })
+}
+
+/** Where a word is missing and none stands for a medium, it is the one that the program lies on. */
+function addOwnMedium(command: Command, positionals: string[]): void {
+  const at = command.arguments.findIndex(argument => argument.ownMedium === true)
+  if (at < 0 || positionals.length < at || positionals.length >= command.arguments.length) return
+  if (isFolder(positionals[at] ?? '')) return
+  const own = ownMedium(process.argv[1])
+  if (own !== undefined) positionals.splice(at, 0, own)
 }
 
 function checkValue(command: Command, option: Option, value: string | undefined, inline: boolean): string {
@@ -77,7 +83,13 @@ function checkWords(
   const extra = positionals[command.arguments.length]
   if (extra !== undefined) {
     const allowed = command.arguments.map(argument => `<${argument.name}>`).join(' ') || 'nothing'
-    throw usage(command, `"${name}" takes fewer words than these.`, allowed, `also "${extra}"`)
+    throw usage(
+      command,
+      `"${name}" takes fewer words than these.`,
+      allowed,
+      `also "${extra}"`,
+      restHint(command)
+    )
   }
   for (const option of command.options) {
     if (option.required === true && !options.has(option.name))
@@ -111,14 +123,23 @@ export async function findCommand(commands: readonly Command[], name: string): P
 }
 
 async function suggestion(word: string, words: readonly string[]): Promise<string> {
-  const { nearest } = await import('./suggest.js')
+  const { nearest } = await import('../suggest.js')
   const near = nearest(word, words)
   return near === undefined ? '' : `Did you mean "${near}"? `
 }
 
-const usage = (command: Command, message: string, expected?: string, found?: string): CofferError =>
+const restHint = ({ rest }: Command): string =>
+  rest === undefined ? '' : `${rest[0]!.toUpperCase()}${rest.slice(1)} come after "--". `
+
+const usage = (
+  command: Command,
+  message: string,
+  expected?: string,
+  found?: string,
+  firstHint = ''
+): CofferError =>
   new CofferError('COFFER_USAGE', message, {
     ...(expected === undefined ? {} : { expected }),
     ...(found === undefined ? {} : { found }),
-    hint: `See "coffer ${command.name} --help".`
+    hint: `${firstHint}See "coffer ${command.name} --help".`
   })

@@ -36,7 +36,12 @@ export function checkAllowed(allowed: readonly string[]): void {
     throw new CofferError('COFFER_USAGE', `"coffer run" cannot allow "${wrong}".`, {
       expected: [...OFFERED.keys()].join(' or '),
       found: NOT_OFFERED.get(wrong) ?? wrong,
-      hint: 'See "coffer run --help".'
+      hint: wrong.includes(',')
+        ? `Give --allow once for each: ${wrong
+            .split(',')
+            .map(one => `--allow ${one}`)
+            .join(' ')}.`
+        : 'See "coffer run --help".'
     })
   }
   try {

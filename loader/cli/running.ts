@@ -1,9 +1,12 @@
 /** The command `run`, and the words that others share with it. */
 import type { Argument, Command, Option } from './command.js'
 
-export const MEDIUM: Argument = { name: 'medium', help: 'the folder or drive with the copied titles' }
 /** Where a program on a medium means that one. */
-export const OWN_MEDIUM: Argument = { ...MEDIUM, ownMedium: true }
+export const OWN_MEDIUM: Argument = {
+  name: 'medium',
+  help: 'the folder or drive with the copied titles',
+  ownMedium: true
+}
 
 export const U32 = 0xffffffff
 

@@ -34,6 +34,22 @@ test('it runs the medium that it lies on, in each engine and isolation, with not
   assert.is((await run(onMedium, ['run', other], site.options())).stdout, HELLO_OUTPUT)
 })
 
+test('whatever wants a medium and is given none takes that one, wherever its word stands', async () => {
+  const program = (...typed: string[]) => run(onMedium, typed, site.options())
+  expectSuccess(await program('copy', master))
+  const [request, answer] = [site.fresh('request'), site.fresh('answer')]
+  expectSuccess(await program('order', master, '--out', request))
+  expectSuccess(await site.center('issue', 'shop', request, '--out', answer))
+  expectSuccess(await program('apply', answer))
+  assert.match(expectSuccess(await program('renew', HELLO)).stdout, /^Renewed org\.example\.hello/)
+  assert.is(jsonOf(await program('inspect', '--json')).path, medium)
+  // What is not a folder may still be what was meant.
+  assert.is(jsonOf(await program('inspect', answer, '--json')).type, 'answer')
+  const sealed = join(master, `${HELLO}-1.title`)
+  assert.is(jsonOf(await program('list', sealed, '--json')).kind, 'master')
+  assert.match((await program('copy')).stderr, /needs <master>/)
+})
+
 test('a title that was granted the network finds it there', async () => {
   const source = `import { fetch } from 'coffer:net'
     export default async () => {
