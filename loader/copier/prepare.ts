@@ -3,7 +3,7 @@ import { hex, wipe } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
 import { encodeIdentity } from '../../formats/records/identity.js'
 import type { MediumKind } from '../../formats/records/fields.js'
-import { inspectFile, inspectFolder } from '../files.js'
+import { inspectFile, inspectFolder, listFolder } from '../files.js'
 import { PendingFile } from '../pending.js'
 import { lockFolders } from '../lock.js'
 import type { MeasuredFactor } from '../medium/kind.js'
@@ -20,11 +20,12 @@ export interface Prepared {
 
 /**
  * @param root - The medium's folder; made when there is none.
- * @throws CofferError COFFER_EXISTS when it is prepared already, COFFER_CANNOT_CREATE, COFFER_DISK_FULL, COFFER_IO.
+ * @throws CofferError COFFER_EXISTS when it is prepared already or is a master, COFFER_CANNOT_CREATE, COFFER_DISK_FULL, COFFER_IO.
  */
 export function prepare(root: string, kind: MediumKind = 'folder', powers: Powers = POWERS): Prepared {
   const paths = mediumPaths(root)
   refuseIdentity(root, paths)
+  refuseMaster(root)
   using _lock = lockFolders(paths, LOCK_WAIT_MS)
   // Another may have been faster.
   refuseIdentity(root, paths)
@@ -62,6 +63,17 @@ export function prepare(root: string, kind: MediumKind = 'folder', powers: Power
   } finally {
     wipe(seed)
   }
+}
+
+/** @throws CofferError COFFER_EXISTS: a folder that is a medium shows the titles copied to it, and no others that lie there. */
+function refuseMaster(root: string): void {
+  const sealed = listFolder(root).find(name => name.endsWith('.title'))
+  if (sealed === undefined) return
+  throw new CofferError('COFFER_EXISTS', `${root} is a master, and it was left as it is.`, {
+    expected: 'a folder or a drive without sealed titles',
+    found: sealed,
+    hint: 'Prepare another folder. To use this one, move its sealed titles into a folder of their own first.'
+  })
 }
 
 /** Writing an identity takes a moment: whoever prepares the same folder at once waits, and finds it done. */
