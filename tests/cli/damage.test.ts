@@ -1,5 +1,13 @@
 /** Media that were damaged or tampered with: no byte of them may change unseen, and nothing of the title comes out. */
-import { chmodSync, readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync
+} from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -108,5 +116,18 @@ for (const scheme of SCHEMES) {
     }
   })
 }
+
+test('list tells a grant that leads nowhere, and one whose title is gone, from damage', async () => {
+  const medium = await site.copied(site.app('org.example.lost', 'export default () => 0'))
+  const grants = join(medium, '.coffer/grants')
+  const titles = join(medium, '.coffer/titles')
+  rmSync(join(titles, 'org.example.lost-1.title'))
+  if (process.platform !== 'win32') symlinkSync('nowhere', join(grants, 'org.example.dangling.grant'))
+  const shown = await site.coffer('list', medium)
+  assert.is(shown.code, 66, shown.stderr)
+  assert.match(shown.stderr, /a grant for org\.example\.lost, but no sealed title/)
+  if (process.platform !== 'win32') assert.match(shown.stderr, /a link to a file that is not there/)
+  assert.not.match(shown.stderr, 'is damaged')
+})
 
 test.run()

@@ -1,4 +1,5 @@
 /** `coffer list`: what is on a medium or master, damaged files named and not hidden behind the others. */
+import { join } from 'node:path'
 import { equalBytes } from '../../../formats/bytes.js'
 import { CofferError, orNone } from '../../../formats/errors.js'
 import { parseFrame, verifySelfSigned } from '../../../formats/frame.js'
@@ -11,7 +12,7 @@ import { Home } from '../../home.js'
 import { mediumPaths } from '../../medium/layout.js'
 import { measureMedium } from '../../medium/measure.js'
 import { licenseName, listTitles, openTitleFile } from '../../read.js'
-import { isoTime } from '../../times.js'
+import { isoTime, timeText } from '../../times.js'
 import type { Call, Outcome } from '../command.js'
 import { failureData, sayFailure } from '../failure.js'
 import { printable, say } from '../output.js'
@@ -51,11 +52,17 @@ export function execute(call: Call): Outcome {
   if (inspectFile(root) === undefined) throw nothingAt(root)
   const isMedium = inspectFile(mediumPaths(root).folder) !== undefined
   const { titles, damaged } = isMedium ? listMedium(root) : listedMaster(root)
+  if (
+    !isMedium &&
+    titles.length + damaged.length === 0 &&
+    inspectFile(join(root, 'revocations')) === undefined
+  )
+    throw neither(root)
   if (!call.json) {
     if (titles.length === 0)
       say(isMedium ? 'There is no title on this medium.' : 'There is no title on this master.')
     for (const { path, error } of damaged) {
-      say(`${printable(path)} is damaged:`)
+      say(`${printable(path)}${error.exitCode === 65 ? ' is damaged' : ''}:`)
       sayFailure(error)
     }
   }
@@ -76,6 +83,14 @@ const nothingAt = (path: string) =>
     expected: 'a medium, a folder of sealed titles, or one sealed title',
     found: 'no such file or folder',
     hint: 'Check the path, and that the medium is connected.'
+  })
+
+/** A master has at least what pressing puts beside the titles, though they were taken away. */
+const neither = (path: string) =>
+  new CofferError('COFFER_MEDIUM_MISSING', `${path} is neither a medium nor a master.`, {
+    expected: 'a medium, a folder of sealed titles, or one sealed title',
+    found: 'a folder without any',
+    hint: 'Check the path; a medium is made with "coffer prepare", a master with "coffer press".'
   })
 
 const titlesTable = (titles: readonly Row[], isMedium: boolean): string =>
@@ -100,7 +115,7 @@ const titlesTable = (titles: readonly Row[], isMedium: boolean): string =>
 function endText({ holder, kind, expires }: Row): string {
   if (holder === undefined) return 'no grant'
   if (kind === undefined) return `${holder}'s`
-  return expires ? `${expires.slice(0, 10)}, ${kind}` : 'never'
+  return expires ? `${timeText(Date.parse(expires) / 1000)}, ${kind}` : 'never'
 }
 
 function listedMaster(master: string): Listing {
@@ -181,8 +196,17 @@ const claimAt = (path: string): Grant | undefined =>
 
 /** Signed by the key it names: not a bit of it has changed since. Whose key that is, only running and verifying ask. */
 function checkWhole(grantPath: string): void {
-  verifySelfSigned(parseFrame('grant', readFile(grantPath, MAX_RECORD_BYTES)!, MAX_RECORD_BYTES))
+  const bytes = readFile(grantPath, MAX_RECORD_BYTES)
+  if (bytes === undefined) throw leadsNowhere(grantPath)
+  verifySelfSigned(parseFrame('grant', bytes, MAX_RECORD_BYTES))
 }
+
+const leadsNowhere = (path: string) =>
+  new CofferError('COFFER_FILE_MISSING', `There is no grant at ${path}.`, {
+    expected: 'a grant',
+    found: 'a link to a file that is not there',
+    hint: 'Remove that link, and copy the title to the medium again with "coffer copy"; it costs nothing again.'
+  })
 
 function checkName(
   { id, release }: ParsedManifest,

@@ -5,6 +5,7 @@ import { Home } from '../../home.js'
 import { measureMedium } from '../../medium/measure.js'
 import { POWERS } from '../../powers.js'
 import { listTitles } from '../../read.js'
+import { timeText } from '../../times.js'
 import { verifyTitle, type TitleReport } from '../../verify.js'
 import type { Call, Outcome } from '../command.js'
 import { failureData, sayFailure } from '../failure.js'
@@ -58,7 +59,7 @@ function reportText(report: TitleReport): string {
   if (scheme !== null) {
     const bearer = bound !== null && !bound.includes('user')
     lines.push(['scheme', bearer ? `${scheme}, bearer: whoever holds the medium can use it` : scheme])
-    lines.push(['expires', expires ?? 'never'])
+    lines.push(['expires', expires === null ? 'never' : timeText(Date.parse(expires) / 1000)])
   }
   if (scheme === 'certificate') {
     lines.push(
