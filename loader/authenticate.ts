@@ -46,7 +46,7 @@ export function authenticate(claimed: ClaimedLicense, home: Home): SignedLicense
       {
         expected: 'a grant signed by a center pinned with "coffer trust"',
         found: 'a grant signed by someone else',
-        hint: 'If you know the seller, pin the center with "coffer trust <center URL>"; otherwise do not use this medium.'
+        hint: home.trustHint('; otherwise do not use this medium.')
       }
     )
   }

@@ -14,7 +14,7 @@ import { CofferError, orNone } from '../formats/errors.js'
 import { MAX_ANSWER_BYTES } from '../formats/limits.js'
 import type { Manifest } from '../formats/records/manifest.js'
 import { decodeRoots, encodeRoots, openRoots, rootHash, type Center } from '../formats/records/root.js'
-import { listFolder, makeFolder, readFile, within } from './files.js'
+import { inspectFile, listFolder, makeFolder, readFile, within } from './files.js'
 import { writeFile } from './pending.js'
 import { readUserKeys, type UserKeys } from './key-files.js'
 import { Seen } from './seen.js'
@@ -91,9 +91,16 @@ export class Home {
       {
         expected: 'a center pinned with "coffer trust"',
         found: `center ${hex(centerId)}`,
-        hint: 'If you know the seller, pin the center with "coffer trust <center URL>" and compare the fingerprint.'
+        hint: this.trustHint('; compare the fingerprint.')
       }
     )
+  }
+
+  /** What to do about a center that is not trusted. Where nothing is, COFFER_HOME may be a slip. @param end - Of the sentence. */
+  trustHint(end: string): string {
+    const isEmpty = this.centers().length === 0 && inspectFile(this.userKeyFile) === undefined
+    const looked = `There is no key and no trusted center in ${this.folder}: if you have them elsewhere, set COFFER_HOME. `
+    return `${isEmpty ? looked : ''}If you know the seller, pin the center with "coffer trust <center URL>"${end}`
   }
 
   /**

@@ -11,6 +11,7 @@ import { MAX_COLLECTION_BYTES } from '../formats/records/revocations.js'
 import { inspectFile, listFolder, RandomFile, readFile } from './files.js'
 import { refuseNoMedium } from './medium/measure.js'
 import { mediumPaths, ownName, parseLicenseName, parseTitleName, type SealedFor } from './medium/layout.js'
+import { nearest } from './suggest.js'
 
 /** A sealed title whose manifest is whole; its payload is still sealed, its file open. */
 export interface OpenTitle extends ParsedTitle, Disposable {
@@ -125,8 +126,8 @@ export function readLicense(root: string, titleId: string, userId?: Uint8Array):
   if (grantBytes === undefined) {
     if (returnBytes !== undefined) throw givenUp(titleId)
     refuseNoMedium(root)
-    const there = listTitles(root).some(title => title.titleId === titleId)
-    if (!there) throw noTitle(paths.grant(titleId), titleId, root)
+    const there = listTitles(root).map(title => title.titleId)
+    if (!there.includes(titleId)) throw notOnMedium(titleId, root, there)
     throw new CofferError('COFFER_GRANT_MISSING', `There is no grant for ${titleId} on this medium.`, {
       expected: paths.grant(titleId),
       found: 'no such file',
@@ -155,19 +156,18 @@ export function titlePath(root: string, grant: SealedFor): string {
   return inspectFile(own) === undefined ? paths.title(grant.titleId, grant.release) : own
 }
 
-function noTitle(path: string, titleId?: string, root?: string): CofferError {
-  return new CofferError(
-    'COFFER_TITLE_MISSING',
-    titleId === undefined
-      ? `There is no sealed title at ${path}.`
-      : `There is no title ${titleId} on this medium.`,
-    {
-      expected: path,
-      found: 'no such file',
-      hint:
-        root === undefined
-          ? 'Copy the title to the medium again with "coffer copy".'
-          : `See what is there with "coffer list ${asTyped(root)}".`
-    }
-  )
+const noTitle = (path: string) =>
+  new CofferError('COFFER_TITLE_MISSING', `There is no sealed title at ${path}.`, {
+    expected: path,
+    found: 'no such file',
+    hint: 'Copy the title to the medium again with "coffer copy".'
+  })
+
+function notOnMedium(titleId: string, root: string, there: readonly string[]): CofferError {
+  const near = nearest(titleId, there)
+  return new CofferError('COFFER_TITLE_MISSING', `There is no title ${titleId} on this medium.`, {
+    expected: mediumPaths(root).grant(titleId),
+    found: 'no such file',
+    hint: `${near === undefined ? '' : `Did you mean "${near}"? `}See what is there with "coffer list ${asTyped(root)}".`
+  })
 }

@@ -87,6 +87,13 @@ export class CopyStory {
   #certificates: { certificate: string; recomputedCertificate: string } | undefined
   #bar: { step: CopyEvent['step']; bar: ProgressBar } | undefined
 
+  readonly #isAgain: boolean
+
+  /** @param isAgain - Whether the center's answer was applied before: it was charged then. */
+  constructor(isAgain = false) {
+    this.#isAgain = isAgain
+  }
+
   readonly tell = (event: CopyEvent): void => {
     switch (event.step) {
       case 'S1':
@@ -99,7 +106,9 @@ export class CopyStory {
       case 'S14':
         return step(
           event.step,
-          `the center granted it and charged ${moneyText(event.chargedMinor, event.currency)}`
+          this.#isAgain
+            ? 'the center granted it; applied before, nothing is charged again'
+            : `the center granted it and charged ${moneyText(event.chargedMinor, event.currency)}`
         )
       case 'S3':
         return step('S3', `grant with certificate CS written to ${event.path}`)
@@ -135,7 +144,7 @@ export class CopyStory {
     return {
       data: { ...copied, ...certificates },
       text: printable(
-        `Copied "${name}" (${title}, release ${release}) to ${path}; charged ${moneyText(chargedMinor, currency)}.`
+        `Copied "${name}" (${title}, release ${release}) to ${path}; ${this.#isAgain ? 'nothing is charged again' : `charged ${moneyText(chargedMinor, currency)}`}.`
       )
     }
   }

@@ -1,5 +1,6 @@
 /** A guest run as a program of this process: its output, its terminal, its exit code, and Ctrl-C. */
 import { CofferError, type LimitUse } from '../../formats/errors.js'
+import { sizeText } from '../../formats/wording.js'
 import {
   GuestError,
   type Guest,
@@ -69,7 +70,12 @@ function asOption({ code, message, cause }: CofferError, limit: LimitUse): Coffe
     option === undefined
       ? 'Tell its publisher; no option gives it more.'
       : `Give it more with ${option} if you trust it with that.`
-  return new CofferError(code, message, { hint, limit, cause })
+  // The option counts in MiB.
+  const said =
+    limit.name === 'memoryBytes'
+      ? `The title was ended: it needed ${sizeText(limit.used)} of memory, and its limit is ${sizeText(limit.value)}.`
+      : message
+  return new CofferError(code, said, { hint, limit, cause })
 }
 
 /** Where a person can press Ctrl-C, the guest must not have this thread, which would not hear it. */

@@ -130,7 +130,7 @@ function readPackage(folder: string): App {
   if (bytes === undefined) {
     throw new CofferError('COFFER_FILE_MISSING', `There is no package.json in ${folder}.`, {
       expected: 'a package.json with a "coffer" field',
-      hint: 'Give the folder of an app, or one .ts or .js file.'
+      hint: `Give the folder of an app, or one .ts or .js file. ${SMALLEST}`
     })
   }
   let json: unknown
@@ -145,7 +145,8 @@ function readPackage(folder: string): App {
   const packageFields = fieldsOf(json, path)
   const read = new FieldReader(path, fieldsOf(packageFields['coffer'], `${path}: coffer`))
   const assets = read.optional('assets', isText, 'the name of a folder')
-  const permissions = read.optional('permissions', isPermissions, `a list of ${PERMISSIONS.join(', ')}`) ?? []
+  const permissions =
+    read.optional('permissions', isPermissions, `a list of ${PERMISSIONS.join(', ')}`, permissionsShown) ?? []
   const net = permissions.includes('net')
     ? read.required('net', isNetHosts, 'hosts that it asks to reach, such as ["api.example.org"]')
     : read.absent('net', 'none, or "net" among the permissions')
@@ -222,6 +223,12 @@ const isOneOf =
 const isPermissions = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every(isOneOf(PERMISSIONS)) && new Set(value).size === value.length
 
+/** The one that is none, or what is there where that is not it. */
+function permissionsShown(value: unknown): string {
+  const wrong = Array.isArray(value) ? value.find(one => !isOneOf(PERMISSIONS)(one)) : undefined
+  return valueShown(wrong ?? value)
+}
+
 const isNetHosts = (value: unknown): value is readonly string[] =>
   Array.isArray(value) &&
   value.length >= 1 &&
@@ -231,11 +238,14 @@ const isNetHosts = (value: unknown): value is readonly string[] =>
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
+const SMALLEST =
+  'The smallest one is { "coffer": { "id": "org.example.hello", "name": "Hello", "entry": "main.ts" } }.'
+
 function fieldsOf(value: unknown, where: string): Record<string, unknown> {
   if (isObject(value)) return value
   throw new CofferError('COFFER_MANIFEST_INVALID', `${where} is not an object.`, {
     expected: '{ "id": ..., "name": ..., "entry": ... } in the field "coffer" of package.json',
-    hint: 'See samples/titles/hello/package.json for the smallest one.'
+    hint: SMALLEST
   })
 }
 
@@ -250,16 +260,17 @@ class FieldReader {
     this.#fields = fields
   }
 
-  required<T>(name: string, isValid: Is<T>, expected: string): T {
+  /** @param show - What was found, of a value that is not valid. */
+  required<T>(name: string, isValid: Is<T>, expected: string, show = valueShown): T {
     this.#known.add(name)
     const value = this.#fields[name]
     if (isValid(value)) return value
-    throw this.#invalid(name, expected, value === undefined ? 'nothing' : valueShown(value))
+    throw this.#invalid(name, expected, value === undefined ? 'nothing' : show(value))
   }
 
-  optional<T>(name: string, isValid: Is<T>, expected: string): T | undefined {
+  optional<T>(name: string, isValid: Is<T>, expected: string, show = valueShown): T | undefined {
     this.#known.add(name)
-    return this.#fields[name] === undefined ? undefined : this.required(name, isValid, expected)
+    return this.#fields[name] === undefined ? undefined : this.required(name, isValid, expected, show)
   }
 
   /** What has a meaning only beside another field. */

@@ -149,7 +149,9 @@ export class CenterClient {
         {
           expected: `an answer from ${this.url}`,
           found: timeout.found ?? reason(error),
-          hint: 'Check the address and your network and repeat the command: an order that did arrive is not charged twice.',
+          hint: speaksNoTls(error)
+            ? `It does not speak TLS there: try ${this.url.replace(/^https/, 'http')} if that is meant.`
+            : 'Check the address and your network and repeat the command: an order that did arrive is not charged twice.',
           cause: error
         }
       )
@@ -200,6 +202,7 @@ interface Reply {
   readonly retryAfterSeconds: number | undefined
 }
 
+const NOT_FOUND = 404
 const isBusy = (status: number): boolean => status === 429 || status === 503
 
 function retryAfter(header: string | undefined): number | undefined {
@@ -287,7 +290,13 @@ async function readBounded(
 function problem(status: number, body: Uint8Array, url: string): CofferError {
   try {
     const { code, detail, hint, expected, found } = JSON.parse(utf8Decode(body)) as Record<string, unknown>
-    if (typeof code === 'string' && Object.hasOwn(ERROR_CODES, code) && typeof detail === 'string') {
+    const isUnknownPath = status === NOT_FOUND && code === 'COFFER_USAGE'
+    if (
+      !isUnknownPath &&
+      typeof code === 'string' &&
+      Object.hasOwn(ERROR_CODES, code) &&
+      typeof detail === 'string'
+    ) {
       return new CofferError(code as ErrorCode, tameReply(detail)!, {
         hint: tameReply(hint),
         expected: tameReply(expected),
@@ -296,6 +305,13 @@ function problem(status: number, body: Uint8Array, url: string): CofferError {
     }
   } catch {
     // Not a problem document: said below.
+  }
+  if (status === NOT_FOUND) {
+    return new CofferError('COFFER_CENTER_FAILED', `There is no license center at ${url}.`, {
+      expected: 'an answer of a license center',
+      found: `HTTP status ${status}`,
+      hint: 'Check the URL with the seller, its path too.'
+    })
   }
   if (isBusy(status)) {
     return new CofferError(
@@ -316,6 +332,12 @@ function problem(status: number, body: Uint8Array, url: string): CofferError {
     }
   )
 }
+
+/** What TLS makes of an answer in another protocol, by the names of several Nodes. */
+const speaksNoTls = (error: unknown): boolean =>
+  /^(?:EPROTO|ERR_SSL_(?:WRONG_VERSION_NUMBER|PACKET_LENGTH_TOO_LONG))$/.test(
+    String((error as NodeJS.ErrnoException).code)
+  )
 
 function reason(error: unknown): string {
   const { code } = error as NodeJS.ErrnoException

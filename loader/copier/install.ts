@@ -7,6 +7,7 @@ import { statfsSync } from 'node:fs'
 import { equalBytes, hex, wipe } from '../../formats/bytes.js'
 import { unwrapConversionKey } from '../../formats/derive.js'
 import { CofferError } from '../../formats/errors.js'
+import { sizeText } from '../../formats/wording.js'
 import { MAX_RECORD_BYTES } from '../../formats/limits.js'
 import { openGrant, readGrantClaim, type VerifiedGrant } from '../../formats/records/grant.js'
 import { MAX_COLLECTION_BYTES } from '../../formats/records/revocations.js'
@@ -247,16 +248,16 @@ export function checkSpace(root: string, { file }: { readonly file: { readonly s
   const { bavail, bsize, type } = attempt('inspect', root, () => statfsSync(root))
   if (type === FAT && file.sizeBytes > LARGEST_ON_FAT) {
     throw new CofferError('COFFER_CANNOT_CREATE', `The title is too large for the file system at ${root}.`, {
-      expected: `at most ${LARGEST_ON_FAT} bytes, as a FAT file system has files`,
-      found: `${file.sizeBytes} bytes`,
+      expected: `less than ${sizeText(LARGEST_ON_FAT + 1)}, as a FAT file system has files`,
+      found: sizeText(file.sizeBytes),
       hint: 'Format the medium with another file system, such as exFAT, and prepare it anew. Nothing was ordered.'
     })
   }
   const needed = file.sizeBytes + 1024 * 1024
   if (bavail * bsize >= needed) return
   throw new CofferError('COFFER_DISK_FULL', `There is not enough space on the medium at ${root}.`, {
-    expected: `${needed} bytes`,
-    found: `${bavail * bsize} bytes`,
+    expected: `${sizeText(needed)} free`,
+    found: `${sizeText(bavail * bsize)} free`,
     hint: 'Free some space there and repeat the command. Nothing was ordered.'
   })
 }

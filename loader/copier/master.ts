@@ -5,6 +5,7 @@ import { asTyped } from '../../formats/wording.js'
 import { MAX_COLLECTION_BYTES } from '../../formats/records/revocations.js'
 import { inspectFile, isFolder, listFolder, readFile } from '../files.js'
 import { openTitleFile, type OpenTitle } from '../read.js'
+import { nearest } from '../suggest.js'
 
 export interface TitleOnMaster {
   readonly path: string
@@ -59,6 +60,10 @@ export function openOnMaster(master: string, titleId: string, release?: number):
     .at(-1)
   if (found !== undefined) return openTitleFile(found.path)
   if (damaged.length > 0) throw damaged[0]!.error
+  const near = nearest(
+    titleId,
+    [...new Set(titles.map(({ id }) => id))].filter(id => id !== titleId)
+  )
   const wanted = release === undefined ? titleId : `${titleId} release ${release}`
   throw new CofferError('COFFER_TITLE_MISSING', `There is no title ${wanted} on the master ${master}.`, {
     expected: wanted,
@@ -66,7 +71,7 @@ export function openOnMaster(master: string, titleId: string, release?: number):
       titles.length === 0
         ? 'no title at all'
         : titles.map(({ id, release }) => `${id} release ${release}`).join(', '),
-    hint: `See what is there with "coffer list ${asTyped(master)}".`
+    hint: `${near === undefined ? '' : `Did you mean "${near}"? `}See what is there with "coffer list ${asTyped(master)}".`
   })
 }
 

@@ -45,7 +45,7 @@ export function measureMedium(root: string): MeasuredMedium {
   const read = readWithFacts(paths.identity, MAX_RECORD_BYTES)
   const folder = inspectFolder(paths.folder)
   if (read === undefined || folder === undefined) throw noMedium(root)
-  const identity = openIdentityOnce(read.bytes)
+  const identity = identityIn(read.bytes, paths.identity)
   // From another volume it was linked: what counts is the link, which is here.
   const stats = read.facts.dev === folder.dev ? read.facts : inspectFile(paths.identity)
   if (stats === undefined) throw noMedium(root)
@@ -87,6 +87,21 @@ class Measurement {
 }
 
 const openIdentityOnce = remembering(openIdentity)
+
+function identityIn(bytes: Uint8Array, path: string): Identity {
+  try {
+    return openIdentityOnce(bytes)
+  } catch (error) {
+    if (!(error instanceof CofferError) || error.exitCode !== 65) throw error
+    const { code, message, expected, found } = error
+    throw new CofferError(code, `The medium's identity at ${path} is damaged. ${message}`, {
+      ...(expected !== undefined && { expected }),
+      ...(found !== undefined && { found }),
+      hint: 'It is written once, and nothing that was copied to the medium can run without it. To start anew, remove it and prepare the medium again.',
+      cause: error
+    })
+  }
+}
 
 /** What to say when a medium turns out to be another: which of its facts are not as they were. */
 export function describeChange({ identity, factors }: MeasuredMedium): string {
@@ -131,7 +146,7 @@ export function unlessGone(error: unknown, root: string): unknown {
 
 function noMedium(root: string): CofferError {
   return new CofferError('COFFER_MEDIUM_MISSING', `There is no coffer medium at ${root}.`, {
-    expected: `${root}/.coffer/identity`,
+    expected: mediumPaths(root).identity,
     found: isFolder(root)
       ? 'a folder that was never prepared'
       : inspectFile(root)

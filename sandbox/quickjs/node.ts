@@ -37,6 +37,6 @@ function read(name: string): Uint8Array {
 
 const unusable = (what: string, cause?: unknown) =>
   new CofferError('COFFER_ENGINE_FAILED', `Cannot start the QuickJS engine: ${what}.`, {
-    hint: 'Install coffer again; its files are not as they were released.',
+    hint: 'An app that is bundled keeps "coffer" external. Otherwise install coffer again; its files are not as they were released.',
     cause
   })

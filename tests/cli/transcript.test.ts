@@ -1,10 +1,19 @@
 /** The main job, as a person types it, for both schemes; and what must not work, does not. */
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync
+} from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { HELLO, HELLO_OUTPUT, jsonOf, newSite, SCHEMES, type Site } from '../helpers/site.js'
+import { HELLO, HELLO_OUTPUT, jsonOf, newSite, ROOT, SCHEMES, type Site } from '../helpers/site.js'
 
 let site: Site
 test.before(async () => {
@@ -310,6 +319,86 @@ test('keygen never overwrites a key', async () => {
   assert.equal(readFileSync(path), before)
   if (process.platform !== 'win32') assert.is(statSync(path).mode & 0o777, 0o600)
   assert.not.ok(existsSync(site.path('user.key')))
+})
+
+test('prepare leaves a master a master', async () => {
+  const master = await site.master('certificate')
+  const refused = await site.coffer('prepare', master, '--json')
+  assert.equal([refused.code, jsonOf(refused).error.code], [73, 'COFFER_EXISTS'])
+  assert.equal(readdirSync(master), [`${HELLO}-1.title`, 'revocations'])
+  assert.is(jsonOf(await site.coffer('list', master, '--json')).titles.length, 1)
+})
+
+test('a slip in the id of a title is told with the one that was meant', async () => {
+  const [master, medium] = [await site.master('certificate'), await site.medium('certificate')]
+  for (const words of [
+    ['run', medium, 'org.example.helo'],
+    ['verify', medium, 'org.example.helo'],
+    ['copy', master, medium, '--title', 'org.example.helo']
+  ])
+    assert.match((await site.coffer(...words)).stderr, /Did you mean "org\.example\.hello"\?/)
+})
+
+test('trust says what is wrong with what it was given', async () => {
+  const trusted = async (from: string) => jsonOf(await site.coffer('trust', from, '--json')).error
+  const { host } = new URL(site.url)
+  assert.match((await trusted(host)).hint, `Did you mean "http://${host}"?`)
+  assert.match((await trusted('center.example:443')).hint, 'Did you mean "https://center.example:443"?')
+  assert.match((await trusted(`https://${host}`)).hint, `does not speak TLS there: try ${site.url} `)
+  const elsewhere = await trusted(`${site.url}/x/y`)
+  assert.equal(
+    [elsewhere.code, /no license center at .*\/x\/y\./.test(elsewhere.message)],
+    ['COFFER_CENTER_FAILED', true]
+  )
+  assert.match((await trusted(join(ROOT, 'README.md'))).message, /README\.md is not a file of root records/)
+})
+
+test('a home that has nothing is named: COFFER_HOME may be a slip', async () => {
+  const empty = { COFFER_HOME: site.fresh('hoem') }
+  const medium = await site.medium('certificate')
+  const { error } = jsonOf(await site.cofferWith({ env: empty }, 'run', medium, '--json'))
+  assert.is(error.code, 'COFFER_CENTER_UNTRUSTED')
+  assert.ok(error.hint.includes(`no key and no trusted center in ${empty.COFFER_HOME}: `), error.hint)
+  assert.is((await site.cofferWith({ env: empty }, 'keygen')).code, 0)
+  assert.not.match(
+    jsonOf(await site.cofferWith({ env: empty }, 'run', medium, '--json')).error.hint,
+    'COFFER_HOME'
+  )
+})
+
+test('apply tells a request from an answer, a title that is not there, and what was applied before', async () => {
+  const id = 'org.example.applied'
+  const master = await site.press(site.app(id, 'export default () => 0'))
+  assert.is((await site.center('title', 'shop', 'set', id, '--price', '900')).code, 0)
+  const medium = await site.prepared()
+  const [request, answer] = [site.fresh('request'), site.fresh('answer')]
+  assert.is((await site.coffer('order', master, medium, '--out', request)).code, 0)
+  assert.is((await site.center('issue', 'shop', request, '--out', answer)).code, 0)
+
+  const early = jsonOf(await site.coffer('apply', request, medium, '--json')).error
+  assert.match(early.message, /is a request, not the answer to one/)
+  const bare = jsonOf(await site.coffer('apply', answer, medium, '--json')).error
+  assert.equal([bare.code, bare.hint.endsWith('--master <master>')], ['COFFER_TITLE_MISSING', true])
+
+  const words = ['apply', answer, medium, '--master', master]
+  const first = await site.coffer(...words)
+  assert.match(first.stderr + first.stdout, /charged 9\.00 EUR[^]*charged 9\.00 EUR/)
+  for (const again of [await site.coffer(...words), await site.coffer('apply', answer, medium)]) {
+    assert.is(again.code, 0, again.stderr)
+    assert.not.match(again.stderr + again.stdout, '9.00')
+    assert.match(again.stdout, 'nothing is charged again')
+  }
+})
+
+test('an identity that is damaged is named, with what that means', async () => {
+  const medium = await site.prepared()
+  const path = join(medium, '.coffer/identity')
+  chmodSync(path, 0o644)
+  writeFileSync(path, 'COFF')
+  const { error } = jsonOf(await site.coffer('run', medium, '--json'))
+  assert.is(error.code, 'COFFER_RECORD_DAMAGED')
+  assert.ok(error.message.includes(path), error.message)
+  assert.match(error.hint, /remove it and prepare the medium again/)
 })
 
 test.run()

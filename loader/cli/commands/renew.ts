@@ -29,10 +29,11 @@ export async function execute(call: Call): Promise<Outcome> {
   })
 }
 
-export const renewed = (result: Renewed): Outcome => {
+/** @param isAgain - Whether the answer was applied before. */
+export const renewed = (result: Renewed, isAgain = false): Outcome => {
   const { title, expires, chargedMinor, currency } = result
   return {
     data: { ...result, expires: expires === null ? null : isoTime(expires) },
-    text: `Renewed ${title}: it ${expires === null ? 'never ends' : `ends on ${timeText(expires)}`}; charged ${moneyText(chargedMinor, currency)}.`
+    text: `Renewed ${title}: it ${expires === null ? 'never ends' : `ends on ${timeText(expires)}`}; ${isAgain ? 'applied before, nothing is charged again' : `charged ${moneyText(chargedMinor, currency)}`}.`
   }
 }

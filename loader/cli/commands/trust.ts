@@ -54,9 +54,28 @@ async function rootsFrom(from: string): Promise<{ roots: readonly Uint8Array[]; 
     throw new CofferError('COFFER_FILE_MISSING', `There is no root file at ${from}.`, {
       expected: 'the URL of a center, such as https://center.example, or a file with its root records',
       found: 'neither',
-      hint: 'Ask the seller for the URL of the license center.'
+      hint: HOST_AND_PORT.test(from)
+        ? `Did you mean "${LOOPBACK.test(from) ? 'http' : 'https'}://${from}"?`
+        : 'Ask the seller for the URL of the license center.'
     })
   }
   // One record begins with the magic of all records; several come packed as the center serves them.
-  return { roots: equalBytes(bytes.subarray(0, 4), MAGIC) ? [bytes] : decodeRoots(bytes), url: undefined }
+  return { roots: equalBytes(bytes.subarray(0, 4), MAGIC) ? [bytes] : rootsIn(bytes, from), url: undefined }
+}
+
+const HOST_AND_PORT = /^[a-z0-9.-]+:\d+(?:\/|$)/i
+const LOOPBACK = /^(?:localhost|127\.)/i
+
+function rootsIn(bytes: Uint8Array, path: string): readonly Uint8Array[] {
+  try {
+    return decodeRoots(bytes)
+  } catch (error) {
+    if (!(error instanceof CofferError)) throw error
+    throw new CofferError(error.code, `${path} is not a file of root records.`, {
+      expected: 'the root records of a license center, or its URL',
+      found: error.message,
+      hint: 'Check the path, or give the URL of the license center.',
+      cause: error
+    })
+  }
 }
