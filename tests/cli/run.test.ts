@@ -101,6 +101,8 @@ test('limits end a title: 124 for time and processor, 137 for memory', async () 
       const { error } = jsonOf(ran)
       assert.equal([ran.code, error.code], [exitCode, code], `${isolation} ${what}`)
       assert.match(error.hint, `more with ${option} `)
+      if (option === '--memory')
+        assert.match(error.message, /needed [\d.]+ MiB of memory, and its limit is 4\.0 MiB/)
     }
   }
 })

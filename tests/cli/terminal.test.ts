@@ -3,7 +3,7 @@
  * made by `script`, which Debian and Ubuntu always have.
  */
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -44,16 +44,16 @@ test.before(async () => {
 })
 test.after(() => site.close())
 
-/** A shell command on a terminal of 30 rows and 100 columns. */
+/** A shell command on a terminal of 30 rows. */
 class Screen {
   #shown = ''
   readonly #child
   readonly #closed: Promise<void>
 
-  constructor(command: string) {
+  constructor(command: string, columns = 100) {
     const { env } = site.options()
     // The shell outlives a Ctrl-C, so that it can tell what that left behind.
-    const typed = `trap : INT; stty rows 30 cols 100; ${command}`
+    const typed = `trap : INT; stty rows 30 cols ${columns}; ${command}`
     this.#child = spawn('script', ['-qfec', typed, '/dev/null'], {
       cwd: site.folder,
       env: { PATH: process.env['PATH'], TERM: 'xterm', SHELL: '/bin/sh', ...env },
@@ -296,6 +296,21 @@ test('lines from a pipe, more than anyone asked for', async () => {
   const input = `Ada\n${'x'.repeat(200_000)}\n`
   const { code, stdout } = await site.cofferWith({ input }, ...ALLOWED, medium, '--', 'line')
   assert.equal([code, stdout], [5, 'name? line "Ada"\n'])
+})
+
+onTerminal('a bar of progress keeps to the width of its terminal, and Ctrl-C ends its line', async () => {
+  const app = site.app('org.example.large', 'export default () => 0', { assets: 'assets' })
+  mkdirSync(join(app, 'assets'))
+  writeFileSync(join(app, 'assets/large'), Buffer.alloc(64 * 1024 * 1024, 7))
+  const [master, target] = await Promise.all([site.press(app), site.prepared()])
+  const screen = new Screen(`${words('copy', master, target)}; echo "exit=$?"`, 40)
+  await screen.see(/S7 +payload [^\r]* %/)
+  screen.type('\x03')
+  const shown = (await screen.end()).replaceAll(/\x1b\[[0-9;]*[mK]/g, '')
+  assert.match(shown, 'exit=130\r\n')
+  assert.match(shown, /(?:^|\n)error: It was interrupted/)
+  for (const line of shown.split(/[\r\n]+/).filter(line => line.endsWith('%')))
+    assert.ok(line.length < 40, line)
 })
 
 test.run()

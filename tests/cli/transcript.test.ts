@@ -180,6 +180,11 @@ test('list and inspect show media and masters', async () => {
   const [theirs] = jsonOf(await site.cofferWith(foreign, 'list', medium, '--json')).titles
   assert.equal([theirs.granted, theirs.holder, theirs.kind], [true, 'another user', undefined])
   assert.match((await site.cofferWith(foreign, 'list', medium)).stdout, / another user's\n/)
+  const shown = (await site.coffer('list', medium)).stdout.split('\n')
+  assert.equal(
+    shown.filter(line => line.length > 80),
+    []
+  )
   assert.is(jsonOf(await site.coffer('list', master, '--json')).kind, 'master')
   assert.match((await site.coffer('list', master)).stdout, /^TITLE .*\norg\.example\.hello +1 +Hello/)
 

@@ -104,6 +104,13 @@ test('every field of a manifest that is not valid is named', async () => {
     }
 })
 
+test('of permissions the one that is none is told', async () => {
+  const found = async (permissions: readonly unknown[]) =>
+    (await refused('COFFER_MANIFEST_INVALID', { fields: { permissions } })).found
+  assert.is(await found(['save', 'termnal']), '"termnal"')
+  assert.is(await found(['save', 'save']), '["save","save"]')
+})
+
 test('a package.json that is none says so', async () => {
   for (const [text, words] of [
     ['', /JSON/],
@@ -119,6 +126,7 @@ test('a package.json that is none says so', async () => {
       writeFileSync(join(folder, 'package.json'), text)
     )
     assert.match(error.message, words)
+    if (error.message.includes('not an object')) assert.match(error.hint!, '{ "coffer": { "id": ')
   }
   const empty = site.path('empty')
   mkdirSync(empty)

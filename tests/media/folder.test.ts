@@ -103,7 +103,9 @@ if (made === undefined) {
     const large = await site.press('org.large', { assets: { data: new Uint8Array(8 * 1024 * 1024) } })
     const before = await site.center.desk.grants()
     const options = { home: site.home, powers: site.powers }
-    await rejectsWith('COFFER_DISK_FULL', () => site.copy(large.master, root, large.id))
+    const full = await rejectsWith('COFFER_DISK_FULL', () => site.copy(large.master, root, large.id))
+    for (const said of [full.expected!, full.found!])
+      assert.match(said, /^(?:[\d.]+ [KMG]iB|\d+ bytes?) free$/)
     await rejectsWith('COFFER_DISK_FULL', () => requestCopy(large.master, root, large.id, options))
     assert.equal(await site.center.desk.grants(), before)
     await site.runs(root, id)

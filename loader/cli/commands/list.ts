@@ -93,24 +93,27 @@ const neither = (path: string) =>
     hint: 'Check the path; a medium is made with "coffer prepare", a master with "coffer press".'
   })
 
-const titlesTable = (titles: readonly Row[], isMedium: boolean): string =>
-  table(
+/** What people choose by; `inspect` tells the rest, and `--json`. */
+function titlesTable(titles: readonly Row[], isMedium: boolean): string {
+  const hasFeatures = titles.some(({ features = [] }) => features.length > 0)
+  return table(
     [
-      ...['TITLE', 'RELEASE', 'NAME', 'VERSION', 'SCHEME', 'ENGINE', 'SIZE', 'ASKS FOR'],
-      ...(isMedium ? ['ENDS', 'FEATURES'] : [])
+      ...['TITLE', 'RELEASE', 'NAME', 'SCHEME', 'SIZE', 'ASKS FOR'],
+      ...(isMedium ? ['ENDS'] : []),
+      ...(hasFeatures ? ['FEATURES'] : [])
     ],
     titles.map(title => [
       title.title,
       String(title.release),
       title.name,
-      title.version,
       title.scheme,
-      title.engine,
       sizeText(title.payloadBytes),
       title.permissions.join(', ') || 'nothing',
-      ...(isMedium ? [endText(title), (title.features ?? []).join(', ')] : [])
+      ...(isMedium ? [endText(title)] : []),
+      ...(hasFeatures ? [(title.features ?? []).join(', ')] : [])
     ])
   )
+}
 
 function endText({ holder, kind, expires }: Row): string {
   if (holder === undefined) return 'no grant'
