@@ -4,6 +4,7 @@
  *
  * @see docs/spec.md §7.4
  */
+import type { CofferError } from '../../formats/errors.js'
 import type { Grant } from '../capabilities.js'
 import type { Argument, Engine, Limits, Program, Usage, Value } from '../guest.js'
 import { WIRE } from '../host-wire.js'
@@ -14,7 +15,7 @@ import { Session, type SessionPowers } from '../session.js'
 import { GuestStream } from '../stream.js'
 import { START } from '../waiting.js'
 import { Reader, Writer } from '../wire.js'
-import { FROM_FAR, LIMIT_NAMES, TO_FAR, writeFailure } from './frames.js'
+import { endedFrame, FROM_FAR, LIMIT_NAMES, TO_FAR, writeFailure } from './frames.js'
 
 export interface FarChannel {
   post(frame: Uint8Array): void
@@ -48,6 +49,8 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
   /** Streams that calls came to, by the number of the call. */
   const streams = new Map<number, GuestStream>()
   let guest: Session | undefined
+  /** The near side has no more need of it. */
+  let leaving = false
 
   const writeUsage = (frame: Writer, { cpuMs, memoryBytes, outputBytes }: Usage) =>
     frame.value(cpuMs).value(memoryBytes).value(outputBytes)
@@ -148,6 +151,14 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
     }
     reportUsage()
     channel.post(writer.begin(FROM_FAR.ready).value(guest.exports).message)
+    // Whoever waits for a call is told by that; and what a call had come to before goes first.
+    void guest.ended.then(reason => setTimeout(() => end(reason), 0))
+  }
+
+  const end = (reason: CofferError) => {
+    if (leaving) return
+    reportUsage()
+    channel.post(endedFrame(reason))
   }
 
   const call = async (reader: Reader) => {
@@ -192,6 +203,7 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
 
   const dispose = async () => {
     if (guest === undefined) return
+    leaving = true
     const { memoryBytes } = guest.usage()
     await guest.dispose()
     channel.close(memoryBytes)

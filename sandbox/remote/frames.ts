@@ -44,7 +44,7 @@ export const FROM_FAR = {
   request: 7,
   /** cpuMs, memoryBytes, outputBytes */
   usage: 8,
-  /** failure: the guest is no more, nor is the far side soon */
+  /** failure: the guest is no more, nor is soon the far side where it serves no other */
   ended: 9,
   /** id: the call came to a stream, which waits for steps under this number */
   stream: 10,
@@ -62,7 +62,7 @@ export const LIMIT_NAMES = Object.keys(DEFAULT_LIMITS) as (keyof Limits)[]
 /** Asks a far side to end in good order. */
 export const DISPOSE = new Uint8Array([TO_FAR.dispose])
 
-/** The last frame of a far side that ends itself. */
+/** The last frame about a guest that has ended by itself. */
 export const endedFrame = (error: unknown): Uint8Array =>
   writeFailure(new Writer(WIRE).begin(FROM_FAR.ended), error).message
 

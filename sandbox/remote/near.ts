@@ -361,7 +361,8 @@ class RemoteGuest implements EngineGuest {
         if (failure instanceof CofferError && failure.code === 'COFFER_GUEST_GONE') {
           for (const [id, { kind }] of this.#calls.all) if (kind === 'program') this.#close(id)!.resolve(1)
         }
-        return this.#end(failure instanceof CofferError ? failure : engineFailed('it ended by itself'))
+        if (!(failure instanceof CofferError)) return this.#end(engineFailed('it ended by itself'))
+        return this.#end(failure, failure.limit !== undefined)
       }
       default:
         throw new MalformedMessage('unknown frame')

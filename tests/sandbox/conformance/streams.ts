@@ -112,7 +112,7 @@ export function streams({ test, start }: Way): void {
     const [endless, other] = [guest.iterate('endless'), guest.iterate('count', 5)]
     await other.next()
     await endless.next()
-    await endsWith('COFFER_LIMIT_CPU', 800, () => endless.next())
+    await endsWith('COFFER_LIMIT_CPU', () => endless.next())
     await rejectsWith('COFFER_GUEST_GONE', () => other.next())
     assert.equal(await other.return(), { done: true, value: undefined })
     await rejectsWith('COFFER_GUEST_GONE', () => guest.iterate('count', 1).next())
