@@ -29,7 +29,9 @@ export const TO_GUEST = {
   /** id, id of the call that gave a stream, ending: boolean. Its next item, or its end */
   step: 7,
   /** error, limit: text, value, used. A limit is nearly used up; only to who has asked */
-  pressed: 8
+  pressed: 8,
+  /** Run the callbacks of what was collected */
+  finalize: 9
 } as const
 
 /** From the guest. */
@@ -71,7 +73,9 @@ export const TO_HOST = {
   /** id of a step: there is no more */
   done: 18,
   /** Asks whether a limit is nearly used up: false, or true and what `pressed` says */
-  pressure: 19
+  pressure: 19,
+  /** What the program registered was collected: asks for `finalize`. Between turns too */
+  collected: 20
 } as const
 
 /**

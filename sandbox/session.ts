@@ -39,6 +39,7 @@ import {
   functionsOf,
   linksOf,
   readError,
+  TO_GUEST,
   TO_HOST
 } from './protocol.js'
 import { Calls, type PendingCall } from './session/calls.js'
@@ -303,6 +304,9 @@ export class Session implements EngineGuest {
         return
       case TO_HOST.rejected:
         this.#turns.reportRejections()
+        return
+      case TO_HOST.collected:
+        this.#turns.deliver(new Uint8Array([TO_GUEST.finalize]))
         return
       case TO_HOST.flooded:
         throw limitReached('pendingJobs', this.#limits, this.#limits.pendingJobs + 1)

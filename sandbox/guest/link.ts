@@ -31,7 +31,11 @@ export interface Native {
   result?(id: number, value: unknown): boolean
   /** Granted functions by module and name, that call the host without messages. */
   readonly functions?: Readonly<Record<string, (...args: unknown[]) => unknown>>
-  /** Where the realm has no clock and no Math.random of its own (SES): what that starts from. @see MachinePort.dice */
+  /**
+   * Where the realm has no clock and no Math.random of its own, and calls back by itself (SES): what the dice start from.
+   *
+   * @see MachinePort.dice
+   */
   readonly dice?: Uint8Array
 }
 

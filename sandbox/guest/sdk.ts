@@ -28,6 +28,7 @@ import { excessOf, isRefusal, type Reader } from '../wire.js'
 import { installClock, installCrypto } from './clock.js'
 import { AbortController } from './events.js'
 import { installConsole } from './console.js'
+import { installFinalization } from './finalization.js'
 import { installGlobals } from './globals.js'
 import { makeLimits } from './limits.js'
 import { type Native, installProxy, isProxy, makeLink, revive, sendError } from './link.js'
@@ -66,6 +67,7 @@ export function boot(native: Native): Hidden {
   const uncaught = (thrown: unknown) => sendError(link, TO_HOST.uncaught, undefined, thrown)
   const clock = installClock(link, native.dice)
   const timers = installTimers(link, clock, uncaught)
+  const finalize = native.dice && installFinalization(link, uncaught)
   const limits = makeLimits(link)
   const modules = makeModules(link, native.functions, { limits })
   installCrypto(link)
@@ -262,6 +264,8 @@ export function boot(native: Native): Hidden {
           return begin(reader)
         case TO_GUEST.pressed:
           return pressed(reader)
+        case TO_GUEST.finalize:
+          return finalize?.()
       }
     },
     setNamespace(namespace, evaluation) {

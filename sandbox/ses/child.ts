@@ -20,11 +20,12 @@ import { guestCompartment, type Hidden, lockDown } from './compartment.js'
 import type { Deadline, Watch } from '../session/meter.js'
 import { FD, FrameSplitter, readFrame, rewritingBytes, WATCHED, writeFrame } from './pipes.js'
 import { moduleToFunction } from './program.js'
-import { AWAKE, CHANGED, HARD, SOFT, TOLD, type Watched } from './watchdog.js'
+import { AWAKE, CHANGED, COMPUTING, HARD, RESTING, SOFT, TOLD, type Watched } from './watchdog.js'
 
 const watched: Watched = {
   deadlines: new Float64Array(new SharedArrayBuffer(2 * 8)).fill(Infinity),
   memory: new Float64Array(new SharedArrayBuffer(2 * 8)).fill(Infinity),
+  computing: new Float64Array(new SharedArrayBuffer(2 * 8)).fill(Infinity),
   flags: new Int32Array(new SharedArrayBuffer((TOLD + WATCHED.length) * 4))
 }
 
@@ -71,8 +72,13 @@ function awake(limits: Limits, soft: Limits, factory: MachineFactory): MachineFa
   Atomics.wait(flags, AWAKE, 0, 10_000)
   if (Atomics.load(flags, AWAKE) !== 1) throw new Error('internal: the watchdog does not wake')
   allowMemory(limits, soft, process.memoryUsage.rss())
+  watched.computing[COMPUTING] = limits.cpuMs
+  watched.computing[RESTING] = limits.cpuMs + ownMs(limits)
   return factory
 }
+
+/** What V8 and this side may compute by themselves while the guest rests: to collect its garbage, for the most part. */
+const ownMs = ({ memoryBytes }: Limits): number => 2000 + (4 * memoryBytes) / 2 ** 20
 
 function allowMemory(limits: Limits, soft: Limits, baseBytes: number): void {
   watched.memory[HARD] = baseBytes + limits.memoryBytes

@@ -43,14 +43,19 @@ export function guestCompartment(sdk: string): GuestCompartment {
     if (!LANGUAGE.has(name)) delete guestGlobal[name]
   }
   // What SES leaves out because two compartments could talk through it; there is one here.
-  for (const constructor of [Float32Array, Float64Array, WeakRef, FinalizationRegistry]) {
-    Object.defineProperty(guestGlobal, constructor.name, {
-      value: harden(constructor),
-      writable: true,
-      configurable: true
-    })
+  const own = [Float32Array, Float64Array, WeakRef, FinalizationRegistry]
+  for (const value of own)
+    Object.defineProperty(guestGlobal, value.name, { value, writable: true, configurable: true })
+  const boot = compartment.evaluate(sdk) as GuestCompartment['boot']
+  return {
+    compartment,
+    boot(native) {
+      const hidden = boot(native)
+      // Now that the SDK has put its own behind what they lead to.
+      own.forEach(harden)
+      return hidden
+    }
   }
-  return { compartment, boot: compartment.evaluate(sdk) as GuestCompartment['boot'] }
 }
 
 /** What a compartment has of the language; the rest of its globals is the SDK's to make. */

@@ -4,10 +4,15 @@ import * as assert from 'uvu/assert'
 import { readdirSync, readFileSync } from 'node:fs'
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { once } from 'node:events'
+import type { Readable } from 'node:stream'
 import { utf8 } from '../../formats/bytes.js'
-import { type Guest, type LaunchOptions, launch } from '../../sandbox/index.js'
+import { type CofferError, type Guest, type LaunchOptions, launch } from '../../sandbox/index.js'
+import { readVerdicts, type Verdict, WATCHED } from '../../sandbox/ses/pipes.js'
 import { moduleToFunction } from '../../sandbox/ses/program.js'
+import { AWAKE, COMPUTING, RESTING } from '../../sandbox/ses/watchdog.js'
 import { rejectsWith } from '../helpers/rejects.js'
+import { endOf } from './conformance/way.js'
 
 const start = (source: string, options: LaunchOptions = {}): Promise<Guest> =>
   launch(utf8(source), { engine: 'ses', ...options })
@@ -293,6 +298,144 @@ test('the built-in prototypes cannot be changed', async () => {
   )
   assert.equal(await guest.call('frozen'), Array(13).fill(true))
   await guest.dispose()
+})
+
+/** Registers objects that are garbage at once; makes more of it, until the engine collects it. */
+const GARBAGE = `
+  export const plant = () => { for (let i = 0; i < 100; i++) registry.register({ i }, i) }
+  export const churn = () => { const all = []; for (let i = 0; i < 2e5; i++) all.push({ i, b: [i] }); return all.length }`
+
+/** How a guest ends whose callbacks run once its garbage is collected: while it is called, or left alone. */
+async function collected(guest: Guest): Promise<CofferError> {
+  await guest.call('plant')
+  const end = endOf(guest)
+  for (let ended = false; !ended;) {
+    ended = await Promise.race([
+      guest.call('churn').then(
+        () => false,
+        () => true
+      ),
+      end.then(() => true)
+    ])
+    await new Promise(resolve => setTimeout(resolve, 100))
+  }
+  return end
+}
+
+test('callbacks of a FinalizationRegistry compute on the account of the guest', async () => {
+  const guest = await start(`const registry = new FinalizationRegistry(() => { for (;;); }); ${GARBAGE}`, {
+    limits: { cpuMs: 2000 }
+  })
+  const { code, limit } = await collected(guest)
+  assert.equal([code, limit?.name], ['COFFER_LIMIT_CPU', 'cpuMs'])
+  await guest.dispose()
+})
+
+test('they do while no call waits, and one after the other', async () => {
+  const guest = await start(
+    `const registry = new FinalizationRegistry(() => { const end = Date.now() + 30; while (Date.now() < end); }); ${GARBAGE}`,
+    { limits: { cpuMs: 2000 } }
+  )
+  const { code } = await collected(guest)
+  assert.is(code, 'COFFER_LIMIT_CPU')
+  await guest.dispose()
+})
+
+test('what they keep is memory of the guest, and what they leave waiting its jobs', async () => {
+  for (const [body, code] of [
+    ['for (;;) kept.push(new Uint8Array(16e6).fill(1))', 'COFFER_LIMIT_MEMORY'],
+    ['for (;;) setTimeout(() => {}, 1e6)', 'COFFER_LIMIT_JOBS']
+  ] as const) {
+    const guest = await start(
+      `const kept = []; const registry = new FinalizationRegistry(() => { ${body} }); ${GARBAGE}`
+    )
+    assert.is((await collected(guest)).code, code)
+    await guest.dispose()
+  }
+})
+
+test('they get what was held, each once, and what one throws is told and keeps no other from its turn', async () => {
+  let stderr = ''
+  const guest = await start(
+    `const held = []
+     const registry = new FinalizationRegistry(i => { held.push(i); if (i === 7) throw new Error('seven') })
+     export const seen = () => [held.length, new Set(held).size]
+     ${GARBAGE}`,
+    { stderr: bytes => (stderr += Buffer.from(bytes).toString()) }
+  )
+  await guest.call('plant')
+  let seen: unknown = []
+  for (let i = 0; i < 100 && (seen as number[])[0] !== 100; i++) {
+    await guest.call('churn')
+    await new Promise(resolve => setTimeout(resolve, 50))
+    seen = await guest.call('seen')
+  }
+  assert.equal(seen, [100, 100])
+  assert.is(stderr.match(/Uncaught Error: seven/g)?.length, 1)
+  await guest.dispose()
+})
+
+test('FinalizationRegistry is the only one that a program can reach, and shaped as the language says', async () => {
+  const guest = await start(`export const look = () => {
+    const all = [], note = fn => { try { fn(); all.push('nothing') } catch (error) { all.push(error.name) } }
+    note(() => FinalizationRegistry(() => {}))
+    note(() => new FinalizationRegistry())
+    note(() => new FinalizationRegistry({}))
+    note(() => FinalizationRegistry.prototype.register.call({}, {}, 1))
+    class Own extends FinalizationRegistry { more() { return 1 } }
+    const own = new Own(() => {}), { prototype } = FinalizationRegistry, token = {}
+    own.register({}, 1, token)
+    return [
+      ...all, own.more(), own.unregister(token), own instanceof FinalizationRegistry, Object.getPrototypeOf(own) === Own.prototype,
+      prototype.constructor === FinalizationRegistry, new prototype.constructor(() => {}) instanceof FinalizationRegistry,
+      Object.getPrototypeOf(FinalizationRegistry) === Function.prototype, FinalizationRegistry.name, FinalizationRegistry.length,
+      JSON.stringify(Object.getOwnPropertyDescriptor(FinalizationRegistry, 'prototype')), String(own),
+      Object.isFrozen(FinalizationRegistry) && Object.isFrozen(prototype)
+    ]
+  }`)
+  assert.equal(await guest.call('look'), [
+    ...['TypeError', 'TypeError', 'TypeError', 'TypeError', 1, true, true, true, true, true, true],
+    ...['FinalizationRegistry', 1],
+    '{"value":{},"writable":false,"enumerable":false,"configurable":false}',
+    '[object FinalizationRegistry]',
+    true
+  ])
+  await guest.dispose()
+})
+
+/** A process whose second thread is the watchdog, while no guest of its computes. */
+async function resting(main: string): Promise<{ exit: unknown[]; verdicts: Verdict[] }> {
+  const script = `
+    const { Worker } = require('node:worker_threads')
+    const endless = () => new Float64Array(new SharedArrayBuffer(16)).fill(Infinity)
+    const watched = { deadlines: endless(), memory: endless(), computing: endless(), flags: new Int32Array(new SharedArrayBuffer(64)) }
+    new Worker(${JSON.stringify(fileURLToPath(new URL('../../sandbox/ses-watchdog.cjs', import.meta.url)))}, { workerData: watched })
+    Atomics.wait(watched.flags, ${AWAKE}, 0)
+    watched.computing[${COMPUTING}] = 100
+    watched.computing[${RESTING}] = 600
+    ${main}`
+  const child = spawn(process.execPath, ['-e', script], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ignore', 'ignore', 'ignore', 'pipe']
+  })
+  const verdicts: Verdict[] = []
+  const stdio: readonly unknown[] = child.stdio
+  ;(stdio[6] as Readable).on('data', (bytes: Buffer) => verdicts.push(...readVerdicts(bytes)))
+  return { exit: await once(child, 'close'), verdicts }
+}
+
+test('a process that computes while its guest rests is ended, whatever had it compute; one that waits is not', async () => {
+  const { exit, verdicts } = await resting('for (;;);')
+  assert.equal(exit, [null, 'SIGKILL'])
+  assert.equal(
+    verdicts.map(({ limit, soft }) => [WATCHED[limit], soft]),
+    [['cpuMs', false]]
+  )
+  assert.ok(verdicts[0]!.excess > 500, String(verdicts[0]!.excess))
+  const many = await resting(
+    'setInterval(() => { const end = Date.now() + 20; while (Date.now() < end); }, 1)'
+  )
+  assert.equal(many.exit, [null, 'SIGKILL'])
+  assert.equal((await resting('setTimeout(() => process.exit(0), 2000)')).exit, [0, null])
 })
 
 test('a guest that is gone leaves no process behind, nor does a host that is', async () => {

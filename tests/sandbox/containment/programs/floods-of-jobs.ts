@@ -73,8 +73,8 @@ export const floodsOfJobs: Family = {
     `const f = () => Promise.resolve().then(f); setTimeout(f, 0); return 1`
   ],
   'a finalizer that burns': [
-    'gives 1',
-    `const r = new FinalizationRegistry(() => { for (;;); }); for (let i = 0; i < 1000; i++) r.register({}, i); return 1`
+    'gives 1|cpuMs',
+    `const r = new FinalizationRegistry(() => { for (;;); }); for (let i = 0; i < 1000; i++) r.register({}, i); for (let n = 0; n < 100; n++) { new ArrayBuffer(4e6); await new Promise(f => setTimeout(f, 1)) } return 1`
   ],
   'a promise of very many': [
     'memoryBytes|cpuMs|pendingJobs',
