@@ -26,8 +26,9 @@ export async function beginBooks(folder: string, url: string | undefined): Promi
 
 export const embeddedBooks = (folder: string): string => join(folder, EMBEDDED)
 
-/** Which database a URL names, without who may use it. */
+/** Which database a URL names, without who may use it. Some that the driver takes are none to Node: of a socket. */
 export function placeOf(url: string): string {
+  if (!URL.canParse(url)) return 'PostgreSQL'
   const { host, pathname } = new URL(url)
   return host + pathname
 }

@@ -33,12 +33,7 @@ const MAX_READERS = 8
 
 /** @param url - `postgres://user:password@host:port/database`. */
 export function openPostgres(url: string): Database {
-  if (!/^postgres(?:ql)?:\/\//i.test(url)) {
-    throw new CofferError('COFFER_USAGE', 'This is not the URL of a database.', {
-      expected: 'postgres://user:password@host:port/database',
-      hint: 'Leave out --database for the embedded database, which needs no set-up.'
-    })
-  }
+  if (!/^postgres(?:ql)?:\/\//i.test(url)) throw noUrl()
   return {
     isShared: true,
     columns: { bytes: sql`bytea`, text: sql`text collate "C"` },
@@ -48,6 +43,12 @@ export function openPostgres(url: string): Database {
     readingWhole: () => postgresDialect(openPool(url, { max: 1, options: READ_ONLY }))
   }
 }
+
+const noUrl = () =>
+  new CofferError('COFFER_USAGE', 'This is not the URL of a database.', {
+    expected: 'postgres://user:password@host:port/database',
+    hint: 'Leave out --database for the embedded database, which needs no set-up.'
+  })
 
 const READ_ONLY = '-c default_transaction_read_only=on'
 /**
@@ -99,10 +100,11 @@ function openPool(url: string, options: pg.PoolConfig): PostgresPool {
   pool.on('error', () => {})
   return {
     async connect() {
-      const client = await pool.connect().catch((cause: unknown) => {
+      try {
+        return wrapped(await pool.connect())
+      } catch (cause) {
         throw translated(cause)
-      })
-      return wrapped(client)
+      }
     },
     end: () => pool.end()
   }
@@ -211,6 +213,8 @@ function translated(cause: unknown): unknown {
   // Socket failures; and by class: connection, out of resources, shut down by an operator.
   if (/^(?:E[A-Z]+|08...|57P..)$/.test(code) || code === '53300') return unreachable(cause)
   switch (code) {
+    case 'ERR_INVALID_URL':
+      return noUrl() // without its cause, which quotes the password
     case '25P03': // idle in transaction: this process stood still while it held the lock
     case '40001':
     case '40P01':

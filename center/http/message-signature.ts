@@ -162,7 +162,7 @@ export const unsigned = (found: string) =>
   new Refusal(401, 'COFFER_NOT_AUTHORIZED', 'This must be signed by an admin or a publisher of the center.', {
     expected: `a signature (RFC 9421) with the tag "${TAG}" over ${COVERED.join(', ')}`,
     found,
-    hint: 'The seller lets a key in with "coffer-center admin <folder> add <public key>"; GET /v1/openapi.json has what a program must sign.'
+    hint: 'The seller lets a key in with "coffer-center admin <its folder> add <public key>"; GET /v1/openapi.json has what a program must sign.'
   })
 
 const stale = (created: number, now: number) =>

@@ -117,6 +117,13 @@ function deskBy(request: Request): Desk {
 
 /** Sales and who buys are nobody else's: without TLS only on this machine. */
 function baseUrl(text: string): string {
+  if (!URL.canParse(text)) {
+    throw new CofferError('COFFER_USAGE', 'This is not the URL of a center.', {
+      expected: 'such as https://shop.example.org',
+      found: text,
+      hint: 'Check how it is written, or name the folder of the center.'
+    })
+  }
   const url = new URL(text)
   const isHere = ['127.0.0.1', 'localhost', '[::1]'].includes(url.hostname)
   if (url.protocol === 'https:' || isHere) return (url.origin + url.pathname).replace(/\/+$/, '')
@@ -160,7 +167,7 @@ function seedOf(text: string, path: string): Uint8Array {
 }
 
 const MAKE_ONE =
-  'Make one with "coffer keygen --publisher <file>"; the seller adds it with "coffer-center admin <folder> add <public key>".'
+  'Make one with "coffer keygen --publisher <file>"; the seller adds it with "coffer-center admin <its folder> add <public key>".'
 
 /** The id of the center that answers: what is asked is signed for it alone. */
 function idOf(packed: Uint8Array): string {

@@ -1,5 +1,5 @@
 /** `coffer-center` as a person or a script types it: a process each, its exit code, stdout and stderr. */
-import { spawn, type StdioOptions } from 'node:child_process'
+import { spawn, spawnSync, type StdioOptions } from 'node:child_process'
 import { once } from 'node:events'
 import {
   closeSync,
@@ -16,7 +16,7 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openCenter } from '../../center/center.js'
 import { equalBytes } from '../../formats/bytes.js'
-import { formatPublicKeys } from '../../formats/keys.js'
+import { formatPublicKeys, formatSecretKey } from '../../formats/keys.js'
 import { decode } from '../../formats/msgpack.js'
 import { openRoots } from '../../formats/records/root.js'
 import {
@@ -280,9 +280,51 @@ test('serve that cannot listen ends, with metrics too', async () => {
 })
 
 test('an unexpected error is told by its kind, not by its words', async () => {
-  const { code, stderr } = await type(temporaryFolder(), `serve . --database postgres://shop:secret@[`)
-  assert.not.match(stderr, 'secret')
-  assert.ok(code !== 0)
+  const broken = `import fs from 'node:fs/promises'
+    import { syncBuiltinESMExports } from 'node:module'
+    fs.readFile = () => { throw new TypeError('secret') }
+    syncBuiltinESMExports()`
+  const preload = ['--import', `data:text/javascript,${encodeURIComponent(broken)}`]
+  const { status, stderr } = spawnSync(process.execPath, [...preload, COFFER_CENTER, 'title', 'shop'], {
+    encoding: 'utf8'
+  })
+  assert.equal([status, /secret/.test(stderr)], [70, false])
+  assert.match(stderr, '(TypeError)')
+})
+
+test('what is no URL of a database is refused, and not quoted: it may hold a password', async () => {
+  const cwd = temporaryFolder()
+  await json(cwd, 'init shop')
+  for (const line of [
+    'serve shop --database postgres://shop:secret@[',
+    'init other --database postgres://a:secret@['
+  ]) {
+    const said = await type(cwd, line)
+    assert.is(said.code, 64, said.stderr)
+    assert.not.match(said.stderr, 'secret')
+  }
+  assert.equal(
+    readdirSync(cwd).filter(name => name !== 'other'),
+    ['shop']
+  )
+})
+
+test('a key that cannot sign for the desk is named, and what it is', async () => {
+  const cwd = temporaryFolder()
+  writeFileSync(join(cwd, 'user.key'), formatSecretKey('user', new Uint8Array(32)))
+  const ask = (key: string, url = 'http://127.0.0.1:1') =>
+    spawnSync(process.execPath, [COFFER_CENTER, 'title', url], {
+      cwd,
+      env: { ...process.env, COFFER_CENTER_KEY: key },
+      encoding: 'utf8'
+    })
+  const user = ask('user.key')
+  assert.is(user.status, 65)
+  assert.match(user.stderr, /user\.key[^]*a user's key[^]*keygen --publisher/)
+  const none = ask('none.key')
+  assert.is(none.status, 66)
+  assert.match(none.stderr, /none\.key[^]*COFFER_CENTER_KEY/)
+  assert.is(ask('user.key', 'http://[').status, 64)
 })
 
 test('hints name the center that was typed, as a shell takes it', async () => {
