@@ -16,9 +16,10 @@ export async function main(argv: readonly string[]): Promise<number> {
   }
   let place: string | undefined
   try {
-    const ordered = actionFirst(words)
-    place = placeIn(ordered)
-    await program(json).parseAsync(ordered, { from: 'user' })
+    const root = program(json)
+    const ordered = actionFirst(root, words)
+    place = placeIn(root, ordered)
+    await root.parseAsync(ordered, { from: 'user' })
     return 0
   } catch (error) {
     if (error instanceof CommanderError) return 0 // --help; what was typed wrong has become a CofferError
