@@ -202,7 +202,9 @@ export async function openCenter(
   try {
     const sign = checkpointSigner(vault, powers, () => centerId)
     store = await openStore(place, logWith(sign))
-    const { centerId, name } = openRoots(await rootRecords(store.books))
+    const roots = await rootRecords(store.books)
+    if (roots.length === 0) throw noBooks()
+    const { centerId, name } = openRoots(roots)
     const site: Site = { centerId, vault, store, powers }
     await signerNow(site, store.books) // refuses a vault of another center
     return openedCenter(site, name, folder, asideFor(site, join(folder, VAULT), unlock))
@@ -212,6 +214,14 @@ export async function openCenter(
     throw cause
   }
 }
+
+/** A database that was lost, or is to be restored yet: made anew when it was opened, with nothing in it. */
+const noBooks = () =>
+  new CofferError('COFFER_FILE_MISSING', 'The database of this center is empty.', {
+    expected: 'its books',
+    found: 'none',
+    hint: "Restore the center's folder, vault and database together, from a backup."
+  })
 
 /** A second thread is for who has a second core; it has a clock and randomness of its own, and no use of a token's session. */
 function asideFor({ centerId, powers }: Site, folder: string, unlock: Unlock | undefined): Aside | undefined {

@@ -279,6 +279,15 @@ test('serve that cannot listen ends, with metrics too', async () => {
   await server.end('SIGTERM')
 })
 
+test('a center whose database is empty says that, and how its books come back', async () => {
+  const cwd = temporaryFolder()
+  await json(cwd, 'init shop')
+  writeFileSync(join(cwd, 'shop', 'center.db'), '')
+  const said = await type(cwd, 'title shop')
+  assert.is(said.code, 66, said.stderr)
+  assert.match(said.stderr, 'Restore')
+})
+
 test('an unexpected error is told by its kind, not by its words', async () => {
   const broken = `import fs from 'node:fs/promises'
     import { syncBuiltinESMExports } from 'node:module'
