@@ -9,7 +9,7 @@ import { openRequest } from '../../formats/records/request.js'
 import type { LicenseCenter } from '../center.js'
 import { CONTENT_TYPE } from '../http/interface.js'
 import type { Call } from '../http/wire.js'
-import { moneyText } from '../money.js'
+import { moneyText } from '../../formats/money.js'
 import { code, notice, table, time, type Html, type Place } from './frame.js'
 import { endSession, fileOf, formOf, keepSession, sessionOf, show, showRefusal, type Web } from './web.js'
 

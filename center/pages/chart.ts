@@ -1,6 +1,6 @@
 /** Sales by day, drawn by the server: an SVG without a script, with its numbers in words beside it. */
 import { html } from 'hono/html'
-import { moneyText } from '../money.js'
+import { moneyText } from '../../formats/money.js'
 import type { DaySales } from '../audit/sales.js'
 import type { Html } from './frame.js'
 

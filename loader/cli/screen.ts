@@ -1,4 +1,5 @@
 /** How results look to a person: tables, sizes, prices, and a bar for what takes a while. */
+import { moneyText as amountText } from '../../formats/money.js'
 import { sizeText } from '../../formats/wording.js'
 import { draw, endDrawing, isTerminal, paint, printable, say, STDERR, STDOUT } from './output.js'
 
@@ -44,13 +45,9 @@ function wrapped(text: string, columns: number): string[] {
 
 export { sizeText }
 
-/** Whole units of the currency: 1250 EUR is 12.50 EUR, 1250 JPY is 1250 JPY. */
-export function moneyText(minor: number, currency: string): string {
-  if (minor === 0) return 'nothing'
-  const digits =
-    new Intl.NumberFormat('en', { style: 'currency', currency }).resolvedOptions().maximumFractionDigits ?? 2
-  return `${(minor / 10 ** digits).toFixed(digits)} ${currency}`
-}
+/** What was charged or paid back. */
+export const moneyText = (minor: number, currency: string): string =>
+  minor === 0 ? 'nothing' : amountText(minor, currency)
 
 /** Digits of an id or key in groups that a person can compare by eye. */
 export const grouped = (hexDigits: string): string => hexDigits.match(/.{1,4}/g)?.join(' ') ?? ''

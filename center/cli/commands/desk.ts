@@ -7,7 +7,7 @@ import { isTitleId } from '../../../formats/records/fields.js'
 import type { Desk, Gift, GrantSummary, TermsChange, TitleSummary } from '../../desk.js'
 import type { RevocationKind } from '../../orders/revoke.js'
 import { shortId, table, timeText, type Result } from '../screen.js'
-import { moneyText } from '../../money.js'
+import { moneyText } from '../../../formats/money.js'
 import { atDesk } from './reach.js'
 
 export const addPublisher = (folder: string, word: string, name: string | undefined): Promise<Result> =>
