@@ -3,13 +3,13 @@ import { CofferError } from '../formats/errors.js'
 import { MAX_NAME_CHARS } from '../formats/limits.js'
 import { isTitleId } from '../formats/records/fields.js'
 import type { Revocation } from '../formats/records/revocations.js'
-import { isTame } from '../formats/wording.js'
+import { isName } from '../formats/wording.js'
 
-/** @throws CofferError COFFER_USAGE for a name that records refuse: one that could steer the terminal it is shown on. */
+/** @throws CofferError COFFER_USAGE for a name that records refuse: one that could steer a terminal, or cannot be seen. */
 export function checkName(name: string): string {
-  if (name !== '' && name.length <= MAX_NAME_CHARS && isTame(name)) return name
+  if (name.length <= MAX_NAME_CHARS && isName(name)) return name
   throw new CofferError('COFFER_USAGE', 'This name cannot be shown to people.', {
-    expected: `1 to ${MAX_NAME_CHARS} characters, none of them invisible`,
+    expected: `1 to ${MAX_NAME_CHARS} characters that can be seen, with at most 4 marks above and below one`,
     hint: 'Give another one with --name.'
   })
 }

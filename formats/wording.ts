@@ -30,6 +30,18 @@ export const tame = (text: string, instead: string | ((character: string) => str
 
 export const isTame = (text: string): boolean => /^[ -~]*$/.test(text) || text.search(steering()) === -1
 
+/**
+ * Whether this can stand for somebody or something before a person's eyes: it shows, all of it. Nothing that steers, no blank but
+ * spaces, nothing that is shown as nothing, half a character or none, and marks only as many as writing has (UTS #39, 5.4). Names do
+ * without ZWJ, ZWNJ and variation selectors, which are needed to write some words well but never to tell two apart.
+ */
+export const isName = (text: string): boolean =>
+  /^[ -~]*$/.test(text) ? /[!-~]/.test(text) : isTame(text) && shows(text)
+
+const shows = (text: string): boolean =>
+  !/[\p{Default_Ignorable_Code_Point}\p{Cs}\u2800]|[\p{Mn}\p{Me}]{5}/u.test(text) &&
+  /[\p{L}\p{N}\p{P}\p{S}]/u.test(text)
+
 /** What a server says, for a person's terminal: bounded; undefined for what is no text. */
 export const tameReply = (text: unknown): string | undefined =>
   typeof text === 'string' ? tame(text, ' ').slice(0, 1000) : undefined

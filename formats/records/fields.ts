@@ -1,7 +1,7 @@
 /** Fields that more than one record has. */
 import { MAX_NAME_CHARS, MAX_TITLE_ID_CHARS, MIN_TITLE_ID_CHARS } from '../limits.js'
 import { bytes, integer, list, oneOf, text } from '../shape.js'
-import { isTame } from '../wording.js'
+import { isName } from '../wording.js'
 
 /** Windows takes "con.grant" for a device: what these stand before the first dot of is no file name there. */
 const DEVICES = '(?!(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\\.|$))'
@@ -17,10 +17,10 @@ export const titleId = text(MAX_TITLE_ID_CHARS, {
   toString: () => `at least ${MIN_TITLE_ID_CHARS} of ${TITLE_ID}`
 })
 export const release = integer(1, 0xffffffff)
-/** Names are shown to people: no control characters, so that they cannot steer a terminal. */
+/** Names are shown to people: no control characters, so that they cannot steer a terminal, and nothing that cannot be seen. */
 export const displayName = text(MAX_NAME_CHARS, {
-  test: name => name !== '' && isTame(name),
-  toString: () => 'a name without control characters'
+  test: isName,
+  toString: () => 'a name without control or invisible characters'
 })
 /**
  * A host that a title may ask to reach: a name of the DNS in its ASCII form, any name below it with `*.` in front, with

@@ -14,7 +14,7 @@ import {
 } from '../../formats/limits.js'
 import { isEntryName } from '../../formats/package.js'
 import { isTitleId, NET_HOST } from '../../formats/records/fields.js'
-import { isTame, tame } from '../../formats/wording.js'
+import { isName, isTame, tame } from '../../formats/wording.js'
 import { inspectFile, isFolder, readFile, translate } from '../files.js'
 
 /** Modules that a title can ask for. `assets` comes by itself with an assets folder. */
@@ -92,7 +92,7 @@ function readSingleFile(path: string): App {
       hint: 'Give the folder of an app, or one .ts or .js file.'
     })
   }
-  if (!isText(name)) {
+  if (!isTitleName(name)) {
     throw new CofferError(
       'COFFER_MANIFEST_INVALID',
       `${shown(path)} has a name that cannot be shown to people.`,
@@ -157,7 +157,7 @@ function readPackage(folder: string): App {
       isId,
       'groups of a-z and 0-9 joined by "." or "-", 3 to 64 characters, no device of Windows such as "con"'
     ),
-    name: read.required('name', isText, 'text'),
+    name: read.required('name', isTitleName, 'text that can be seen'),
     release: read.optional('release', isWhole(0xffffffff), 'a whole number from 1') ?? 1,
     version:
       typeof packageFields['version'] === 'string' && /^[\x21-\x7e]{1,64}$/.test(packageFields['version'])
@@ -206,6 +206,7 @@ const isText = (value: unknown): value is string =>
   value.length <= MAX_NAME_CHARS &&
   isTame(value) &&
   !/\p{Cs}/u.test(value)
+const isTitleName = (value: unknown): value is string => isText(value) && isName(value)
 /** A path as it may stand in a message: names of files can hold anything. */
 const shown = (path: string): string => tame(path, '?')
 

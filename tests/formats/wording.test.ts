@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { asTyped, counted, jsonLine } from '../../formats/wording.js'
+import { asTyped, counted, isName, jsonLine } from '../../formats/wording.js'
 
 test('asTyped() leaves plain paths as they are', () => {
   for (const word of ['stick', './a-b_c/1.title', '/media/größe/消息', 'C:\\media\\usb', 'a@b=c,d+e:1%'])
@@ -41,6 +41,63 @@ test('jsonLine() reads as it was written, and holds nothing that steers a termin
   assert.equal(JSON.parse(line), value)
   assert.match(line, /^[^\p{Cc}\p{Cf}\p{Zl}\p{Zp}]*\n$/u)
   assert.ok(line.includes('消息') && line.includes('👍'), 'what is no more than text stays as it is')
+})
+
+test('isName() takes names of all scripts', () => {
+  const names = [
+    ...[
+      'Ann',
+      'A b',
+      '.',
+      '1',
+      'Größe',
+      'Gro\u0308\u00dfe',
+      'Nguye\u0302\u0303n',
+      '消息',
+      '한국어',
+      'ひらがな',
+      '\u3000も',
+      '👍'
+    ],
+    ...[
+      'עִבְרִית',
+      'العَرَبِيَّة',
+      'हिन्दी',
+      'தமிழ்',
+      'বাংলা',
+      'ไทยผู้',
+      'မြန်မာ',
+      'ភាសាខ្មែរ',
+      'བསྒྲུབས',
+      'ᠮᠣᠩᠭᠣᠯ',
+      `a${'\u0301'.repeat(4)}`
+    ]
+  ]
+  for (const name of names) assert.ok(isName(name), name)
+})
+
+test('isName() refuses what cannot be seen, or spills over what stands beside it', () => {
+  const hidden = [
+    ...[
+      '\u3164',
+      '\uffa0',
+      '\u034f',
+      '\u115f',
+      '\u17b4',
+      '\u180b',
+      '\ufe0f',
+      '\u{e0041}',
+      '\u{e0100}',
+      '\u2800'
+    ],
+    ...['\u200b', '\u200c', '\u200d', '\u202e', '\u2028', '\u0007', '\ud800', '\udc00', '\u0301'.repeat(5)]
+  ]
+  for (const one of hidden) {
+    for (const name of [one, `a${one}`, `é${one}b`, `${one}消息`])
+      assert.not.ok(isName(name), JSON.stringify(name))
+  }
+  for (const name of ['', ' ', '   ', '\u00a0', '\u3000 ', '\u0301', ' \u0301'])
+    assert.not.ok(isName(name), JSON.stringify(name))
 })
 
 test.run()
