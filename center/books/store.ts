@@ -94,7 +94,8 @@ export interface Tables {
   /** Every request that was answered, with the answer's bytes, so that a repeated one gets the same. */
   requests: {
     requestId: string
-    kind: 'order' | 'return' | 'registration'
+    /** `transfer`: an order that came within a return. */
+    kind: 'order' | 'return' | 'registration' | 'transfer'
     requestHash: string
     /** userId, or the publisher's `signKey`. */
     signer: string
@@ -135,7 +136,10 @@ export interface Tables {
   }
   /** Double entry: the rows of one posting add up to 0 (center/books/ledger.ts). */
   ledger: {
-    /** `requestId` of the order that was charged. */
+    /**
+     * The id of the request that was charged or paid back; `refund/<grantId>` of what the seller paid back by himself;
+     * `payment/<provider>/<id>` of what a provider collected.
+     */
     posting: string
     account: string
     amountMinor: number
@@ -174,6 +178,7 @@ export interface Tables {
   sessions: {
     tokenHash: string
     kind: 'link' | 'seller' | 'buyer'
+    /** Whose or for what: see there. */
     subject: string
     created: number
     expires: number

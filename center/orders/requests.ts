@@ -2,7 +2,7 @@
  * One request, one answer. An order or registration may arrive more than once: the first time over a line that broke,
  * again by file. Whoever repeats it gets the very same bytes, and nothing happens twice.
  */
-import { hex } from '../../formats/bytes.js'
+import { equalBytes, hex } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
 import { GCM_NONCE_BYTES } from '../../formats/primitives.js'
 import type { Site, Workshop } from '../site.js'
@@ -35,12 +35,14 @@ export interface Incoming {
  *
  * @param make - Not called for a request that was answered before. A refusal it throws is not kept, so that the same
  *   request can succeed later, say after a quota was raised.
+ * @param carried - A request within this one, which `make` holds against {@link refuseCarried}: its id is used with it.
  * @throws CofferError COFFER_REQUEST_ALTERED, COFFER_REQUEST_STALE, and what `make` throws.
  */
 export function answerOnce(
   site: Site,
   incoming: Incoming,
-  make: (books: Books, now: number) => Promise<Uint8Array>
+  make: (books: Books, now: number) => Promise<Uint8Array>,
+  carried?: Incoming
 ): Promise<Uint8Array> {
   return site.store.transaction(async books => {
     const before = await books
@@ -52,10 +54,13 @@ export function answerOnce(
     const known = answeredBefore(site, incoming, before, now)
     if (known !== undefined) return known
     const answer = await make(books, now)
-    await books
-      .insertInto('requests')
-      .values(keptRequest(site, incoming, answer, now))
-      .execute()
+    // The one that was sent first: the entry of the log is filed under it.
+    for (const request of carried === undefined ? [incoming] : [incoming, carried]) {
+      await books
+        .insertInto('requests')
+        .values(keptRequest(site, request, answer, now))
+        .execute()
+    }
     return answer
   })
 }
@@ -78,6 +83,31 @@ export function answeredBefore(
   // Whatever the clock says: an answer that was lost can be had again at any time.
   if (before.requestHash !== hex(requestHash) || before.kind !== kind) throw altered()
   return vault.openStoredAnswer(requestId, before.sealedAnswer)
+}
+
+/**
+ * A request within another is a request: made lately, and good once.
+ *
+ * @throws CofferError COFFER_REQUEST_STALE, COFFER_REQUEST_REFUSED.
+ */
+export async function refuseCarried(
+  books: Books,
+  { requestId, created }: Pick<Incoming, 'requestId' | 'created'>,
+  within: Pick<Incoming, 'requestId'>,
+  now: number
+): Promise<void> {
+  refuseStale(created, now)
+  const before = await books
+    .selectFrom('requests')
+    .select('kind')
+    .where('requestId', '=', hex(requestId))
+    .executeTakeFirst()
+  if (before === undefined && !equalBytes(requestId, within.requestId)) return
+  throw new CofferError('COFFER_REQUEST_REFUSED', 'The order in this return was used before.', {
+    expected: 'an order with a new id',
+    found: 'one with an id that is known',
+    hint: 'Ask whoever takes the copy over for a new order: "coffer order --transfer".'
+  })
 }
 
 /** A request as it is kept with its answer. */

@@ -10,7 +10,7 @@ import { openReturn, type VerifiedReturn } from '../../formats/records/return.js
 import { registeredRelease, refuseBinding } from './decide.js'
 import { makeGrant } from './make.js'
 import { ofRequest, postCharge } from '../books/ledger.js'
-import { answerOnce, type Admit } from './requests.js'
+import { answerOnce, refuseCarried, type Admit } from './requests.js'
 import { endGrant, refuseRevoked } from './revoke.js'
 import { keep, Sheet } from './sheet.js'
 import { centerRow, refuseOtherCenter, rootRecords, signerNow, type Site } from '../site.js'
@@ -31,13 +31,24 @@ export async function takeReturn(site: Site, record: Uint8Array, admit?: Admit):
   refuseOtherCenter(site, given.centerId)
   const order = given.order && openOrder(site, given)
   const incoming = { ...given, kind: 'return' as const, signer: hex(given.userId), record }
-  return answerOnce(site, incoming, async (books, now) => {
-    const copy = await copyOf(books, given)
-    const title = await titleOf(books, given)
-    return order === undefined
-      ? credit(site, books, given, copy, title, now)
-      : handOn(site, books, given, copy, title, order, now)
-  })
+  const carried = order && {
+    ...order,
+    kind: 'transfer' as const,
+    signer: hex(order.userId),
+    record: given.order!
+  }
+  return answerOnce(
+    site,
+    incoming,
+    async (books, now) => {
+      const copy = await copyOf(books, given)
+      const title = await titleOf(books, given)
+      return order === undefined
+        ? credit(site, books, given, copy, title, now)
+        : handOn(site, books, given, copy, title, order, now)
+    },
+    carried
+  )
 }
 
 /** A copy that has gone already, returned by a record that was lost meanwhile, is gone: nothing more to pay back. */
@@ -91,6 +102,7 @@ async function handOn(
 ): Promise<Uint8Array> {
   if (copy.revoked === 1) throw goneAlready(title.titleId, copy.ending ?? 'revoked')
   if (!isLive(copy, now)) throw ended(title.titleId)
+  await refuseCarried(books, order, given, now)
   const toItself = equalBytes(order.userId, given.userId)
   if (title.transfer === 'no' || (title.transfer === 'media' && !toItself) || copy.kind === 'trial')
     throw notTransferable(title, copy)

@@ -238,7 +238,7 @@ const noReturn = () =>
   new CofferError('COFFER_REQUEST_REFUSED', 'A copy is not transferred without its return.', {
     expected: 'a return record that carries this order',
     found: 'the order alone',
-    hint: 'Give the order to whoever hands the copy on: "coffer transfer <medium> <title> --request <file>".'
+    hint: 'Give the order to whoever hands the copy on: "coffer transfer <medium> <title> --order <file>".'
   })
 
 const noTrial = (titleId: string) =>

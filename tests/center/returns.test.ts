@@ -3,6 +3,8 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { hex } from '../../formats/bytes.js'
 import { openAnswer } from '../../formats/records/answer.js'
+import { openReceipt } from '../../formats/records/checkpoint.js'
+import { openRequest } from '../../formats/records/request.js'
 import { encodeReturn, type Return } from '../../formats/records/return.js'
 import { openRevocations } from '../../formats/records/revocations.js'
 import type { TermsChange } from '../../center/desk.js'
@@ -245,6 +247,39 @@ test('nothing but an order for it transfers a copy, and a refused transfer chang
     (await center.desk.grants({ userId: hex(grant.userId) })).map(({ ending }) => ending),
     [null]
   )
+  await center.close()
+})
+
+test('an order to be handed a copy is good once, and for as long as other orders', async () => {
+  const { order, request, given, center, powers, pinned, books } = await shopWith({ transfer: 'users' })
+  const [first, second] = [await order({ medium: 'one' }), await order({ medium: 'two' })]
+  const giving = ({ grant }: typeof first, wanted: Uint8Array) =>
+    given(grant.grantId, { mediumId: grant.mediumId, order: wanted })
+  const wanted = (created: number) =>
+    request({ kind: 'transfer', medium: 'his', user: 'bob', created, requestId: new Uint8Array(16).fill(7) })
+  for (const created of [powers.at - 30 * DAY - 1, powers.at + DAY + 1])
+    await rejectsWith('COFFER_REQUEST_STALE', () => center.issue(giving(first, wanted(created))))
+
+  const record = giving(first, wanted(powers.at - 30 * DAY))
+  const answer = await center.issue(record)
+  const his = openAsBuyer(pinned, answer, { medium: 'his', user: 'bob' }).grant
+  await center.issue(given(his.grantId, { mediumId: his.mediumId }, 'bob'))
+  // Bob has given it back; with what he signed once, nobody hands him another.
+  const used = wanted(powers.at - 30 * DAY)
+  await rejectsWith('COFFER_REQUEST_REFUSED', () => center.issue(giving(second, used)))
+  await rejectsWith('COFFER_REQUEST_REFUSED', () => center.issue(giving(second, wanted(powers.at))))
+  const sameId = { requestId: new Uint8Array(16).fill(7), medium: 'his', user: 'bob' }
+  await rejectsWith('COFFER_REQUEST_ALTERED', () => center.issue(request(sameId)))
+  const known = request({ kind: 'transfer', medium: 'his', user: 'bob' })
+  const { requestId } = openRequest(known)
+  await rejectsWith('COFFER_REQUEST_REFUSED', () =>
+    center.issue(given(second.grant.grantId, { mediumId: second.grant.mediumId, order: known, requestId }))
+  )
+
+  powers.at += 100 * DAY
+  assert.equal(await center.issue(record), answer, 'whenever it comes again')
+  assert.ok(openReceipt(await center.receipt(record), [pinned]))
+  assert.equal(await books(), [])
   await center.close()
 })
 
