@@ -40,8 +40,9 @@ export type Issue = (record: Uint8Array, admit?: Admit) => Promise<Uint8Array>
  * Orders that come together are decided one after the other, and read, written and committed as one.
  *
  * @param aside - Another thread that drafts them; undefined: there is none.
+ * @param open - Opens and verifies each, in whatever order.
  */
-export function openIssue(site: Site, aside: Aside | undefined): Issue {
+export function openIssue(site: Site, aside: Aside | undefined, open = openRequestAside): Issue {
   const { store, powers } = site
   const read = (books: Books, orders: readonly Order[]) =>
     Sheet.read(
@@ -106,7 +107,7 @@ export function openIssue(site: Site, aside: Aside | undefined): Issue {
     }
   }
   const draft = inOrder(gather(MAX_DRAFTS, draftAll, BATCHES))
-  const opened = inOrder(openRequestAside)
+  const opened = inOrder(open)
   return async (record, admit) => {
     const request = await opened(record)
     const signer = hex(request.userId)
