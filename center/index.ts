@@ -2,6 +2,6 @@
 export { createCenter, openCenter, type CreateOptions, type LicenseCenter } from './center.js'
 export type { Desk, GrantSummary, TermsChange, TitleSummary, UserSummary } from './desk.js'
 export { serve, type ServeOptions, type Serving } from './http/http.js'
-export type { Balance } from './books/ledger.js'
+export type { Balance } from './books/balances.js'
 export type { Powers, Random } from './powers.js'
 export { CofferError } from '../formats/errors.js'

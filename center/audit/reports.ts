@@ -1,6 +1,7 @@
 /** What the pages show: a bounded part of the books each, whatever their size. */
 import { sql } from 'kysely'
 import { fromHex } from '../../formats/bytes.js'
+import { sumOf } from '../books/balances.js'
 import type { DaySales } from './sales.js'
 import type { Site } from '../site.js'
 import type { Books } from '../books/store.js'
@@ -64,7 +65,7 @@ export function openReports({ store: { books }, vault, powers }: Site): Reports 
       const today = Math.floor(powers.now() / DAY_SECONDS)
       const first = today - days + 1
       const { rows } = await sql<{ day: number; currency: string; sold: number }>`
-        select posted / ${sql.lit(DAY_SECONDS)} as day, currency, -sum(${sql.ref('amountMinor')}) as sold
+        select posted / ${sql.lit(DAY_SECONDS)} as day, currency, ${sumOf('amountMinor', '-')} as sold
         from ledger where account like 'sales/%' and posted >= ${first * DAY_SECONDS}
         group by 1, 2
       `.execute(books)

@@ -1,5 +1,6 @@
 /** Sales: what each title earned, by day. */
 import { sql } from 'kysely'
+import { sumOf } from '../books/balances.js'
 import type { Books } from '../books/store.js'
 
 const DAY_SECONDS = 86_400
@@ -26,7 +27,7 @@ export async function sold(books: Books, now: number, days: number, publisher?: 
   const ofPublisher = publisher === undefined ? sql`` : sql`and ${sql.ref('titles.publisher')} = ${publisher}`
   const { rows } = await sql<{ day: number; titleId: string; currency: string; amountMinor: number }>`
     select posted / ${sql.lit(DAY_SECONDS)} as day, ${sql.ref('titles.titleId')}, ledger.currency,
-      -sum(${sql.ref('amountMinor')}) as ${sql.ref('amountMinor')}
+      ${sumOf('amountMinor', '-')} as ${sql.ref('amountMinor')}
     from ledger join titles on account = 'sales/' || ${sql.ref('titles.titleId')}
     where posted >= ${first} ${ofPublisher}
     group by 1, 2, 3 order by 1, 2, 3

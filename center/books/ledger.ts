@@ -42,21 +42,4 @@ export async function postCharge(books: Books, charge: Charge, posted: number): 
   if (rows.length > 0) await books.insertInto('ledger').values(rows).execute()
 }
 
-export interface Balance {
-  readonly account: string
-  readonly currency: string
-  readonly balanceMinor: number
-}
-
-/** @param account - undefined: all of them. */
-export function balances(books: Books, account?: string): Promise<Balance[]> {
-  const entries = books.selectFrom('ledger')
-  return (account === undefined ? entries : entries.where('account', '=', account))
-    .select(({ fn }) => ['account', 'currency', fn.sum<number>('amountMinor').as('balanceMinor')])
-    .groupBy(['account', 'currency'])
-    .orderBy('account')
-    .orderBy('currency')
-    .execute()
-}
-
 export const receivable = (userId: string): string => `receivable/${userId}`

@@ -1,5 +1,6 @@
 /** Who asks the desk, and what of the books is his: all of it an admin's, his own titles and their copies a publisher's. */
 import { CofferError } from '../../formats/errors.js'
+import { sumOf } from '../books/balances.js'
 import type { Books } from '../books/store.js'
 import { grantSummary, titleMissing } from '../desk.js'
 import { checkId } from '../names.js'
@@ -7,13 +8,16 @@ import type { RevocationKind } from '../orders/revoke.js'
 import { unsigned } from './message-signature.js'
 
 /** Who asks. */
-export type Caller = { readonly kind: 'admin' } | { readonly kind: 'publisher'; readonly signKey: string }
+export interface Caller {
+  readonly kind: 'admin' | 'publisher'
+  readonly signKey: string
+}
 
 /** @throws CofferError COFFER_NOT_AUTHORIZED for a key that is neither an admin's nor a publisher's that counts. */
 export async function callerOf(books: Books, signKey: string): Promise<Caller> {
   const one = (table: 'admins' | 'publishers') =>
     books.selectFrom(table).select('signKey').where('signKey', '=', signKey).executeTakeFirst()
-  if ((await one('admins')) !== undefined) return { kind: 'admin' }
+  if ((await one('admins')) !== undefined) return { kind: 'admin', signKey }
   const revoked = await books
     .selectFrom('revocations')
     .select('sequence')
@@ -194,7 +198,7 @@ export async function balances(books: Books, { after = '' }: { after?: string },
   if (page.rows.length === 0) return page
   const rows = await books
     .selectFrom('ledger')
-    .select(({ fn }) => ['account', 'currency', fn.sum<number>('amountMinor').as('balanceMinor')])
+    .select(['account', 'currency', sumOf('amountMinor').as('balanceMinor')])
     .where('account', 'in', page.rows)
     .groupBy(['account', 'currency'])
     .orderBy('account')
