@@ -38,6 +38,8 @@ export const openAdmins = ({ store, powers }: Site): Admins => ({
       if (found.length !== 1) throw noSuchAdmin(typed)
       const { signKey } = found[0]!
       await books.deleteFrom('admins').where('signKey', '=', signKey).execute()
+      // What he logged in with, and links that he has not used yet.
+      await books.deleteFrom('sessions').where('subject', '=', signKey).execute()
       return signKey
     }),
   list: () => store.books.selectFrom('admins').selectAll().orderBy('added').orderBy('signKey').execute()

@@ -29,7 +29,7 @@ import { readObject, type Fields, type Schema } from './json.js'
 import { SKEW_SECONDS, verify } from './message-signature.js'
 import { MAX_SALES_DAYS } from '../names.js'
 import type { Admit, ValueOf } from '../orders/requests.js'
-import { REVOCATION_KINDS, type RevocationKind } from '../orders/revoke.js'
+import { REVOCATION_KINDS, revoke, type RevocationKind } from '../orders/revoke.js'
 import { sold } from '../audit/sales.js'
 import type { Sessions } from '../pages/sessions.js'
 import type { Site } from '../site.js'
@@ -155,15 +155,16 @@ export const ACTS: Readonly<Record<string, Act>> = {
       id: { type: 'string', maxLength: 64, pattern: '^[a-z0-9.-]+$' },
       'release?': { type: ['integer', 'null'], minimum: 1, maximum: 0xffff_ffff }
     },
-    async run({ desk, site }, given, caller) {
+    async run({ site }, given, caller) {
       const { kind, id, release } = given as { kind: RevocationKind; id: string; release?: number | null }
       refuseNoId(kind, id)
-      if (kind === 'title') {
-        await refuseOthersTitle(site.store.books, id, caller)
-        await refuseFlood(site.store.books, id, release ?? undefined, caller)
-      } else if (kind === 'grant') await refuseOthersGrant(site.store.books, id, caller)
-      else requireAdmin(caller)
-      return desk.revoke(kind, id, release)
+      return revoke(site, kind, id, release, async books => {
+        if (kind === 'title') {
+          await refuseOthersTitle(books, id, caller)
+          await refuseFlood(books, id, release ?? undefined, caller)
+        } else if (kind === 'grant') await refuseOthersGrant(books, id, caller)
+        else requireAdmin(caller)
+      })
     }
   },
   find: {
@@ -273,7 +274,7 @@ export const ACTS: Readonly<Record<string, Act>> = {
     summary: "What opens the seller's pages, once, within ten minutes",
     who: 'admin',
     takes: {},
-    run: ({ sessions }) => sessions.open('link')
+    run: ({ sessions }, _given, { signKey }) => sessions.open('link', signKey)
   }
 }
 

@@ -28,6 +28,7 @@ export const REVOCATION_KINDS = [
 /**
  * @param id - A title's id, or hexadecimal.
  * @param release - Titles only: take back this release alone.
+ * @param refuse - Throws for whoever may not: asked in the transaction, so that what it counts stays true.
  * @returns The number of the list that has it. Revoking again changes nothing.
  * @throws CofferError COFFER_REQUEST_REFUSED when the list is full. RangeError for what is no id.
  */
@@ -35,10 +36,12 @@ export async function revoke(
   site: Site,
   kind: RevocationKind,
   id: string,
-  release: number | null = null
+  release: number | null = null,
+  refuse: (books: Books) => Promise<void> = async () => {}
 ): Promise<number> {
   checkId(kind, id)
   return site.store.transaction(async books => {
+    await refuse(books)
     const before = await revocationOf(books, kind, id, release)
     if (before !== undefined) return before.sequence
     const now = site.powers.now()

@@ -4,11 +4,12 @@
  *
  *     link      printed by "coffer-center login", exchanged once for the session of a seller
  *     seller    everything that the desk offers on pages
- *     buyer     what one user holds; given for an order that he signed within the last day
+ *     buyer     one order, and what its signer owes; given to whoever brings it within a day of its making
  */
 import { randomBytes } from 'node:crypto'
 import { base64url, hex, utf8 } from '../../formats/bytes.js'
 import { sha256 } from '../../formats/primitives.js'
+import { callerOf, requireAdmin } from '../http/caller.js'
 import type { Site } from '../site.js'
 
 export type SessionKind = 'link' | 'seller' | 'buyer'
@@ -17,13 +18,16 @@ const LIFE_SECONDS: Readonly<Record<SessionKind, number>> = { link: 600, seller:
 
 export interface Session {
   readonly kind: SessionKind
-  /** userId of a buyer; '' for sellers. */
+  /** requestId of a buyer's order; of sellers the sign key of the admin who asked, '' where the folder is. */
   readonly subject: string
   readonly expires: number
 }
 
 export interface Sessions {
-  /** @returns A token, told once. */
+  /**
+   * @param subject - Of a link: the admin who asks for it.
+   * @returns A token, told once. @throws CofferError COFFER_NOT_AUTHORIZED for an admin who was removed.
+   */
   open(kind: SessionKind, subject?: string): Promise<string>
   /** @returns undefined for one that is unknown, over, or of another kind. */
   find(token: string, kind: SessionKind): Promise<Session | undefined>
@@ -44,6 +48,7 @@ export function openSessions({ store, powers }: Site): Sessions {
     async open(kind, subject = '') {
       const token = newToken()
       await store.transaction(async books => {
+        if (kind === 'link' && subject !== '') requireAdmin(await callerOf(books, subject))
         // Whoever logs in sweeps.
         await books.deleteFrom('sessions').where('expires', '<=', powers.now()).execute()
         await books
@@ -64,16 +69,19 @@ export function openSessions({ store, powers }: Site): Sessions {
     exchange(link) {
       const token = newToken()
       return store.transaction(async books => {
-        const [{ numDeletedRows }] = (await books
-          .deleteFrom('sessions')
-          .where('tokenHash', '=', hashOf(link))
+        const tokenHash = hashOf(link)
+        const asked = await books
+          .selectFrom('sessions')
+          .select('subject')
+          .where('tokenHash', '=', tokenHash)
           .where('kind', '=', 'link')
           .where('expires', '>', powers.now())
-          .execute()) as [{ numDeletedRows: bigint }]
-        if (numDeletedRows !== 1n) return undefined
+          .executeTakeFirst()
+        if (asked === undefined) return undefined
+        await books.deleteFrom('sessions').where('tokenHash', '=', tokenHash).execute()
         await books
           .insertInto('sessions')
-          .values(rowOf(token, 'seller', ''))
+          .values(rowOf(token, 'seller', asked.subject))
           .execute()
         return token
       })

@@ -11,6 +11,8 @@ import { PLACE } from '../../center/orders/ended.js'
 import { fromBase64url, hex, utf8 } from '../../formats/bytes.js'
 import { formatPublicKeys, userIdOf } from '../../formats/keys.js'
 import { Ed25519Signer } from '../../formats/primitives.js'
+import { tamper } from '../helpers/databases.js'
+import { rejectsWith } from '../helpers/rejects.js'
 import {
   newCenter,
   newNonce,
@@ -18,6 +20,7 @@ import {
   openAsBuyer,
   pressed,
   publisherKeys,
+  registrationBytes,
   requestBytes,
   signedAct,
   TITLE,
@@ -215,6 +218,91 @@ test('a publisher cannot fill the revocation list, by which the copies of all ot
     { keys: publisherKeys('second') }
   )
   assert.is(other.status, 200)
+  await shop.serving.close()
+  await shop.center.close()
+})
+
+test('what publishers ask at once is counted one after the other: 1000 entries are not exceeded', async () => {
+  const shop = await open()
+  for (let release = 2; release <= 6; release++)
+    await shop.center.register(registrationBytes(shop.pinned.centerId, { release }))
+  const rows = Array.from({ length: 997 }, (_, i) => ({
+    ...{ kind: 'title' as const, id: TITLE, release: i + 100, sequence: 1000 + i },
+    ...{ revoked: NOW, place: PLACE.list, ends: null }
+  }))
+  const store = await openStore(shop.place, async () => ({
+    begun: Promise.resolve(),
+    writeDown: async () => {}
+  }))
+  await store.transaction(books => books.insertInto('revocations').values(rows).execute())
+  await store.close()
+  const outcomes = await Promise.allSettled(
+    [1, 2, 3, 4, 5, 6].map(release => {
+      const given = { kind: 'title', id: TITLE, release }
+      const { valueOf, body } = signedAct(shop.center.centerId, 'revoke', given, { keys: publisherKeys() })
+      return shop.center.act('revoke', { valueOf, body: utf8(body) })
+    })
+  )
+  assert.is(outcomes.filter(({ status }) => status === 'fulfilled').length, 3)
+  for (const outcome of outcomes)
+    if (outcome.status === 'rejected') assert.is(outcome.reason.code, 'COFFER_QUOTA')
+  assert.is((await shop.center.desk.revocations()).length, 1000)
+  await shop.serving.close()
+  await shop.center.close()
+})
+
+test('whoever is an admin no more is logged out, and his links open nothing', async () => {
+  const shop = await open()
+  const login = async () => (await shop.ask('login')).json as string
+  const use = (link: string) =>
+    fetch(`${shop.serving.url}/login/${link}`, { method: 'POST', redirect: 'manual' })
+  const [first, second] = [await login(), await login()]
+  const cookie = (await use(first)).headers.get('set-cookie')!.split(';')[0]!
+  const sellersOwn = await shop.center.sessions.exchange(await shop.center.sessions.open('link'))
+  const seller = async (cookie: string) =>
+    (await fetch(`${shop.serving.url}/seller`, { headers: { cookie } })).status
+  assert.is(await seller(cookie), 200)
+
+  const admin = hex(publisherKeys('admin').signKey)
+  await shop.center.admins.remove(admin)
+  assert.is(await seller(cookie), 403)
+  assert.is((await use(second)).status, 403)
+  await rejectsWith('COFFER_NOT_AUTHORIZED', () => shop.center.sessions.open('link', admin))
+  assert.is(await seller(`coffer-seller=${sellersOwn}`), 200, 'what was asked for where the folder is')
+  await shop.close()
+})
+
+test('sums are exact and never fail, whatever prices add up to', async () => {
+  const shop = await open()
+  await shop.order(OTHER, 'ann')
+  // More than 64 bits; and as much there as back, but for 7.
+  const dear = 2 ** 48 - 1
+  await tamper(
+    shop.place,
+    `insert into ledger (posting, account, "amountMinor", currency, posted)
+     with recursive numbers(n) as (select 1 union all select n + 1 from numbers where n < 70000)
+     select 'a' || cast(n as text), 'sales/${TITLE}', -${dear}, 'EUR', ${NOW} from numbers union all
+     select 'b' || cast(n as text), 'sales/${TITLE}', -${dear}, 'CHF', ${NOW} from numbers union all
+     select 'c' || cast(n as text), 'sales/${TITLE}', ${dear}, 'CHF', ${NOW} from numbers union all
+     select 'd', 'sales/${TITLE}', -7, 'CHF', ${NOW}`
+  )
+  const sold = [
+    { day: '2027-01-15', titleId: TITLE, currency: 'CHF', amountMinor: 7 },
+    { day: '2027-01-15', titleId: TITLE, currency: 'EUR', amountMinor: Number(70_000n * BigInt(dear)) }
+  ]
+  const asked = async (act: string, given?: object) =>
+    (await shop.ask(act, given, { keys: publisherKeys() })).json
+  assert.equal(await asked('sales', { days: 1 }), sold)
+  const balances = sold.map(({ currency, amountMinor }) => ({
+    ...{ account: `sales/${TITLE}`, currency, balanceMinor: -amountMinor }
+  }))
+  assert.equal((await asked('balances')).rows, balances)
+  assert.equal(
+    (await shop.center.desk.balances()).filter(({ account }) => account.startsWith('sales/')),
+    [...balances, { account: `sales/${OTHER}`, currency: 'EUR', balanceMinor: -500 }]
+  )
+  assert.equal((await shop.center.reports.sales(1)).get('CHF'), [{ day: '2027-01-15', amountMinor: 7 }])
+  assert.ok(await shop.center.reports.sales(1).then(sales => sales.has('EUR')))
   await shop.serving.close()
   await shop.center.close()
 })
