@@ -5,10 +5,14 @@
  *     cash/<provider>         what came in: positive
  *     receivable/<userId>     the same amount, negative
  */
+import { hex } from '../formats/bytes.js'
+import { currencyDigits } from '../formats/money.js'
 import type { Site } from './site.js'
 import type { StripeSettings } from './services.js'
 
 export interface Due {
+  /** Whom it is owed: several centers may have one account at a provider, which tells each of them of all payments. */
+  readonly centerId: string
   readonly userId: string
   readonly amountMinor: number
   /** Three capital letters. */
@@ -22,18 +26,44 @@ export interface Paid extends Due {
 
 export interface PaymentProvider {
   readonly name: string
-  /** @param back - Where the buyer's browser goes after. @returns Where he pays. */
+  /** What it moves of a currency: multiples of so many minor units. */
+  stepOf(currency: string): number
+  /**
+   * @param due - Its amount is a multiple of the step.
+   * @param back - Where the buyer's browser goes after.
+   * @returns Where he pays.
+   */
   checkout(due: Due, back: string): Promise<string>
   /**
    * What the provider tells over HTTP.
    *
    * @param signature - Of its header.
-   * @returns undefined for what is no payment. @throws Error when the provider did not say it.
+   * @returns undefined for what is no payment that a center's checkout() began. @throws Error when the provider did not say it.
    */
   told(body: Uint8Array, signature: string): Promise<Paid | undefined>
 }
 
 const REQUEST_LIMIT_MS = 15_000
+
+/**
+ * Digits behind the point in amounts of Stripe's API, where they are not those of ISO 4217: two that are always 00 for currencies
+ * that had cents once, none for the ariary, whose fifths nobody pays.
+ */
+const STRIPE_DIGITS: Readonly<Record<string, number>> = { ISK: 2, UGX: 2, MGA: 0 }
+/** The last digit of three must be 0 there. */
+const STRIPE_THREE_DIGITS_STEP = 10
+
+/** How many of Stripe's units one minor unit is: 1, or 100, or 1/100. */
+const stripeUnits = (currency: string): number => {
+  const digits = currencyDigits(currency)
+  return 10 ** ((STRIPE_DIGITS[currency] ?? digits) - digits)
+}
+const toStripe = (minor: number, currency: string) => Math.round(minor * stripeUnits(currency))
+const fromStripe = (units: number, currency: string) => Math.round(units / stripeUnits(currency))
+
+/** Metadata of a checkout of ours. A buyer can write a reference into a payment link of the same account; these he cannot. */
+const CENTER = 'coffer_center'
+const USER = 'coffer_user'
 
 /** Its library is loaded by those alone who use it. */
 export async function stripeProvider({
@@ -51,16 +81,21 @@ export async function stripeProvider({
   })
   return {
     name: 'stripe',
-    async checkout({ userId, amountMinor, currency }, back) {
+    stepOf: currency =>
+      currencyDigits(currency) === 3
+        ? STRIPE_THREE_DIGITS_STEP
+        : Math.max(1, Math.round(1 / stripeUnits(currency))),
+    async checkout({ centerId, userId, amountMinor, currency }, back) {
       const session = await stripe.checkout.sessions.create({
         mode: 'payment',
         client_reference_id: userId,
+        metadata: { [CENTER]: centerId, [USER]: userId },
         line_items: [
           {
             quantity: 1,
             price_data: {
               currency: currency.toLowerCase(),
-              unit_amount: amountMinor,
+              unit_amount: toStripe(amountMinor, currency),
               product_data: { name: 'Licensed copies' }
             }
           }
@@ -79,23 +114,24 @@ export async function stripeProvider({
       ) {
         return undefined
       }
-      const {
-        id,
-        client_reference_id: userId,
-        amount_total: amountMinor,
-        currency,
-        payment_status
-      } = event.data.object
-      if (payment_status !== 'paid' || userId === null || amountMinor === null || currency === null)
-        return undefined
-      return { id, userId, amountMinor, currency: currency.toUpperCase() }
+      const { id, metadata, amount_total, currency, payment_status } = event.data.object
+      const { [CENTER]: centerId, [USER]: userId } = metadata ?? {}
+      if (payment_status !== 'paid' || amount_total === null || currency === null) return undefined
+      if (centerId === undefined || userId === undefined) return undefined
+      const code = currency.toUpperCase()
+      return { id, centerId, userId, amountMinor: fromStripe(amount_total, code), currency: code }
     }
   }
 }
 
-/** Post a payment, once however often it is told. @returns Whether it was new. */
-export function keepPayment({ store, powers }: Site, provider: string, paid: Paid): Promise<boolean> {
+/** Post a payment to this center, once however often it is told. @returns Whether it was one, and new. */
+export async function keepPayment(
+  { centerId, store, powers }: Site,
+  provider: string,
+  paid: Paid
+): Promise<boolean> {
   const { id, userId, amountMinor, currency } = paid
+  if (paid.centerId !== hex(centerId)) return false
   const posting = `${PAYMENT}${provider}/${id}`
   return store.transaction(async books => {
     const before = await books

@@ -1,9 +1,9 @@
 /** What the pages show: a bounded part of the books each, whatever their size. */
 import { sql } from 'kysely'
 import { fromHex } from '../../formats/bytes.js'
-import { sumOf } from '../books/balances.js'
 import type { DaySales } from './sales.js'
 import type { Site } from '../site.js'
+import { sumOf } from '../books/balances.js'
 import type { Books } from '../books/store.js'
 
 const DAY_SECONDS = 86_400
@@ -19,13 +19,10 @@ export interface CopyRow {
   readonly revoked: number
 }
 
-export interface AnsweredRow {
-  readonly requestId: string
-  readonly kind: string
-  readonly answered: number
-}
-
 export interface AnsweredRequest {
+  /** userId, or the publisher's sign key. */
+  readonly signer: string
+  readonly answered: number
   readonly record: Uint8Array
   readonly answer: Uint8Array
 }
@@ -42,16 +39,13 @@ export interface Reports {
   sales(days: number): Promise<ReadonlyMap<string, readonly DaySales[]>>
   /** Newest first. @param before - The last row of the page before. */
   copies(limit: number, before?: { bought: number; grantId: string }): Promise<CopyRow[]>
-  copiesOf(userId: string, limit: number): Promise<CopyRow[]>
-  answeredTo(userId: string, limit: number): Promise<AnsweredRow[]>
-  /** @returns What this user signed, and its answer; undefined for a request of somebody else. */
-  answeredRequest(userId: string, requestId: string): Promise<AnsweredRequest | undefined>
+  /** @returns What was signed, and its answer; undefined for a request that was not answered. */
+  answeredRequest(requestId: string): Promise<AnsweredRequest | undefined>
 }
 
 const COPY = ['grantId', 'userId', 'titleId', 'mediumId', 'release', 'bought', 'expires', 'revoked'] as const
 
 export function openReports({ store: { books }, vault, powers }: Site): Reports {
-  const ofUser = (userId: string) => books.selectFrom('requests').where('signer', '=', userId)
   return {
     async figures() {
       const [copies, users, head] = await Promise.all([
@@ -95,29 +89,15 @@ export function openReports({ store: { books }, vault, powers }: Site): Reports 
       }
       return query.orderBy('bought', 'desc').orderBy('grantId', 'desc').limit(limit).execute()
     },
-    copiesOf: (userId, limit) =>
-      books
-        .selectFrom('grants')
-        .select(COPY)
-        .where('userId', '=', userId)
-        .orderBy('bought', 'desc')
-        .orderBy('grantId', 'desc')
-        .limit(limit)
-        .execute(),
-    answeredTo: (userId, limit) =>
-      ofUser(userId)
-        .select(['requestId', 'kind', 'answered'])
-        .orderBy('answered', 'desc')
-        .orderBy('requestId', 'desc')
-        .limit(limit)
-        .execute(),
-    async answeredRequest(userId, requestId) {
-      const row = await ofUser(userId)
-        .select(['record', 'sealedAnswer'])
+    async answeredRequest(requestId) {
+      const row = await books
+        .selectFrom('requests')
+        .select(['signer', 'answered', 'record', 'sealedAnswer'])
         .where('requestId', '=', requestId)
         .executeTakeFirst()
       if (row === undefined) return undefined
-      return { record: row.record, answer: vault.openStoredAnswer(fromHex(requestId), row.sealedAnswer) }
+      const { sealedAnswer, ...asked } = row
+      return { ...asked, answer: vault.openStoredAnswer(fromHex(requestId), sealedAnswer) }
     }
   }
 }

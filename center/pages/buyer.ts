@@ -1,6 +1,6 @@
 /**
- * The buyer's pages. Who he is says the request file that he uploads: it is signed, and an order that he made within the last
- * day also shows him what he holds.
+ * The buyer's pages. He uploads a request file, and sees that order: its answer, its receipt, and what its signer owes. Nothing of
+ * other orders: a request travels by mail and plain HTTP, and whoever has its bytes need not be who signed it.
  */
 import { html } from 'hono/html'
 import { hex } from '../../formats/bytes.js'
@@ -15,15 +15,14 @@ import { endSession, fileOf, formOf, keepSession, sessionOf, show, showRefusal, 
 
 const PLACES: readonly Place[] = [
   { href: '/', name: 'Order' },
-  { href: '/mine', name: 'My titles' }
+  { href: '/mine', name: 'My order' }
 ]
-/** An older file is answered all the same, but whoever found it sees nothing else. */
+/** An older file is answered all the same, but whoever found it sees nothing of what is owed. */
 const FRESH_SECONDS = 86_400
-const SHOWN = 200
 
 export function buyerPages(web: Web, center: LicenseCenter): void {
   const { app } = web
-  const { now } = center
+  const { now, reports } = center
   app.get('/', call => {
     call.set('route', '/')
     return show(call, web, 'Order', PLACES, orderForm())
@@ -36,8 +35,8 @@ export function buyerPages(web: Web, center: LicenseCenter): void {
       const request = openRequest(record)
       const answer = await center.issue(record, web.admit)
       if (request.created > now() - FRESH_SECONDS) {
-        keepSession(call, web, 'buyer', await web.sessions.open('buyer', hex(request.userId)))
-        return call.redirect(`/mine?answered=${hex(request.requestId)}`, 303)
+        keepSession(call, web, 'buyer', await web.sessions.open('buyer', hex(request.requestId)))
+        return call.redirect('/mine', 303)
       }
       return download(call, answer, `${request.titleId}.answer`)
     } catch (error) {
@@ -45,59 +44,47 @@ export function buyerPages(web: Web, center: LicenseCenter): void {
     }
   })
 
+  /** The order that this session is for. */
+  const ownOrder = async (call: Call) => {
+    const session = await sessionOf(call, web, 'buyer')
+    return session && reports.answeredRequest(session.subject)
+  }
+  const owedBy = async (userId: string) =>
+    (await center.desk.owedBy(userId)).filter(({ balanceMinor }) => balanceMinor > 0)
+
   app.get('/mine', async call => {
     call.set('route', '/mine')
-    const session = await sessionOf(call, web, 'buyer')
-    if (session === undefined) return show(call, web, 'My titles', PLACES, knownByOrder())
-    const copies = await center.reports.copiesOf(session.subject, SHOWN)
-    const answered = await center.reports.answeredTo(session.subject, SHOWN)
-    const answeredNow = call.req.query('answered')
-    const owed = (await center.desk.owedBy(session.subject)).filter(({ balanceMinor }) => balanceMinor > 0)
+    const own = await ownOrder(call)
+    if (own === undefined) return show(call, web, 'My order', PLACES, knownByOrder())
+    const { titleId, release, mediumId, kind } = openRequest(own.record)
     const content = html`
-      ${
-        answeredNow !== undefined && answered.some(({ requestId }) => requestId === answeredNow)
-          ? html`${notice('good', 'Your order is answered.')}
-              <p>
-                <a href="/mine/answers/${answeredNow}" download>Download the answer</a>, then install it with
-                <code>coffer apply</code>.
-              </p>`
-          : ''
-      }
+      ${notice('good', 'Your order is answered.')}
+      <p>
+        <a href="/mine/answer" download>Download the answer</a>, then install it with
+        <code>coffer apply</code>.
+      </p>
       ${table(
-        'Copies',
-        ['Title', 'Release', 'Medium', 'Bought', 'Runs until', 'State'],
-        copies.map(copy => [
-          copy.titleId,
-          String(copy.release),
-          code(copy.mediumId),
-          time(copy.bought),
-          time(copy.expires),
-          copy.revoked === 1
-            ? 'given up or taken back'
-            : copy.expires !== null && copy.expires <= now()
-              ? 'over'
-              : 'held'
-        ]),
-        'You hold no copy.'
+        'Order',
+        ['Title', 'Release', 'Medium', 'Kind', 'Answered', 'Receipt'],
+        [
+          [
+            titleId,
+            String(release),
+            code(hex(mediumId)),
+            kind,
+            time(own.answered),
+            html`<a href="/mine/receipt" download>Receipt</a>`
+          ]
+        ],
+        ''
       )}
-      ${table(
-        'Orders',
-        ['Answered', 'Request', 'Answer', 'Receipt'],
-        answered.map(({ requestId, answered }) => [
-          time(answered),
-          code(requestId),
-          html`<a href="/mine/answers/${requestId}" download>Answer</a>`,
-          html`<a href="/mine/receipts/${requestId}" download>Receipt</a>`
-        ]),
-        'No orders.'
-      )}
-      ${owed.map(
+      ${(await owedBy(own.signer)).map(
         ({ currency, balanceMinor }) =>
           html`<form method="post" action="/mine/pay">
             <p>
               You owe ${moneyText(balanceMinor, currency)}.
               ${
-                web.payment === undefined
+                payable(web, balanceMinor, currency) === 0
                   ? 'The seller sends you an invoice.'
                   : html`<input type="hidden" name="currency" value="${currency}" /><button>Pay</button>`
               }
@@ -109,26 +96,19 @@ export function buyerPages(web: Web, center: LicenseCenter): void {
       </p>
       <form method="post" action="/mine/leave"><button class="quiet">Leave</button></form>
     `
-    return show(call, web, 'My titles', PLACES, content)
+    return show(call, web, 'My order', PLACES, content)
   })
 
-  /** One of his own: what he signed, and its answer. */
-  const ownRequest = async (call: Call) => {
-    const session = await sessionOf(call, web, 'buyer')
-    const requestId = call.req.param('requestId') ?? ''
-    if (session === undefined || !/^[0-9a-f]{32}$/.test(requestId)) return undefined
-    return center.reports.answeredRequest(session.subject, requestId)
-  }
   const missing = (call: Call) =>
-    show(call, web, 'My titles', PLACES, notice('bad', 'There is no such order of yours.'), 404)
-  app.get('/mine/answers/:requestId', async call => {
-    call.set('route', '/mine/answers')
-    const own = await ownRequest(call)
+    show(call, web, 'My order', PLACES, notice('bad', 'There is no such order of yours.'), 404)
+  app.get('/mine/answer', async call => {
+    call.set('route', '/mine/answer')
+    const own = await ownOrder(call)
     return own === undefined ? missing(call) : download(call, own.answer, 'order.answer')
   })
-  app.get('/mine/receipts/:requestId', async call => {
-    call.set('route', '/mine/receipts')
-    const own = await ownRequest(call)
+  app.get('/mine/receipt', async call => {
+    call.set('route', '/mine/receipt')
+    const own = await ownOrder(call)
     return own === undefined
       ? missing(call)
       : download(call, await center.receipt(own.record), 'order.receipt')
@@ -138,24 +118,27 @@ export function buyerPages(web: Web, center: LicenseCenter): void {
     call.set('route', '/mine/pay')
     try {
       const currency = (await formOf(call)).get('currency')
-      const session = await sessionOf(call, web, 'buyer')
-      const due =
-        session && (await center.desk.owedBy(session.subject)).find(one => one.currency === currency)
-      if (web.payment === undefined || session === undefined || due === undefined || due.balanceMinor <= 0) {
-        return show(call, web, 'My titles', PLACES, notice('bad', 'There is nothing to pay here.'), 400)
+      const own = await ownOrder(call)
+      const due = own && (await owedBy(own.signer)).find(one => one.currency === currency)
+      const amountMinor = due === undefined ? 0 : payable(web, due.balanceMinor, due.currency)
+      if (web.payment === undefined || own === undefined || due === undefined || amountMinor === 0) {
+        return show(call, web, 'My order', PLACES, notice('bad', 'There is nothing to pay here.'), 400)
       }
-      const { balanceMinor: amountMinor } = due
-      const own = new URL(call.req.url)
-      const back = `${web.secure ? 'https' : 'http'}://${own.host}/mine`
+      const { host } = new URL(call.req.url)
+      const back = `${web.secure ? 'https' : 'http'}://${host}/mine`
       const where = await web.payment.checkout(
-        { userId: session.subject, amountMinor, currency: due.currency },
+        { centerId: center.centerId, userId: own.signer, amountMinor, currency: due.currency },
         back
       )
-      const content = html`<p>You owe ${moneyText(amountMinor, due.currency)}.</p>
-        <p><a href="${payAddress(where)}" rel="noreferrer">Pay at ${web.payment.name}</a></p>`
+      const content = html`<p>You owe ${moneyText(due.balanceMinor, due.currency)}.</p>
+        <p>
+          <a href="${payAddress(where)}" rel="noreferrer"
+            >Pay ${moneyText(amountMinor, due.currency)} at ${web.payment.name}</a
+          >
+        </p>`
       return show(call, web, 'Pay', PLACES, content)
     } catch (error) {
-      return showRefusal(call, web, 'My titles', PLACES, error)
+      return showRefusal(call, web, 'My order', PLACES, error)
     }
   })
   app.post('/mine/leave', async call => {
@@ -165,6 +148,10 @@ export function buyerPages(web: Web, center: LicenseCenter): void {
     return call.redirect('/', 303)
   })
 }
+
+/** What a provider can take of what is owed: 0 where there is none, or where that is less than it moves. */
+const payable = ({ payment }: Web, owedMinor: number, currency: string): number =>
+  payment === undefined ? 0 : owedMinor - (owedMinor % payment.stepOf(currency))
 
 /** The provider's word, and yet not a script. */
 function payAddress(url: string): string {
@@ -194,7 +181,7 @@ const orderForm = (): Html => html`
 
 const knownByOrder = (): Html => html`
   <p class="none">
-    You are known here by what you sign. <a href="/">Bring a request file</a> that you made today: an order
-    again for a copy that you hold is free, and shows you what you hold.
+    You are known here by what you sign. <a href="/">Bring a request file</a> that you made today, and see
+    that order: an order again for a copy that you hold is free.
   </p>
 `

@@ -12,6 +12,7 @@ import { newCenter, pressed, requestBytes, TITLE, userKeys } from './parties.js'
 
 const SECRET = 'whsec_for_tests'
 const ANN = hex(userIdOf(userKeys()))
+const CENTER = 'ce'.repeat(32)
 
 /** What the provider is asked, and one answer for it. */
 async function fakeStripe() {
@@ -35,11 +36,12 @@ async function fakeStripe() {
 
 const event = (session: object, type = 'checkout.session.completed') =>
   JSON.stringify({ id: 'evt_1', object: 'event', type, data: { object: session } })
-const session = (change: object = {}) => ({
+const paidSession = (centerId: string, change: object = {}) => ({
   id: 'cs_1',
   object: 'checkout.session',
   amount_total: 900,
   client_reference_id: ANN,
+  metadata: { coffer_center: centerId, coffer_user: ANN },
   currency: 'eur',
   payment_status: 'paid',
   ...change
@@ -65,18 +67,21 @@ async function soldShop(api: string) {
   }
   const owed = async () =>
     (await shop.center.desk.balances()).find(({ account }) => account === `receivable/${ANN}`)?.balanceMinor
-  return { ...shop, provider, serving, tell, owed }
+  const session = (change?: object) => paidSession(shop.center.centerId, change)
+  return { ...shop, provider, serving, session, tell, owed }
 }
 
 test('checkout() asks the provider for what is owed, and gives the address to pay at', async () => {
   const fake = await fakeStripe()
   const provider = await stripeProvider({ secretKey: 'sk_test_1', webhookSecret: SECRET, api: fake.api })
-  const due = { userId: ANN, amountMinor: 1250, currency: 'CHF' }
+  const due = { centerId: CENTER, userId: ANN, amountMinor: 1250, currency: 'CHF' }
   assert.is(await provider.checkout(due, 'https://shop.example/mine'), 'https://pay.example/cs_1')
   const [{ path, form, key }] = fake.asked as [(typeof fake.asked)[0]]
   assert.is(path, '/v1/checkout/sessions')
   assert.match(key, 'sk_test_1')
   assert.is(form.get('client_reference_id'), ANN)
+  assert.is(form.get('metadata[coffer_center]'), CENTER)
+  assert.is(form.get('metadata[coffer_user]'), ANN)
   assert.is(form.get('line_items[0][price_data][unit_amount]'), '1250')
   assert.is(form.get('line_items[0][price_data][currency]'), 'chf')
   assert.is(form.get('success_url'), 'https://shop.example/mine')
@@ -87,7 +92,7 @@ test('a webhook that the provider signed is a payment, once however often it com
   const fake = await fakeStripe()
   const shop = await soldShop(fake.api)
   assert.is(await shop.owed(), 900)
-  const payload = event(session())
+  const payload = event(shop.session())
   const statuses = await Promise.all(
     Array.from({ length: 6 }, () => shop.tell(payload, signatureOf(payload)))
   )
@@ -102,7 +107,7 @@ test('a webhook that the provider signed is a payment, once however often it com
 test('a webhook that is forged, old, altered or about something else moves no money', async () => {
   const fake = await fakeStripe()
   const shop = await soldShop(fake.api)
-  const payload = event(session())
+  const payload = event(shop.session())
   const hourAgo = Math.floor(Date.now() / 1000) - 3600
   const refused: [string, string, string][] = [
     ['signed by another', payload, signatureOf(payload, 'whsec_other')],
@@ -113,13 +118,96 @@ test('a webhook that is forged, old, altered or about something else moves no mo
   ]
   for (const [what, body, signature] of refused) assert.is(await shop.tell(body, signature), 400, what)
   for (const other of [
-    event(session({ payment_status: 'unpaid' })),
-    event(session({ client_reference_id: null })),
-    event(session(), 'charge.refunded')
+    event(shop.session({ payment_status: 'unpaid' })),
+    event(shop.session({ metadata: null })),
+    event(shop.session(), 'charge.refunded')
   ]) {
     assert.is(await shop.tell(other, signatureOf(other)), 200)
   }
   assert.is(await shop.owed(), 900)
+  await shop.serving.close()
+  await shop.center.close()
+  await fake.close()
+})
+
+test('a payment at the same account that is not for this center moves no money here', async () => {
+  const fake = await fakeStripe()
+  const shop = await soldShop(fake.api)
+  const others: Record<string, string>[] = [
+    { coffer_center: CENTER, coffer_user: ANN },
+    // What the account sells elsewhere, by a link whose reference the buyer writes himself.
+    {},
+    { coffer_user: ANN },
+    { coffer_center: shop.center.centerId }
+  ]
+  for (const [n, metadata] of others.entries()) {
+    const other = event(shop.session({ id: `cs_other_${n}`, metadata }))
+    assert.is(await shop.tell(other, signatureOf(other)), 200)
+    assert.is(await shop.owed(), 900, JSON.stringify(metadata))
+  }
+  await shop.serving.close()
+  await shop.center.close()
+  await fake.close()
+})
+
+test('amounts go to the provider and come back in its own units, in steps that it moves', async () => {
+  const fake = await fakeStripe()
+  const provider = await stripeProvider({ secretKey: 'sk_test_1', webhookSecret: SECRET, api: fake.api })
+  const cases = [
+    // currency, our minor units, theirs, step
+    ['EUR', 1250, 1250, 1],
+    ['JPY', 1250, 1250, 1],
+    ['IDR', 1250, 1250, 1],
+    ['HUF', 1250, 1250, 1],
+    ['ISK', 1250, 125_000, 1],
+    ['UGX', 1250, 125_000, 1],
+    ['MGA', 1300, 13, 100],
+    ['KWD', 1250, 1250, 10]
+  ] as const
+  for (const [currency, amountMinor, units, step] of cases) {
+    assert.is(provider.stepOf(currency), step, currency)
+    await provider.checkout({ centerId: CENTER, userId: ANN, amountMinor, currency }, 'https://shop.example/')
+    assert.is(fake.asked.at(-1)!.form.get('line_items[0][price_data][unit_amount]'), String(units), currency)
+    const told = event(paidSession(CENTER, { amount_total: units, currency: currency.toLowerCase() }))
+    assert.equal(await provider.told(Buffer.from(told), signatureOf(told)), {
+      ...{ id: 'cs_1', centerId: CENTER, userId: ANN },
+      ...{ amountMinor, currency }
+    })
+  }
+  await fake.close()
+})
+
+test('what is owed and cannot be paid in the steps of the provider stays owed', async () => {
+  const fake = await fakeStripe()
+  const shop = await soldShop(fake.api)
+  await shop.center.desk.setTerms(TITLE, { priceMinor: 1255, currency: 'KWD' })
+  const buyer = async (record: Uint8Array) => {
+    const form = new FormData()
+    form.set('request', new Blob([record as Uint8Array<ArrayBuffer>]), 'order.request')
+    const answered = await fetch(`${shop.serving.url}/order`, {
+      method: 'POST',
+      body: form,
+      redirect: 'manual'
+    })
+    const cookie = answered.headers.get('set-cookie')!.split(';')[0]!
+    return (path: string, body?: string) =>
+      fetch(`${shop.serving.url}${path}`, {
+        headers: { cookie, ...(body && { 'content-type': 'application/x-www-form-urlencoded' }) },
+        ...(body && { method: 'POST', body })
+      }).then(async response => [response.status, await response.text()] as const)
+  }
+  const at = await buyer(requestBytes(shop.pinned.centerId, { user: 'kay', medium: 'kay' }))
+  assert.match((await at('/mine'))[1], 'You owe 1.255 KWD')
+  const [status, page] = await at('/mine/pay', 'currency=KWD')
+  assert.is(status, 200)
+  assert.match(page, 'Pay 1.250 KWD')
+  assert.is(fake.asked.at(-1)!.form.get('line_items[0][price_data][unit_amount]'), '1250')
+  assert.is((await at('/mine/pay', 'currency=EUR'))[0], 400)
+
+  await shop.center.desk.setTerms(TITLE, { priceMinor: 9 })
+  const lee = await buyer(requestBytes(shop.pinned.centerId, { user: 'lee', medium: 'lee' }))
+  assert.match((await lee('/mine'))[1], 'The seller sends you an invoice')
+  assert.is((await lee('/mine/pay', 'currency=KWD'))[0], 400)
   await shop.serving.close()
   await shop.center.close()
   await fake.close()
