@@ -33,10 +33,13 @@ export const isTame = (text: string): boolean => /^[ -~]*$/.test(text) || text.s
 /**
  * Whether this can stand for somebody or something before a person's eyes: it shows, all of it. Nothing that steers, no blank but
  * spaces, nothing that is shown as nothing, half a character or none, and marks only as many as writing has (UTS #39, 5.4). Names do
- * without ZWJ, ZWNJ and variation selectors, which are needed to write some words well but never to tell two apart.
+ * without ZWJ, ZWNJ and variation selectors, which are needed to write some words well but never to tell two apart; but for the one
+ * that makes an emoji of what stands before it.
  */
 export const isName = (text: string): boolean =>
-  /^[ -~]*$/.test(text) ? /[!-~]/.test(text) : isTame(text) && shows(text)
+  /^[ -~]*$/.test(text)
+    ? /[!-~]/.test(text)
+    : isTame(text) && shows(text.replace(/(\p{Emoji})\uFE0F/gu, '$1'))
 
 const shows = (text: string): boolean =>
   !/[\p{Default_Ignorable_Code_Point}\p{Cs}\u2800]|[\p{Mn}\p{Me}]{5}/u.test(text) &&

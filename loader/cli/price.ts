@@ -9,22 +9,25 @@ import { say } from './output.js'
 import { agreedTo, canAsk } from './question.js'
 import { moneyText } from './screen.js'
 
-/** @param signal - Ctrl-C while the person is asked. */
-export const agreement =
-  (call: Call, signal: StopSignal): Agree =>
-  async quote => {
+/**
+ * @param signal - Ctrl-C while the person is asked.
+ * @returns undefined where there is nobody to ask and nothing was said.
+ */
+export function agreement(call: Call, signal: StopSignal): Agree | undefined {
+  const most = call.number('max-price')
+  if (most === undefined && (call.json || !canAsk())) return undefined
+  return async quote => {
     if (quote.chargedMinor === 0) return
     const price = moneyText(quote.chargedMinor, quote.currency)
     say(`price     ${price}, ${termText(quote)}`)
-    const most = call.number('max-price')
     if (most !== undefined) {
       if (quote.chargedMinor > most) throw tooMuch(price, `at most ${moneyText(most, quote.currency)}`)
       return
     }
-    if (call.json || !canAsk()) return
     const interrupted = { message: 'Nothing was ordered: it was interrupted.', hint: 'Repeat the command.' }
     if (!(await agreedTo(`Pay ${price}?`, signal, interrupted))) throw tooMuch(price, 'your yes')
   }
+}
 
 const termText = ({ kind, expires }: Quote): string =>
   expires === undefined ? 'for good' : `${kind === 'lease' ? 'as a lease ' : ''}until ${timeText(expires)}`

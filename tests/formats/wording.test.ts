@@ -57,7 +57,8 @@ test('isName() takes names of all scripts', () => {
       '한국어',
       'ひらがな',
       '\u3000も',
-      '👍'
+      '👍',
+      'Love \u2764\ufe0f'
     ],
     ...[
       'עִבְרִית',
@@ -96,7 +97,7 @@ test('isName() refuses what cannot be seen, or spills over what stands beside it
     for (const name of [one, `a${one}`, `é${one}b`, `${one}消息`])
       assert.not.ok(isName(name), JSON.stringify(name))
   }
-  for (const name of ['', ' ', '   ', '\u00a0', '\u3000 ', '\u0301', ' \u0301'])
+  for (const name of ['', ' ', '   ', '\u00a0', '\u3000 ', '\u0301', ' \u0301', '\u2764\ufe0f\ufe0f'])
     assert.not.ok(isName(name), JSON.stringify(name))
 })
 

@@ -80,7 +80,7 @@ test('writeFile() leaves nothing behind where it cannot put its file', async () 
     writeFile(join(folder, 'missing/file'), bytes('x'))
   )
   assert.match(error.message, 'the folder that it would be in is not there')
-  await rejectsWith('COFFER_FILE_MISSING', () => writeFile(join(folder, 'pending/file'), bytes('x')))
+  await rejectsWith('COFFER_CANNOT_CREATE', () => writeFile(join(folder, 'pending/file'), bytes('x')))
 })
 
 test('a write that the disk has no space for is COFFER_DISK_FULL', async () => {

@@ -220,7 +220,7 @@ test('prepare() says of a damaged identity that it is one, and leaves it', async
 test('prepare() refuses what cannot be a folder', async () => {
   const file = site.path('file')
   writeFileSync(file, 'x')
-  const error = await rejectsWith('COFFER_FILE_MISSING', () => prepare(join(file, 'below')))
+  const error = await rejectsWith('COFFER_CANNOT_CREATE', () => prepare(join(file, 'below')))
   assert.ok(error.hint)
   await rejectsWith('COFFER_MEDIUM_MISSING', () => measureMedium(file))
   await rejectsWith('COFFER_MEDIUM_MISSING', () => measureMedium(join(file, 'below')))
