@@ -45,7 +45,11 @@ export class HelperThreads implements Helpers {
   }
 
   start(work: BlockWork): void {
-    while (this.#threads.size < this.count) this.#threads.add(this.#begun())
+    try {
+      while (this.#threads.size < this.count) this.#threads.add(this.#begun())
+    } catch {
+      // What cannot be begun, as under Node's permissions, is done without.
+    }
     for (const thread of this.#threads) thread.postMessage(work)
   }
 

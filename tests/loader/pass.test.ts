@@ -226,6 +226,22 @@ test('passPayload() goes on alone where a helper never starts, or fails', () => 
     assert.ok(Buffer.compare(passed(payload, helpers).bytes, plaintext) === 0)
 })
 
+test('passPayload() goes on alone where no thread may be started', () => {
+  const plaintext = plaintextOf(4e6)
+  const payload = written(sealPayload(KEY, CONTEXT, SALT, plaintext))
+  const threads = process.getBuiltinModule('node:worker_threads')
+  threads.Worker = class {
+    constructor() {
+      throw Object.assign(new Error('Access to this API has been restricted'), { code: 'ERR_ACCESS_DENIED' })
+    }
+  } as unknown as typeof Worker
+  try {
+    assert.ok(Buffer.compare(passed(payload, new HelperThreads(2)).bytes, plaintext) === 0)
+  } finally {
+    threads.Worker = Worker
+  }
+})
+
 test('passPayload() passes on what its taker throws, and lets its helpers go', () => {
   const payload = written(sealPayload(KEY, CONTEXT, SALT, plaintextOf(4e6)))
   class Full extends Error {}
