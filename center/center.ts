@@ -11,7 +11,7 @@ import { availableParallelism } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
-import { RECORD_TYPES } from '../formats/frame.js'
+import { recordTypeOf } from '../formats/frame.js'
 import { encodeCheckpoint } from '../formats/records/checkpoint.js'
 import { encodeRoot, encodeRoots, openRoots, rootHash } from '../formats/records/root.js'
 import { act } from './http/acts.js'
@@ -42,8 +42,6 @@ import { areFiles, createKeys, openKeys, type ChosenToken } from './keys/keyplac
 import { createVault, openVault, type Vault } from './keys/vault.js'
 
 const FIRST_EPOCH = 1
-/** Of a record: the byte that says which. */
-const TYPE_OFFSET = 5
 const VAULT = 'vault'
 const ROOTS = 'center.roots'
 
@@ -248,7 +246,7 @@ function openedCenter(site: Site, name: string, folder: string, aside: Aside | u
     admins: openAdmins(site),
     act: (name, request) => act({ site, desk, sessions }, name, request),
     issue: (record, admit) =>
-      record[TYPE_OFFSET] === RECORD_TYPES.return ? takeReturn(site, record, admit) : issue(record, admit),
+      recordTypeOf(record) === 'return' ? takeReturn(site, record, admit) : issue(record, admit),
     quote: (request, admit) => quote(site, request, admit),
     receipt: (request, admit) => receipt(site, request, admit),
     register: (registration, admit) => register(site, registration, admit),

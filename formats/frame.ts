@@ -43,8 +43,8 @@ export const RECORD_TYPES = {
 
 export type RecordType = keyof typeof RECORD_TYPES
 
-export const SUITE = 1
-export const MAGIC = new Uint8Array([0x89, 0x43, 0x46, 0x52])
+const SUITE = 1
+const MAGIC = new Uint8Array([0x89, 0x43, 0x46, 0x52])
 const VERSION = 1
 export const FRAME_HEADER_BYTES = 20
 /** A public key, and what it signed. */
@@ -76,7 +76,16 @@ export interface VerifiedFrame extends ParsedFrame {
   readonly signer: Uint8Array
 }
 
-const names = Object.fromEntries(Object.entries(RECORD_TYPES).map(([name, type]) => [type, name]))
+const names: Readonly<Record<number, RecordType | undefined>> = Object.fromEntries(
+  Object.entries(RECORD_TYPES).map(([name, type]) => [type, name as RecordType])
+)
+
+/** Whether these bytes begin as a record does. */
+export const isRecord = (bytes: Uint8Array): boolean => equalBytes(bytes.subarray(0, 4), MAGIC)
+
+/** What type these bytes say that they are of, before anything of them is believed; undefined: none that is known, or no record. */
+export const recordTypeOf = (bytes: Uint8Array): RecordType | undefined =>
+  isRecord(bytes) ? names[bytes[5]!] : undefined
 
 const damaged = (type: RecordType, found: string) =>
   new CofferError('COFFER_RECORD_DAMAGED', `Cannot read the ${type} record: ${found}.`, {
@@ -100,8 +109,7 @@ export function parseFrame(type: RecordType, bytes: Uint8Array, maxBytes: number
   if (bytes.constructor !== Uint8Array) bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
   if (bytes.length > maxBytes) throw damaged(type, `${bytes.length} bytes, more than the ${maxBytes} allowed`)
   if (bytes.length < FRAME_HEADER_BYTES) throw damaged(type, `it ends after ${counted(bytes.length, 'byte')}`)
-  if (!equalBytes(bytes.subarray(0, 4), MAGIC))
-    throw damaged(type, 'it does not begin with the magic bytes of a record')
+  if (!isRecord(bytes)) throw damaged(type, 'it does not begin with the magic bytes of a record')
   const suite = (bytes[6]! << 8) | bytes[7]!
   if (bytes[4] !== VERSION || suite !== SUITE) {
     throw new CofferError(

@@ -26,8 +26,8 @@ import { base64url, concat, fromBase64url, fromHex, hex, wipe } from './bytes.js
 import { release, releaseOutput } from './cipher-memory.js'
 import { CofferError } from './errors.js'
 
-export const AES_KEY_BYTES = 32
-export const AES_BLOCK_BYTES = 16
+const AES_KEY_BYTES = 32
+const AES_BLOCK_BYTES = 16
 export const GCM_NONCE_BYTES = 12
 export const GCM_TAG_BYTES = 16
 export const WRAPPED_KEY_BYTES = 40

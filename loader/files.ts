@@ -29,6 +29,15 @@ export const within = (folder: string, name: string): string => `${folder}${sep}
 /** What the system calls a failure, such as "ENOENT"; empty for one of another kind. */
 export const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException | undefined)?.code ?? ''
 
+/** Do what may fail, whatever it fails of. @returns undefined then. */
+export function quietly<T>(action: () => T): T | undefined {
+  try {
+    return action()
+  } catch {
+    return undefined
+  }
+}
+
 /** What is done without making or changing anything. */
 const READING: ReadonlySet<string> = new Set(['read', 'list', 'inspect'])
 

@@ -12,7 +12,15 @@ import { join } from 'node:path'
 import { hex, shortHex, utf8 } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import { sha256 } from '../formats/primitives.js'
-import { inspectFile, listFolder, makeFolder, refuseLinkedFolder, translate } from './files.js'
+import {
+  codeOf,
+  inspectFile,
+  listFolder,
+  makeFolder,
+  quietly,
+  refuseLinkedFolder,
+  translate
+} from './files.js'
 import { isAlive, leftovers, removeLeftover, temporaryPath } from './pending.js'
 import { mediumPaths, type MediumPaths } from './medium/layout.js'
 import { refuseNoMedium } from './medium/measure.js'
@@ -171,14 +179,4 @@ function machine(): string {
   const boot = () => quietly(() => readFileSync('/proc/sys/kernel/random/boot_id', 'latin1')) ?? ''
   const { hostname } = process.getBuiltinModule('node:os')
   return (machineName ??= shortHex(sha256(utf8(`${hostname()} ${boot()}`))))
-}
-
-const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException | undefined)?.code ?? ''
-
-function quietly<T>(action: () => T): T | undefined {
-  try {
-    return action()
-  } catch {
-    return undefined
-  }
 }

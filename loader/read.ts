@@ -59,8 +59,6 @@ export interface TitleOnMedium {
   readonly licenses: readonly string[]
   /** Sealed files of the title, by release. */
   readonly files: readonly { readonly release: number; readonly path: string }[]
-  /** Releases whose sealed file is there, ascending. */
-  readonly releases: readonly number[]
 }
 
 const GRANT = '.grant'
@@ -88,8 +86,7 @@ export function listTitles(root: string): TitleOnMedium[] {
       titleId,
       licenses,
       hasGrant: licenses.length > 0,
-      files: files.sort((a, b) => a.release - b.release),
-      releases: [...new Set(files.map(({ release }) => release))]
+      files: files.sort((a, b) => a.release - b.release)
     }))
     .sort((a, b) => (a.titleId < b.titleId ? -1 : 1))
 }

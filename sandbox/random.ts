@@ -1,7 +1,7 @@
 /** Numbers that are the same on every engine: a seeded guest's, and Math.random. Not for secrets. */
 
 /** xoshiro128**, 32 bits at a time. */
-export function xoshiro128(state: Uint32Array): () => number {
+function xoshiro128(state: Uint32Array): () => number {
   // All zeros is the one state that never moves.
   if ((state[0]! | state[1]! | state[2]! | state[3]!) === 0) state[0] = 1
   return () => {

@@ -1,7 +1,7 @@
 /** A receipt (docs/spec.md §3.11) goes to whoever can show what was answered: the signed record itself. */
 import { equalBytes, hex } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
-import { RECORD_TYPES } from '../../formats/frame.js'
+import { recordTypeOf, type RecordType } from '../../formats/frame.js'
 import { openRegistration } from '../../formats/records/release.js'
 import { openRequest } from '../../formats/records/request.js'
 import { openReturn } from '../../formats/records/return.js'
@@ -14,10 +14,10 @@ interface Signed {
   readonly signKey: Uint8Array
 }
 
-const TYPE_OFFSET = 5
-const OPENERS: Readonly<Record<number, (record: Uint8Array) => Signed>> = {
-  [RECORD_TYPES.registration]: openRegistration,
-  [RECORD_TYPES.return]: openReturn
+const OPENERS: { readonly [Type in RecordType]?: (record: Uint8Array) => Signed } = {
+  request: openRequest,
+  registration: openRegistration,
+  return: openReturn
 }
 
 /**
@@ -25,7 +25,7 @@ const OPENERS: Readonly<Record<number, (record: Uint8Array) => Signed>> = {
  * @throws CofferError COFFER_RECORD_*, COFFER_REQUEST_REFUSED for one that was not.
  */
 export async function receipt({ store }: Site, record: Uint8Array, admit?: Admit): Promise<Uint8Array> {
-  const { requestId, signKey } = (OPENERS[record[TYPE_OFFSET]!] ?? openRequest)(record)
+  const { requestId, signKey } = (OPENERS[recordTypeOf(record) ?? 'request'] ?? openRequest)(record)
   admit?.(hex(signKey))
   return store.snapshot(async books => {
     const answered = await books

@@ -35,8 +35,8 @@ export function openCheckpoint(
   return opened && { checkpoint: opened.body, center: opened.center }
 }
 
-export const MAX_ENTRY_BYTES = 1024 * 1024
-export const MAX_RECEIPT_BYTES = MAX_ENTRY_BYTES + MAX_RECORD_BYTES + 64 * HASH_BYTES
+const MAX_ENTRY_BYTES = 1024 * 1024
+const MAX_RECEIPT_BYTES = MAX_ENTRY_BYTES + MAX_RECORD_BYTES + 64 * HASH_BYTES
 
 /** Not signed by itself: its checkpoint is, and the path leads to it. */
 const receiptShape = map({

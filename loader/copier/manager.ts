@@ -5,7 +5,7 @@ import { readResource } from '../../sandbox/resources.js'
 import { makeFolder } from '../files.js'
 import { writeFile } from '../pending.js'
 
-export const MANAGER_NAME = 'coffer.mjs'
+const MANAGER_NAME = 'coffer.mjs'
 
 /**
  * Put this very program, as one file, into a folder. It holds no secret and nothing of a person.

@@ -12,6 +12,7 @@ import {
   statfsSync
 } from 'node:fs'
 import { win32 } from 'node:path'
+import { quietly } from '../files.js'
 
 /** Where the system's own files are; tests hand over recorded ones. */
 export interface SystemFiles {
@@ -25,14 +26,6 @@ export interface SystemFiles {
   freeBytes?(path: string): number | undefined
   /** Inode and birth time of a file, or of a link itself: sysfs makes the link of a device anew with the device. */
   identify?(path: string): string | undefined
-}
-
-const quietly = <T>(action: () => T): T | undefined => {
-  try {
-    return action()
-  } catch {
-    return undefined
-  }
 }
 
 export const SYSTEM: SystemFiles = {

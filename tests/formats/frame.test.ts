@@ -3,9 +3,11 @@ import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { concat, u32be, utf8 } from '../../formats/bytes.js'
 import {
+  isRecord,
   NO_ATTACHMENTS,
   parseFrame,
   RECORD_TYPES,
+  recordTypeOf,
   signFrame,
   verifyFrame,
   verifySelfSigned,
@@ -47,6 +49,20 @@ test('parseFrame() gives back what signFrame() was given, as views of its bytes'
       assert.equal(verifyFrame(parsed, by(OTHER))!.signer.slice(), ed25519PublicKey(OTHER))
     }
   }
+})
+
+test('recordTypeOf() tells what a record says that it is, of what begins as one', () => {
+  for (const type of Object.keys(RECORD_TYPES) as RecordType[])
+    assert.is(recordTypeOf(signFrame(type, BODY, NO_ATTACHMENTS, SEED)), type)
+  for (const type of [0, 99, 255]) {
+    assert.is(recordTypeOf(patched(5, [type])), undefined)
+    assert.ok(isRecord(patched(5, [type])))
+  }
+  for (const bytes of [patched(3, [0]), frame().subarray(0, 3), new Uint8Array(0)]) {
+    assert.is(recordTypeOf(bytes), undefined)
+    assert.not(isRecord(bytes))
+  }
+  assert.is(recordTypeOf(frame().subarray(0, 5)), undefined)
 })
 
 test('parseFrame() refuses every length but its own, and one byte above its bound', async () => {

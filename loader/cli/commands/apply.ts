@@ -2,7 +2,7 @@
 import { keepCode } from '../../../sandbox/kept-code.js'
 import { equalBytes } from '../../../formats/bytes.js'
 import { CofferError } from '../../../formats/errors.js'
-import { MAGIC, RECORD_TYPES } from '../../../formats/frame.js'
+import { recordTypeOf } from '../../../formats/frame.js'
 import { MAX_ANSWER_BYTES, MAX_RECORD_BYTES } from '../../../formats/limits.js'
 import { readGrantClaim } from '../../../formats/records/grant.js'
 import { asTyped } from '../../../formats/wording.js'
@@ -52,8 +52,8 @@ export async function execute(call: Call): Promise<Outcome> {
 
 /** Whoever carries files between two machines has both of them. @throws CofferError COFFER_RECORD_DAMAGED */
 function refuseRequest(bytes: Uint8Array, path: string): void {
-  const kind = (['request', 'return'] as const).find(type => bytes[5] === RECORD_TYPES[type])
-  if (kind === undefined || !equalBytes(bytes.subarray(0, 4), MAGIC)) return
+  const kind = recordTypeOf(bytes)
+  if (kind !== 'request' && kind !== 'return') return
   throw new CofferError('COFFER_RECORD_DAMAGED', `${path} is a ${kind}, not the answer to one.`, {
     expected: 'the file that the center made with "coffer-center issue"',
     found: `the ${kind} that goes to the center`,

@@ -4,13 +4,7 @@
  */
 import { equalBytes, hex } from '../../../formats/bytes.js'
 import { CofferError, orNone } from '../../../formats/errors.js'
-import {
-  MAGIC as RECORD_MAGIC,
-  parseFrame,
-  RECORD_TYPES,
-  verifySelfSigned,
-  type RecordType
-} from '../../../formats/frame.js'
+import { isRecord, parseFrame, recordTypeOf, verifySelfSigned } from '../../../formats/frame.js'
 import { MAX_ANSWER_BYTES, MAX_REVOCATIONS_BYTES } from '../../../formats/limits.js'
 import { decode, type Packable } from '../../../formats/msgpack.js'
 import { openReceipt } from '../../../formats/records/checkpoint.js'
@@ -220,14 +214,8 @@ function showList(type: string, decodeList: () => readonly Uint8Array[], home: H
   }
 }
 
-const typeNames = new Map<number, RecordType>(
-  Object.entries(RECORD_TYPES).map(([name, type]) => [type, name as RecordType])
-)
-
-const isRecord = (bytes: Uint8Array): boolean => equalBytes(bytes.subarray(0, 4), RECORD_MAGIC)
-
 function showRecord(bytes: Uint8Array, home: Home, depth: number): ShownMap {
-  const type = typeNames.get(bytes[5] ?? 0) ?? 'root'
+  const type = recordTypeOf(bytes) ?? 'root'
   const frame = verifySelfSigned(parseFrame(type, bytes, MAX_FILE_BYTES))
   const attachments = show(decode(frame.attachments), home, depth)
   return {

@@ -1,7 +1,7 @@
 /** `coffer trust`: pin a center. What a person compares is the fingerprint, which is the whole centerId. */
 import { equalBytes, hex } from '../../../formats/bytes.js'
 import { CofferError } from '../../../formats/errors.js'
-import { MAGIC } from '../../../formats/frame.js'
+import { isRecord } from '../../../formats/frame.js'
 import { MAX_ANSWER_BYTES } from '../../../formats/limits.js'
 import { decodeRoots, openRoots } from '../../../formats/records/root.js'
 import { CenterClient } from '../../copier/center-client.js'
@@ -60,7 +60,7 @@ async function rootsFrom(from: string): Promise<{ roots: readonly Uint8Array[]; 
     })
   }
   // One record begins with the magic of all records; several come packed as the center serves them.
-  return { roots: equalBytes(bytes.subarray(0, 4), MAGIC) ? [bytes] : rootsIn(bytes, from), url: undefined }
+  return { roots: isRecord(bytes) ? [bytes] : rootsIn(bytes, from), url: undefined }
 }
 
 const HOST_AND_PORT = /^[a-z0-9.-]+:\d+(?:\/|$)/i
