@@ -2,6 +2,7 @@
 import { wipe } from '../formats/bytes.js'
 import { HEADER_BYTES, plaintextSize } from '../formats/cobblestone.js'
 import { payloadContext } from '../formats/derive.js'
+import { Spares } from '../sandbox/spare.js'
 import {
   BLOCK_BYTES,
   blockMemory,
@@ -13,7 +14,6 @@ import {
 } from './blocks.js'
 import type { RandomFile } from './files.js'
 import { releaseFor } from './release.js'
-import { Spare } from './spare.js'
 import { atOnce, type Steps } from './steps.js'
 
 export type Progress = (doneBytes: number, totalBytes: number) => void
@@ -52,7 +52,7 @@ export interface Helpers {
 export const passPayload = (payload: SealedPayload, pass: Pass): void => atOnce(passingPayload(payload, pass))
 
 /** Where this thread works alone: to have such memory anew takes as long as to open 200 KB. */
-const spare = new Spare<BlockMemory>()
+const spares = new Spares<BlockMemory>()
 
 /** The same a block at a time. */
 export function* passingPayload(payload: SealedPayload, pass: Pass): Steps {
@@ -62,13 +62,13 @@ export function* passingPayload(payload: SealedPayload, pass: Pass): Steps {
   releaseFor(manifest.payloadBytes)
   const context = payloadContext(manifest.id, manifest.release)
   const header = file.read(payloadOffset, HEADER_BYTES)
-  const memory = helpers?.memory() ?? spare.take() ?? blockMemory(1)
+  const memory = helpers?.memory() ?? spares.take() ?? blockMemory(1)
   const key = helpers === undefined ? pass.key : shared(pass.key)
   try {
     yield* passingBlocks(payload, { ...memory, opening: { key, context, header }, sealing }, pass)
   } finally {
     if (helpers !== undefined) wipe(key)
-    else if (cleared(memory)) spare.leave(memory)
+    else if (cleared(memory)) spares.leave(memory)
   }
 }
 

@@ -7,13 +7,13 @@
  *
  * @see docs/decisions/0048-an-instance-for-the-next-guest.md
  */
+import { Spares } from '../spare.js'
 import { STACK_BYTES } from './abi.js'
 import type { ImageFields } from './image.js'
 import { type Instance, RESTING } from './instance.js'
 import { clearStack, type Pristine } from './pristine.js'
 
 const MOST_KEPT = 4
-const KEPT_MS = 10_000
 /** Of their memory, together, beyond what guests start from. All of it is written after each guest. */
 const MOST_GROWTH_BYTES = 16 * 1024 * 1024
 
@@ -21,28 +21,24 @@ interface Waiting {
   readonly instance: Instance
   /** Nothing is left in its stack, however deep. */
   readonly isSearched: boolean
-  readonly timer: NodeJS.Timeout
 }
 
 export class Kept {
   readonly #base: Pristine
   readonly #fields: ImageFields
-  readonly #keptMs: number
-  /** The longest first. */
-  readonly #waiting: Waiting[] = []
+  readonly #spares: Spares<Waiting>
 
-  /** @param base - What guests start from. @param keptMs - How long each waits; it keeps no process from its end. */
-  constructor(base: Pristine, fields: ImageFields, keptMs = KEPT_MS) {
+  /** @param base - What guests start from. @param keptMs - How long each waits. */
+  constructor(base: Pristine, fields: ImageFields, keptMs?: number) {
     this.#base = base
     this.#fields = fields
-    this.#keptMs = keptMs
+    this.#spares = new Spares({ most: MOST_KEPT, keptMs })
   }
 
   /** One whose memory WebAssembly itself lets grow just as far. */
   take(maxPages: number): Instance | undefined {
-    const found = this.#waiting.findLast(({ instance }) => instance.maxPages === maxPages)
+    const found = this.#spares.take(({ instance }) => instance.maxPages === maxPages)
     if (found === undefined) return undefined
-    this.#drop(found)
     const { instance, isSearched } = found
     const { stackTop } = this.#fields
     if (!isSearched) clearStack(instance.bytes, stackTop - STACK_BYTES, stackTop, STACK_BYTES)
@@ -61,11 +57,8 @@ export class Kept {
     if (this.#growthBytes(instance) > MOST_GROWTH_BYTES) return false
     this.#base.heal(instance, stackBytes, false)
     instance.hooks = RESTING
-    const timer = setTimeout(() => this.#drop(waiting), this.#keptMs).unref()
-    const waiting = { instance, isSearched: !foreign, timer }
-    this.#waiting.push(waiting)
-    while (this.#waiting.length > MOST_KEPT || this.#growthOfAll() > MOST_GROWTH_BYTES)
-      this.#drop(this.#waiting[0]!)
+    this.#spares.leave({ instance, isSearched: !foreign })
+    while (this.#growthOfAll() > MOST_GROWTH_BYTES) this.#spares.drop(this.#spares.waiting[0]!)
     return true
   }
 
@@ -74,11 +67,6 @@ export class Kept {
   }
 
   #growthOfAll(): number {
-    return this.#waiting.reduce((sum, { instance }) => sum + this.#growthBytes(instance), 0)
-  }
-
-  #drop(waiting: Waiting): void {
-    clearTimeout(waiting.timer)
-    this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
+    return this.#spares.waiting.reduce((sum, { instance }) => sum + this.#growthBytes(instance), 0)
   }
 }
