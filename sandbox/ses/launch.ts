@@ -6,7 +6,7 @@
  * V8 cannot be asked to stop where it stands, so every limit is the end of the process; and SES needs the program as
  * a string, which stays in the child's memory until it ends.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process'
 import type { Socket } from 'node:net'
 import type { CofferError } from '../../formats/errors.js'
 import { engineFailed, imageUnfit, limitReached } from '../failures.js'
@@ -26,7 +26,10 @@ export async function launchSes({ source }: Program, options: LaunchOptions): Pr
   )
 }
 
-/** @param sourceBytes - Length of the program that it will serve. */
+/**
+ * @param sourceBytes - Length of the program that it will serve.
+ * @throws CofferError COFFER_ENGINE_FAILED where the system says so at once; else the child does, once it serves.
+ */
 export function startChild(limits: Limits, sourceBytes: number): Child {
   const memoryMiB = Math.max(Math.ceil(limits.memoryBytes / 2 ** 20), 1)
   const { words, env } = processStart('ses-child.cjs', [
@@ -35,7 +38,7 @@ export function startChild(limits: Limits, sourceBytes: number): Child {
     `--max-semi-space-size=${Math.min(Math.max(memoryMiB >> 4, 1), 16)}`,
     ...permissionFlags()
   ])
-  const child = spawn(process.execPath, words, {
+  const options: SpawnOptions = {
     // Nothing of this process's environment: it may hold secrets, and NODE_OPTIONS.
     env: {
       ...env,
@@ -46,9 +49,16 @@ export function startChild(limits: Limits, sourceBytes: number): Child {
     // Out of reach of the terminal's Ctrl-C, which is for this process to handle.
     detached: process.platform !== 'win32',
     windowsHide: true
-  })
-  return new Child(child, limits, mostFrameBytes(limits, sourceBytes))
+  }
+  try {
+    const child = spawn(process.execPath, words, options)
+    return new Child(child, limits, mostFrameBytes(limits, sourceBytes))
+  } catch (cause) {
+    throw startsNot(cause)
+  }
 }
+
+const startsNot = (cause: unknown): CofferError => engineFailed('its process does not start', cause)
 
 /** The longest that a child sends: one value, what it prints at once, or its exports, whose names stand in its source. */
 const mostFrameBytes = ({ valueBytes, outputBytes }: Limits, sourceBytes: number): number =>
@@ -69,11 +79,20 @@ export class Child {
    */
   constructor(child: ChildProcess, limits: Limits, mostBytes = MAX_MESSAGE_BYTES) {
     this.#process = child
-    const stdio = child.stdio as readonly unknown[] as readonly Socket[]
+    // First: a process that does not start may have nothing else.
+    child.on('error', cause => this.#close(startsNot(cause)))
+    // 'close' comes after the last bytes of all pipes.
+    child.on('close', (code, signal) => {
+      if (signal === 'SIGABRT' || code === V8_ABORTED)
+        this.#reason ??= limitReached('memoryBytes', limits, limits.memoryBytes + 1)
+      this.#close(this.#reason)
+    })
+    // No pipes where the system had no descriptors left for them.
+    const stdio = (child.stdio ?? []) as readonly unknown[] as readonly Socket[]
     this.#sockets = stdio.slice(FD.commands, FD.verdict + 1)
-    const [, frames, , verdict] = this.#sockets as [Socket, Socket, Socket, Socket]
+    const [, frames, , verdict] = this.#sockets
     for (const socket of this.#sockets) socket.on('error', () => {})
-    verdict.on('data', (bytes: Buffer) => {
+    verdict?.on('data', (bytes: Buffer) => {
       for (const { limit, excess, soft } of readVerdicts(bytes)) {
         const name = WATCHED[limit]
         if (name === undefined) continue
@@ -82,19 +101,12 @@ export class Child {
       }
     })
     const splitter = new FrameSplitter(frame => this.#events?.frame(frame), mostBytes)
-    frames.on('data', (chunk: Buffer) => {
+    frames?.on('data', (chunk: Buffer) => {
       try {
         splitter.push(chunk)
       } catch (cause) {
         this.#events?.closed(engineFailed('it sent what it never sends', cause))
       }
-    })
-    child.on('error', cause => this.#close(engineFailed('its process does not start', cause)))
-    // 'close' comes after the last bytes of all pipes.
-    child.on('close', (code, signal) => {
-      if (signal === 'SIGABRT' || code === V8_ABORTED)
-        this.#reason ??= limitReached('memoryBytes', limits, limits.memoryBytes + 1)
-      this.#close(this.#reason)
     })
     this.#hold(false)
   }
@@ -105,9 +117,9 @@ export class Child {
 
   serve(events: NearEvents): NearChannel {
     this.#events = events
-    const [commands, , answers] = this.#sockets as [Socket, Socket, Socket, Socket]
+    const [commands, , answers] = this.#sockets
     return {
-      post: frame => void commands.write(framed(frame)),
+      post: frame => void commands?.write(framed(frame)),
       answer: frame => this.#writeCounted(answers, frame),
       settle: frame => this.#writeCounted(commands, frame),
       untakenBytes: () => this.#untakenBytes,
@@ -116,7 +128,8 @@ export class Child {
     }
   }
 
-  #writeCounted(socket: Socket, frame: Uint8Array): void {
+  #writeCounted(socket: Socket | undefined, frame: Uint8Array): void {
+    if (socket === undefined) return
     this.#untakenBytes += frame.length
     socket.write(framed(frame), () => (this.#untakenBytes -= frame.length))
   }

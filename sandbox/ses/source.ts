@@ -13,12 +13,20 @@ export function openProcesses({ source: given }: Program, options: LaunchOptions
   const source = given.slice()
   const limits = withDefaults(options.limits)
   const spawn = () => startChild(limits, source.length)
-  let spare: Child | undefined = spawn()
+  const ahead = (): Child | undefined => {
+    try {
+      return spawn()
+    } catch {
+      // The next guest starts its own, or says why not.
+      return undefined
+    }
+  }
+  let spare = ahead()
   return {
     start(): Promise<EngineGuest> {
       return startRemote('ses', { source }, options, events => {
         const child = spare?.isAlive() === true ? spare : spawn()
-        spare = spawn()
+        spare = ahead()
         return child.serve(events)
       })
     },
