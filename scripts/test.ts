@@ -22,6 +22,8 @@ import { NoPostgres, startPostgres, type PostgresServer } from './postgres.js'
 const FILE_LIMIT_MS = 240_000
 /** From the summary to the end. A test that failed half-way may have left a server open, which would go on for ever. */
 const CLOSING_LIMIT_MS = 5_000
+/** From the end of its group to that of its output, which a process that left the group may hold open for ever. */
+const OUTPUT_LIMIT_MS = 1_000
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 function* testFiles(folder: string): Generator<string> {
@@ -44,8 +46,13 @@ const running = new Set<ChildProcess>()
 
 /** The whole group: a test's own children must not outlive it. */
 function end(child: ChildProcess): void {
-  if (process.platform === 'win32') child.kill('SIGKILL')
-  else process.kill(-child.pid!, 'SIGKILL')
+  if (process.platform === 'win32') return void child.kill('SIGKILL')
+  try {
+    process.kill(-child.pid!, 'SIGKILL')
+  } catch (error) {
+    // All of it is gone.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }
 
 // Those have groups of their own, which no Ctrl-C reaches. The server and the site go with this process.
@@ -64,6 +71,7 @@ function runFile(file: string): Promise<Outcome> {
     const started = performance.now()
     let output = ''
     let tooLong = ''
+    let closing = false
     const child = spawn(process.execPath, [`build/${file}`], {
       cwd: root,
       env: { ...process.env, ...environment, FORCE_COLOR: '0', NO_COLOR: '1' },
@@ -75,11 +83,17 @@ function runFile(file: string): Promise<Outcome> {
       setTimeout(() => {
         tooLong = why
         end(child)
+        timers.push(setTimeout(letOutputGo, OUTPUT_LIMIT_MS))
       }, ms)
+    const letOutputGo = () => {
+      child.stdout.destroy()
+      child.stderr.destroy()
+    }
     const timers = [endAfter(FILE_LIMIT_MS, `ended after ${FILE_LIMIT_MS / 1000} s`)]
     const collect = (chunk: Buffer) => {
       output += chunk.toString('utf8')
-      if (timers.length === 1 && /^\s*Duration:/m.test(output)) {
+      if (!closing && /^\s*Duration:/m.test(output)) {
+        closing = true
         const why = `still running ${CLOSING_LIMIT_MS / 1000} s after its last test: something was left open`
         timers.push(endAfter(CLOSING_LIMIT_MS, why))
       }
