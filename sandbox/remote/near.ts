@@ -40,7 +40,6 @@ import { type Caller, START, type WaitingCall, WaitingCalls } from '../waiting.j
 import { isRefusal, MalformedMessage, Reader, Writer } from '../wire.js'
 import { DISPOSE, FROM_FAR, LIMIT_NAMES, readFailure, TO_FAR } from './frames.js'
 
-/** How much longer than its own limits the far side may take to say that they were reached. */
 const GRACE_MS = 200
 /** The same while it starts, since its own boot is not on the guest's account. */
 const BOOT_MS = 10_000
@@ -81,16 +80,18 @@ interface PendingCall extends WaitingCall {
  * Start a guest on the far side of a channel.
  *
  * @param open - Makes the channel, whose events arrive later, never during this call.
+ * @param graceMs - How much longer than its own limits the far side may take to say that they were reached.
  * @throws As `launch` does.
  */
 export async function startRemote(
   engine: Engine,
   program: Program,
   options: LaunchOptions,
-  open: (events: NearEvents, limits: Limits) => NearChannel
+  open: (events: NearEvents, limits: Limits) => NearChannel,
+  graceMs = GRACE_MS
 ): Promise<EngineGuest> {
   if (options.signal?.aborted) throw interrupted()
-  const guest = new RemoteGuest(engine, options, open)
+  const guest = new RemoteGuest(engine, options, open, graceMs)
   try {
     await guest.start(program)
   } catch (error) {
@@ -111,6 +112,7 @@ class RemoteGuest implements EngineGuest {
   readonly #soft: Limits
   readonly #grants: CapabilityTable
   readonly #channel: NearChannel
+  readonly #graceMs: number
   readonly #writer = new Writer(WIRE)
   readonly #startedMs = monotonicMs()
   readonly #calls = new WaitingCalls<PendingCall>()
@@ -135,9 +137,11 @@ class RemoteGuest implements EngineGuest {
   constructor(
     engine: Engine,
     options: LaunchOptions,
-    open: (events: NearEvents, limits: Limits) => NearChannel
+    open: (events: NearEvents, limits: Limits) => NearChannel,
+    graceMs: number
   ) {
     this.engine = engine
+    this.#graceMs = graceMs
     this.#options = options
     this.#limits = withDefaults(options.limits)
     this.#soft = softMarks(this.#limits, options.softShare)
@@ -193,7 +197,7 @@ class RemoteGuest implements EngineGuest {
       this.#leaving = disposed()
       // In good order, so that it can overwrite its memory; at once where it is busy.
       this.#channel.post(DISPOSE)
-      const timer = setTimeout(() => this.#channel.kill(), GRACE_MS)
+      const timer = setTimeout(() => this.#channel.kill(), this.#graceMs)
       await this.#whenClosed()
       clearTimeout(timer)
     }
@@ -272,7 +276,7 @@ class RemoteGuest implements EngineGuest {
     const { wallMs } = this.#limits
     const [first] = this.#calls.all.values()
     if (first === undefined || wallMs === Infinity) return
-    const grace = this.#calls.all.has(START) ? BOOT_MS : GRACE_MS
+    const grace = this.#calls.all.has(START) ? BOOT_MS : this.#graceMs
     const delay = first.startedMs + wallMs + grace - monotonicMs()
     this.#wallTimer = setTimeout(
       () => this.#end(limitReached('wallMs', this.#limits, monotonicMs() - first.startedMs)),

@@ -26,7 +26,6 @@ const STACK_RATIO = 4
 
 export const stackMiB = ({ stackBytes }: Limits): number => Math.ceil((stackBytes * STACK_RATIO) / 2 ** 20)
 
-/** How long a worker that is to stay may take to let go of a guest that is to be gone at once. */
 const LETTING_GO_MS = 200
 
 /** A worker, and the guest that it serves; when that has gone in good order or at a limit that the worker told of, the next. */
@@ -42,6 +41,8 @@ export class Thread {
   #events: NearEvents | undefined
   /** The guest was told to go. */
   #leaving = false
+  /** For how long it is waited for. */
+  #patience: NodeJS.Timeout | undefined
   /** Told when the guest is no more and the worker is. */
   #onFree: (() => void) | undefined
   #ended = false
@@ -90,8 +91,11 @@ export class Thread {
     this.#worker.on('exit', () => this.#close())
   }
 
-  /** @param onFree - Called once the worker can serve another guest; never, where it ended with this one. */
-  serve(events: NearEvents, onFree: () => void): NearChannel {
+  /**
+   * @param onFree - Called once the worker can serve another guest; never, where it ended with this one.
+   * @param graceMs - How long a worker that is to stay may take to let go of a guest that is to be gone at once.
+   */
+  serve(events: NearEvents, onFree: () => void, graceMs = LETTING_GO_MS): NearChannel {
     this.#events = events
     this.#onFree = onFree
     return {
@@ -107,7 +111,7 @@ export class Thread {
       kill: told => {
         if (this.#events !== events) return
         if (told !== true && !this.#hasProgram) void this.end()
-        else if (!this.#leaving) this.#letGo()
+        else if (!this.#leaving) this.#letGo(graceMs)
       }
     }
   }
@@ -127,18 +131,13 @@ export class Thread {
   }
 
   /** The guest is to go and the worker to stay, if it hears of it soon. */
-  #letGo(): void {
+  #letGo(graceMs: number): void {
     this.#leaving = true
     this.#post(this.#frames, DISPOSE)
-    const onFree = this.#onFree
-    const timer = setTimeout(() => {
+    this.#patience = setTimeout(() => {
       this.#onFree = undefined
       void this.end()
-    }, LETTING_GO_MS)
-    this.#onFree = () => {
-      clearTimeout(timer)
-      onFree?.()
-    }
+    }, graceMs)
   }
 
   #free(): void {
@@ -146,6 +145,7 @@ export class Thread {
     this.#events = undefined
     this.#onFree = undefined
     this.#leaving = false
+    clearTimeout(this.#patience)
     this.#worker.unref()
     events?.closed()
     if (!this.#ended) onFree?.()
@@ -154,6 +154,7 @@ export class Thread {
   #close(reason?: CofferError): void {
     if (this.#ended) return
     this.#ended = true
+    clearTimeout(this.#patience)
     this.#lookout.drain()
     const events = this.#events
     this.#events = undefined
