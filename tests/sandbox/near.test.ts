@@ -105,7 +105,8 @@ for (const [what, ask] of [
     setTimeout(() => stop.abort(), 100)
     const startedMs = performance.now()
     await rejectsWith('COFFER_INTERRUPTED', () => guest.call('flood'))
-    assert.ok(performance.now() - startedMs < 1000)
+    // What it asks for takes ten seconds.
+    assert.ok(performance.now() - startedMs < 5000)
   })
 }
 

@@ -351,16 +351,17 @@ test('limits hold in calls without messages', async () => {
     export const flood = () => { for (;;) host(1) }
     export const jobs = () => { const go = () => Promise.resolve().then(go); go() }
     export const deep = () => { const go = () => go() + 1; return go() }`
-  const limits = { cpuMs: 200, wallMs: 300, memoryBytes: 20e6, hostCalls: 1000 }
-  for (const [name, code, memoryBytes = limits.memoryBytes] of [
-    ['spin', 'COFFER_LIMIT_CPU'],
-    ['native', 'COFFER_LIMIT_CPU'],
-    ['fill', 'COFFER_LIMIT_MEMORY'],
-    ['flood', 'COFFER_LIMIT_CALLS'],
-    ['jobs', 'COFFER_LIMIT_CPU', 200e6] // for what a fast machine allocates in that time
+  const limits = { cpuMs: 5000, wallMs: 10_000, memoryBytes: 20e6, hostCalls: 1000 }
+  for (const [name, code, more] of [
+    ['spin', 'COFFER_LIMIT_CPU', { cpuMs: 1000 }],
+    ['native', 'COFFER_LIMIT_CPU', { cpuMs: 1000 }],
+    ['fill', 'COFFER_LIMIT_MEMORY', {}],
+    ['flood', 'COFFER_LIMIT_CALLS', {}],
+    // Memory for what a fast machine allocates in that time.
+    ['jobs', 'COFFER_LIMIT_CPU', { cpuMs: 600, memoryBytes: 600e6 }]
   ] as const) {
     await using guest = await launch(new TextEncoder().encode(source), {
-      limits: { ...limits, memoryBytes },
+      limits: { ...limits, ...more },
       capabilities: { host: { host: sync((n: number) => n) } }
     })
     await rejectsWith(code, () => guest.callSync(name))
@@ -378,7 +379,7 @@ test('what a call leaves rejected is dealt with after it, not between its start 
     new TextEncoder().encode(
       `export const go = async () => { for (;;) { const p = Promise.reject(1); await 0; p.catch(() => {}) } }`
     ),
-    { limits: { cpuMs: 200 } }
+    { limits: { cpuMs: 1000 } }
   )
   await rejectsWith('COFFER_LIMIT_CPU', () => guest.call('go'))
 })
@@ -399,20 +400,20 @@ test('a host function that takes long is not on the guest’s account', async ()
     new TextEncoder().encode(`import { host } from 'coffer:host'
       export const go = n => { for (let i = 0; i < n; i++) { for (let k = 0; k < 5000; k++); host() } }`),
     {
-      limits: { cpuMs: 700 },
+      limits: { cpuMs: 5000 },
       capabilities: {
         host: {
           host: sync(() => {
             // Quick at first, then not: some of its calls are timed by nobody.
-            const until = performance.now() + (++calls > 20 ? 60 : 0)
+            const until = performance.now() + (++calls > 20 ? 500 : 0)
             while (performance.now() < until);
           })
         }
       }
     }
   )
-  guest.callSync('go', 40)
-  assert.is(calls, 40)
+  guest.callSync('go', 33)
+  assert.is(calls, 33)
 })
 
 test('a memory full of nonsense is read within its bounds, or not at all', () => {

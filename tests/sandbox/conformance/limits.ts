@@ -25,7 +25,7 @@ export function limits({ test, start }: Way): void {
   })) {
     test(`computing is limited: ${what}`, async () => {
       // Its start counts too, on a machine that does other things.
-      const limits = { cpuMs: 1500 }
+      const limits = { cpuMs: 1000 }
       if (statement === '0') return endsWith('COFFER_LIMIT_CPU', () => start(`for (;;);`, { limits }))
       const guest = await start(`export const go = async () => { ${statement} }`, { limits })
       await endsWith('COFFER_LIMIT_CPU', () => guest.call('go'))
@@ -217,7 +217,7 @@ export function limits({ test, start }: Way): void {
   test('a guest that ends while no call waits tells why, however it is found out', async () => {
     // As its turn ends, by its session; or within it, by who watches.
     const burn = `export const go = () => void setInterval(() => { const end = Date.now() + 20; while (Date.now() < end); }, 1)`
-    for (let cpuMs = 1000; cpuMs < 1020; cpuMs += 4) {
+    for (let cpuMs = 1000; cpuMs < 1012; cpuMs += 4) {
       const guest = await start(burn, { limits: { cpuMs } })
       await guest.call('go')
       const { code, limit } = await endOf(guest)
