@@ -1,6 +1,6 @@
 /** Step 1 of the path: read what a medium says of a title, bounded and parsed, nothing of it believed (§6.1). */
 import { join } from 'node:path'
-import { equalBytes } from '../formats/bytes.js'
+import { equalBytes, shortHex } from '../formats/bytes.js'
 import { CofferError, orNone } from '../formats/errors.js'
 import { asTyped } from '../formats/wording.js'
 import { MAX_RECORD_BYTES } from '../formats/limits.js'
@@ -92,14 +92,16 @@ export function listTitles(root: string): TitleOnMedium[] {
 }
 
 /**
- * What the license of this user for a title is filed under: by his own name where that is there, else by the title's.
+ * What the license of this user for a title is filed under: by his own name where that is there, or was and its return is
+ * on its way; else by the title's.
  *
  * @param userId - undefined where there is no user key: then a bearer's license is all that could be there.
  */
 export function licenseName(root: string, titleId: string, userId: Uint8Array | undefined): string {
   if (userId === undefined) return titleId
   const own = ownName(titleId, userId)
-  return inspectFile(mediumPaths(root).grant(own)) === undefined ? titleId : own
+  const paths = mediumPaths(root)
+  return [paths.grant(own), paths.returned(own)].some(path => inspectFile(path) !== undefined) ? own : titleId
 }
 
 /** Whether a medium says that it has a license for a title which this user could use. It opens nothing. */
@@ -121,10 +123,14 @@ export function readLicense(root: string, titleId: string, userId?: Uint8Array):
   const returned = paths.returned(name)
   const returnBytes = inspectFile(returned) && readFile(returned, MAX_RECORD_BYTES)
   if (grantBytes === undefined) {
-    if (returnBytes !== undefined) throw givenUp(titleId)
+    if (returnBytes !== undefined) throw givenUp(titleId, root)
     refuseNoMedium(root)
     const there = listTitles(root).map(title => title.titleId)
-    if (!there.includes(titleId)) throw notOnMedium(titleId, root, there)
+    if (!there.includes(titleId)) {
+      throw titleThatSaved(root, userId, titleId) !== undefined
+        ? gone(root, titleId)
+        : notOnMedium(titleId, root, there)
+    }
     throw new CofferError('COFFER_GRANT_MISSING', `There is no grant for ${titleId} on this medium.`, {
       expected: paths.grant(titleId),
       found: 'no such file',
@@ -135,12 +141,46 @@ export function readLicense(root: string, titleId: string, userId?: Uint8Array):
   return { titleId, name, grantBytes, revocationsBytes, returnBytes, folder: paths.folder }
 }
 
-export const givenUp = (titleId: string): CofferError =>
+/** @param root - The medium, where its return is on it still. */
+export const givenUp = (titleId: string, root?: string): CofferError =>
   new CofferError('COFFER_RETURNED', `This medium has given up its copy of ${titleId}.`, {
     expected: 'a copy that is held',
     found: 'one that was returned or transferred',
-    hint: `If that was interrupted, repeat "coffer return" or "coffer transfer". Otherwise order ${titleId} again.`
+    hint:
+      root === undefined
+        ? `If that was interrupted, repeat "coffer return" or "coffer transfer". Otherwise order ${titleId} again.`
+        : `The center has not answered yet: repeat "coffer transfer" if it was to go elsewhere, or give it back with "coffer return ${asTyped(root)} ${titleId}".`
   })
+
+/** A title that has saved something for this user on a medium: the given one, or any. It may have no copy any more. */
+export function titleThatSaved(
+  root: string,
+  userId: Uint8Array | undefined,
+  titleId?: string
+): string | undefined {
+  const paths = mediumPaths(root)
+  const mine = userId && shortHex(userId)
+  return listFolder(paths.allSaves)
+    .map(parseLicenseName)
+    .filter(saved => saved !== undefined)
+    .filter(saved => (titleId ?? saved.titleId) === saved.titleId && (saved.user ?? mine) === mine)
+    .find(({ titleId, user }) => {
+      const name = user === undefined ? titleId : ownName(titleId, userId!)
+      return inspectFile(paths.saveIndex(name)) !== undefined
+    })?.titleId
+}
+
+/** Of a title that was here, since it has saved something. */
+export const gone = (root: string, titleId: string): CofferError =>
+  new CofferError(
+    'COFFER_TITLE_MISSING',
+    `There is no copy of ${titleId} on this medium any more; what it saved is still there.`,
+    {
+      expected: 'a copy that is held',
+      found: 'saves alone, as a copy leaves them that was returned or handed on',
+      hint: `To play on with these saves, copy it again with "coffer copy <master> ${asTyped(root)} --title ${titleId}".`
+    }
+  )
 
 /** The sealed title that a grant is for. @throws CofferError as {@link openTitleFile}. */
 export const readTitle = (root: string, grant: VerifiedGrant): OpenTitle =>

@@ -7,7 +7,7 @@ import type { CopyOptions } from '../copier/copy.js'
 import type { Copied, CopyEvent } from '../copier/install.js'
 import { listMaster } from '../copier/master.js'
 import { inspectFile } from '../files.js'
-import { clearLeftovers, writeFile } from '../pending.js'
+import { clearLeftovers, PendingFile } from '../pending.js'
 import { Home } from '../home.js'
 import type { Call, Outcome } from './command.js'
 import { printable, say } from './output.js'
@@ -64,9 +64,11 @@ export function requestOut(
   }
 ): Outcome {
   refuseExisting(path)
-  const { bytes, request } = make()
   clearLeftovers(path)
-  writeFile(path, bytes)
+  using file = new PendingFile(path)
+  const { bytes, request } = make()
+  file.write(bytes)
+  file.commit()
   return {
     data: {
       path,
@@ -111,9 +113,9 @@ export class CopyStory {
             : `the center granted it and charged ${moneyText(event.chargedMinor, event.currency)}`
         )
       case 'S3':
-        return step('S3', `grant with certificate CS written to ${event.path}`)
+        return step('S3', `grant with certificate CS written, to become ${event.path}`)
       case 'S15':
-        return step('S15', `grant with EMid(Ku) written to ${event.path}`)
+        return step('S15', `grant with EMid(Ku) written, to become ${event.path}`)
       case 'unwrapped':
         step('', `EMid(Ku) ${event.wrappedMediumKey}`)
         step('', `EMid(Ka) ${event.wrappedMasterMediumKey}`)

@@ -47,7 +47,8 @@ const pathsOf = (root: string) => {
   const titles = within(folder, 'titles')
   const returns = within(folder, 'returns')
   const renewals = within(folder, 'renewals')
-  const saves = (name: string) => within(within(folder, 'saves'), name)
+  const allSaves = within(folder, 'saves')
+  const saves = (name: string) => within(allSaves, name)
   return {
     folder,
     identity: within(folder, 'identity'),
@@ -66,6 +67,7 @@ const pathsOf = (root: string) => {
     title: (titleId: string, release: number) => within(titles, titleFileName({ id: titleId, release })),
     /** The same, for a copy under another key while that name is taken. */
     ownTitle: (sealed: SealedFor) => within(titles, ownTitleName(sealed)),
+    allSaves,
     saves,
     saveIndex: (name: string) => within(saves(name), 'index'),
     saveLock: (name: string) => within(saves(name), 'lock'),

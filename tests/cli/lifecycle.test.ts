@@ -119,7 +119,10 @@ test('transfer to another medium, and by files to another person', async () => {
   const master = await sold(id, '--transfer', 'users', '--copies', '1')
   const [stick, card] = [await site.prepared(), await site.prepared()]
   await coffer('copy', master, stick)
-  assert.is((await coffer('transfer', stick, id, '--to', card)).title, id)
+  const [away, moved] = [await site.prepared(), await site.coffer('transfer', stick, id, '--to', card)]
+  assert.is(moved.stdout, `Moved "${id}" (${id}, release 1) from ${stick} to ${card}.\n`)
+  await coffer('transfer', card, id, '--to', away)
+  assert.is((await coffer('transfer', away, id, '--to', card)).title, id)
   assert.is((await told(card)).kind, 'perpetual')
   assert.is((await site.coffer('run', stick)).code, 66)
 
@@ -131,6 +134,12 @@ test('transfer to another medium, and by files to another person', async () => {
   const [order, answer] = [site.fresh('order'), site.fresh('answer')]
   expectSuccess(await friend('order', master, hers, '--transfer', '--out', order))
   assert.is((await site.coffer('transfer', card, id)).code, 64)
+  // Whatever the answer or the return could not be written to is known before the copy is given up.
+  for (const option of ['--answer', '--out']) {
+    const nowhere = join(site.fresh('no-folder'), 'file')
+    assert.is((await site.coffer('transfer', card, id, '--order', order, option, nowhere)).code, 66)
+    assert.is((await site.coffer('run', card)).code, 0)
+  }
   expectSuccess(await site.coffer('transfer', card, id, '--order', order, '--answer', answer))
   expectSuccess(await friend('apply', answer, hers, '--master', master))
   assert.is((await friend('run', hers)).code, 0)

@@ -381,15 +381,17 @@ test('passPayload() takes less than 64 MiB for a payload of 160 MB, threads incl
 
 test('helpers end when no payload comes, and others are begun for the next', async () => {
   const payload = written(sealPayload(KEY, CONTEXT, SALT, plaintextOf(1e6)))
-  await new Promise(setImmediate)
-  const [begunBefore, aliveBefore] = [begun, alive]
+  // Those of other tests are gone first.
+  await until(() => alive === 0)
+  assert.is(alive, 0)
+  const begunBefore = begun
   const helpers = new HelperThreads(2, 100)
   for (const times of [1, 2]) {
     passed(payload, helpers)
     await new Promise(setImmediate)
     assert.is(begun, begunBefore + 2 * times)
-    await until(() => alive <= aliveBefore)
-    assert.is(alive, aliveBefore)
+    await until(() => alive === 0)
+    assert.is(alive, 0)
   }
 })
 

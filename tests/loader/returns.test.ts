@@ -1,26 +1,23 @@
 /** Returns, transfers and renewals from the buyer's side: what a medium gives up it has given up, at whatever moment the plug is pulled. */
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { applyAnswer, requestCopy } from '../../loader/copier/copy.js'
 import { applyGrant, renewTitle, requestRenewal } from '../../loader/copier/renew.js'
-import {
-  applyReturn,
-  pendingFor,
-  requestHandOn,
-  requestReturn,
-  returnTitle,
-  transferTitle
-} from '../../loader/copier/returns.js'
+import { handOn, requestHandOn, transferTitle } from '../../loader/copier/move.js'
+import { applyReturn, pendingFor, requestReturn, returnTitle } from '../../loader/copier/returns.js'
 import { hex } from '../../formats/bytes.js'
+import { CofferError } from '../../formats/errors.js'
 import { decodeRoots } from '../../formats/records/root.js'
 import { acceptAnswer } from '../../loader/copier/order.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
 import { closeSites, librarySite } from '../helpers/library-site.js'
+import { lineTo } from '../helpers/line.js'
 import { rejectsWith } from '../helpers/rejects.js'
 
 test.after(closeSites)
+test.after(async () => line[Symbol.asyncDispose]())
 
 const SCHEMES = ['certificate', 'conversion'] as const
 const SAVER = `import { readText, write } from 'coffer:save'
@@ -31,7 +28,10 @@ const options = { home: site.home, powers: site.powers }
 const held = async (): Promise<number> =>
   (await site.center.desk.grants()).filter(({ revoked }) => !revoked).length
 /** The center is somewhere else for a while. */
-const AWAY = 'http://127.0.0.1:1'
+const AWAY = { ...options, centerUrl: 'http://127.0.0.1:1' }
+const line = await lineTo(site.url)
+/** It answers, and what is given up does not reach it. */
+const lost = () => ((line.state = 'lost'), { ...options, centerUrl: line.url })
 
 for (const scheme of SCHEMES)
   test(`a returned title is gone from its medium and the books, also when its grant is put back: ${scheme}`, async () => {
@@ -60,9 +60,9 @@ for (const scheme of SCHEMES)
 test('a return that does not reach the center is sent again, and the copy runs no more meanwhile', async () => {
   const { root, id } = await site.copied('org.example.away')
   const grant = readFileSync(mediumPaths(root).grant(id))
-  await rejectsWith('COFFER_CENTER_UNREACHABLE', () => returnTitle(root, id, { ...options, centerUrl: AWAY }))
+  await rejectsWith('COFFER_CENTER_UNREACHABLE', () => returnTitle(root, id, lost()))
   const error = await site.refuses('COFFER_RETURNED', root, id)
-  assert.match(error.hint!, 'coffer return')
+  assert.match(error.hint!, `coffer return ${root} ${id}`)
   // Not by putting the grant back, and not by removing the return either.
   writeFileSync(mediumPaths(root).grant(id), grant)
   await site.refuses('COFFER_RETURNED', root, id)
@@ -149,7 +149,7 @@ for (const scheme of SCHEMES)
     const from = scheme === 'conversion' ? { master } : {}
     // The first try does not reach the center; the second goes on from there.
     await rejectsWith('COFFER_CENTER_UNREACHABLE', () =>
-      transferTitle(root, id, target, { ...options, ...from, centerUrl: AWAY })
+      transferTitle(root, id, target, { ...lost(), ...from })
     )
     await site.refuses('COFFER_RETURNED', root, id)
     await site.refuses('COFFER_TITLE_MISSING', target, id)
@@ -164,9 +164,7 @@ for (const scheme of SCHEMES)
 test('a transfer that failed can go to another medium instead, and back', async () => {
   const { root, id } = await site.copied('org.example.elsewhere')
   const [first, second] = [site.prepare(), site.prepare()]
-  await rejectsWith('COFFER_CENTER_UNREACHABLE', () =>
-    transferTitle(root, id, first, { ...options, centerUrl: AWAY })
-  )
+  await rejectsWith('COFFER_CENTER_UNREACHABLE', () => transferTitle(root, id, first, lost()))
   await transferTitle(root, id, second, options)
   await site.runs(second, id)
   await site.refuses('COFFER_TITLE_MISSING', first, id)
@@ -188,6 +186,145 @@ test('a copy is handed on to someone else, who alone can use the answer', async 
   await applyAnswer(answer, master, hers, { ...options, home: friend })
   await site.runs(hers, id, friend)
   await site.refuses('COFFER_USER_MISMATCH', hers, id)
+})
+
+test('a copy is not given up while its center does not answer, or another one does', async () => {
+  const { root, id } = await site.copied('org.example.nobody-there')
+  const target = site.prepare()
+  const other = await librarySite()
+  const order = requestCopy((await site.press(id)).master, target, id, { ...options, kind: 'transfer' }).bytes
+  for (const [code, away] of [
+    ['COFFER_CENTER_UNREACHABLE', AWAY],
+    ['COFFER_CENTER_UNTRUSTED', { ...options, centerUrl: other.url }]
+  ] as const)
+    for (const act of [
+      () => returnTitle(root, id, away),
+      () => transferTitle(root, id, target, away),
+      () => handOn(root, id, order, { ...away, keep: () => assert.unreachable() })
+    ]) {
+      const error = await rejectsWith(code, act)
+      assert.match(error.hint!, `has its copy of ${id} still`)
+      await site.runs(root, id)
+    }
+})
+
+test('what fails once the copy is given up says so, and what to type next', async () => {
+  const { root, id } = await site.copied('org.example.told')
+  const target = site.prepare()
+  const moved = await rejectsWith('COFFER_CENTER_UNREACHABLE', () => transferTitle(root, id, target, lost()))
+  assert.match(moved.hint!, 'has given its copy')
+  assert.match(moved.hint!, `coffer transfer ${root} ${id} --to ${target}`)
+  const returned = await rejectsWith('COFFER_CENTER_UNREACHABLE', () => returnTitle(root, id, lost()))
+  assert.match(returned.hint!, 'has given its copy')
+  assert.match(returned.hint!, `coffer return ${root} ${id}`)
+})
+
+test('a transfer that the center refuses becomes a return, and no refusal brings the copy back', async () => {
+  const { root, id } = await site.copied('org.example.refused')
+  await site.center.desk.setTerms(id, { refundDays: 1 })
+  const target = site.prepare()
+  line.state = 'forged'
+  const through = { ...options, centerUrl: line.url }
+  const error = await rejectsWith('COFFER_REQUEST_REFUSED', () => transferTitle(root, id, target, through))
+  assert.match(error.hint!, `coffer return ${root} ${id}`)
+  await site.refuses('COFFER_RETURNED', root, id)
+  const before = await held()
+  await returnTitle(root, id, options)
+  assert.is(await held(), before - 1)
+  await site.refuses('COFFER_TITLE_MISSING', root, id)
+})
+
+test('a return after a transfer that the center did take pays nothing back, and leaves the copy to the other medium', async () => {
+  const { root, id, master } = await site.copied('org.example.taken')
+  await site.center.desk.setTerms(id, { refundDays: 1, priceMinor: 100 })
+  const target = site.prepare()
+  line.state = 'unanswered'
+  const through = { ...options, centerUrl: line.url }
+  await rejectsWith('COFFER_CENTER_UNREACHABLE', () => transferTitle(root, id, target, through))
+  const before = await held()
+  assert.is((await returnTitle(root, id, options)).refundedMinor, 0)
+  assert.is(await held(), before)
+  assert.is((await site.copy(master, target, id)).chargedMinor, 0)
+  await site.runs(target, id)
+})
+
+test('a return that has become too old is made anew', async () => {
+  const old = await librarySite()
+  const { root, id } = await old.copied('org.example.too-old')
+  const [online, files] = [{ home: old.home, powers: old.powers }, old.prepare()]
+  await old.copy((await old.press(id)).master, files, id)
+  const first = requestReturn(root, id, online).bytes
+  const other = requestReturn(files, id, online).bytes
+  old.clock.at += 31 * 86_400
+  assert.not.equal(requestReturn(files, id, online).bytes, other)
+  await old.center.issue(requestReturn(files, id, online).bytes)
+  // Over HTTP the center says so: it has the answer to one that it took in time.
+  assert.equal(readFileSync(mediumPaths(root).returned(id)), Buffer.from(first))
+  await returnTitle(root, id, online)
+  assert.not.ok(existsSync(mediumPaths(root).returned(id)))
+})
+
+test('a copy that was bought since is not given up with the one before it', async () => {
+  const { root, id, master } = await site.copied('org.example.bought-since')
+  line.state = 'unanswered'
+  await rejectsWith('COFFER_CENTER_UNREACHABLE', () =>
+    returnTitle(root, id, { ...options, centerUrl: line.url })
+  )
+  await site.copy(master, root, id)
+  await site.runs(root, id)
+  await returnTitle(root, id, options)
+  await site.runs(root, id)
+  await returnTitle(root, id, options)
+  await site.refuses('COFFER_TITLE_MISSING', root, id)
+})
+
+test('the answer to a copy that is handed on is kept before the medium is rid of it', async () => {
+  const { root, id, master } = await site.copied('org.example.kept')
+  await site.center.desk.setTerms(id, { transfer: 'users' })
+  const friend = await site.newHome()
+  const hers = site.prepare()
+  const wanted = requestCopy(master, hers, id, { ...options, home: friend, kind: 'transfer' }).bytes
+  const full = new CofferError('COFFER_DISK_FULL', 'No space.', { hint: 'Free some.' })
+  const failed = await rejectsWith('COFFER_DISK_FULL', () =>
+    handOn(root, id, wanted, {
+      ...options,
+      keep() {
+        throw full
+      }
+    })
+  )
+  assert.match(failed.hint!, 'has given its copy')
+  let answer: Uint8Array | undefined
+  await handOn(root, id, wanted, { ...options, keep: bytes => (answer = bytes) })
+  await applyAnswer(answer!, master, hers, { ...options, home: friend })
+  await site.runs(hers, id, friend)
+})
+
+test('a copy is not moved to where it is, whatever that is called', async () => {
+  const { root, id } = await site.copied('org.example.itself')
+  const link = site.path('link')
+  symlinkSync(root, link)
+  for (const same of [root, link, `${root}/.`])
+    assert.match(
+      (await rejectsWith('COFFER_USAGE', () => transferTitle(root, id, same, options))).message,
+      'the same medium'
+    )
+  await site.runs(root, id)
+})
+
+test('what is left of a title that was returned is named', async () => {
+  const { root, id } = await site.copied('org.example.left', {
+    source: SAVER,
+    fields: { permissions: ['save'] }
+  })
+  await site.run(root, id, { capabilities: { save: true } })
+  await returnTitle(root, id, options)
+  const error = await site.refuses('COFFER_TITLE_MISSING', root, id)
+  assert.match(error.message, 'any more; what it saved is still there')
+  assert.match(error.hint!, `coffer copy <master> ${root} --title ${id}`)
+  // What somebody else saved is not told of.
+  const stranger = await site.newHome()
+  assert.match((await site.refuses('COFFER_TITLE_MISSING', root, id, stranger)).message, 'There is no title')
 })
 
 test('a lease is renewed over HTTP and by files, before its end and in its grace, and keeps its payload', async () => {

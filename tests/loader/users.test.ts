@@ -1,15 +1,17 @@
 /** Several users of one title on one medium: each command finds his own copy and his own saves, and nobody else's. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { utf8 } from '../../formats/bytes.js'
 import { readGrantClaim } from '../../formats/records/grant.js'
 import { exportSaves } from '../../loader/copier/index.js'
 import { renewTitle, requestRenewal } from '../../loader/copier/renew.js'
-import { requestReturn, returnTitle, transferTitle } from '../../loader/copier/returns.js'
+import { transferTitle } from '../../loader/copier/move.js'
+import { requestReturn, returnTitle } from '../../loader/copier/returns.js'
 import type { Home } from '../../loader/home.js'
 import { mediumPaths, ownName } from '../../loader/medium/layout.js'
 import { closeSites, librarySite, snapshot } from '../helpers/library-site.js'
+import { lineTo } from '../helpers/line.js'
 import { rejectsWith } from '../helpers/rejects.js'
 
 const site = await librarySite()
@@ -101,6 +103,37 @@ for (const order of ['first', 'second'] as const)
       [null, texts.get(one), texts.get(two)]
     )
   })
+
+for (const command of ['return', 'transfer'] as const)
+  test(`a ${command} of the second user that did not reach the center is found again`, async () => {
+    const { id, root, first, second } = await shared(`org.users.again.${command}`)
+    const card = site.prepare()
+    await using line = await lineTo(site.url)
+    line.state = 'lost'
+    const act = (centerUrl?: string) =>
+      command === 'return'
+        ? returnTitle(root, id, { ...of(second), centerUrl })
+        : transferTitle(root, id, card, { ...of(second), centerUrl })
+    await rejectsWith('COFFER_CENTER_UNREACHABLE', async () => act(line.url))
+    await site.refuses('COFFER_RETURNED', root, id, second)
+    await act()
+    assert.is(await saved(root, id, first), 'of the first')
+    if (command === 'transfer') assert.is(await saved(card, id, second), 'of the second')
+  })
+
+test('a return of a title that was returned and bought again before is found again', async () => {
+  const { id, root, master, second } = await shared('org.users.bought-again')
+  await returnTitle(root, id, of(second))
+  await returnTitle(root, id, of(site.home))
+  await site.copy(master, root, id, { home: second })
+  await using line = await lineTo(site.url)
+  line.state = 'lost'
+  await rejectsWith('COFFER_CENTER_UNREACHABLE', () =>
+    returnTitle(root, id, { ...of(second), centerUrl: line.url })
+  )
+  await returnTitle(root, id, of(second))
+  assert.equal(readdirSync(mediumPaths(root).returns), [])
+})
 
 test('whoever has no copy among those of others is told so, and nothing is touched or asked of the center', async () => {
   const { id, root } = await shared('org.users.stranger')

@@ -9,7 +9,7 @@ import { manifestLimits } from '../../launch.js'
 import { launchTitle } from '../../load.js'
 import { measureMedium } from '../../medium/measure.js'
 import { POWERS } from '../../powers.js'
-import { claimsLicense, listTitles } from '../../read.js'
+import { claimsLicense, gone, listTitles, titleThatSaved } from '../../read.js'
 import { timeText } from '../../times.js'
 import type { Call, Outcome } from '../command.js'
 import { harden } from '../harden.js'
@@ -60,7 +60,9 @@ function onlyTitle(root: string, home: Home): string {
   if (titles.length === 1) return titles[0]!.titleId
   measureMedium(root) // says so when this is no medium at all
   if (titles.length === 0) {
-    throw new CofferError('COFFER_TITLE_MISSING', 'There is no title on this medium yet.', {
+    const left = titleThatSaved(root, home.userKeys()?.userId)
+    if (left !== undefined) throw gone(root, left)
+    throw new CofferError('COFFER_TITLE_MISSING', 'There is no title on this medium.', {
       expected: 'a title that was copied to it',
       found: 'none',
       hint: `Copy one to it with "coffer copy <master> ${asTyped(root)}".`

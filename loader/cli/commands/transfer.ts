@@ -1,9 +1,9 @@
 /** `coffer transfer`: a copy moves to another medium, or to whoever made an order for it. */
 import { CofferError } from '../../../formats/errors.js'
 import { MAX_ANSWER_BYTES } from '../../../formats/limits.js'
-import { requestHandOn, sendReturn, transferTitle } from '../../copier/returns.js'
+import { handOn, requestHandOn, transferTitle } from '../../copier/move.js'
 import { readFile } from '../../files.js'
-import { writeFile } from '../../pending.js'
+import { clearLeftovers, PendingFile } from '../../pending.js'
 import { Home } from '../../home.js'
 import type { Call, Outcome } from '../command.js'
 import { CopyStory, refuseExisting, requestOut, tellWait } from '../copying.js'
@@ -15,7 +15,7 @@ export async function execute(call: Call): Promise<Outcome> {
   harden()
   const [target, orderFile] = [call.text('to'), call.text('order')]
   if ((target === undefined) === (orderFile === undefined)) throw whereTo()
-  return target === undefined ? handOn(call, orderFile!) : move(call, target)
+  return target === undefined ? give(call, orderFile!) : move(call, target)
 }
 
 /** To another medium of the same person. */
@@ -30,11 +30,17 @@ async function move(call: Call, target: string): Promise<Outcome> {
       signal
     })
   )
-  return story.outcome(moved)
+  const { title, name, release } = moved
+  return {
+    ...story.outcome(moved),
+    text: printable(
+      `Moved "${name}" (${title}, release ${release}) from ${call.argument('medium')} to ${target}.`
+    )
+  }
 }
 
 /** To someone else, who made the order: the answer is for him. */
-async function handOn(call: Call, orderFile: string): Promise<Outcome> {
+async function give(call: Call, orderFile: string): Promise<Outcome> {
   const [root, titleId] = [call.argument('medium'), call.argument('title')]
   const options = { home: new Home(), centerUrl: call.text('center'), onEvent: tellWait }
   const order = readFile(orderFile, MAX_ANSWER_BYTES)
@@ -50,10 +56,18 @@ async function handOn(call: Call, orderFile: string): Promise<Outcome> {
   const answerFile = call.text('answer')
   if (answerFile === undefined) throw whereTo()
   refuseExisting(answerFile)
-  const { answer, ...result } = await sendReturn(root, requestHandOn(root, titleId, order, options), options)
-  writeFile(answerFile, answer)
+  clearLeftovers(answerFile)
+  // Before the copy is given up it is known that the answer can be written there.
+  using file = new PendingFile(answerFile)
+  const result = await handOn(root, titleId, order, {
+    ...options,
+    keep(answer) {
+      file.write(answer)
+      file.commit()
+    }
+  })
   say('Give this file to whoever made the order: "coffer apply" puts the copy onto his medium.')
-  return { data: { ...result, path: answerFile, bytes: answer.length }, text: printable(answerFile) }
+  return { data: { ...result, path: answerFile, bytes: file.writtenBytes }, text: printable(answerFile) }
 }
 
 const whereTo = () =>

@@ -19,7 +19,8 @@ import {
   requestCopy
 } from '../../../loader/copier/index.js'
 import { renewTitle } from '../../../loader/copier/renew.js'
-import { returnTitle, transferTitle } from '../../../loader/copier/returns.js'
+import { transferTitle } from '../../../loader/copier/move.js'
+import { returnTitle } from '../../../loader/copier/returns.js'
 import { mediumPaths } from '../../../loader/medium/layout.js'
 import { measureMedium } from '../../../loader/medium/measure.js'
 import { filesUnder, librarySite, snapshot, writeApp, type TitleToPress } from '../../helpers/library-site.js'
