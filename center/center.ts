@@ -31,7 +31,7 @@ import { receipt } from './audit/receipt.js'
 import { register } from './orders/register.js'
 import { openReports, type Reports } from './audit/reports.js'
 import type { Admit, ValueOf } from './orders/requests.js'
-import { takeReturn } from './orders/returns.js'
+import { mayTransfer, takeReturn } from './orders/returns.js'
 import { firstList } from './orders/revoke.js'
 import { keyRing, retireKey, revokeKey, rotateEpoch, rotateKey, type KeyRing } from './rotate.js'
 import { openSessions, type Sessions } from './pages/sessions.js'
@@ -65,6 +65,12 @@ export interface LicenseCenter {
   issue(request: Uint8Array, admit?: Admit): Promise<Uint8Array>
   /** What an order would be charged now: a quote record. Nothing is written. @throws CofferError as {@link issue}. */
   quote(request: Uint8Array, admit?: Admit): Promise<Uint8Array>
+  /**
+   * Whether a copy would be handed on for an order, asked before it is given up (docs/spec.md §3.14).
+   *
+   * @throws CofferError what the return with that order in it would be refused for.
+   */
+  mayTransfer(question: Uint8Array, admit?: Admit): Promise<void>
   /** @returns The release ticket for a publisher's registration. @throws CofferError. */
   register(registration: Uint8Array, admit?: Admit): Promise<Uint8Array>
   /** All root records, first to newest, packed as one. */
@@ -248,6 +254,7 @@ function openedCenter(site: Site, name: string, folder: string, aside: Aside | u
     issue: (record, admit) =>
       recordTypeOf(record) === 'return' ? takeReturn(site, record, admit) : issue(record, admit),
     quote: (request, admit) => quote(site, request, admit),
+    mayTransfer: (question, admit) => mayTransfer(site, question, admit),
     receipt: (request, admit) => receipt(site, request, admit),
     register: (registration, admit) => register(site, registration, admit),
     reports: openReports(site),

@@ -82,6 +82,18 @@ export const ENDPOINTS: readonly Endpoint[] = [
   },
   {
     method: 'post',
+    path: '/v1/transfers',
+    summary: 'Ask whether a copy would be handed on for an order, before it is given up; changes nothing',
+    takes: 'MessagePack { grantId, order }',
+    gives: 'nothing: it would',
+    refusals: [400, 403, 404, 413, 415, 429],
+    async answer(center, body, admit) {
+      await center.mayTransfer(body, admit)
+      return new Uint8Array()
+    }
+  },
+  {
+    method: 'post',
     path: '/v1/releases',
     summary: 'Register a release, as its publisher; again gives the same key',
     takes: 'a registration record',

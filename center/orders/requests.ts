@@ -88,12 +88,13 @@ export function answeredBefore(
 /**
  * A request within another is a request: made lately, and good once.
  *
+ * @param within - undefined where it is only asked about.
  * @throws CofferError COFFER_REQUEST_STALE, COFFER_REQUEST_REFUSED.
  */
 export async function refuseCarried(
   books: Books,
   { requestId, created }: Pick<Incoming, 'requestId' | 'created'>,
-  within: Pick<Incoming, 'requestId'>,
+  within: Pick<Incoming, 'requestId'> | undefined,
   now: number
 ): Promise<void> {
   refuseStale(created, now)
@@ -102,7 +103,7 @@ export async function refuseCarried(
     .select('kind')
     .where('requestId', '=', hex(requestId))
     .executeTakeFirst()
-  if (before === undefined && !equalBytes(requestId, within.requestId)) return
+  if (before === undefined && !(within && equalBytes(requestId, within.requestId))) return
   throw new CofferError('COFFER_REQUEST_REFUSED', 'The order in this return was used before.', {
     expected: 'an order with a new id',
     found: 'one with an id that is known',

@@ -2,11 +2,12 @@
  * The return of a copy: a medium has given it up, provably, and the center credits it (docs/spec.md §8.7). With an
  * order in it, it is a transfer: the copy ends here and begins there in one transaction, so that it never lives twice.
  */
-import { equalBytes, hex } from '../../formats/bytes.js'
+import { equalBytes, fromHex, hex } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
 import { encodeAnswer } from '../../formats/records/answer.js'
 import { openRequest, type VerifiedRequest } from '../../formats/records/request.js'
 import { openReturn, type VerifiedReturn } from '../../formats/records/return.js'
+import { decodeTransferQuestion } from '../../formats/records/transfer.js'
 import { registeredRelease, refuseBinding } from './decide.js'
 import { makeGrant } from './make.js'
 import { ofRequest, postCharge } from '../books/ledger.js'
@@ -100,29 +101,16 @@ async function handOn(
   order: VerifiedRequest,
   now: number
 ): Promise<Uint8Array> {
-  if (copy.revoked === 1) throw goneAlready(title.titleId, copy.ending ?? 'revoked')
-  if (!isLive(copy, now)) throw ended(title.titleId)
   await refuseCarried(books, order, given, now)
-  const toItself = equalBytes(order.userId, given.userId)
-  if (title.transfer === 'no' || (title.transfer === 'media' && !toItself) || copy.kind === 'trial')
-    throw notTransferable(title, copy)
+  refuseGiving(copy, title, order, now)
   await endGrant(site, books, copy.grantId, 'transferred', now)
   const sheet = await Sheet.read(site.store, books, [order, given], now)
-  const revoked: Sheet['revoked'] = (kind, id) => sheet.revoked(kind, id)
-  const { release } = registeredRelease(sheet, order)
-  refuseRevoked(revoked, { ...order, userId: given.userId, mediumId: given.mediumId }, title.publisher)
-  refuseRevoked(revoked, order, title.publisher)
-  refuseBinding(order, title, release)
-  const user = enrol(order, sheet.user(hex(order.userId)), sheet.center, now)
-  const { terms, held, copies, ...standing } = sheet.standing(title, order)
-  if (held !== undefined && isLive(held, now)) throw hasOne(title.titleId)
-  if (terms.copies !== null && copies >= Math.max(terms.copies, 1))
-    throw quotaReached(title.titleId, copies, terms.copies)
-
+  const { release, user, held, epoch } = decideReceiving(sheet, given, title, order, now)
+  const toItself = equalBytes(order.userId, given.userId)
   const { kind, expires, graceSeconds, features, currency, paidMinor, paid } = copy
   const sale: Sale = {
     held,
-    epoch: held === undefined ? null : standing.epoch,
+    epoch: held === undefined ? null : epoch,
     chargedMinor: 0,
     currency,
     payment: toItself ? { paidMinor, currency, paid } : { paidMinor: 0, currency, paid: now },
@@ -140,7 +128,73 @@ async function handOn(
   return answer
 }
 
-function openOrder(site: Site, { order, titleId }: VerifiedReturn): VerifiedRequest {
+/**
+ * Whether a copy would be handed on for an order, by the books as they are: asked before the medium gives it up. It
+ * promises nothing; the return decides.
+ *
+ * @param asked - A transfer question as received. Whoever has a grantId has seen the grant.
+ * @throws CofferError what {@link takeReturn} would.
+ */
+export async function mayTransfer(site: Site, asked: Uint8Array, admit?: Admit): Promise<void> {
+  const question = decodeTransferQuestion(asked)
+  admit?.(hex(openRequest(question.order).userId))
+  const { books } = site.store
+  const now = site.powers.now()
+  const copy = await copyNamed(books, question.grantId)
+  if (copy === undefined) throw noSuchCopy()
+  const order = openOrder(site, { order: question.order, titleId: copy.titleId })
+  const from = { ...order, userId: fromHex(copy.userId), mediumId: fromHex(copy.mediumId) }
+  const sheet = await Sheet.read(site.store, books, [order, from], now)
+  const title = await titleOf(books, copy)
+  await refuseCarried(books, order, undefined, now)
+  refuseGiving(copy, title, order, now)
+  decideReceiving(sheet, from, title, order, now, copy.userId === hex(order.userId) ? 1 : 0)
+}
+
+/** @throws CofferError for a copy that is not, or not like this, to be handed on. */
+function refuseGiving(
+  copy: Tables['grants'],
+  title: Tables['titles'],
+  order: VerifiedRequest,
+  now: number
+): void {
+  if (copy.revoked === 1) throw goneAlready(title.titleId, copy.ending ?? 'revoked')
+  if (!isLive(copy, now)) throw ended(title.titleId)
+  const toItself = copy.userId === hex(order.userId)
+  if (title.transfer === 'no' || (title.transfer === 'media' && !toItself) || copy.kind === 'trial')
+    throw notTransferable(title, copy)
+}
+
+/**
+ * @param leaving - Copies among those that the receiver is counted to hold which this transfer takes from him.
+ * @throws CofferError for a receiver who may not have it, or anything that was taken back.
+ */
+function decideReceiving(
+  sheet: Sheet,
+  from: Pick<VerifiedRequest, 'userId' | 'mediumId'>,
+  title: Tables['titles'],
+  order: VerifiedRequest,
+  now: number,
+  leaving = 0
+) {
+  const revoked: Sheet['revoked'] = (kind, id) => sheet.revoked(kind, id)
+  const { release } = registeredRelease(sheet, order)
+  refuseRevoked(revoked, { ...order, userId: from.userId, mediumId: from.mediumId }, title.publisher)
+  refuseRevoked(revoked, order, title.publisher)
+  refuseBinding(order, title, release)
+  const user = enrol(order, sheet.user(hex(order.userId)), sheet.center, now)
+  const { terms, held, epoch, ...standing } = sheet.standing(title, order)
+  const copies = standing.copies - leaving
+  if (held !== undefined && isLive(held, now)) throw hasOne(title.titleId)
+  if (terms.copies !== null && copies >= Math.max(terms.copies, 1))
+    throw quotaReached(title.titleId, copies, terms.copies)
+  return { release, user, held, epoch }
+}
+
+function openOrder(
+  site: Site,
+  { order, titleId }: Pick<VerifiedReturn, 'order' | 'titleId'>
+): VerifiedRequest {
   const request = openRequest(order!)
   refuseOtherCenter(site, request.centerId)
   if (request.kind === 'transfer' && request.titleId === titleId) return request
@@ -153,24 +207,26 @@ function openOrder(site: Site, { order, titleId }: VerifiedReturn): VerifiedRequ
 
 /** The copy that is given up. Whose it is, is not told to anybody else. */
 async function copyOf(books: Books, given: VerifiedReturn): Promise<Tables['grants']> {
-  const copy = await books
-    .selectFrom('grants')
-    .selectAll()
-    .where('grantId', '=', hex(given.grantId))
-    .executeTakeFirst()
+  const copy = await copyNamed(books, given.grantId)
   const fits =
     copy?.userId === hex(given.userId) &&
     copy.mediumId === hex(given.mediumId) &&
     copy.titleId === given.titleId
   if (fits) return copy
-  throw new CofferError('COFFER_GRANT_MISSING', 'The center knows no such copy of this user.', {
+  throw noSuchCopy()
+}
+
+const copyNamed = (books: Books, grantId: Uint8Array): Promise<Tables['grants'] | undefined> =>
+  books.selectFrom('grants').selectAll().where('grantId', '=', hex(grantId)).executeTakeFirst()
+
+const noSuchCopy = () =>
+  new CofferError('COFFER_GRANT_MISSING', 'The center knows no such copy of this user.', {
     expected: 'a copy that it granted to whoever signed this',
     found: 'none',
     hint: 'Return it with the user key that it was bought with.'
   })
-}
 
-const titleOf = (books: Books, { titleId }: VerifiedReturn): Promise<Tables['titles']> =>
+const titleOf = (books: Books, { titleId }: { readonly titleId: string }): Promise<Tables['titles']> =>
   books.selectFrom('titles').selectAll().where('titleId', '=', titleId).executeTakeFirstOrThrow()
 
 /** Whoever takes a copy over holds no more of them than the terms let him. */

@@ -91,6 +91,11 @@ export class CenterClient {
     return this.#exchange('POST', '/v1/orders', given, MAX_ANSWER_BYTES)
   }
 
+  /** @param question - An encoded transfer question. @throws CofferError what the transfer would be refused for. */
+  async mayTransfer(question: Uint8Array): Promise<void> {
+    await this.#exchange('POST', '/v1/transfers', question, MAX_ANSWER_BYTES)
+  }
+
   /** @returns The bytes of the newest revocation list, not yet verified. */
   revocations(): Promise<Uint8Array> {
     return this.#exchange('GET', '/v1/revocations', undefined, MAX_REVOCATIONS_BYTES)

@@ -5,7 +5,9 @@
 import { equalBytes, wipe } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
 import { asTyped } from '../../formats/wording.js'
+import type { VerifiedGrant } from '../../formats/records/grant.js'
 import { openRequest } from '../../formats/records/request.js'
+import { encodeTransferQuestion } from '../../formats/records/transfer.js'
 import { inspectFile } from '../files.js'
 import type { Home } from '../home.js'
 import { lockMedium } from '../lock.js'
@@ -17,7 +19,15 @@ import { ownGrant, savesOf } from './held.js'
 import { checkSpace, install, type Copied } from './install.js'
 import { masterRevocations, openOnMaster } from './master.js'
 import { makeOrder, requireGrant } from './order.js'
-import { finishReturn, isTooOld, reachCenter, send, type Returned, type ReturnOptions } from './returns.js'
+import {
+  beforeGivingUp,
+  finishReturn,
+  isTooOld,
+  reachCenter,
+  send,
+  type Returned,
+  type ReturnOptions
+} from './returns.js'
 
 export interface TransferOptions extends ReturnOptions {
   /** Where the sealed title comes from; default: the medium that gives it up, which holds it in the scheme certificate. */
@@ -49,7 +59,7 @@ export async function transferTitle(
   const newOrder = () => makeOrder(source.manifest, medium, home, powers, { kind: 'transfer', bind }).bytes
   const isReusable = before !== undefined && equalBytes(before.order.mediumId, medium.mediumId)
   const order = isReusable ? before.given.order! : newOrder()
-  if (held !== undefined) await reachCenter(held, options)
+  if (held !== undefined) await askBefore(held, order, options)
   const words = {
     again: `Repeat "coffer transfer ${asTyped(root)} ${titleId} --to ${asTyped(target)}" to go on.`,
     instead: insteadOf(root, titleId)
@@ -59,7 +69,7 @@ export async function transferTitle(
     words,
     options
   )
-  return afterGivingUp(titleId, words, async () => {
+  return await afterGivingUp(titleId, words, async () => {
     const answer = requireGrant(answered)
     const fromMaster = master === undefined ? undefined : masterRevocations(master)
     const copied = await install(answer, { source, fromMaster, medium, home, powers, onEvent, signal })
@@ -68,6 +78,24 @@ export async function transferTitle(
     return copied
   })
 }
+
+/** Whether the center would refuse it is asked while the copy is still there: what was given up does not come back. */
+async function askBefore(
+  held: Pick<VerifiedGrant, 'centerId' | 'grantId' | 'titleId'>,
+  order: Uint8Array,
+  options: ReturnOptions
+): Promise<void> {
+  const { grantId, titleId } = held
+  const center = await reachCenter(held, options)
+  await beforeGivingUp(titleId, () => center.mayTransfer(encodeTransferQuestion({ grantId, order }))).catch(
+    (error: unknown) => {
+      if (!(error instanceof CofferError) || !NOT_ASKED.has(error.code)) throw error
+    }
+  )
+}
+
+/** What a center says that is older than the question: then the return alone tells. */
+const NOT_ASKED: ReadonlySet<string> = new Set(['COFFER_USAGE', 'COFFER_CENTER_FAILED'])
 
 const insteadOf = (root: string, titleId: string) =>
   `Hand it on elsewhere with "coffer transfer", or give it back with "coffer return ${asTyped(root)} ${titleId}".`
@@ -100,14 +128,14 @@ export async function handOn(
   refuseOther(order, titleId)
   using _lock = lockMedium(root)
   if (pendingOf(root, titleId, home.requireUserKeys().userId) === undefined)
-    await reachCenter(ownGrant(root, titleId, home), options)
+    await askBefore(ownGrant(root, titleId, home), order, options)
   const words = { again: 'Repeat the command to go on.', instead: insteadOf(root, titleId) }
   const { pending, bytes, answer } = await send(
     isStale => giveUp(root, titleId, { home, powers, order, ...(isStale && { isStale }) }),
     words,
     options
   )
-  return afterGivingUp(titleId, words, async () => {
+  return await afterGivingUp(titleId, words, async () => {
     keep(bytes)
     return finishReturn(root, pending, answer, home)
   })

@@ -7,6 +7,7 @@ import { openReceipt } from '../../formats/records/checkpoint.js'
 import { openRequest } from '../../formats/records/request.js'
 import { encodeReturn, type Return } from '../../formats/records/return.js'
 import { openRevocations } from '../../formats/records/revocations.js'
+import { encodeTransferQuestion } from '../../formats/records/transfer.js'
 import type { TermsChange } from '../../center/desk.js'
 import { rejectsWith } from '../helpers/rejects.js'
 import {
@@ -307,6 +308,29 @@ test('the seller refunds a copy once, and the ledger knows why', async () => {
   )
   assert.is((await order()).answer.chargedMinor, 900)
   await center.close()
+})
+
+test('a transfer question is answered as the transfer would be, and changes nothing', async () => {
+  const { order, request, given, send, center } = await shopWith({ transfer: 'users', copies: 1 })
+  const { grant } = await order()
+  const ask = (options: OrderOptions, grantId = grant.grantId) =>
+    center.mayTransfer(encodeTransferQuestion({ grantId, order: request({ kind: 'transfer', ...options }) }))
+  const before = await center.desk.grants()
+  await ask({ medium: 'card' })
+  await ask({ medium: 'hers', user: 'bob' })
+  await rejectsWith('COFFER_REQUEST_REFUSED', () => ask({ medium: 'card', kind: 'order' }))
+  await rejectsWith('COFFER_GRANT_MISSING', () => ask({ medium: 'card' }, newRequestId()))
+  await center.desk.setTerms(TITLE, { transfer: 'media' })
+  await rejectsWith('COFFER_REQUEST_REFUSED', () => ask({ medium: 'hers', user: 'bob' }))
+  await center.desk.setTerms(TITLE, { transfer: 'no' })
+  await rejectsWith('COFFER_REQUEST_REFUSED', () => ask({ medium: 'card' }))
+  await center.desk.setTerms(TITLE, { transfer: 'users' })
+  assert.equal(await center.desk.grants(), before)
+  await order({ medium: 'hers', user: 'bob' })
+  await rejectsWith('COFFER_QUOTA', () => ask({ medium: 'more', user: 'bob' }))
+  await send(given(grant.grantId))
+  await rejectsWith('COFFER_REVOKED', () => ask({ medium: 'card' }))
+  await rejectsWith('COFFER_ENCODING', () => center.mayTransfer(new Uint8Array(3)))
 })
 
 test.run()

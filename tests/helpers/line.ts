@@ -3,11 +3,15 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 
-/** `whole`; `lost` on the way there; the answer lost on the way back; or, by whoever is in between, refused. */
-export type State = 'whole' | 'lost' | 'unanswered' | 'forged'
+/**
+ * `whole`; `lost` on the way there; the answer lost on the way back; refused by whoever is in between; or to an
+ * older center, which is asked nothing before. */
+export type State = 'whole' | 'lost' | 'unanswered' | 'forged' | 'older'
 
 /** What somebody in between could say: no refusal is signed. */
 const FORGED = JSON.stringify({ code: 'COFFER_REQUEST_REFUSED', detail: 'No.', hint: 'Go away.' })
+
+const NOTHING = JSON.stringify({ code: 'COFFER_USAGE', detail: 'There is nothing here to send.' })
 
 export interface Line extends AsyncDisposable {
   readonly url: string
@@ -22,6 +26,8 @@ export async function lineTo(center: string): Promise<Line> {
     void (async () => {
       const body = await buffer(request)
       const isOrder = request.url === '/v1/orders'
+      if (request.url === '/v1/transfers' && line.state === 'older')
+        return reply(response, 404, utf8(NOTHING))
       if (isOrder && line.state === 'lost') return request.socket.destroy()
       if (isOrder && line.state === 'forged') return reply(response, 403, utf8(FORGED))
       if (isOrder) line.sent.push(body)

@@ -1,5 +1,14 @@
 /** Returns, transfers and renewals from the buyer's side: what a medium gives up it has given up, at whatever moment the plug is pulled. */
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync
+} from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
@@ -8,7 +17,7 @@ import { applyGrant, renewTitle, requestRenewal } from '../../loader/copier/rene
 import { handOn, requestHandOn, transferTitle } from '../../loader/copier/move.js'
 import { applyReturn, pendingFor, requestReturn, returnTitle } from '../../loader/copier/returns.js'
 import { hex } from '../../formats/bytes.js'
-import { CofferError } from '../../formats/errors.js'
+import { CofferError, type ErrorCode } from '../../formats/errors.js'
 import { decodeRoots } from '../../formats/records/root.js'
 import { acceptAnswer } from '../../loader/copier/order.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
@@ -219,6 +228,42 @@ test('what fails once the copy is given up says so, and what to type next', asyn
   assert.match(returned.hint!, `coffer return ${root} ${id}`)
 })
 
+test('a transfer that the center would refuse leaves the copy where it is', async () => {
+  const { root, id, master } = await site.copied('org.example.not-so')
+  const [mine, hers] = [site.prepare(), site.prepare()]
+  const friend = await site.newHome()
+  const order = requestCopy(master, hers, id, { ...options, home: friend, kind: 'transfer' }).bytes
+  const refusals = async (code: ErrorCode, ...acts: (() => Promise<unknown>)[]) => {
+    for (const act of acts) {
+      assert.match((await rejectsWith(code, act)).hint!, `has its copy of ${id} still`)
+      await site.runs(root, id)
+    }
+  }
+  const move = () => transferTitle(root, id, mine, options)
+  const give = () => handOn(root, id, order, { ...options, keep: () => {} })
+  await refusals('COFFER_REQUEST_REFUSED', give)
+  await site.center.desk.setTerms(id, { transfer: 'no' })
+  await refusals('COFFER_REQUEST_REFUSED', move, give)
+  await site.center.desk.setTerms(id, { transfer: 'users' })
+  await site.copy(master, mine, id)
+  await refusals('COFFER_REQUEST_REFUSED', move)
+  await returnTitle(mine, id, options)
+  await site.copy(master, hers, id, { home: friend })
+  await refusals('COFFER_REQUEST_REFUSED', give)
+  // The only copy that he may hold can move: it is counted once.
+  await site.center.desk.setTerms(id, { copies: 1 })
+  await move()
+  await site.runs(mine, id)
+})
+
+test('a center that does not know the question is not asked', async () => {
+  const { root, id } = await site.copied('org.example.older-center')
+  const target = site.prepare()
+  line.state = 'older'
+  await transferTitle(root, id, target, { ...options, centerUrl: line.url })
+  await site.runs(target, id)
+})
+
 test('a transfer that the center refuses becomes a return, and no refusal brings the copy back', async () => {
   const { root, id } = await site.copied('org.example.refused')
   await site.center.desk.setTerms(id, { refundDays: 1 })
@@ -310,6 +355,21 @@ test('a copy is not moved to where it is, whatever that is called', async () => 
       'the same medium'
     )
   await site.runs(root, id)
+})
+
+test('both media are locked until the transfer is done', async () => {
+  const { root, id } = await site.copied('org.example.locked')
+  const target = site.prepare()
+  const steps: string[] = []
+  await transferTitle(root, id, target, {
+    ...options,
+    onEvent({ step }) {
+      steps.push(step)
+      for (const medium of [root, target])
+        assert.is(readdirSync(join(mediumPaths(medium).folder, 'lock')).length, 1, `${step} at ${medium}`)
+    }
+  })
+  assert.ok(steps.includes('verify'))
 })
 
 test('what is left of a title that was returned is named', async () => {
