@@ -29,7 +29,7 @@ import { fill } from './fill.js'
 import { installRevocations } from './learn.js'
 import type { GrantAnswer } from './order.js'
 import { placeFor, removeUnused } from './place.js'
-import { transferConverted, transferSealed } from './transfer.js'
+import { transferConverted, transferSealed } from './payload.js'
 
 /** One step of the procedure, named as the seed names it, for whoever shows progress or tells the story. */
 export type CopyEvent =
