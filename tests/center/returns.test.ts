@@ -269,6 +269,9 @@ test('an order to be handed a copy is good once, and for as long as other orders
   const used = wanted(powers.at - 30 * DAY)
   await rejectsWith('COFFER_REQUEST_REFUSED', () => center.issue(giving(second, used)))
   await rejectsWith('COFFER_REQUEST_REFUSED', () => center.issue(giving(second, wanted(powers.at))))
+  await rejectsWith('COFFER_REQUEST_REFUSED', () =>
+    center.mayTransfer(encodeTransferQuestion({ grantId: second.grant.grantId, order: used }))
+  )
   const sameId = { requestId: new Uint8Array(16).fill(7), medium: 'his', user: 'bob' }
   await rejectsWith('COFFER_REQUEST_ALTERED', () => center.issue(request(sameId)))
   const known = request({ kind: 'transfer', medium: 'his', user: 'bob' })
