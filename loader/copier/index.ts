@@ -1,8 +1,11 @@
-/** `coffer/copier`: make media. Press masters, prepare targets, order and copy titles. */
+/** `coffer/copier`: make media. Press masters, prepare targets, order and copy titles, renew, return and move copies. */
 export { press, type Pressed, type PressEvent, type PressOptions } from './press.js'
 export { prepare, type Prepared } from './prepare.js'
 export { applyAnswer, copy, requestCopy, type CopyOptions } from './copy.js'
 export type { Copied, CopyEvent } from './install.js'
+export { renewTitle, type Renewed, type RenewOptions } from './renew.js'
+export { returnTitle, type Returned, type ReturnOptions } from './returns.js'
+export { transferTitle, type TransferOptions } from './move.js'
 export {
   exportSaves,
   importSaves,
