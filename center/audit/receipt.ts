@@ -30,7 +30,7 @@ export async function receipt({ store }: Site, record: Uint8Array, admit?: Admit
   return store.snapshot(async books => {
     const answered = await books
       .selectFrom('requests')
-      .select('record')
+      .select(['kind', 'record'])
       .where('requestId', '=', hex(requestId))
       .executeTakeFirst()
     const receipt =
@@ -38,6 +38,7 @@ export async function receipt({ store }: Site, record: Uint8Array, admit?: Admit
         ? await receiptFor(books, requestId)
         : undefined
     if (receipt !== undefined) return receipt
+    if (answered?.kind === 'transfer' && equalBytes(answered.record, record)) throw withinReturn()
     throw new CofferError('COFFER_REQUEST_REFUSED', 'The center has not answered this request.', {
       expected: 'a request, return or registration that was answered',
       found: 'one that was not',
@@ -45,3 +46,14 @@ export async function receipt({ store }: Site, record: Uint8Array, admit?: Admit
     })
   })
 }
+
+const withinReturn = () =>
+  new CofferError(
+    'COFFER_REQUEST_REFUSED',
+    'This order was answered within a return, which has the receipt.',
+    {
+      expected: 'the return that it came in',
+      found: 'the order alone',
+      hint: 'Ask whoever handed the copy on for the receipt of his return.'
+    }
+  )

@@ -130,19 +130,21 @@ async function handOn(
 
 /**
  * Whether a copy would be handed on for an order, by the books as they are: asked before the medium gives it up. It
- * promises nothing; the return decides.
+ * promises nothing; the return decides. Ids of copies that have ended are published: of those, strangers hear nothing here.
  *
- * @param asked - A transfer question as received. Whoever has a grantId has seen the grant.
+ * @param asked - A transfer question as received.
  * @throws CofferError what {@link takeReturn} would.
  */
 export async function mayTransfer(site: Site, asked: Uint8Array, admit?: Admit): Promise<void> {
   const question = decodeTransferQuestion(asked)
-  admit?.(hex(openRequest(question.order).userId))
+  const { titleId, userId } = openRequest(question.order)
+  admit?.(hex(userId))
   const { books } = site.store
   const now = site.powers.now()
   const copy = await copyNamed(books, question.grantId)
-  if (copy === undefined) throw noSuchCopy()
-  const order = openOrder(site, { order: question.order, titleId: copy.titleId })
+  const isTold = copy?.titleId === titleId && (copy.revoked === 0 || copy.userId === hex(userId))
+  if (copy === undefined || !isTold) throw noSuchCopy()
+  const order = openOrder(site, { order: question.order, titleId })
   const from = { ...order, userId: fromHex(copy.userId), mediumId: fromHex(copy.mediumId) }
   const sheet = await Sheet.read(site.store, books, [order, from], now)
   const title = await titleOf(books, copy)

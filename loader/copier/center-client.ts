@@ -91,9 +91,19 @@ export class CenterClient {
     return this.#exchange('POST', '/v1/orders', given, MAX_ANSWER_BYTES)
   }
 
-  /** @param question - An encoded transfer question. @throws CofferError what the transfer would be refused for. */
-  async mayTransfer(question: Uint8Array): Promise<void> {
-    await this.#exchange('POST', '/v1/transfers', question, MAX_ANSWER_BYTES)
+  /**
+   * @param question - An encoded transfer question.
+   * @returns false for a center that knows no such question.
+   * @throws CofferError what the transfer would be refused for.
+   */
+  async mayTransfer(question: Uint8Array): Promise<boolean> {
+    try {
+      await this.#exchange('POST', '/v1/transfers', question, MAX_RECORD_BYTES)
+      return true
+    } catch (error) {
+      if (error instanceof NothingThere) return false
+      throw error
+    }
   }
 
   /** @returns The bytes of the newest revocation list, not yet verified. */
@@ -291,6 +301,9 @@ async function readBounded(
   return concat(...parts)
 }
 
+/** At this path: a server that is no center, or one that is older than the path. */
+class NothingThere extends CofferError {}
+
 /** A refusal in the center's words; anything else that is no answer in ours. */
 function problem(status: number, body: Uint8Array, url: string): CofferError {
   try {
@@ -312,7 +325,7 @@ function problem(status: number, body: Uint8Array, url: string): CofferError {
     // Not a problem document: said below.
   }
   if (status === NOT_FOUND) {
-    return new CofferError('COFFER_CENTER_FAILED', `There is no license center at ${url}.`, {
+    return new NothingThere('COFFER_CENTER_FAILED', `There is no license center at ${url}.`, {
       expected: 'an answer of a license center',
       found: `HTTP status ${status}`,
       hint: 'Check the URL with the seller, its path too.'

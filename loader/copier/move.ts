@@ -87,15 +87,9 @@ async function askBefore(
 ): Promise<void> {
   const { grantId, titleId } = held
   const center = await reachCenter(held, options)
-  await beforeGivingUp(titleId, () => center.mayTransfer(encodeTransferQuestion({ grantId, order }))).catch(
-    (error: unknown) => {
-      if (!(error instanceof CofferError) || !NOT_ASKED.has(error.code)) throw error
-    }
-  )
+  // One that is older than the question is not asked: then the return alone tells.
+  await beforeGivingUp(titleId, () => center.mayTransfer(encodeTransferQuestion({ grantId, order })))
 }
-
-/** What a center says that is older than the question: then the return alone tells. */
-const NOT_ASKED: ReadonlySet<string> = new Set(['COFFER_USAGE', 'COFFER_CENTER_FAILED'])
 
 const insteadOf = (root: string, titleId: string) =>
   `Hand it on elsewhere with "coffer transfer", or give it back with "coffer return ${asTyped(root)} ${titleId}".`

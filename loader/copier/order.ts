@@ -196,6 +196,7 @@ async function quoteOf({ bytes, request }: Order, center: CenterClient, home: Ho
     opened = openQuote(record, home.centers())
   }
   if (opened === undefined) throw untrustedAnswer('quote')
+  if (!equalBytes(opened.quote.centerId, request.centerId)) throw untrustedAnswer('quote')
   if (!equalBytes(opened.quote.requestHash, request.requestHash)) throw otherRequest()
   return opened.quote
 }

@@ -263,6 +263,11 @@ test('an order to be handed a copy is good once, and for as long as other orders
 
   const record = giving(first, wanted(powers.at - 30 * DAY))
   const answer = await center.issue(record)
+  // Whoever takes it over may ask for his answer by himself; its receipt is that of the return.
+  const wish = wanted(powers.at - 30 * DAY)
+  assert.equal(await center.issue(wish), answer)
+  const noReceipt = await rejectsWith('COFFER_REQUEST_REFUSED', () => center.receipt(wish))
+  assert.match(noReceipt.message, 'within a return')
   const his = openAsBuyer(pinned, answer, { medium: 'his', user: 'bob' }).grant
   await center.issue(given(his.grantId, { mediumId: his.mediumId }, 'bob'))
   // Bob has given it back; with what he signed once, nobody hands him another.
@@ -333,6 +338,8 @@ test('a transfer question is answered as the transfer would be, and changes noth
   await rejectsWith('COFFER_QUOTA', () => ask({ medium: 'more', user: 'bob' }))
   await send(given(grant.grantId))
   await rejectsWith('COFFER_REVOKED', () => ask({ medium: 'card' }))
+  // The ids of copies that have ended are published: a stranger is told nothing of them.
+  await rejectsWith('COFFER_GRANT_MISSING', () => ask({ medium: 'hers', user: 'carl' }))
   await rejectsWith('COFFER_ENCODING', () => center.mayTransfer(new Uint8Array(3)))
 })
 

@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 
 /**
- * `whole`; `lost` on the way there; the answer lost on the way back; refused by whoever is in between; or to an
- * older center, which is asked nothing before. */
-export type State = 'whole' | 'lost' | 'unanswered' | 'forged' | 'older'
+ * `whole`; `lost` on the way there; the answer lost on the way back; refused by whoever is in between; to an
+ * older center, which is asked nothing before; or `failing`, with a server in between that cannot reach it for questions. */
+export type State = 'whole' | 'lost' | 'unanswered' | 'forged' | 'older' | 'failing'
 
 /** What somebody in between could say: no refusal is signed. */
 const FORGED = JSON.stringify({ code: 'COFFER_REQUEST_REFUSED', detail: 'No.', hint: 'Go away.' })
@@ -28,6 +28,8 @@ export async function lineTo(center: string): Promise<Line> {
       const isOrder = request.url === '/v1/orders'
       if (request.url === '/v1/transfers' && line.state === 'older')
         return reply(response, 404, utf8(NOTHING))
+      if (request.url === '/v1/transfers' && line.state === 'failing')
+        return reply(response, 502, utf8('Bad Gateway'))
       if (isOrder && line.state === 'lost') return request.socket.destroy()
       if (isOrder && line.state === 'forged') return reply(response, 403, utf8(FORGED))
       if (isOrder) line.sent.push(body)

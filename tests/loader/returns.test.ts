@@ -264,6 +264,17 @@ test('a center that does not know the question is not asked', async () => {
   await site.runs(target, id)
 })
 
+test('nothing is given up where the question gets no answer', async () => {
+  const { root, id } = await site.copied('org.example.failing')
+  line.state = 'failing'
+  const sent = line.sent.length
+  await rejectsWith('COFFER_CENTER_FAILED', () =>
+    transferTitle(root, id, site.prepare(), { ...options, centerUrl: line.url })
+  )
+  assert.is(line.sent.length, sent)
+  await site.runs(root, id)
+})
+
 test('a transfer that the center refuses becomes a return, and no refusal brings the copy back', async () => {
   const { root, id } = await site.copied('org.example.refused')
   await site.center.desk.setTerms(id, { refundDays: 1 })
