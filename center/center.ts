@@ -12,6 +12,7 @@ import { basename, join, resolve } from 'node:path'
 import { hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import { recordTypeOf } from '../formats/frame.js'
+import type { Amount } from '../formats/money.js'
 import { encodeCheckpoint } from '../formats/records/checkpoint.js'
 import { encodeRoot, encodeRoots, openRoots, rootHash } from '../formats/records/root.js'
 import { act } from './http/acts.js'
@@ -61,8 +62,11 @@ export interface LicenseCenter {
    * @returns What becomes JSON. @throws CofferError.
    */
   act(name: string, request: { valueOf: ValueOf; body: Uint8Array; admit?: Admit }): Promise<unknown>
-  /** @returns The answer to an order, or to a return: the same bytes whenever the same record comes. @throws CofferError. */
-  issue(request: Uint8Array, admit?: Admit): Promise<Uint8Array>
+  /**
+   * @param atMost - What an order may be charged; a return is charged nothing.
+   * @returns The answer to an order, or to a return: the same bytes whenever the same record comes. @throws CofferError.
+   */
+  issue(request: Uint8Array, admit?: Admit, atMost?: Amount): Promise<Uint8Array>
   /** What an order would be charged now: a quote record. Nothing is written. @throws CofferError as {@link issue}. */
   quote(request: Uint8Array, admit?: Admit): Promise<Uint8Array>
   /**
@@ -251,8 +255,8 @@ function openedCenter(site: Site, name: string, folder: string, aside: Aside | u
     desk,
     admins: openAdmins(site),
     act: (name, request) => act({ site, desk, sessions }, name, request),
-    issue: (record, admit) =>
-      recordTypeOf(record) === 'return' ? takeReturn(site, record, admit) : issue(record, admit),
+    issue: (record, admit, atMost) =>
+      recordTypeOf(record) === 'return' ? takeReturn(site, record, admit) : issue(record, admit, atMost),
     quote: (request, admit) => quote(site, request, admit),
     mayTransfer: (question, admit) => mayTransfer(site, question, admit),
     receipt: (request, admit) => receipt(site, request, admit),

@@ -26,3 +26,19 @@ export function moneyText(minor: number, currency: string): string {
   const part = digits === 0 ? '' : `.${units.slice(-digits)}`
   return `${minor < 0 ? '-' : ''}${whole}${part} ${currency}`
 }
+
+export interface Amount {
+  /** In minor units. */
+  readonly minor: number
+  /** Three capital letters. */
+  readonly currency: string
+}
+
+/** @param text - Of a person: `9EUR`, `9.00 EUR`. @returns undefined for what is no such amount, or too large to be exact. */
+export function readAmount(text: string): Amount | undefined {
+  const [, whole, part = '', currency] = /^(\d{1,16})(?:\.(\d{1,4}))? ?([A-Z]{3})$/.exec(text) ?? []
+  if (whole === undefined || currency === undefined) return undefined
+  const digits = currencyDigits(currency)
+  const minor = Number(whole + part.padEnd(digits, '0'))
+  return part.length <= digits && Number.isSafeInteger(minor) ? { minor, currency } : undefined
+}

@@ -152,11 +152,11 @@ function routes(center: LicenseCenter, options: ServeOptions): App {
     call.set('route', route)
     addresses?.take(senderOf(addressOf(call, options.behindProxy ?? false)))
   }
-  for (const { method, path, takes, answer } of ENDPOINTS) {
+  for (const { method, path, takes, header, answer } of ENDPOINTS) {
     app.on(method, path, async call => {
       served(call, path)
       const body = takes === undefined ? new Uint8Array(0) : await readRecord(call.req.raw)
-      return record(call, await answer(center, body, admit))
+      return record(call, await answer(center, body, admit, header && call.req.header(header.name)))
     })
   }
   for (const name of Object.keys(ACTS)) {

@@ -4,6 +4,7 @@
  */
 import { CofferError, ERROR_CODES } from '../../formats/errors.js'
 import { MAX_RECORD_BYTES } from '../../formats/limits.js'
+import type { Amount } from '../../formats/money.js'
 import { ACTS, type Act } from './acts.js'
 import type { LicenseCenter } from '../center.js'
 import { objectSchema } from './json.js'
@@ -27,7 +28,10 @@ export interface Endpoint {
   readonly gives: string
   /** HTTP statuses of refusals, beside those that every endpoint has. */
   readonly refusals: readonly number[]
-  answer(center: LicenseCenter, body: Uint8Array, admit: Admit): Promise<Uint8Array>
+  /** What a header may say beside it. */
+  readonly header?: { readonly name: string; readonly says: string }
+  /** @param said - By the header. */
+  answer(center: LicenseCenter, body: Uint8Array, admit: Admit, said: string | undefined): Promise<Uint8Array>
 }
 
 export const ENDPOINTS: readonly Endpoint[] = [
@@ -69,7 +73,9 @@ export const ENDPOINTS: readonly Endpoint[] = [
     takes: 'a request record, or a return record',
     gives: 'an answer record',
     refusals: [400, 403, 404, 413, 415, 429],
-    answer: (center, body, admit) => center.issue(body, admit)
+    header: { name: 'coffer-at-most', says: 'the most that it may be charged, in minor units: "900 EUR"' },
+    answer: (center, body, admit, said) =>
+      center.issue(body, admit, said === undefined ? undefined : atMost(said))
   },
   {
     method: 'post',
@@ -112,6 +118,17 @@ export const ENDPOINTS: readonly Endpoint[] = [
   }
 ]
 
+/** @throws CofferError COFFER_USAGE */
+function atMost(said: string): Amount {
+  const [, minor, currency] = /^(\d{1,15}) ([A-Z]{3})$/.exec(said) ?? []
+  if (minor !== undefined && currency !== undefined) return { minor: Number(minor), currency }
+  throw new CofferError('COFFER_USAGE', 'The header "coffer-at-most" is no amount.', {
+    expected: 'minor units and a currency, such as "900 EUR"',
+    found: 'something else',
+    hint: 'Leave it out where any price will do.'
+  })
+}
+
 const STATUS_TEXT: Readonly<Record<number, string>> = {
   400: 'Not a valid record',
   401: 'Not signed by who may do this',
@@ -135,9 +152,12 @@ export function openApi(name: string): object {
     description: titleOf(status),
     content: { [PROBLEM_TYPE]: { schema: { $ref: '#/components/schemas/Problem' } } }
   })
-  const operation = ({ summary, takes, gives, refusals, method, path }: Endpoint) => ({
+  const operation = ({ summary, takes, gives, refusals, method, path, header }: Endpoint) => ({
     operationId: `${method}-${path.split('/').at(-1)!}`,
     summary,
+    ...(header !== undefined && {
+      parameters: [{ in: 'header', name: header.name, description: header.says, schema: { type: 'string' } }]
+    }),
     ...(takes !== undefined && {
       requestBody: { required: true, ...binary(`${takes}, at most ${MAX_RECORD_BYTES} bytes`) }
     }),

@@ -4,6 +4,7 @@
  */
 import { setImmediate } from 'node:timers/promises'
 import { hex } from '../../formats/bytes.js'
+import type { Amount } from '../../formats/money.js'
 import { openRequestAside } from '../../formats/records/request.js'
 import { gather, inOrder } from '../books/gather.js'
 import type { Kind, Outcome } from '../books/group.js'
@@ -12,12 +13,15 @@ import { refuseOtherCenter, type Site } from '../site.js'
 import type { Aside } from './aside.js'
 import { decide } from './decide.js'
 import { basisOf, draftAhead, draftOf, entryFor, type Decided, type Draft } from './draft.js'
-import type { Order as Received } from './make.js'
+import { orderOf, type Order as Received } from './make.js'
 import { answeredBefore, type Admit } from './requests.js'
 import { Sheet, type Write } from './sheet.js'
 import { Shelf } from './shelf.js'
+import { refuseMore } from './terms.js'
 
 interface Order extends Received {
+  /** The buyer agreed to no more. */
+  readonly atMost: Amount | undefined
   /** What came of it before the lock was taken, and what that follows from. */
   draft?: (Draft & { readonly basis: string }) | undefined
 }
@@ -31,10 +35,11 @@ const MIN_ASIDE = 2
 
 /**
  * @param record - A request record as received: what S1 and S11 sent.
+ * @param atMost - Refused is what would be charged more, or in another currency.
  * @returns The answer record. The same bytes for the same request, whenever it comes again.
  * @throws CofferError COFFER_RECORD_*, COFFER_ENCODING, and every refusal of the center.
  */
-export type Issue = (record: Uint8Array, admit?: Admit) => Promise<Uint8Array>
+export type Issue = (record: Uint8Array, admit?: Admit, atMost?: Amount) => Promise<Uint8Array>
 
 /**
  * Orders that come together are decided one after the other, and read, written and committed as one.
@@ -108,14 +113,11 @@ export function openIssue(site: Site, aside: Aside | undefined, open = openReque
   }
   const draft = inOrder(gather(MAX_DRAFTS, draftAll, BATCHES))
   const opened = inOrder(open)
-  return async (record, admit) => {
+  return async (record, admit, atMost) => {
     const request = await opened(record)
-    const signer = hex(request.userId)
-    admit?.(signer)
+    const order: Order = { ...orderOf(record, request, powers.now()), atMost }
+    admit?.(order.signer)
     refuseOtherCenter(site, request.centerId)
-    const { requestId, requestHash, created } = request
-    const received = powers.now()
-    const order: Order = { kind: 'order', requestId, requestHash, signer, created, record, request, received }
     await draft(order)
     return store.together(kind, order)
   }
@@ -131,6 +133,7 @@ function answerTo(site: Site, sheet: Sheet, order: Order): Outcome<Uint8Array> {
     const known = answeredBefore(site, order, sheet.answered(hex(order.requestId)), order.received)
     if (known !== undefined) return { value: known, entry: undefined }
     const { user, decision } = decide(sheet, order)
+    refuseMore(order.atMost, decision.sale)
     const basis = basisOf(sheet, decision)
     if (order.draft?.basis !== basis) order.draft = { ...draftOf(site, sheet, { order, decision }), basis }
     const { answer, writes, entry } = order.draft

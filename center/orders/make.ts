@@ -38,6 +38,21 @@ export interface Order extends Incoming {
   readonly received: number
 }
 
+/** @param received - Seconds since 1970. */
+export const orderOf = (record: Uint8Array, request: VerifiedRequest, received: number): Order => {
+  const { requestId, requestHash, created } = request
+  return {
+    kind: 'order',
+    requestId,
+    requestHash,
+    signer: hex(request.userId),
+    created,
+    record,
+    request,
+    received
+  }
+}
+
 /** What of the books enters what is made, beside the decision. */
 export interface Ground {
   readonly center: Tables['center']

@@ -4,7 +4,7 @@ import { encodeQuote } from '../../formats/records/quote.js'
 import { openRequestAside } from '../../formats/records/request.js'
 import { refuseOtherCenter, signerBy, type Site } from '../site.js'
 import { decide, registeredRelease } from './decide.js'
-import type { Order } from './make.js'
+import { orderOf } from './make.js'
 import { answeredBefore, type Admit } from './requests.js'
 import { Sheet } from './sheet.js'
 
@@ -16,15 +16,14 @@ import { Sheet } from './sheet.js'
 export async function quote(site: Site, record: Uint8Array, admit?: Admit): Promise<Uint8Array> {
   const { centerId, powers, store, vault } = site
   const request = await openRequestAside(record)
-  const signer = hex(request.userId)
-  admit?.(signer)
-  refuseOtherCenter(site, request.centerId)
-  const { requestId, requestHash, created } = request
   const received = powers.now()
-  const order: Order = { kind: 'order', requestId, requestHash, signer, created, record, request, received }
+  const order = orderOf(record, request, received)
+  admit?.(order.signer)
+  refuseOtherCenter(site, request.centerId)
   const sheet = await Sheet.read(store, store.books, [request], received)
   const { title } = registeredRelease(sheet, request)
-  const isAnswered = answeredBefore(site, order, sheet.answered(hex(requestId)), received) !== undefined
+  const isAnswered =
+    answeredBefore(site, order, sheet.answered(hex(request.requestId)), received) !== undefined
   const sale = isAnswered ? undefined : decide(sheet, order).decision.sale
   return encodeQuote(
     {
@@ -34,7 +33,7 @@ export async function quote(site: Site, record: Uint8Array, admit?: Admit): Prom
       ...(sale && { kind: sale.kind }),
       ...(sale && sale.expires !== null && { expires: sale.expires }),
       quoted: received,
-      requestHash
+      requestHash: request.requestHash
     },
     signerBy(vault, sheet.roots)
   )

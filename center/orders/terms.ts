@@ -4,6 +4,7 @@
  * only to chosen users allows everyone 0 copies and those users some.
  */
 import { CofferError } from '../../formats/errors.js'
+import { moneyText, type Amount } from '../../formats/money.js'
 import { areFeatures, type GrantKind } from '../../formats/records/fields.js'
 import type { RequestKind } from '../../formats/records/request.js'
 import { isoTime } from './requests.js'
@@ -185,6 +186,17 @@ export function decideSale(
       return { held, epoch, chargedMinor: terms.priceMinor, currency, ...bought(title, terms, now) }
     }
   }
+}
+
+/** @throws CofferError COFFER_PRICE_REFUSED for what costs more than the buyer agreed to, perhaps since he did. */
+export function refuseMore(atMost: Amount | undefined, { chargedMinor, currency }: Sale): void {
+  if (atMost === undefined || chargedMinor === 0) return
+  if (chargedMinor <= atMost.minor && currency === atMost.currency) return
+  throw new CofferError('COFFER_PRICE_REFUSED', 'Nothing was ordered: it costs more than was agreed to.', {
+    expected: `at most ${moneyText(atMost.minor, atMost.currency)}`,
+    found: moneyText(chargedMinor, currency),
+    hint: 'The price has changed meanwhile; repeat the command to see what it is now.'
+  })
 }
 
 function bought(title: Tables['titles'], { expiresDays, features }: Terms, now: number): Granted {

@@ -15,9 +15,8 @@ const ASKING: Option = {
 }
 const MAX_PRICE: Option = {
   name: 'max-price',
-  value: 'minor',
-  whole: [0, 2 ** 48],
-  help: "the most that it may cost, in the title's currency, 900 for 9.00 EUR; asked at a terminal otherwise"
+  value: 'amount',
+  help: 'the most that it may cost, such as 9.00EUR; asked at a terminal otherwise'
 }
 const ORDERING: readonly Option[] = [
   { name: 'title', value: 'id', help: 'which title; may be left out when the master has one' },

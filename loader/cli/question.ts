@@ -3,6 +3,9 @@ import { CofferError } from '../../formats/errors.js'
 import type { StopSignal } from '../../sandbox/guest.js'
 import { isTerminal, say, STDERR, STDIN } from './output.js'
 
+/** The system hands over what waits at a terminal at once. */
+const TYPED_AHEAD_MS = 50
+
 /** Whether there is somebody to ask. */
 export const canAsk = (): boolean => isTerminal(STDIN) && isTerminal(STDERR)
 
@@ -17,6 +20,7 @@ export async function agreedTo(
   signal: StopSignal,
   interrupted: { readonly message: string; readonly hint: string }
 ): Promise<boolean> {
+  await dropTypedAhead()
   const { createInterface } = await import('node:readline/promises')
   const reader = createInterface({ input: process.stdin, output: process.stderr, terminal: false })
   const closed = new Promise<string>(resolve => reader.once('close', () => resolve('')))
@@ -38,4 +42,12 @@ export async function agreedTo(
     signal.removeEventListener('abort', onAbort)
     reader.close()
   }
+}
+
+/** What was typed before the question stood there is no answer to it. */
+async function dropTypedAhead(): Promise<void> {
+  const drop = () => {}
+  process.stdin.on('data', drop)
+  await new Promise(resolve => setTimeout(resolve, TYPED_AHEAD_MS))
+  process.stdin.off('data', drop).pause()
 }

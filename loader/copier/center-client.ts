@@ -11,6 +11,7 @@ import {
   MAX_RELEASE_BYTES,
   MAX_REVOCATIONS_BYTES
 } from '../../formats/limits.js'
+import type { Amount } from '../../formats/money.js'
 import { decodeRoots } from '../../formats/records/root.js'
 import { tameReply } from '../../formats/wording.js'
 import { refuseInterrupted } from '../steps.js'
@@ -25,6 +26,7 @@ const PATIENCE_MS = 120_000
 const WAIT_SECONDS = 2
 const MAX_PROBLEM_BYTES = 16 * 1024
 const RECORD_TYPE = 'application/vnd.coffer'
+const AT_MOST = 'coffer-at-most'
 
 export interface ClientOptions {
   /** Told before each wait for a center that cannot answer now, with why, in its own words if it has any. */
@@ -76,9 +78,14 @@ export class CenterClient {
     }
   }
 
-  /** @param request - An encoded request. @returns The answer's bytes, not yet verified. */
-  order(request: Uint8Array): Promise<Uint8Array> {
-    return this.#exchange('POST', '/v1/orders', request, MAX_ANSWER_BYTES)
+  /**
+   * @param request - An encoded request.
+   * @param atMost - What was agreed to: the center charges no more, or refuses (COFFER_PRICE_REFUSED). Default: what it costs.
+   * @returns The answer's bytes, not yet verified.
+   */
+  order(request: Uint8Array, atMost?: Amount): Promise<Uint8Array> {
+    const headers = atMost && { [AT_MOST]: `${atMost.minor} ${atMost.currency}` }
+    return this.#exchange('POST', '/v1/orders', request, MAX_ANSWER_BYTES, headers)
   }
 
   /** @param request - An encoded request. @returns The bytes of a quote for it, not yet verified. */
@@ -126,11 +133,12 @@ export class CenterClient {
     method: string,
     path: string,
     body: Uint8Array | undefined,
-    maxBytes: number
+    maxBytes: number,
+    headers: Headers = {}
   ): Promise<Uint8Array> {
     const deadline = performance.now() + this.#patienceMs
     for (;;) {
-      const reply = await this.#send(method, path, body, maxBytes)
+      const reply = await this.#send({ method, path, body, headers }, maxBytes)
       if (isSuccess(reply.status)) return reply.bytes
       const seconds = isBusy(reply.status) ? (reply.retryAfterSeconds ?? WAIT_SECONDS) : undefined
       const refusal = problem(reply.status, reply.bytes, this.url)
@@ -146,7 +154,7 @@ export class CenterClient {
     refuseInterrupted(this.#signal)
   }
 
-  async #send(method: string, path: string, body: Uint8Array | undefined, maxBytes: number): Promise<Reply> {
+  async #send(asked: Asked, maxBytes: number): Promise<Reply> {
     using timeout = new Timeout(
       this.#silenceMs,
       this.#silenceMs + (maxBytes / this.#slowestBytesPerSecond) * 1000
@@ -154,7 +162,7 @@ export class CenterClient {
     const signal =
       this.#signal === undefined ? timeout.signal : AbortSignal.any([timeout.signal, this.#signal])
     try {
-      return await exchange(new URL(this.url + path), method, body, maxBytes, signal, () => timeout.heard())
+      return await exchange(new URL(this.url + asked.path), asked, maxBytes, signal, () => timeout.heard())
     } catch (error) {
       refuseInterrupted(this.#signal)
       if (error instanceof CofferError) throw error
@@ -210,6 +218,15 @@ class Timeout implements Disposable {
   }
 }
 
+type Headers = Readonly<Record<string, string>>
+
+interface Asked {
+  readonly method: string
+  readonly path: string
+  readonly body: Uint8Array | undefined
+  readonly headers: Headers
+}
+
 interface Reply {
   readonly status: number
   readonly bytes: Uint8Array
@@ -235,8 +252,7 @@ const isSuccess = (status: number): boolean => status >= 200 && status < 300
  */
 function exchange(
   url: URL,
-  method: string,
-  body: Uint8Array | undefined,
+  { method, body, headers }: Asked,
   maxBytes: number,
   signal: AbortSignal,
   heard: () => void
@@ -250,6 +266,7 @@ function exchange(
       agent: false,
       headers: {
         connection: 'close',
+        ...headers,
         ...(body && { 'content-type': RECORD_TYPE, 'content-length': body.length })
       },
       signal

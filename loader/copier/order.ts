@@ -5,6 +5,7 @@
 import { equalBytes, hex } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
 import { claimedRoots, openAnswer, type VerifiedAnswer } from '../../formats/records/answer.js'
+import type { Amount } from '../../formats/money.js'
 import type { Bind } from '../../formats/records/fields.js'
 import { checkManifest, type ParsedManifest } from '../../formats/records/manifest.js'
 import {
@@ -174,8 +175,7 @@ export async function orderOnline(
 ): Promise<GrantAnswer> {
   let bytes: Uint8Array
   try {
-    if (agree !== undefined) await agree(await quoteOf(order, center, home))
-    bytes = await center.order(order.bytes)
+    bytes = await center.order(order.bytes, agree && (await agreed(order, center, home, agree)))
   } catch (error) {
     // Why there is no copy is what the person must know, even where the list cannot be had.
     if (error instanceof CofferError && ENDED.has(error.code)) await learn().catch(() => {})
@@ -184,6 +184,13 @@ export async function orderOnline(
   const { answer, center: pinned } = acceptAnswer(bytes, home, order.request)
   await learnEnded(center, answer.revocations, pinned, home)
   return requireGrant(answer)
+}
+
+/** What the order may be charged, once that was agreed to: the price may rise while a person thinks about it. */
+async function agreed(order: Order, center: CenterClient, home: Home, agree: Agree): Promise<Amount> {
+  const quote = await quoteOf(order, center, home)
+  await agree(quote)
+  return { minor: quote.chargedMinor, currency: quote.currency }
 }
 
 /** What an order would be charged, signed by its center. Nothing is bought. */

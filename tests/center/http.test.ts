@@ -189,6 +189,37 @@ test('garbage, the wrong record and the wrong type are refused and leave no trac
   await shop.close()
 })
 
+test('an order says what it may be charged at most, or nothing; what is no amount is refused', async () => {
+  const shop = await open()
+  await pressed(shop)
+  await shop.center.desk.setTerms(TITLE, { priceMinor: 900 })
+  const request = requestBytes(shop.pinned.centerId)
+  for (const said of [
+    '900',
+    '900EUR',
+    '900 eur',
+    '-1 EUR',
+    '9.00 EUR',
+    '9'.repeat(16) + ' EUR',
+    'EUR',
+    '900 EUR, 1 EUR'
+  ]) {
+    const response = await shop.post('/v1/orders', request, { 'coffer-at-most': said })
+    assert.is(response.status, 400, said)
+    assert.is((await problemOf(response))['code'], 'COFFER_USAGE')
+  }
+  for (const said of ['899 EUR', '900 JPY', '0 EUR']) {
+    const response = await shop.post('/v1/orders', request, { 'coffer-at-most': said })
+    assert.is(response.status, 403, said)
+    assert.is((await problemOf(response))['code'], 'COFFER_PRICE_REFUSED')
+  }
+  assert.equal(await shop.center.desk.verifyLedger(), { orders: 0, copies: 0, postings: 0, problems: [] })
+  assert.is((await shop.post('/v1/orders', request, { 'coffer-at-most': '900 EUR' })).status, 200)
+  // It is answered, and charged nothing again.
+  assert.is((await shop.post('/v1/orders', request, { 'coffer-at-most': '0 EUR' })).status, 200)
+  await shop.close()
+})
+
 test('a body of 64 KiB is read, one byte more is refused, whether its length is said or not', async () => {
   const shop = await open()
   const exact = await shop.post('/v1/orders', new Uint8Array(64 * 1024))

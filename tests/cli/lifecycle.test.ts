@@ -51,14 +51,17 @@ test('what costs more than was agreed to is not ordered', async () => {
   const id = 'org.example.dear'
   const master = await sold(id, '--price', '900', '--expires-days', '30', '--renew-price', '300')
   const medium = await site.prepared()
-  await refused('COFFER_PRICE_REFUSED', 'copy', master, medium, '--max-price', '899')
+  await refused('COFFER_PRICE_REFUSED', 'copy', master, medium, '--max-price', '8.99EUR')
   assert.equal((await coffer('list', medium)).titles, [])
-  const bought = await site.coffer('copy', master, medium, '--max-price', '900')
+  await refused('COFFER_PRICE_REFUSED', 'copy', master, medium, '--max-price', '9JPY')
+  for (const amount of ['900', '9,00EUR', 'EUR'])
+    assert.is((await site.coffer('copy', master, medium, '--max-price', amount)).code, 64, amount)
+  const bought = await site.coffer('copy', master, medium, '--max-price', '9EUR')
   assert.match(expectSuccess(bought).stderr, /^price {5}9\.00 EUR, as a lease until /m)
   // A copy that is held costs nothing.
-  expectSuccess(await site.coffer('copy', master, medium, '--max-price', '0'))
-  await refused('COFFER_PRICE_REFUSED', 'renew', medium, id, '--max-price', '299')
-  const renewed = await coffer('renew', medium, id, '--max-price', '300')
+  expectSuccess(await site.coffer('copy', master, medium, '--max-price', '0EUR'))
+  await refused('COFFER_PRICE_REFUSED', 'renew', medium, id, '--max-price', '2.99EUR')
+  const renewed = await coffer('renew', medium, id, '--max-price', '3EUR')
   assert.is(renewed.chargedMinor, 300)
 })
 

@@ -156,6 +156,16 @@ onTerminal('a price is asked about, and only yes pays it', async () => {
   assert.match(await onScreen('copy', master, target).end(), 'exit=0')
 })
 
+onTerminal('what was typed before a price is asked about does not pay it', async () => {
+  const master = await site.press(site.app('org.example.hasty', 'export default () => {}'))
+  expectSuccess(await site.center('title', 'shop', 'set', 'org.example.hasty', '--price', '900'))
+  const screen = onScreen('copy', master, await site.prepared())
+  screen.type('y\r')
+  await screen.see('Pay 9.00 EUR? [y/N] ')
+  screen.type('\r')
+  assert.match(await screen.end(), 'exit=77')
+})
+
 onTerminal('Ctrl-C ends a title that waits, that computes, inline and in a thread', async () => {
   for (const options of [[], ['--isolation', 'inline'], ['spin']]) {
     const spins = options.includes('spin')

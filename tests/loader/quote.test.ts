@@ -38,6 +38,25 @@ test('copy() tells what the order will be charged, and orders nothing that is no
   )
 })
 
+test('what was agreed to is the most that is charged: a price that rises meanwhile buys nothing', async () => {
+  const { master } = await site.press('org.example.rising')
+  const root = site.prepare()
+  const before = await live()
+  for (const dearer of [{ priceMinor: 901 }, { priceMinor: 900, currency: 'KWD' }]) {
+    await site.center.desk.setTerms('org.example.rising', { priceMinor: 900, currency: 'EUR' })
+    const agree = async () => void (await site.center.desk.setTerms('org.example.rising', dearer))
+    const error = await rejectsWith('COFFER_PRICE_REFUSED', () =>
+      site.copy(master, root, 'org.example.rising', { agree })
+    )
+    assert.is(error.expected, 'at most 9.00 EUR')
+  }
+  assert.is(await live(), before)
+  // Whoever agreed to more pays what it costs then.
+  const agree = async () =>
+    void (await site.center.desk.setTerms('org.example.rising', { priceMinor: 500, currency: 'KWD' }))
+  assert.is((await site.copy(master, root, 'org.example.rising', { agree })).chargedMinor, 500)
+})
+
 test('no other center tells what an order costs, though it is trusted, nor does a quote for another order', async () => {
   const { master } = await site.press('org.example.misquoted')
   await site.center.desk.setTerms('org.example.misquoted', { priceMinor: 900 })
