@@ -144,7 +144,7 @@ export class CopyStory {
     const { certificate, recomputedCertificate } = this.#certificates ?? {}
     const certificates = certificate === undefined ? {} : { certificate, recomputedCertificate }
     return {
-      data: { ...copied, ...certificates },
+      data: { ...copied, ...certificates, ...(this.#isAgain && { again: true }) },
       text: printable(
         `Copied "${name}" (${title}, release ${release}) to ${path}; ${this.#isAgain ? 'nothing is charged again' : `charged ${moneyText(chargedMinor, currency)}`}.`
       )

@@ -1,7 +1,7 @@
 /** `coffer apply`: what the center answered to a request file: a copy, a fresh grant, or the credit for a return. */
 import { keepCode } from '../../../sandbox/kept-code.js'
 import { equalBytes } from '../../../formats/bytes.js'
-import { CofferError } from '../../../formats/errors.js'
+import { CofferError, orNone } from '../../../formats/errors.js'
 import { recordTypeOf } from '../../../formats/frame.js'
 import { MAX_ANSWER_BYTES, MAX_RECORD_BYTES } from '../../../formats/limits.js'
 import { readGrantClaim } from '../../../formats/records/grant.js'
@@ -64,7 +64,9 @@ function refuseRequest(bytes: Uint8Array, path: string): void {
 /** Whether a grant is on the medium already, byte by byte: its answer was applied before. */
 function isInPlace(grant: Uint8Array, root: string): boolean {
   const { titleId, userId } = readGrantClaim(grant)
-  const there = readFile(mediumPaths(root).grant(licenseName(root, titleId, userId)), MAX_RECORD_BYTES)
+  const path = mediumPaths(root).grant(licenseName(root, titleId, userId))
+  // One that cannot be read is not this one, and is about to be replaced.
+  const there = orNone(() => readFile(path, MAX_RECORD_BYTES))
   return there !== undefined && equalBytes(there, grant)
 }
 

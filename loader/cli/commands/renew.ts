@@ -33,7 +33,7 @@ export async function execute(call: Call): Promise<Outcome> {
 export const renewed = (result: Renewed, isAgain = false): Outcome => {
   const { title, expires, chargedMinor, currency } = result
   return {
-    data: { ...result, expires: expires === null ? null : isoTime(expires) },
+    data: { ...result, expires: expires === null ? null : isoTime(expires), ...(isAgain && { again: true }) },
     text: `Renewed ${title}: it ${expires === null ? 'never ends' : `ends on ${timeText(expires)}`}; ${isAgain ? 'applied before, nothing is charged again' : `charged ${moneyText(chargedMinor, currency)}`}.`
   }
 }
