@@ -84,7 +84,7 @@ await keep(
     const metered = meterEngine(readFileSync(wasmPath), readFileSync(gluePath, 'utf8'))
     write(METERED, metered.wasm)
     write(BOOT, metered.bootWasm)
-    console.log(
+    console.error(
       `engine: metered ${metered.loops} loops and ${metered.meteredCalls} functions, ${metered.longestStretch} instructions at most to a unit; padded ${metered.paddedFrames} frames`
     )
   }
@@ -116,7 +116,7 @@ if (existsSync(SDK)) {
         write(`${target}/guest-net.js`, net)
       }
       const kb = (bytes: number) => `${Math.round(bytes / 1024)} KB`
-      console.log(
+      console.error(
         `engine: wasm ${kb(wasm.length)}, image ${kb(image.length)}, SDK ${kb(sdk.length)}, net ${kb(net.length)}`
       )
     }

@@ -39,4 +39,5 @@ for (const path of reached) {
   mkdirSync(dirname(join(PUBLISHED, path)), { recursive: true })
   copyFileSync(join(DECLARED, path), join(PUBLISHED, path))
 }
-console.log(`types: ${reached.size} declarations`)
+// Standard output is npm's own, for the name of a package.
+console.error(`types: ${reached.size} declarations`)

@@ -43,6 +43,9 @@ test('npm pack makes a package of exactly these files', () => {
   assert.is(manifest.scripts['prepack'], 'node scripts/build.mjs && node scripts/types.mjs')
   const types = run(process.execPath, ['scripts/types.mjs'], { cwd: ROOT })
   assert.is(types.status, 0, types.said)
+  // What npm is asked for stands alone on its standard output: `npm install "$(npm pack --silent)"`.
+  assert.is(types.stdout, '')
+  assert.not.match(read('scripts/build.mjs') + read('scripts/engine.ts'), 'console.log')
   const packed = run(
     'npm',
     ['pack', '--ignore-scripts', '--json', '--offline', '--pack-destination', folder],
