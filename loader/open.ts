@@ -7,7 +7,7 @@ import { Home } from './home.js'
 import type { TitleOptions } from './launch.js'
 import { launchTitle } from './load.js'
 import { measureMedium } from './medium/measure.js'
-import { checkOptions, checkText } from './options.js'
+import { checkOptions, checkText, MEDIUM, TITLE } from './options.js'
 import type { TitlePoolOptions } from './pool.js'
 import { POWERS, type Powers } from './powers.js'
 import { listTitles, openTitleFile } from './read.js'
@@ -15,8 +15,8 @@ import { inTurns } from './steps.js'
 import { verifyingTitle, type TitleReport } from './verify.js'
 
 export interface OpenMediumOptions {
-  /** Folder of user key and pinned centers. Default: COFFER_HOME, else the platform's config folder. */
-  readonly home?: string
+  /** User key and pinned centers, or their folder. Default: COFFER_HOME, else the platform's config folder. */
+  readonly home?: string | Home
   /** Clock and randomness, for tests. */
   readonly powers?: Powers
 }
@@ -62,9 +62,9 @@ export interface Medium {
  * @throws CofferError COFFER_MEDIUM_MISSING, COFFER_RECORD_*, COFFER_USAGE for wrong arguments, here and below.
  */
 export async function openMedium(path: string, options: OpenMediumOptions = {}): Promise<Medium> {
-  checkText(path, 'openMedium()', 'the folder of a medium')
+  checkText(path, 'openMedium()', MEDIUM)
   checkOptions(options, 'openMedium()', MEDIUM_OPTIONS)
-  const home = new Home(options.home)
+  const home = options.home instanceof Home ? options.home : new Home(options.home)
   const powers = options.powers ?? POWERS
   const { identity, mediumId } = measureMedium(path)
   return {
@@ -73,20 +73,20 @@ export async function openMedium(path: string, options: OpenMediumOptions = {}):
     mediumId: hex(mediumId),
     titles: async () => titlesOf(path),
     launch: async <Api>(titleId: string, titleOptions?: TitleOptions) => {
-      checkText(titleId, 'launch()', 'the id of a title')
+      checkText(titleId, 'launch()', TITLE)
       checkOptions(titleOptions, 'launch()', Object.keys(TITLE_OPTIONS))
       return launchTitle<Api>(path, titleId, home, powers, titleOptions)
     },
     pool: async <Api>(titleId: string, poolOptions: TitlePoolOptions) => {
-      checkText(titleId, 'pool()', 'the id of a title')
-      checkOptions(poolOptions, 'pool()', [...POOL_OPTIONS, ...Object.keys(TITLE_OPTIONS)])
+      checkText(titleId, 'pool()', TITLE)
+      checkOptions(poolOptions ?? null, 'pool()', [...POOL_OPTIONS, ...Object.keys(TITLE_OPTIONS)])
       const { checkSize, GuestPool } = await import('../sandbox/pool.js')
       const { titleSource } = await import('./pool.js')
       checkSize(poolOptions)
       return new GuestPool<Api>(poolOptions, titleSource(path, titleId, home, powers, poolOptions))
     },
     verify: async (titleId, options = {}) => {
-      checkText(titleId, 'verify()', 'the id of a title')
+      checkText(titleId, 'verify()', TITLE)
       checkOptions(options, 'verify()', ['signal'])
       return inTurns(verifyingTitle(path, titleId, home, powers), options.signal)
     }

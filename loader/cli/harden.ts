@@ -27,7 +27,9 @@ const HARMLESS = new RegExp(
     // Less of Node.
     '(?:experimental-)?permission|allow-(?:addons|child-process|ffi|fs-read|fs-write|net|wasi|worker)',
     'addons|disable-proto|disable-sigusr1|disallow-code-generation-from-strings|force-context-aware|frozen-intrinsics',
-    'global-search-paths|insecure-http-parser|verify-base-objects|async-context-frame',
+    'node-memory-debug|force-node-api-uncaught-exceptions-policy|global-search-paths|insecure-http-parser|verify-base-objects|async-context-frame',
+    // Which of the files that are installed a name means.
+    'conditions|preserve-symlinks(?:-main)?|experimental-default-type',
     // Modules and globals of its own.
     '(?:experimental-)?(?:detect-module|require-module|strip-types|transform-types|webstorage)',
     'experimental-(?:eventsource|fetch|global-customevent|global-navigator|global-webcrypto|import-meta-resolve)',

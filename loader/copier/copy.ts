@@ -12,6 +12,7 @@ import type { Home } from '../home.js'
 import { lockMedium } from '../lock.js'
 import { mediumPaths } from '../medium/layout.js'
 import { measureMedium } from '../medium/measure.js'
+import { checkCall, MASTER, MEDIUM, TITLE } from '../options.js'
 import { POWERS, type Powers } from '../powers.js'
 import { followRoots } from '../travel.js'
 import type { CenterClient } from './center-client.js'
@@ -45,6 +46,19 @@ export interface CopyOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** All of them, as each of these is. */
+const COPY_OPTIONS: Readonly<Record<keyof CopyOptions, true>> = {
+  home: true,
+  centerUrl: true,
+  release: true,
+  bind: true,
+  kind: true,
+  powers: true,
+  agree: true,
+  onEvent: true,
+  signal: true
+}
+
 /**
  * Order a title for a medium over HTTP, and install it.
  *
@@ -56,6 +70,7 @@ export async function copy(
   titleId: string,
   options: CopyOptions
 ): Promise<Copied> {
+  checkCall('copy()', { [MASTER]: master, [MEDIUM]: root, [TITLE]: titleId }, options, COPY_OPTIONS)
   const { home, powers = POWERS, onEvent = () => {}, signal } = options
   using source = openOnMaster(master, titleId, options.release)
   const medium = measureMedium(root)
@@ -83,8 +98,10 @@ export async function applyAnswer(
   answerBytes: Uint8Array,
   master: string,
   root: string,
-  { home, release: asked, powers = POWERS, onEvent = () => {}, signal }: CopyOptions
+  options: CopyOptions
 ): Promise<Copied> {
+  checkCall('applyAnswer()', { [MASTER]: master, [MEDIUM]: root }, options, COPY_OPTIONS)
+  const { home, release: asked, powers = POWERS, onEvent = () => {}, signal } = options
   const answer = requireGrant(acceptAnswer(answerBytes, home).answer)
   const medium = measureMedium(root)
   const { titleId, release, userId } = grantOf(answer, medium, home)
@@ -99,6 +116,7 @@ export async function applyAnswer(
 
 /** The same by files, first half: the request to carry to the center. */
 export function requestCopy(master: string, root: string, titleId: string, options: CopyOptions): Order {
+  checkCall('requestCopy()', { [MASTER]: master, [MEDIUM]: root, [TITLE]: titleId }, options, COPY_OPTIONS)
   const { home, powers = POWERS, onEvent = () => {} } = options
   using source = openOnMaster(master, titleId, options.release)
   const medium = measureMedium(root)

@@ -4,6 +4,7 @@ import { CofferError } from '../../formats/errors.js'
 import { asTyped } from '../../formats/wording.js'
 import { MAX_COLLECTION_BYTES } from '../../formats/records/revocations.js'
 import { inspectFile, isFolder, listFolder, readFile } from '../files.js'
+import { checkText, MASTER } from '../options.js'
 import { openTitleFile, type OpenTitle } from '../read.js'
 import { nearest } from '../suggest.js'
 
@@ -27,6 +28,7 @@ export interface MasterListing {
 
 /** @throws CofferError COFFER_MEDIUM_MISSING when there is neither a folder nor a file. */
 export function listMaster(master: string): MasterListing {
+  checkText(master, 'listMaster()', MASTER)
   const titles: TitleOnMaster[] = []
   const damaged: { path: string; error: CofferError }[] = []
   for (const path of titleFiles(master)) {

@@ -12,6 +12,7 @@ import { inspectFile } from '../files.js'
 import type { Home } from '../home.js'
 import { lockMedium } from '../lock.js'
 import { measureMedium } from '../medium/measure.js'
+import { checkCall, MEDIUM, TITLE } from '../options.js'
 import { POWERS, type Powers } from '../powers.js'
 import { licenseName, openTitleFile, titlePath, type OpenTitle } from '../read.js'
 import { afterGivingUp, giveUp, nameOf, pendingOf, type Pending } from './give-up.js'
@@ -20,6 +21,7 @@ import { checkSpace, install, type Copied } from './install.js'
 import { masterRevocations, openOnMaster } from './master.js'
 import { makeOrder, requireGrant } from './order.js'
 import {
+  RETURN_OPTIONS,
   beforeGivingUp,
   finishReturn,
   isTooOld,
@@ -46,6 +48,8 @@ export async function transferTitle(
   target: string,
   options: TransferOptions
 ): Promise<Copied> {
+  const texts = { [MEDIUM]: root, [TITLE]: titleId, 'the folder of another medium': target }
+  checkCall('transferTitle()', texts, options, { ...RETURN_OPTIONS, master: true })
   const { home, powers = POWERS, onEvent = () => {}, signal, master } = options
   const medium = measureMedium(target)
   if (equalBytes(measureMedium(root).mediumId, medium.mediumId)) throw sameMedium(root, target)

@@ -9,6 +9,7 @@ import { lockFolders } from '../lock.js'
 import type { MeasuredFactor } from '../medium/kind.js'
 import { mediumPaths, type MediumPaths } from '../medium/layout.js'
 import { KINDS, measureMedium } from '../medium/measure.js'
+import { checkText, MEDIUM } from '../options.js'
 import { POWERS, type Powers } from '../powers.js'
 
 export interface Prepared {
@@ -23,6 +24,7 @@ export interface Prepared {
  * @throws CofferError COFFER_EXISTS when it is prepared already or is a master, COFFER_CANNOT_CREATE, COFFER_DISK_FULL, COFFER_IO.
  */
 export function prepare(root: string, kind: MediumKind = 'folder', powers: Powers = POWERS): Prepared {
+  checkText(root, 'prepare()', MEDIUM)
   const paths = mediumPaths(root)
   refuseIdentity(root, paths)
   refuseMaster(root)

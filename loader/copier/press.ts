@@ -23,6 +23,7 @@ import { makeFolder } from '../files.js'
 import { leftovers, PendingFile, removeLeftover, writeFile } from '../pending.js'
 import type { Home, PinnedCenter } from '../home.js'
 import { readKeyFile } from '../key-files.js'
+import { checkCall } from '../options.js'
 import { POWERS, type Powers } from '../powers.js'
 import { refuseInterrupted, type Steps } from '../steps.js'
 import { newestCollection } from '../travel.js'
@@ -57,6 +58,17 @@ export interface PressOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+const PRESS_OPTIONS: Readonly<Record<keyof PressOptions, true>> = {
+  home: true,
+  out: true,
+  publisherKeyFile: true,
+  centerUrl: true,
+  scheme: true,
+  powers: true,
+  onEvent: true,
+  signal: true
+}
+
 export interface Pressed {
   readonly id: string
   readonly name: string
@@ -73,6 +85,7 @@ export interface Pressed {
  *   COFFER_PUBLISHER_UNKNOWN, COFFER_DISK_FULL, COFFER_INTERRUPTED; no half title is left then.
  */
 export async function press(path: string, options: PressOptions): Promise<Pressed> {
+  checkCall('press()', { 'the path of an app': path }, options, PRESS_OPTIONS)
   const { home, scheme = 'certificate', powers = POWERS, onEvent = () => {}, signal } = options
   const publisher = readKeyFile('publisher', options.publisherKeyFile)
   const app = readApp(path)

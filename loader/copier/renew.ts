@@ -18,6 +18,7 @@ import type { Home } from '../home.js'
 import { lockMedium } from '../lock.js'
 import { mediumPaths } from '../medium/layout.js'
 import { measureMedium } from '../medium/measure.js'
+import { checkCall, MEDIUM, TITLE } from '../options.js'
 import { POWERS, type Powers } from '../powers.js'
 import { licenseName, openTitleFile, readLicense, titlePath, type OpenTitle } from '../read.js'
 import { unwrapPayloadKey } from '../unwrap.js'
@@ -36,6 +37,15 @@ import {
 
 export type RenewOptions = Pick<CopyOptions, 'home' | 'centerUrl' | 'powers' | 'onEvent' | 'agree' | 'signal'>
 
+const RENEW_OPTIONS: Readonly<Record<keyof RenewOptions, true>> = {
+  home: true,
+  centerUrl: true,
+  powers: true,
+  onEvent: true,
+  agree: true,
+  signal: true
+}
+
 export interface Renewed {
   readonly title: string
   readonly release: number
@@ -49,6 +59,7 @@ export interface Renewed {
 
 /** Over HTTP. @throws CofferError of every step; the old grant stays until the new one is in place. */
 export async function renewTitle(root: string, titleId: string, options: RenewOptions): Promise<Renewed> {
+  checkCall('renewTitle()', { [MEDIUM]: root, [TITLE]: titleId }, options, RENEW_OPTIONS)
   const { home, powers = POWERS } = options
   using _lock = lockMedium(root)
   using title = titleOf(root, titleId, home)

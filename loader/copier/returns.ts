@@ -13,6 +13,7 @@ import { removeFile } from '../files.js'
 import type { Home } from '../home.js'
 import { lockMedium } from '../lock.js'
 import { measureMedium } from '../medium/measure.js'
+import { checkCall, MEDIUM, TITLE } from '../options.js'
 import { POWERS, type Powers } from '../powers.js'
 import { listOf } from '../travel.js'
 import type { CenterClient } from './center-client.js'
@@ -24,6 +25,15 @@ import { acceptAnswer, centerClient } from './order.js'
 import { removeUnused, setSavesApart } from './place.js'
 
 export type ReturnOptions = Pick<CopyOptions, 'home' | 'centerUrl' | 'powers' | 'onEvent' | 'signal'>
+
+/** All of them. */
+export const RETURN_OPTIONS: Readonly<Record<keyof ReturnOptions, true>> = {
+  home: true,
+  centerUrl: true,
+  powers: true,
+  onEvent: true,
+  signal: true
+}
 
 export interface Returned {
   readonly title: string
@@ -38,6 +48,7 @@ export interface Returned {
  * @throws CofferError of every step. Once the grant is gone, the same call goes on where it stopped.
  */
 export async function returnTitle(root: string, titleId: string, options: ReturnOptions): Promise<Returned> {
+  checkCall('returnTitle()', { [MEDIUM]: root, [TITLE]: titleId }, options, RETURN_OPTIONS)
   const { home, powers = POWERS } = options
   using _lock = lockMedium(root)
   if (pendingOf(root, titleId, home.requireUserKeys().userId) === undefined)

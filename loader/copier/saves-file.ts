@@ -23,6 +23,7 @@ import type { Home } from '../home.js'
 import { otherId } from '../ids.js'
 import { saveQuotaBytes } from '../launch.js'
 import type { Progress } from '../pass.js'
+import { checkCall, MEDIUM, TITLE } from '../options.js'
 import { POWERS, type Powers } from '../powers.js'
 import { licenseName, readTitle } from '../read.js'
 import { checkSaveQuota } from '../saves.js'
@@ -46,6 +47,8 @@ export interface ImportSavesOptions extends SavesOptions {
   readonly replace?: boolean | undefined
 }
 
+const SAVES_OPTIONS: Readonly<Record<keyof SavesOptions, true>> = { home: true, powers: true, onEvent: true }
+
 /** What was exported or imported. */
 export interface MovedSaves {
   readonly title: string
@@ -65,12 +68,14 @@ export interface MovedSaves {
  * @throws CofferError COFFER_USER_MISMATCH, COFFER_MEDIUM_MISMATCH and what the grant is refused for otherwise, its end
  *   excepted; COFFER_FILE_MISSING where nothing was saved; COFFER_SAVE_DAMAGED; of writing.
  */
-export function exportSaves(
-  root: string,
-  titleId: string,
-  path: string,
-  { home, powers = POWERS, onEvent = () => {} }: SavesOptions
-): MovedSaves {
+export function exportSaves(root: string, titleId: string, path: string, options: SavesOptions): MovedSaves {
+  checkCall(
+    'exportSaves()',
+    { [MEDIUM]: root, [TITLE]: titleId, 'the path of a file': path },
+    options,
+    SAVES_OPTIONS
+  )
+  const { home, powers = POWERS, onEvent = () => {} } = options
   const { grant, name, user } = held(root, titleId, home)
   using saves = savesOf(root, name, grant, home, powers)
   const state = saves.snapshot(tell('read', onEvent))
@@ -109,8 +114,11 @@ export function exportSaves(
 export async function importSaves(
   path: string,
   root: string,
-  { home, powers = POWERS, replace = false, onEvent = () => {} }: ImportSavesOptions
+  options: ImportSavesOptions
 ): Promise<MovedSaves> {
+  const known = { ...SAVES_OPTIONS, replace: true as const }
+  checkCall('importSaves()', { 'the path of a file': path, [MEDIUM]: root }, options, known)
+  const { home, powers = POWERS, replace = false, onEvent = () => {} } = options
   const file = RandomFile.open(path)
   if (file === undefined) throw noFile(path)
   try {

@@ -274,6 +274,8 @@ test('unsafeOption() knows spellings', () => {
     '--stack-size=1',
     '--openssl-legacy-provider',
     '--tls-min-v1.2',
+    '--conditions=development',
+    '--preserve-symlinks-main',
     '--title="a --inspect b"'
   ]
   for (const option of harmless) assert.is(unsafeOption([option], option), undefined, option)
