@@ -30,7 +30,8 @@ export async function takeReturn(site: Site, record: Uint8Array, admit?: Admit):
   const given = openReturn(record)
   admit?.(hex(given.userId))
   refuseOtherCenter(site, given.centerId)
-  const order = given.order && openOrder(site, given)
+  const order = given.order && openRequest(given.order)
+  if (order !== undefined) refuseOtherOrder(site, order, given.titleId)
   const incoming = { ...given, kind: 'return' as const, signer: hex(given.userId), record }
   const carried = order && {
     ...order,
@@ -137,14 +138,15 @@ async function handOn(
  */
 export async function mayTransfer(site: Site, asked: Uint8Array, admit?: Admit): Promise<void> {
   const question = decodeTransferQuestion(asked)
-  const { titleId, userId } = openRequest(question.order)
+  const order = openRequest(question.order)
+  const { titleId, userId } = order
   admit?.(hex(userId))
+  refuseOtherOrder(site, order, titleId)
   const { books } = site.store
   const now = site.powers.now()
   const copy = await copyNamed(books, question.grantId)
   const isTold = copy?.titleId === titleId && (copy.revoked === 0 || copy.userId === hex(userId))
   if (copy === undefined || !isTold) throw noSuchCopy()
-  const order = openOrder(site, { order: question.order, titleId })
   const from = { ...order, userId: fromHex(copy.userId), mediumId: fromHex(copy.mediumId) }
   const sheet = await Sheet.read(site.store, books, [order, from], now)
   const title = await titleOf(books, copy)
@@ -193,16 +195,13 @@ function decideReceiving(
   return { release, user, held, epoch }
 }
 
-function openOrder(
-  site: Site,
-  { order, titleId }: Pick<VerifiedReturn, 'order' | 'titleId'>
-): VerifiedRequest {
-  const request = openRequest(order!)
-  refuseOtherCenter(site, request.centerId)
-  if (request.kind === 'transfer' && request.titleId === titleId) return request
+/** @throws CofferError for an order that is not to take over a copy of this title. */
+function refuseOtherOrder(site: Site, order: VerifiedRequest, titleId: string): void {
+  refuseOtherCenter(site, order.centerId)
+  if (order.kind === 'transfer' && order.titleId === titleId) return
   throw new CofferError('COFFER_REQUEST_REFUSED', 'The order in this return is not for what is given up.', {
     expected: `a request of kind "transfer" for ${titleId}`,
-    found: `one of kind "${request.kind}" for ${request.titleId}`,
+    found: `one of kind "${order.kind}" for ${order.titleId}`,
     hint: 'Make it with "coffer order --transfer", or let "coffer transfer" make both.'
   })
 }
