@@ -10,15 +10,13 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { styleText } from 'node:util'
+import { painter } from '../formats/screen.js'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const COFFER = join(ROOT, 'dist/bin/coffer.cjs')
 const CENTER = join(ROOT, 'dist/bin/coffer-center.cjs')
 
-const coloured = process.stdout.isTTY && !process.env['NO_COLOR']
-const paint = (style: Parameters<typeof styleText>[0], text: string) =>
-  coloured ? styleText(style, text) : text
+const paint = painter(process.env, () => process.stdout.isTTY)
 
 function chapter(title: string, ...lines: readonly string[]): void {
   console.log(`\n${paint('bold', title)}`)

@@ -1,10 +1,11 @@
 /** The `coffer-center` command: how it begins, and how it ends. */
 import { CommanderError } from 'commander'
 import { CofferError, ERROR_CODES } from '../../formats/errors.js'
-import { asTyped, jsonLine, tame } from '../../formats/wording.js'
+import { asFailure, debugText, failureData, failureText } from '../../formats/failure.js'
+import { painter } from '../../formats/screen.js'
+import { asTyped, jsonLine } from '../../formats/wording.js'
 import { write } from './output.js'
 import { actionFirst, EXAMPLES, placeIn, program } from './program.js'
-import { paint } from './screen.js'
 
 /** @returns The exit code. @param argv - Without node and script. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -29,32 +30,28 @@ export async function main(argv: readonly string[]): Promise<number> {
 
 /** As `coffer` says it. @param place - The center that was meant, for what a hint tells to type. */
 async function fail(cause: unknown, json: boolean, place: string | undefined): Promise<number> {
-  const { code, message, hint: said, expected, found, exitCode } = asCofferError(cause)
-  const hint = place === undefined ? said : said?.replaceAll('<folder>', asTyped(place))
+  const failure = naming(place, asFailure(cause, 'coffer-center'))
   if (json) {
-    const error = { code, message, hint, expected, found }
-    await write(process.stdout, jsonLine({ error })).catch(() => {}) // its code is left to say it
+    // Where it cannot be written, its exit code is left to say it.
+    await write(process.stdout, jsonLine({ error: failureData(failure) })).catch(() => {})
   } else {
-    const say = (line: string) => process.stderr.write(`${line}\n`)
-    say(`${paint('red', 'error:', process.stderr)} ${printable(message)}`)
-    if (expected !== undefined) say(`  expected  ${printable(expected)}`)
-    if (found !== undefined) say(`  found     ${printable(found)}`)
-    if (hint !== undefined) say(`  ${printable(hint)}`)
-    say(`  [${code}]`)
+    const paint = painter(process.env, () => process.stderr.isTTY)
+    process.stderr.write(`${failureText(failure, paint)}\n`)
   }
-  if (process.env['COFFER_DEBUG'] === '1') console.error(cause)
-  return exitCode
+  if (process.env['COFFER_DEBUG'] === '1') process.stderr.write(`${debugText(cause)}\n`)
+  return failure.exitCode
 }
 
-/** Names that others chose cannot steer the terminal. */
-const printable = (text: string): string => tame(text, '\ufffd')
+/** What nobody caught ends the program as every failure does: Node itself would print a line of the source. */
+export function installCrashHandlers(): void {
+  const crash = (error: unknown) =>
+    void fail(error, process.argv.includes('--json'), undefined).then(code => process.exit(code))
+  process.on('uncaughtException', crash)
+  process.on('unhandledRejection', crash)
+}
 
-/** A bug of ours. Its message may quote what nobody should see, so only its kind is told. */
-function asCofferError(error: unknown): CofferError {
-  if (error instanceof CofferError) return error
-  const kind = error instanceof Error ? error.name : typeof error
-  return new CofferError('COFFER_INTERNAL', `coffer-center failed in a way that it should not (${kind}).`, {
-    hint: 'Run it again with COFFER_DEBUG=1 and report what it prints.',
-    cause: error
-  })
+function naming(place: string | undefined, error: CofferError): CofferError {
+  if (place === undefined || error.hint === undefined) return error
+  const hint = error.hint.replaceAll('<folder>', asTyped(place))
+  return new CofferError(error.code, error.message, { ...error.toJSON(), hint })
 }

@@ -10,7 +10,8 @@ import { inspectFile } from '../files.js'
 import { clearLeftovers, PendingFile } from '../pending.js'
 import { Home } from '../home.js'
 import type { Call, Outcome } from './command.js'
-import { printable, say } from './output.js'
+import { printable } from '../../formats/screen.js'
+import { say } from './output.js'
 import { moneyText, ProgressBar } from './screen.js'
 
 /** What `--title`, `--release`, `--bearer`, `--trial` and `--transfer` say. @throws CofferError COFFER_USAGE */

@@ -5,8 +5,7 @@
  * the thread busy is still seen to speak.
  */
 import { fstatSync, statSync, writeSync } from 'node:fs'
-import { styleText } from 'node:util'
-import { tame } from '../../formats/wording.js'
+import { painter, type Style } from '../../formats/screen.js'
 
 export const STDIN = 0
 export const STDOUT = 1
@@ -75,18 +74,5 @@ export function say(line: string): void {
   write(STDERR, `${line}\n`)
 }
 
-type Style = Parameters<typeof styleText>[0]
-
-/** Coloured where the stream shows colours and nobody said otherwise: NO_COLOR, FORCE_COLOR, TERM=dumb. */
-export function paint(style: Style, text: string, stream: OutputStream = STDERR): string {
-  const { NO_COLOR, FORCE_COLOR, TERM } = process.env
-  const coloured = NO_COLOR
-    ? false
-    : FORCE_COLOR
-      ? FORCE_COLOR !== '0'
-      : isTerminal(stream) && TERM !== 'dumb'
-  return coloured ? styleText(style, text, { validateStream: false }) : text
-}
-
-/** Text that came from elsewhere, such as a file's name, so that it cannot steer the terminal. */
-export const printable = (text: string): string => tame(text, '\ufffd')
+export const paint = (style: Style, text: string, stream: OutputStream = STDERR): string =>
+  painter(process.env, () => isTerminal(stream))(style, text)

@@ -6,7 +6,8 @@ import { parseAllowList } from '../../sandbox/net/allow.js'
 import type { Home } from '../home.js'
 import { saveQuotaBytes } from '../launch.js'
 import type { Call } from './command.js'
-import { paint, printable, say } from './output.js'
+import { printable } from '../../formats/screen.js'
+import { paint, say } from './output.js'
 import { agreedTo, canAsk } from './question.js'
 
 /** What `run` can give, and what it means. */

@@ -1,19 +1,12 @@
 /** How results look to a person: tables, sizes, prices, and a bar for what takes a while. */
 import { moneyText as amountText } from '../../formats/money.js'
+import { printable, table as tableText } from '../../formats/screen.js'
 import { sizeText } from '../../formats/wording.js'
-import { draw, endDrawing, isTerminal, paint, printable, say, STDERR, STDOUT } from './output.js'
+import { draw, endDrawing, isTerminal, paint, say, STDERR, STDOUT } from './output.js'
 
-/** Columns as wide as they need to be. */
-export function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const cells = rows.map(row => row.map(printable))
-  const widths = heads.map((head, at) => Math.max(head.length, ...cells.map(row => row[at]!.length)))
-  const line = (row: readonly string[]) =>
-    row
-      .map((cell, at) => cell.padEnd(widths[at]!))
-      .join('  ')
-      .trimEnd()
-  return [paint('bold', line(heads), STDOUT), ...cells.map(line)].join('\n')
-}
+/** On stdout. */
+export const table = (heads: readonly string[], rows: readonly (readonly string[])[]): string =>
+  tableText(heads, rows, (style, text) => paint(style, text, STDOUT))
 
 /** Names with their values, the values in one column. @param columns - How wide all of it may be; values go on below. */
 export function fields(
@@ -43,14 +36,9 @@ function wrapped(text: string, columns: number): string[] {
   return lines
 }
 
-export { sizeText }
-
 /** What was charged or paid back. */
 export const moneyText = (minor: number, currency: string): string =>
   minor === 0 ? 'nothing' : amountText(minor, currency)
-
-/** Digits of an id or key in groups that a person can compare by eye. */
-export const grouped = (hexDigits: string): string => hexDigits.match(/.{1,4}/g)?.join(' ') ?? ''
 
 const BAR_CELLS = 30
 /** A shorter bar says less than a number. */

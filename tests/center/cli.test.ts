@@ -288,17 +288,23 @@ test('a center whose database is empty says that, and how its books come back', 
   assert.match(said.stderr, 'Restore')
 })
 
-test('an unexpected error is told by its kind, not by its words', async () => {
-  const broken = `import fs from 'node:fs/promises'
-    import { syncBuiltinESMExports } from 'node:module'
-    fs.readFile = () => { throw new TypeError('secret') }
-    syncBuiltinESMExports()`
-  const preload = ['--import', `data:text/javascript,${encodeURIComponent(broken)}`]
-  const { status, stderr } = spawnSync(process.execPath, [...preload, COFFER_CENTER, 'title', 'shop'], {
-    encoding: 'utf8'
-  })
-  assert.equal([status, /secret/.test(stderr)], [70, false])
-  assert.match(stderr, '(TypeError)')
+test('an unexpected error is told by its kind, not by its words, also where nobody waits for it', async () => {
+  for (const body of [
+    "throw new TypeError('secret')",
+    "setImmediate(() => { throw new TypeError('secret') }); return new Promise(() => {})",
+    "Promise.reject(new TypeError('secret')); return new Promise(() => {})"
+  ]) {
+    const broken = `import fs from 'node:fs/promises'
+      import { syncBuiltinESMExports } from 'node:module'
+      fs.readFile = () => { ${body} }
+      syncBuiltinESMExports()`
+    const preload = ['--import', `data:text/javascript,${encodeURIComponent(broken)}`]
+    const { status, stderr } = spawnSync(process.execPath, [...preload, COFFER_CENTER, 'title', 'shop'], {
+      encoding: 'utf8'
+    })
+    assert.equal([status, /secret/.test(stderr)], [70, false], body)
+    assert.match(stderr, '(TypeError)')
+  }
 })
 
 test('what is no URL of a database is refused, and not quoted: it may hold a password', async () => {

@@ -9,7 +9,7 @@ import { optionsOf } from '../../loader/cli/command.js'
 import { COMMANDS } from '../../loader/cli/commands.js'
 import { progressLine } from '../../loader/cli/screen.js'
 import { nearest } from '../../loader/suggest.js'
-import { COFFER, jsonOf, ROOT, run, type Ran } from '../helpers/site.js'
+import { COFFER, COFFER_CENTER, jsonOf, ROOT, run, type Ran } from '../helpers/site.js'
 
 const env = { COFFER_HOME: join(ROOT, 'build', 'no-such-home') }
 const coffer = (...args: readonly string[]): Promise<Ran> => run(COFFER, args, { env })
@@ -158,13 +158,21 @@ test('nothing of a failure is a stack, unless COFFER_DEBUG asks for it', async (
   assert.is(debugged.code, 66)
 })
 
-test('colours: FORCE_COLOR brings them, NO_COLOR wins, a pipe has none', async () => {
-  const coloured = async (extra: Record<string, string>) =>
-    (await run(COFFER, ['help'], { env: { ...env, ...extra } })).stdout.includes('\x1b[')
-  assert.is(await coloured({}), false)
-  assert.is(await coloured({ FORCE_COLOR: '1' }), true)
-  assert.is(await coloured({ FORCE_COLOR: '0' }), false)
-  assert.is(await coloured({ FORCE_COLOR: '1', NO_COLOR: '1' }), false)
+test('colours, of both programs: FORCE_COLOR brings them, NO_COLOR wins, a pipe has none', async () => {
+  const coloured = async (extra: Record<string, string>) => {
+    const shown = [
+      (await run(COFFER, ['help'], { env: { ...env, ...extra } })).stdout,
+      (await run(COFFER, ['run', 'nowhere'], { env: { ...env, ...extra } })).stderr,
+      (await run(COFFER_CENTER, ['title', 'nowhere'], { env: { ...env, ...extra } })).stderr
+    ]
+    return shown.map(text => text.includes('\x1b['))
+  }
+  const all = [true, true, true]
+  const none = [false, false, false]
+  assert.equal(await coloured({}), none)
+  assert.equal(await coloured({ FORCE_COLOR: '1' }), all)
+  assert.equal(await coloured({ FORCE_COLOR: '0' }), none)
+  assert.equal(await coloured({ FORCE_COLOR: '1', NO_COLOR: '1' }), none)
 })
 
 test('output that is lost is a failure', async () => {

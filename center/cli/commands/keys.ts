@@ -1,6 +1,7 @@
 /** What is done with the center's own keys, and with whom it lets in: where its folder is, and there alone. */
 import { join } from 'node:path'
 import { CofferError } from '../../../formats/errors.js'
+import { grouped } from '../../../formats/screen.js'
 import { asTyped } from '../../../formats/wording.js'
 import { parsePublicKeys } from '../../../formats/keys.js'
 import { createCenter, type CenterKeys, type CreateOptions } from '../../center.js'
@@ -14,7 +15,7 @@ import {
   type FileUnlock
 } from '../../keys/keyfiles.js'
 import { SYSTEM_POWERS } from '../../powers.js'
-import { grouped, shortId, table, timeText, type Result } from '../screen.js'
+import { shortId, table, timeText, type Result } from '../screen.js'
 import { inFolder, isAddress, remote, unlockFromEnvironment } from './reach.js'
 
 export async function init(

@@ -6,7 +6,8 @@ import { SYSTEM } from '../../medium/system.js'
 import { volumes, type Volume } from '../../medium/volumes.js'
 import type { Call, Outcome } from '../command.js'
 import { say } from '../output.js'
-import { sizeText, table } from '../screen.js'
+import { sizeText } from '../../../formats/wording.js'
+import { table } from '../screen.js'
 
 const GRADES = {
   hardware: 'strong',

@@ -5,8 +5,9 @@ import { isoTime } from '../../times.js'
 import type { Call, Outcome } from '../command.js'
 import { refuseExisting } from '../copying.js'
 import { harden } from '../harden.js'
-import { printable } from '../output.js'
-import { ProgressBar, sizeText } from '../screen.js'
+import { printable } from '../../../formats/screen.js'
+import { sizeText } from '../../../formats/wording.js'
+import { ProgressBar } from '../screen.js'
 
 export function execute(call: Call): Outcome {
   harden()

@@ -23,7 +23,8 @@ import { listTitles, openTitleFile } from '../../read.js'
 import { isoTime } from '../../times.js'
 import type { Call, Outcome } from '../command.js'
 import { factorText } from '../factors.js'
-import { paint, printable, STDOUT } from '../output.js'
+import { printable } from '../../../formats/screen.js'
+import { paint, STDOUT } from '../output.js'
 
 /** JSON as it is shown: bytes in hexadecimal, times in ISO 8601. */
 type Shown = string | number | boolean | null | readonly Shown[] | ShownMap

@@ -2,7 +2,8 @@
 import { Home } from '../../home.js'
 import { createKeyFile } from '../../key-files.js'
 import type { Call, Outcome } from '../command.js'
-import { printable, say } from '../output.js'
+import { printable } from '../../../formats/screen.js'
+import { say } from '../output.js'
 
 export function execute(call: Call): Outcome {
   const publisherFile = call.text('publisher')

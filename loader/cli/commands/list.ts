@@ -14,9 +14,12 @@ import { measureMedium } from '../../medium/measure.js'
 import { licenseName, listTitles, openTitleFile } from '../../read.js'
 import { isoTime, timeText } from '../../times.js'
 import type { Call, Outcome } from '../command.js'
-import { failureData, sayFailure } from '../failure.js'
-import { printable, say } from '../output.js'
-import { sizeText, table } from '../screen.js'
+import { failureData } from '../../../formats/failure.js'
+import { sayFailure } from '../failure.js'
+import { printable } from '../../../formats/screen.js'
+import { say } from '../output.js'
+import { sizeText } from '../../../formats/wording.js'
+import { table } from '../screen.js'
 
 /** A title as it is listed; `granted` on media only. */
 interface Row {

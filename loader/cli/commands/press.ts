@@ -5,9 +5,11 @@ import { installManager } from '../../copier/manager.js'
 import { Home } from '../../home.js'
 import type { Call, Outcome } from '../command.js'
 import { tellWait } from '../copying.js'
-import { printable, say } from '../output.js'
+import { printable } from '../../../formats/screen.js'
+import { say } from '../output.js'
 import { interruptible } from '../interrupt.js'
-import { ProgressBar, sizeText } from '../screen.js'
+import { sizeText } from '../../../formats/wording.js'
+import { ProgressBar } from '../screen.js'
 
 export async function execute(call: Call): Promise<Outcome> {
   const sealing = new ProgressBar('seal')

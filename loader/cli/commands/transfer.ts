@@ -9,7 +9,8 @@ import type { Call, Outcome } from '../command.js'
 import { CopyStory, refuseExisting, requestOut, tellWait } from '../copying.js'
 import { harden } from '../harden.js'
 import { interruptible } from '../interrupt.js'
-import { printable, say } from '../output.js'
+import { printable } from '../../../formats/screen.js'
+import { say } from '../output.js'
 
 export async function execute(call: Call): Promise<Outcome> {
   harden()

@@ -9,7 +9,8 @@ import { readFile } from '../../files.js'
 import { Home } from '../../home.js'
 import type { Call, Outcome } from '../command.js'
 import { say } from '../output.js'
-import { fields, grouped } from '../screen.js'
+import { grouped } from '../../../formats/screen.js'
+import { fields } from '../screen.js'
 
 /** "coffer-center serve ... &" and "coffer trust" are typed in one breath. */
 const PATIENCE_MS = 5000
