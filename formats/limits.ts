@@ -33,3 +33,9 @@ export const MAX_PROGRAM_BYTES = 64 * 1024 * 1024
 export const MAX_IMAGE_BYTES = 128 * 1024 * 1024
 /** 2^48 - 1: what our u48 sizes hold; the payload format itself ends at 4 PiB. */
 export const MAX_PAYLOAD_BYTES = 2 ** 48 - 1
+
+export const DAY_SECONDS = 86_400
+/** Requests travel by file, perhaps by mail. */
+export const MAX_REQUEST_AGE_SECONDS = 30 * DAY_SECONDS
+/** Clocks are wrong by a time zone. */
+export const MAX_REQUEST_AHEAD_SECONDS = DAY_SECONDS

@@ -1,12 +1,11 @@
 /** What the pages show: a bounded part of the books each, whatever their size. */
 import { sql } from 'kysely'
+import { DAY_SECONDS } from '../../formats/limits.js'
 import { fromHex } from '../../formats/bytes.js'
 import type { DaySales } from './sales.js'
 import type { Site } from '../site.js'
 import { sumOf } from '../books/balances.js'
 import type { Books } from '../books/store.js'
-
-const DAY_SECONDS = 86_400
 
 export interface CopyRow {
   readonly grantId: string

@@ -1,9 +1,8 @@
 /** Sales: what each title earned, by day. */
+import { DAY_SECONDS } from '../../formats/limits.js'
 import { sql } from 'kysely'
 import { sumOf } from '../books/balances.js'
 import type { Books } from '../books/store.js'
-
-const DAY_SECONDS = 86_400
 
 export interface Sold {
   /** YYYY-MM-DD, in UTC. */

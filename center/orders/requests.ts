@@ -4,15 +4,10 @@
  */
 import { equalBytes, hex } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
+import { MAX_REQUEST_AGE_SECONDS, MAX_REQUEST_AHEAD_SECONDS } from '../../formats/limits.js'
 import { GCM_NONCE_BYTES } from '../../formats/primitives.js'
 import type { Site, Workshop } from '../site.js'
 import type { Books, Tables } from '../books/store.js'
-
-const DAY_SECONDS = 86_400
-/** Requests travel by file, perhaps by mail. */
-const MAX_AGE_SECONDS = 30 * DAY_SECONDS
-/** Clocks are wrong by a time zone. */
-const MAX_AHEAD_SECONDS = DAY_SECONDS
 
 /** Called with the signer of a record once its signature was verified; throws for one who sends too much. */
 export type Admit = (signer: string) => void
@@ -130,12 +125,12 @@ export const keptRequest = (
 })
 
 function refuseStale(created: number, now: number): void {
-  if (created >= now - MAX_AGE_SECONDS && created <= now + MAX_AHEAD_SECONDS) return
+  if (created >= now - MAX_REQUEST_AGE_SECONDS && created <= now + MAX_REQUEST_AHEAD_SECONDS) return
   throw new CofferError(
     'COFFER_REQUEST_STALE',
     'The request was made too long ago, or by a clock that is wrong.',
     {
-      expected: `made from ${isoTime(now - MAX_AGE_SECONDS)} to ${isoTime(now + MAX_AHEAD_SECONDS)}`,
+      expected: `made from ${isoTime(now - MAX_REQUEST_AGE_SECONDS)} to ${isoTime(now + MAX_REQUEST_AHEAD_SECONDS)}`,
       found: `made ${isoTime(created)}`,
       hint: 'Set the clock of the machine that made it and make a new request.'
     }

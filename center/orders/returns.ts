@@ -2,6 +2,7 @@
  * The return of a copy: a medium has given it up, provably, and the center credits it (docs/spec.md §8.7). With an
  * order in it, it is a transfer: the copy ends here and begins there in one transaction, so that it never lives twice.
  */
+import { DAY_SECONDS } from '../../formats/limits.js'
 import { equalBytes, fromHex, hex } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
 import { encodeAnswer } from '../../formats/records/answer.js'
@@ -18,8 +19,6 @@ import { centerRow, refuseOtherCenter, rootRecords, signerNow, type Site } from 
 import type { Books, Tables } from '../books/store.js'
 import { isLive, splitFeatures, type Sale } from './terms.js'
 import { enrol } from './users.js'
-
-const DAY_SECONDS = 86_400
 
 /**
  * @param record - A return record as received.

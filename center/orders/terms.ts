@@ -4,6 +4,7 @@
  * only to chosen users allows everyone 0 copies and those users some.
  */
 import { CofferError } from '../../formats/errors.js'
+import { DAY_SECONDS } from '../../formats/limits.js'
 import { moneyText, type Amount } from '../../formats/money.js'
 import { areFeatures, type GrantKind } from '../../formats/records/fields.js'
 import type { RequestKind } from '../../formats/records/request.js'
@@ -110,8 +111,6 @@ export interface Sale extends Granted {
 
 /** What a return may pay back. */
 export type Payment = Pick<Tables['grants'], 'paidMinor' | 'currency' | 'paid'>
-
-const DAY_SECONDS = 86_400
 
 /** Whether a copy still runs. */
 export const isLive = (

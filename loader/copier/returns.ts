@@ -3,6 +3,7 @@
  */
 import { equalBytes, hex } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
+import { MAX_REQUEST_AGE_SECONDS } from '../../formats/limits.js'
 import { asTyped } from '../../formats/wording.js'
 import type { VerifiedAnswer } from '../../formats/records/answer.js'
 import type { VerifiedReturn } from '../../formats/records/return.js'
@@ -123,14 +124,11 @@ export async function send(
   })
 }
 
-/** A center takes no request that is older, unless it has answered it. */
-const MAX_AGE_SECONDS = 30 * 86_400
-
-/** For files: nobody is asked whether the return that is there is too old. */
+/** For files: nobody is asked whether the return that is there is too old for a center that has not answered it. */
 export const isTooOld =
   ({ now }: Powers) =>
   ({ created }: VerifiedReturn): boolean =>
-    created < now() - MAX_AGE_SECONDS
+    created < now() - MAX_REQUEST_AGE_SECONDS
 
 /** The same by files, first half: the return, to carry to the center. The medium has given the copy up then. */
 export function requestReturn(root: string, titleId: string, options: ReturnOptions): Pending {
