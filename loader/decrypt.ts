@@ -207,6 +207,8 @@ export class SealedAssets implements AssetSource, Disposable {
   readonly #contents: SealedPackage
   readonly #index: PackageIndex
   readonly #entries: ReadonlyMap<string, PackageEntry>
+  /** Damage that was met so far: how often, and the last of it. */
+  #met = 0
   #damage: unknown
 
   constructor(contents: SealedPackage, index: PackageIndex) {
@@ -238,7 +240,8 @@ export class SealedAssets implements AssetSource, Disposable {
         ? this.#contents.readEntry(this.#index, entry)
         : this.#contents.readPart(this.#index, entry, range)
     } catch (error) {
-      this.#damage ??= error
+      this.#met++
+      this.#damage = error
       throw error
     }
   }
@@ -250,12 +253,15 @@ export class SealedAssets implements AssetSource, Disposable {
   }
 
   /**
-   * A title may catch what reading an asset throws: whoever called it is to know all the same.
+   * A title may catch what reading an asset throws: whoever called it meanwhile is to know all the same.
    *
-   * @throws CofferError COFFER_PAYLOAD_*, COFFER_PACKAGE_DAMAGED, COFFER_IO: the first damage that was met.
+   * @returns What throws the damage that was met since: CofferError COFFER_PAYLOAD_*, COFFER_PACKAGE_DAMAGED, COFFER_IO.
    */
-  check(): void {
-    if (this.#damage !== undefined) throw this.#damage
+  watch(): () => void {
+    const before = this.#met
+    return () => {
+      if (this.#met > before) throw this.#damage
+    }
   }
 
   [Symbol.dispose](): void {

@@ -13,7 +13,7 @@ import { guestFor } from '../sandbox/hosted.js'
 import { launchProgram } from '../sandbox/launch.js'
 import type { TypedGuest } from '../sandbox/typed.js'
 import type { VerifiedGrant } from '../formats/records/grant.js'
-import type { OpenedProgram } from './decrypt.js'
+import type { OpenedProgram, SealedAssets } from './decrypt.js'
 import { assetsForTitle, savesForTitle } from './for-title.js'
 import { mediumPaths } from './medium/layout.js'
 import { lazyPlaces } from './places.js'
@@ -22,22 +22,25 @@ import type { OpenTitle } from './read.js'
 import { DEFAULT_SAVE_BYTES, MediumSaves } from './saves.js'
 import type { PayloadKey } from './unwrap.js'
 
+/** What a title may reach. */
+export interface TitleCapabilities extends Omit<Capabilities, 'save' | 'net' | 'assets' | 'license'> {
+  readonly save?: boolean | Capabilities['save']
+  readonly net?: boolean | Capabilities['net']
+}
+
 export interface TitleOptions extends Omit<LaunchOptions, 'capabilities' | 'name' | 'locate'> {
   /**
    * Whether the title may start from the image that it carries, which is memory that nobody compiled. Default true. A
    * publisher who made one by hand could lead the engine where a limit on computing is no longer asked about; `false`
    * starts from the source, whose every step is metered.
    */
-  readonly images?: boolean
+  readonly images?: boolean | undefined
   /**
    * What the title may reach. `save: true` gives it the medium's own sealed saves, `net: true` the hosts that its
    * manifest asks for; its assets and the terms of its license are always there. Everything that the manifest asks for
    * must be granted.
    */
-  readonly capabilities?: Omit<Capabilities, 'save' | 'net' | 'assets' | 'license'> & {
-    readonly save?: boolean | Capabilities['save']
-    readonly net?: boolean | Capabilities['net']
-  }
+  readonly capabilities?: TitleCapabilities | undefined
 }
 
 /** A title opened on its medium. */
@@ -60,20 +63,45 @@ export async function launch<Api>(
   options: TitleOptions,
   powers: Powers
 ): Promise<TypedGuest<Api>> {
+  const { assets } = opened.program
   const prepared = prepareLaunch(opened, options, powers)
   try {
-    const guest = await launchProgram(formsOf(opened.program, options), prepared.options)
-    return guestFor<Api>(guest, {
-      args: options.args,
-      release: prepared.release,
-      check: () => opened.program.assets.check()
-    })
+    const guest = await startWatched(
+      assets,
+      () => launchProgram(formsOf(opened.program, options), prepared.options),
+      started => started.dispose()
+    )
+    const { release } = prepared
+    return guestFor<Api>(guest, { args: options.args, release, watch: () => assets.watch() })
   } catch (error) {
     prepared.release()
-    // What the title threw because of it is less than the damage itself.
-    opened.program.assets.check()
     throw error
   }
+}
+
+/**
+ * Start what may read its assets at once. What it threw because of damage, or did not, is less than the damage itself.
+ *
+ * @param letGo - Of what started all the same.
+ */
+export async function startWatched<T>(
+  assets: SealedAssets,
+  start: () => Promise<T>,
+  letGo: (started: T) => Promise<void> | void
+): Promise<T> {
+  const settled = assets.watch()
+  const outcome = await start().then(
+    started => ({ started }),
+    (error: unknown) => ({ error })
+  )
+  try {
+    settled()
+  } catch (damage) {
+    if ('started' in outcome) await letGo(outcome.started)
+    throw damage
+  }
+  if ('error' in outcome) throw outcome.error
+  return outcome.started
 }
 
 /** The forms of a program that its host takes. */

@@ -6,7 +6,7 @@ import type { Pool } from '../sandbox/pool.js'
 import { Home } from './home.js'
 import type { TitleOptions } from './launch.js'
 import { launchTitle } from './load.js'
-import { measureMedium } from './medium/measure.js'
+import { measureMedium, refuseNoMedium } from './medium/measure.js'
 import { checkOptions, checkText, MEDIUM, TITLE } from './options.js'
 import type { TitlePoolOptions } from './pool.js'
 import { POWERS, type Powers } from './powers.js'
@@ -16,9 +16,9 @@ import { verifyingTitle, type TitleReport } from './verify.js'
 
 export interface OpenMediumOptions {
   /** User key and pinned centers, or their folder. Default: COFFER_HOME, else the platform's config folder. */
-  readonly home?: string | Home
+  readonly home?: string | Home | undefined
   /** Clock and randomness, for tests. */
-  readonly powers?: Powers
+  readonly powers?: Powers | undefined
 }
 
 /** What a title on a medium says of itself. Listing checks nothing but that each file is whole at its head. */
@@ -39,6 +39,7 @@ export interface Medium {
   readonly kind: 'folder' | 'drive'
   /** Hexadecimal, as measured when the medium was opened. */
   readonly mediumId: string
+  /** @throws CofferError COFFER_MEDIUM_MISSING once it was taken out. */
   titles(): Promise<TitleInfo[]>
   /** Read, recheck, decrypt in memory, start. @throws CofferError of whichever step refuses. */
   launch<Api = AnyApi>(titleId: string, options?: TitleOptions): Promise<TypedGuest<Api>>
@@ -71,7 +72,10 @@ export async function openMedium(path: string, options: OpenMediumOptions = {}):
     path,
     kind: identity.kind,
     mediumId: hex(mediumId),
-    titles: async () => titlesOf(path),
+    titles: async () => {
+      refuseNoMedium(path)
+      return titlesOf(path)
+    },
     launch: async <Api>(titleId: string, titleOptions?: TitleOptions) => {
       checkText(titleId, 'launch()', TITLE)
       checkOptions(titleOptions, 'launch()', Object.keys(TITLE_OPTIONS))
@@ -79,8 +83,8 @@ export async function openMedium(path: string, options: OpenMediumOptions = {}):
     },
     pool: async <Api>(titleId: string, poolOptions: TitlePoolOptions) => {
       checkText(titleId, 'pool()', TITLE)
-      checkOptions(poolOptions ?? null, 'pool()', [...POOL_OPTIONS, ...Object.keys(TITLE_OPTIONS)])
-      const { checkSize, GuestPool } = await import('../sandbox/pool.js')
+      const { checkSize, GuestPool, POOL_BOUNDS } = await import('../sandbox/pool.js')
+      checkOptions(poolOptions ?? null, 'pool()', [...POOL_BOUNDS, ...Object.keys(TITLE_OPTIONS)])
       const { titleSource } = await import('./pool.js')
       checkSize(poolOptions)
       return new GuestPool<Api>(poolOptions, titleSource(path, titleId, home, powers, poolOptions))
@@ -94,11 +98,6 @@ export async function openMedium(path: string, options: OpenMediumOptions = {}):
 }
 
 const MEDIUM_OPTIONS: readonly (keyof OpenMediumOptions)[] = ['home', 'powers']
-const POOL_OPTIONS: readonly Exclude<keyof TitlePoolOptions, keyof TitleOptions>[] = [
-  'size',
-  'awake',
-  'onEnd'
-]
 /** All of them: one that is added to the type does not compile without its entry here. */
 const TITLE_OPTIONS: Readonly<Record<keyof TitleOptions, true>> = {
   engine: true,

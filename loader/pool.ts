@@ -5,9 +5,9 @@
 import { equalBytes } from '../formats/bytes.js'
 import type { EngineGuest, GuestSource } from '../sandbox/guest.js'
 import { openSource, type PoolBounds } from '../sandbox/pool.js'
-import { openProgram } from './decrypt.js'
+import { openProgram, type SealedAssets } from './decrypt.js'
 import type { Home } from './home.js'
-import { formsOf, prepareLaunch, type TitleOptions } from './launch.js'
+import { formsOf, prepareLaunch, startWatched, type TitleOptions } from './launch.js'
 import { openLicensed } from './licensed.js'
 import { measureMedium } from './medium/measure.js'
 import type { Powers } from './powers.js'
@@ -19,6 +19,7 @@ export interface TitlePoolOptions extends TitleOptions, PoolBounds {}
 /** A title that was opened, for guest after guest. */
 interface Opened {
   readonly source: GuestSource
+  readonly assets: SealedAssets
   readonly grantHash: Uint8Array
   readonly indexDigest: Uint8Array
   readonly release: () => void
@@ -82,8 +83,13 @@ export function titleSource(
         powers
       )
       try {
-        const source = await openSource(formsOf(program, options), launch.options, options)
-        return { source, grantHash, indexDigest, release: launch.release, guests: 0, old: false }
+        const { assets } = program
+        const source = await startWatched(
+          assets,
+          () => openSource(formsOf(program, options), launch.options, options),
+          opened => opened.close()
+        )
+        return { source, assets, grantHash, indexDigest, release: launch.release, guests: 0, old: false }
       } catch (error) {
         launch.release()
         throw error
@@ -105,7 +111,11 @@ export function titleSource(
       }
       let guest: EngineGuest
       try {
-        guest = await title.source.start()
+        guest = await startWatched(
+          title.assets,
+          () => title.source.start(),
+          started => started.dispose()
+        )
       } catch (error) {
         await leave()
         throw error
@@ -120,6 +130,7 @@ export function titleSource(
         callSync: (name, ...args) => guest.callSync(name, ...args),
         run: args => guest.run(args),
         usage: () => guest.usage(),
+        watch: () => title.assets.watch(),
         dispose,
         [Symbol.asyncDispose]: dispose
       }

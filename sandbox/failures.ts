@@ -76,6 +76,13 @@ export const engineFailed = (what: string, cause?: unknown): CofferError =>
     cause
   })
 
+/** What a guest prints is nobody's any more. @param what - Which function of the host's threw. */
+export const hostThrew = (what: string, cause: unknown): CofferError =>
+  new CofferError('COFFER_ENGINE_FAILED', `The guest was ended: its host's "${what}" threw.`, {
+    hint: 'Mend that function of the app; what it threw is the cause of this error.',
+    cause
+  })
+
 export const imageUnfit = (): CofferError =>
   new CofferError(
     'COFFER_ENGINE_UNSUITABLE',
@@ -84,6 +91,14 @@ export const imageUnfit = (): CofferError =>
       expected: 'the build of the engine, and the grants, that it was pressed for',
       hint: 'Use the version of coffer that its publisher names, or get a newer release of the title.'
     }
+  )
+
+/** @param exports - What there is. */
+export const exportMissing = (exports: readonly string[]): CofferError =>
+  new CofferError(
+    'COFFER_EXPORT_MISSING',
+    'Cannot call the title: it has no export of this name that is a function.',
+    { hint: `It exports: ${exports.join(', ') || 'nothing'}.` }
   )
 
 /** For who asks for a value, and gets an async iterator. */

@@ -243,35 +243,35 @@ export interface StopSignal {
 }
 
 export interface LaunchOptions {
-  readonly engine?: Engine
-  readonly isolation?: Isolation
-  readonly limits?: Partial<Limits>
-  readonly capabilities?: Capabilities
+  readonly engine?: Engine | undefined
+  readonly isolation?: Isolation | undefined
+  readonly limits?: Partial<Limits> | undefined
+  readonly capabilities?: Capabilities | undefined
   /** What `run` passes to the program when it is called without arguments. Default: none. */
-  readonly args?: readonly string[]
+  readonly args?: readonly string[] | undefined
   /** Name of the program in guest stack traces. Default 'title.js'. */
-  readonly name?: string
+  readonly name?: string | undefined
   /** Where the program's places come from, for stacks of its errors: asked when there is an error to tell. */
-  readonly locate?: SourcePlace
+  readonly locate?: SourcePlace | undefined
   /** Where console.log and console.error go. Default: nowhere. Bytes belong to the receiver. */
-  readonly stdout?: (bytes: Uint8Array) => void
-  readonly stderr?: (bytes: Uint8Array) => void
+  readonly stdout?: ((bytes: Uint8Array) => void) | undefined
+  readonly stderr?: ((bytes: Uint8Array) => void) | undefined
   /** Ends the guest when aborted: calls reject with COFFER_INTERRUPTED. */
-  readonly signal?: StopSignal
+  readonly signal?: StopSignal | undefined
   /**
    * The share of a limit past which it is nearly used up, from 0 to 1; 1: none is. Told to the guest, where it asks
    * (`coffer:limits`), and to `onSoftLimit`: of `cpuMs`, `wallMs`, `hostCalls`, `memoryBytes` and `outputBytes`, past
    * which it ends. Default {@link DEFAULT_SOFT_SHARE}.
    */
-  readonly softShare?: number
+  readonly softShare?: number | undefined
   /**
    * Told of a limit that is nearly used up: once for each account that it counts for, a call or the guest's life. The guest
    * may be computing; where it does so in this thread, it goes on when this returns. What it throws is lost.
    */
-  readonly onSoftLimit?: (use: LimitUse) => void
+  readonly onSoftLimit?: ((use: LimitUse) => void) | undefined
   /** A guest with a seed sees a clock that starts at 0 and moves only by its timers, and randomness from the seed:
    * the same calls give the same bytes. */
-  readonly seed?: number
+  readonly seed?: number | undefined
 }
 
 export interface Usage {
@@ -330,10 +330,15 @@ export interface Guest extends AsyncDisposable {
   dispose(): Promise<void>
 }
 
+/** Called when a call begins; what it gives is called when that has settled, and what that throws is its outcome. */
+export type CallWatch = () => () => void
+
 /** A guest as a way to run one gives it; guestFor (hosted.ts) makes of it what hosts see. */
 export interface EngineGuest extends Omit<Guest, 'call' | 'iterate'> {
   /** What is there at once comes at once: a promise more takes longer than a short call. Errors come by a promise always. */
   call(name: string, ...args: readonly Argument[]): Outcome | Promise<Outcome>
+  /** Of every call, where whoever runs it has one. */
+  readonly watch?: CallWatch
 }
 
 /** Where the guests of a pool come from: what is kept of one for the next. */

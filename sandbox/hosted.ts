@@ -1,6 +1,6 @@
 /** A guest as its host has it, of one as a way to run it gives it: what is a value, what a stream, and by which names. */
-import { notStreamed, streamed } from './failures.js'
-import type { Argument, EngineGuest, Guest } from './guest.js'
+import { exportMissing, notStreamed, streamed } from './failures.js'
+import type { Argument, CallWatch, EngineGuest, Guest } from './guest.js'
 import { DONE, GuestStream, type Outcome, streamOf } from './stream.js'
 import type { TypedGuest } from './typed.js'
 import type { Value } from './value.js'
@@ -10,60 +10,78 @@ import type { Value } from './value.js'
  *
  * @param args - What `run` passes when it is given nothing.
  * @param release - Called once, when the guest has been disposed of.
- * @param check - Called when a call has settled: what it throws is the outcome, whatever the guest made of it.
  */
 export function guestFor<Api>(
   guest: EngineGuest,
   {
     args,
     release,
-    check
+    watch
   }: {
     readonly args?: readonly string[] | undefined
     readonly release?: () => void
-    readonly check?: () => void
+    readonly watch?: CallWatch | undefined
   }
 ): TypedGuest<Api> {
   let ended: Promise<void> | undefined
   const dispose = () => (ended ??= guest.dispose().finally(release))
-  const checked = async <T, R>(outcome: T | Promise<T>, then: (value: T) => R): Promise<R> => {
+  /** @param settled - Of a watch that began before the call did. */
+  const watched = async <T, R>(
+    settled: (() => void) | undefined,
+    outcome: T | Promise<T>,
+    then: (value: T) => R
+  ): Promise<R> => {
     try {
       return then(outcome instanceof Promise ? await outcome : outcome)
     } finally {
-      check?.()
+      settled?.()
     }
   }
+  const ask = (name: string, values: readonly Argument[]): Outcome | Promise<Outcome> =>
+    typeof name === 'string' ? guest.call(name, ...values) : Promise.reject(exportMissing(guest.exports))
   const call = (name: string, values: readonly Argument[]): Promise<Outcome> =>
-    checked(guest.call(name, ...values), outcome =>
-      outcome instanceof GuestStream && check !== undefined ? checkedStream(outcome, check) : outcome
+    watched(watch?.(), ask(name, values), outcome =>
+      outcome instanceof GuestStream && watch !== undefined ? watchedStream(outcome, watch) : outcome
     )
-  const api = new Proxy(Object.create(null) as object, {
-    // A proxy that had a `then` would be taken for a promise.
-    get: (_, name) =>
-      typeof name === 'string' && name !== 'then'
-        ? (...values: Argument[]) => iterable(call(name, values))
-        : undefined
-  })
+  let api: object | undefined
   const hosted: Guest & { readonly api: object } = {
     engine: guest.engine,
     exports: guest.exports,
     ended: guest.ended,
-    api,
-    call: (name, ...values) => checked(guest.call(name, ...values), valueOnly),
+    get api() {
+      return (api ??= byName(guest.exports, (name, values) => iterable(call(name, values))))
+    },
+    call: (name, ...values) => watched(watch?.(), ask(name, values), valueOnly),
     iterate: (name, ...values) => streamOf(call(name, values), notStreamed),
     callSync(name, ...values) {
+      if (typeof name !== 'string') throw exportMissing(guest.exports)
+      const settled = watch?.()
       try {
         return guest.callSync(name, ...values)
       } finally {
-        check?.()
+        settled?.()
       }
     },
-    run: (given = args) => checked(guest.run(given), code => code),
+    run: (given = args) => watched(watch?.(), guest.run(given), code => code),
     usage: () => guest.usage(),
     dispose,
     [Symbol.asyncDispose]: dispose
   }
   return hosted as unknown as TypedGuest<Api>
+}
+
+/** Names that JavaScript itself asks for: whoever awaits, logs or joins a guest must not call it. */
+const ASKED_FOR: ReadonlySet<string> = new Set(['then', 'toJSON', 'toString', 'valueOf'])
+
+/** As the namespace of a module is: no prototype, and fixed. */
+function byName<T>(
+  exports: readonly string[],
+  call: (name: string, values: readonly Argument[]) => T
+): Readonly<Record<string, (...values: Argument[]) => T>> {
+  const api = Object.create(null) as Record<string, (...values: Argument[]) => T>
+  for (const name of exports)
+    if (!ASKED_FOR.has(name)) api[name] = (...values: Argument[]) => call(name, values)
+  return Object.freeze(api)
 }
 
 /** Refuse a stream where a value is asked for, and let the guest let go of it. */
@@ -77,12 +95,13 @@ export function valueOnly(outcome: Outcome): Value {
 const iterable = (outcome: Promise<Outcome>): Promise<Outcome> & AsyncIterable<Value> =>
   Object.assign(outcome, { [Symbol.asyncIterator]: () => streamOf(outcome, notStreamed) })
 
-const checkedStream = (stream: GuestStream, check: () => void): GuestStream =>
+const watchedStream = (stream: GuestStream, watch: CallWatch): GuestStream =>
   new GuestStream(async ending => {
+    const settled = watch()
     try {
       const { done, value } = await (ending ? stream.return() : stream.next())
       return done === true ? DONE : value
     } finally {
-      check()
+      settled()
     }
   })

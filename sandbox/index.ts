@@ -5,8 +5,9 @@
  */
 import type { LaunchOptions } from './guest.js'
 import { guestFor } from './hosted.js'
-import { launchProgram, wayOf } from './launch.js'
-import { GuestPool, type Pool, type PoolOptions, checkSize, openSource } from './pool.js'
+import { launchProgram } from './launch.js'
+import { checkOptionNames } from './options.js'
+import { GuestPool, type Pool, type PoolOptions, checkSize, openSource, POOL_BOUNDS } from './pool.js'
 import type { AnyApi, TypedGuest } from './typed.js'
 
 export {
@@ -57,6 +58,7 @@ export async function launch<Api = AnyApi>(
   options: LaunchOptions = {}
 ): Promise<TypedGuest<Api>> {
   if (!(source instanceof Uint8Array)) throw new TypeError('launch: source must be a Uint8Array of UTF-8')
+  checkOptionNames(options)
   return guestFor<Api>(await launchProgram({ source }, options), { args: options.args })
 }
 
@@ -68,8 +70,8 @@ export async function launch<Api = AnyApi>(
  * @throws RangeError for a size that is no whole number from 1; TypeError as `launch` does.
  */
 export async function createPool<Api = AnyApi>(source: Uint8Array, options: PoolOptions): Promise<Pool<Api>> {
+  checkOptionNames(options, POOL_BOUNDS)
   checkSize(options)
-  wayOf(options)
   if (!(source instanceof Uint8Array)) throw new TypeError('createPool: source must be a Uint8Array of UTF-8')
   return new GuestPool<Api>(options, await openSource({ source }, options, options))
 }

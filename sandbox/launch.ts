@@ -1,5 +1,7 @@
 /** Start a program where its options say. Each way to run one is loaded when it is first asked for. */
 import { fillRandom } from './chance.js'
+import { withInlineDefaults } from './limits.js'
+import { checkOptions } from './options.js'
 import type { Engine, EngineGuest, Isolation, LaunchOptions, Program } from './guest.js'
 
 const ENGINES: readonly Engine[] = ['quickjs', 'ses']
@@ -17,6 +19,7 @@ export function wayOf({ engine = 'quickjs', isolation = 'inline' }: LaunchOption
  * @throws as `launch` of index.ts.
  */
 export async function launchProgram(program: Program, options: LaunchOptions): Promise<EngineGuest> {
+  checkOptions(options)
   const way = wayOf(options)
   options = await withClient(options)
   if (way === 'ses') return (await import('./ses/launch.js')).launchSes(program, options)
@@ -25,7 +28,8 @@ export async function launchProgram(program: Program, options: LaunchOptions): P
     import('./session.js'),
     import('./quickjs/node.js')
   ])
-  return startSession('quickjs', quickjs(), program, options, { random: fillRandom })
+  const limits = withInlineDefaults(options.limits)
+  return startSession('quickjs', quickjs(), program, { ...options, limits }, { random: fillRandom })
 }
 
 /** The client that a grant of the network stands for. */

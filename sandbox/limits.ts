@@ -8,7 +8,7 @@ export function withDefaults(limits: Partial<Limits> = {}): Limits {
   if (WHOLE.has(limits)) return limits as Limits
   const all: Record<string, number> = { ...DEFAULT_LIMITS }
   for (const name of Object.keys(all)) {
-    const value = limits[name as keyof Limits] ?? all[name]
+    const { [name as keyof Limits]: value = all[name] } = limits
     if (typeof value !== 'number' || !(value >= 0)) throw new RangeError(`Cannot limit ${name} to ${value}`)
     const least = LEAST[name as keyof Limits] ?? 0
     if (value < least)
@@ -34,6 +34,18 @@ export function softMarks(limits: Limits, share = DEFAULT_SOFT_SHARE): Limits {
   return marks
 }
 
+/**
+ * The same for a guest in its host's own thread. Node gives that thread a stack that ends soon after this much of the
+ * engine's, and whoever meets that end loses the engine.
+ */
+export function withInlineDefaults(limits?: Partial<Limits>): Limits {
+  const whole = withDefaults(limits)
+  if (whole.stackBytes <= MOST_INLINE_STACK_BYTES) return whole
+  return withDefaults({ ...whole, stackBytes: MOST_INLINE_STACK_BYTES })
+}
+
+const MOST_INLINE_STACK_BYTES = 512 * 1024
+
 /** Limits that are whole, and stay as they are. */
 const WHOLE = new WeakSet<object>()
 
@@ -48,8 +60,9 @@ const LEAST: Readonly<Partial<Limits>> = {
   valueDepth: 1
 }
 
-/** What the encoding itself allows: counts cross as 31 bits. */
+/** What the engine's memory has for its stack, and the encoding itself allows: counts cross as 31 bits. */
 const MOST: Readonly<Partial<Limits>> = {
+  stackBytes: 4 * 1024 * 1024,
   pendingJobs: 0x7fffffff,
   valueBytes: MAX_MESSAGE_BYTES,
   valueItems: MAX_VALUE_ITEMS,

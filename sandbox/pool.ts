@@ -7,9 +7,11 @@
 import { CofferError } from '../formats/errors.js'
 import { interrupted } from './failures.js'
 import { type EngineGuest, type GuestSource, type LaunchOptions, type Program } from './guest.js'
+import { onAbort } from './host-wire.js'
 import { guestFor } from './hosted.js'
 import { wayOf, withClient } from './launch.js'
-import { withDefaults } from './limits.js'
+import { withDefaults, withInlineDefaults } from './limits.js'
+import { checkOptions } from './options.js'
 import type { AnyApi, TypedGuest } from './typed.js'
 
 export interface PoolBounds {
@@ -20,13 +22,16 @@ export interface PoolBounds {
    * {@link AWAKE}. Of the others, which were not called for longest, only what they have changed is kept, a few kilobytes as
    * a rule; they have all of it again when they are called, some 0.05 ms later. `Infinity`: all of them.
    */
-  readonly awake?: number
+  readonly awake?: number | undefined
   /**
    * Told of each guest that ended while it was taken, other than by being disposed of: for a limit `reason.limit` says
    * which one. Its place is free once it is disposed of, and the next guest is a new one. What it throws is lost.
    */
-  readonly onEnd?: (reason: CofferError) => void
+  readonly onEnd?: ((reason: CofferError) => void) | undefined
 }
+
+/** All of them. */
+export const POOL_BOUNDS: readonly (keyof PoolBounds)[] = ['size', 'awake', 'onEnd']
 
 /** How many guests of a pool have memory of their own, if it does not say otherwise. */
 export const AWAKE = 64
@@ -64,8 +69,10 @@ export async function openSource(
   options: LaunchOptions,
   { awake = AWAKE }: Pick<PoolBounds, 'awake'>
 ): Promise<GuestSource> {
+  checkOptions(options)
   const way = wayOf(options)
-  options = await withClient({ ...options, limits: withDefaults(options.limits) })
+  const limits = way === 'quickjs' ? withInlineDefaults(options.limits) : withDefaults(options.limits)
+  options = await withClient({ ...options, limits })
   if (way === 'quickjs') return (await import('./quickjs/source.js')).openInline(program, options, awake)
   if (way === 'thread') return (await import('./thread/source.js')).openThreads(program, options)
   return (await import('./ses/source.js')).openProcesses(program, options)
@@ -108,7 +115,11 @@ export class GuestPool<Api> implements Pool<Api> {
     this.#takes++
     this.#taken.add(guest)
     void guest.ended.then(reason => this.#tellEnd(reason))
-    const taken = guestFor<Api>(guest, { args: this.#options.args, release: () => this.#giveBack(guest) })
+    const taken = guestFor<Api>(guest, {
+      args: this.#options.args,
+      release: () => this.#giveBack(guest),
+      watch: guest.watch
+    })
     if (this.#closed === undefined && !signal?.aborted) return taken
     await taken.dispose()
     throw this.#closed === undefined ? interrupted() : closed()
@@ -142,7 +153,6 @@ export class GuestPool<Api> implements Pool<Api> {
   /** A place, when it is this caller's turn. */
   #wait(signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
-      const stop = () => signal?.removeEventListener('abort', onAbort)
       const waiter: Waiter = {
         proceed() {
           stop()
@@ -153,11 +163,10 @@ export class GuestPool<Api> implements Pool<Api> {
           reject(reason)
         }
       }
-      const onAbort = () => {
+      const stop = onAbort(signal, () => {
         this.#waiters.splice(this.#waiters.indexOf(waiter), 1)
         reject(interrupted())
-      }
-      signal?.addEventListener('abort', onAbort, { once: true })
+      })
       this.#waiters.push(waiter)
     })
   }

@@ -11,6 +11,7 @@ import { monotonicMs } from './clock.js'
 import {
   disposed,
   engineFailed,
+  exportMissing,
   imageUnfit,
   interrupted,
   limitReached,
@@ -29,7 +30,7 @@ import {
   type Value
 } from './guest.js'
 import { valueOnly } from './hosted.js'
-import { WIRE } from './host-wire.js'
+import { WIRE, onAbort } from './host-wire.js'
 import { softMarks, withDefaults } from './limits.js'
 import type { Grounds, MachineFactory } from './machine.js'
 import {
@@ -137,9 +138,7 @@ export class Session implements EngineGuest {
   async start(makeMachine: MachineFactory, { source, image }: Program): Promise<void> {
     const { signal, name = 'title.js' } = this.#options
     if (signal?.aborted) throw interrupted()
-    const onAbort = () => this.#life.end(interrupted())
-    signal?.addEventListener('abort', onAbort, { once: true })
-    this.#life.onEnd(() => signal?.removeEventListener('abort', onAbort))
+    this.#life.onEnd(onAbort(signal, () => this.#life.end(interrupted())))
     const grants = this.#grants.modules
     await new Promise<void>((resolve, reject) => {
       this.#calls.open(START, { resolve: () => resolve(), reject, kind: 'call' })
@@ -277,7 +276,7 @@ export class Session implements EngineGuest {
         calls.done(reader.count())
         return
       case TO_HOST.missing:
-        return calls.refused(reader, () => missing(this.exports))
+        return calls.refused(reader, () => exportMissing(this.exports))
       case TO_HOST.ask:
         return this.#requests.ask(reader.text(), reader.text(), reader.list())
       case TO_HOST.request:
@@ -315,13 +314,6 @@ export class Session implements EngineGuest {
     }
   }
 }
-
-const missing = (exports: readonly string[]): CofferError =>
-  new CofferError(
-    'COFFER_EXPORT_MISSING',
-    'Cannot call the title: it has no export of this name that is a function.',
-    { hint: `It exports: ${exports.join(', ') || 'nothing'}.` }
-  )
 
 /** 0 to 63 as they are; larger ones, and whatever is no exit code, become 63. */
 function exitCode(result: Value): number {

@@ -46,19 +46,21 @@ type NameOf<Api, Kind> = {
 }[keyof Api] &
   string
 
-type KindOf<R> = [Awaited<R>] extends [AsyncIterable<unknown>]
-  ? 'stream'
-  : [R] extends [PromiseLike<unknown>]
-    ? 'promise'
-    : 'value'
+type KindOf<R> =
+  IsStream<Awaited<R>> extends true ? 'stream' : IsPromise<R> extends true ? 'promise' : 'value'
+
+/** Of `any`, which extends everything, nothing is known; what is `never` never comes. */
+type IsLoose<R> = 0 extends 1 & R ? true : [R] extends [never] ? true : false
+type IsStream<R> = IsLoose<R> extends true ? false : [R] extends [AsyncIterable<unknown>] ? true : false
+type IsPromise<R> = IsLoose<R> extends true ? false : [R] extends [PromiseLike<unknown>] ? true : false
 
 type Export<F> = Extract<F, (...args: any) => unknown>
 type Result<F> = ReturnType<Export<F>>
 type ItemOf<R> = R extends AsyncIterable<infer T> ? T : never
 
 /** What the result of an export is on the host's side. */
-type Crossed<R> = [R] extends [AsyncIterable<infer T>] ? GuestStream<T> : Promise<Settled<Awaited<R>>>
-type Settled<R> = [R] extends [AsyncIterable<infer T>] ? GuestStream<T> : R
+type Crossed<R> = IsStream<R> extends true ? GuestStream<ItemOf<R>> : Promise<Settled<Awaited<R>>>
+type Settled<R> = IsStream<R> extends true ? GuestStream<ItemOf<R>> : R
 
 /**
  * The functions that a host grants for titles that are written against `Module`, which is `typeof import('coffer:host')`

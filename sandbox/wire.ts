@@ -178,6 +178,12 @@ export class Writer {
     return this
   }
 
+  /** The same for what is a list of values, and none itself: each may nest as deep as it would alone. */
+  list(values: readonly unknown[]): this {
+    this.#array(values, -1)
+    return this
+  }
+
   #reserve(count: number): void {
     const needed = this.#at + count
     if (needed > this.#most) {
@@ -424,10 +430,10 @@ export class Reader {
     return tag === TRUE
   }
 
-  /** An array field of any values. */
+  /** An array field of any values, each as deep as it may be alone. */
   list(): Value[] {
     if (this.byte() !== ARRAY) throw new MalformedMessage('list expected')
-    return this.#array(0)
+    return this.#array(-1)
   }
 
   value(): Value {

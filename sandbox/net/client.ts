@@ -264,7 +264,7 @@ class Exchange {
     if (this.#timedOut)
       return named(
         'TimeoutError',
-        `Cannot fetch ${this.#origin}: it takes longer than ${this.#grant.timeoutMs} ms`
+        `Cannot fetch ${this.#origin || 'it'}: it takes longer than ${this.#grant.timeoutMs} ms`
       )
     if (this.#ending.signal.aborted) return named('AbortError', 'The request was given up')
     if (error instanceof TypeError && (error as NodeJS.ErrnoException).code === undefined) return error

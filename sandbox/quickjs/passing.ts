@@ -53,7 +53,9 @@ export class Passing {
       writeText(instance.units, mailbox, value)
       return this.checked(instance, instance.engine.QTS_bjson_decode(context, mailboxValue))
     }
-    if (value instanceof Uint8Array && value.length > MAILBOX_BYTES) return this.tryMakeBytes(instance, value)
+    // First what runs no trap of a proxy.
+    if (ArrayBuffer.isView(value) && value instanceof Uint8Array && value.length > MAILBOX_BYTES)
+      return this.tryMakeBytes(instance, value)
     return this.checked(instance, this.decode(instance, ...this.writer.write(value)))
   }
 

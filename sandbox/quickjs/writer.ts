@@ -2,6 +2,8 @@
  * Values of the host's in the engine's own binary form, which its decoder (in C) makes values of: no code of the guest's
  * runs on their way in.
  */
+import { refusalOf } from '../host-wire.js'
+import { typedArrayKind } from '../primordials.js'
 import { MAX_VALUE_DEPTH, MAX_VALUE_ITEMS, UnsupportedValue } from '../wire.js'
 
 /** The engine's binary form: tags of its values. */
@@ -86,7 +88,11 @@ export class ValueWriter {
     this.#at = 0
     this.#items = 0
     this.#names.clear()
-    this.#value(value, 0)
+    try {
+      this.#value(value, 0)
+    } catch (error) {
+      throw refusalOf(error)
+    }
     const end = this.#at
     if (this.#names.size === 0) return [EMPTY_HEAD, this.#body.subarray(0, end)]
     // Behind the body, since only now it is known which names there are.
@@ -215,7 +221,7 @@ export class ValueWriter {
 
   #byteArray(view: ArrayBufferView): void {
     if (!(view instanceof Uint8Array))
-      throw new UnsupportedValue(`a ${view.constructor.name}: only Uint8Array crosses`)
+      throw new UnsupportedValue(`a ${typedArrayKind(view) ?? 'DataView'}: only Uint8Array crosses`)
     const { length } = view
     this.#tag(BINARY.typedArray)
     this.#reserve(2 * HEAD_BYTES + length)

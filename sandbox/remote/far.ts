@@ -161,7 +161,8 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
     channel.post(endedFrame(reason))
   }
 
-  const call = async (reader: Reader) => {
+  // Read before anything waits: a frame that is not as it must be ends this side, and is no rejection of the guest's.
+  const call = (reader: Reader) => {
     const id = reader.count()
     const program = reader.boolean()
     const name = reader.text()
@@ -173,6 +174,16 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
       args[place] = controller.signal
       controllers.set(`${id}.${place}`, controller)
     }
+    return settled(id, program, name, args, places)
+  }
+
+  const settled = async (
+    id: number,
+    program: boolean,
+    name: string,
+    args: readonly Argument[],
+    places: readonly (readonly [place: number, aborted: boolean])[]
+  ) => {
     try {
       const outcome = program ? await guest!.run(args as string[]) : await guest!.call(name, ...args)
       if (!(outcome instanceof GuestStream)) return answer(id, outcome)
@@ -185,10 +196,9 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
     }
   }
 
-  const step = async (reader: Reader) => {
-    const id = reader.count()
-    const from = reader.count()
-    const ending = reader.boolean()
+  const step = (reader: Reader) => stepped(reader.count(), reader.count(), reader.boolean())
+
+  const stepped = async (id: number, from: number, ending: boolean) => {
     const stream = streams.get(from)
     try {
       const { done, value } = (await (ending ? stream?.return() : stream?.next())) ?? { done: true }

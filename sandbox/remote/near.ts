@@ -29,15 +29,23 @@ import {
   type Usage,
   type Value
 } from '../guest.js'
-import { WIRE, flattenHostError, followSignals, signalField, splitSignals } from '../host-wire.js'
+import {
+  WIRE,
+  flattenHostError,
+  followSignals,
+  onAbort,
+  refusalOf,
+  signalField,
+  splitSignals
+} from '../host-wire.js'
 import { softMarks, withDefaults } from '../limits.js'
 import { writeError } from '../protocol.js'
 import { sizeOf } from '../session/meter.js'
-import { STDERR, uncaughtText } from '../session/output.js'
+import { STDERR, uncaughtText, writeTo } from '../session/output.js'
 import { guestFrames } from '../stack.js'
 import { DONE, type Outcome } from '../stream.js'
 import { type Caller, START, type WaitingCall, WaitingCalls } from '../waiting.js'
-import { isRefusal, MalformedMessage, Reader, Writer } from '../wire.js'
+import { MalformedMessage, Reader, Writer } from '../wire.js'
 import { DISPOSE, FROM_FAR, LIMIT_NAMES, readFailure, TO_FAR } from './frames.js'
 
 const GRACE_MS = 200
@@ -132,7 +140,7 @@ class RemoteGuest implements EngineGuest {
   readonly #closed: Promise<void>
   #usage = { cpuMs: 0, memoryBytes: 0, outputBytes: 0 }
   #wallTimer: ReturnType<typeof setTimeout> | undefined
-  readonly #onAbort = () => this.#end(interrupted())
+  readonly #stopListening: () => void
 
   constructor(
     engine: Engine,
@@ -161,7 +169,7 @@ class RemoteGuest implements EngineGuest {
       },
       this.#limits
     )
-    options.signal?.addEventListener('abort', this.#onAbort, { once: true })
+    this.#stopListening = onAbort(options.signal, () => this.#end(interrupted()))
   }
 
   async start({ source, image }: Program): Promise<void> {
@@ -221,10 +229,10 @@ class RemoteGuest implements EngineGuest {
       const id = this.#calls.nextId()
       const { values, signals } = splitSignals(args)
       try {
-        this.#writer.begin(TO_FAR.call).value(id).value(program).value(name).value(values)
+        this.#writer.begin(TO_FAR.call).value(id).value(program).value(name).list(values)
         this.#writer.value(signalField(signals))
       } catch (error) {
-        throw isRefusal(error) ? unsupported('an argument', error.message) : error
+        throw unsupported('an argument', refusalOf(error).message)
       }
       this.#callCount++
       const call = this.#open(id, { resolve, reject, kind: program ? 'program' : 'call' })
@@ -289,7 +297,7 @@ class RemoteGuest implements EngineGuest {
     this.#ended = reason
     this.#tellEnd(reason)
     clearTimeout(this.#wallTimer)
-    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#stopListening()
     this.#channel.kill(told)
     this.#channel.hold(false)
     this.#calls.fail(reason)
@@ -395,8 +403,7 @@ class RemoteGuest implements EngineGuest {
   #output(stream: number, bytes: Value): void {
     if (!(bytes instanceof Uint8Array)) throw new MalformedMessage('bytes expected')
     this.#countOutput(bytes.length)
-    const write = stream === 1 ? this.#options.stdout : this.#options.stderr
-    write?.(bytes)
+    writeTo(this.#options, stream, bytes)
   }
 
   // The far side counts all of this too; here it holds against one that has broken out of its count.

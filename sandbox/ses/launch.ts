@@ -19,6 +19,9 @@ import { FD, FrameSplitter, framed, readVerdicts, rewritingBytes, WATCHED } from
 /** What V8 itself ends with when its heap is full: SIGABRT, or an exit code where there are no signals. */
 const V8_ABORTED = 134
 
+/** A heap of V8's that is as good as unbounded. */
+const MOST_HEAP_MIB = 2 ** 20
+
 export async function launchSes({ source }: Program, options: LaunchOptions): Promise<EngineGuest> {
   if (source === undefined) throw imageUnfit()
   return startRemote('ses', { source }, options, (events, limits) =>
@@ -31,7 +34,7 @@ export async function launchSes({ source }: Program, options: LaunchOptions): Pr
  * @throws CofferError COFFER_ENGINE_FAILED where the system says so at once; else the child does, once it serves.
  */
 export function startChild(limits: Limits, sourceBytes: number): Child {
-  const memoryMiB = Math.max(Math.ceil(limits.memoryBytes / 2 ** 20), 1)
+  const memoryMiB = Math.min(Math.max(Math.ceil(limits.memoryBytes / 2 ** 20), 1), MOST_HEAP_MIB)
   const { words, env } = processStart('ses-child.cjs', [
     // A young generation in proportion, so that short-lived garbage does not count for much.
     `--max-old-space-size=${memoryMiB + RUNTIME_HEAP_MIB + Math.ceil(rewritingBytes(sourceBytes) / 2 ** 20)}`,

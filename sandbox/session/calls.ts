@@ -1,9 +1,9 @@
 /** Calls of the host's to the guest: at once where the engine's values are in reach, by messages otherwise. */
 import { CofferError } from '../../formats/errors.js'
 import { gone, unsupported } from '../failures.js'
-import { type Argument, GuestError, type Limits, type Value } from '../guest.js'
+import { GuestError, type Limits, type Value } from '../guest.js'
 import { valueOnly } from '../hosted.js'
-import { followSignals, signalField, splitSignals, WIRE } from '../host-wire.js'
+import { followSignals, isSignal, refusalOf, signalField, splitSignals, WIRE } from '../host-wire.js'
 import { type Direct, PROMISE, UNCALLED, UNTOLD } from '../machine.js'
 import { TO_GUEST } from '../protocol.js'
 import { DONE, type Outcome } from '../stream.js'
@@ -170,10 +170,10 @@ export class Calls {
     signals: ReturnType<typeof splitSignals>['signals'] = []
   ): Uint8Array {
     try {
-      const message = this.#life.writer.begin(TO_GUEST.call).value(id).value(name).value(args)
+      const message = this.#life.writer.begin(TO_GUEST.call).value(id).value(name).list(args)
       return message.value(signalField(signals)).message
     } catch (error) {
-      throw isRefusal(error) ? unsupported('an argument', error.message) : error
+      throw unsupported('an argument', refusalOf(error).message)
     }
   }
 
@@ -239,8 +239,6 @@ export class Calls {
 /** Not by the session's writer, which may hold a message that is still to be delivered. */
 const abortMessage = (id: number, place: number): Uint8Array =>
   new Writer(WIRE).begin(TO_GUEST.abort).value(id).value(place).message
-
-const isSignal = (value: unknown): value is Argument => value instanceof AbortSignal
 
 const promised = (name: string): TypeError =>
   new TypeError(`Cannot answer at once: ${name} gave a promise. Use call()`)

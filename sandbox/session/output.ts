@@ -1,4 +1,5 @@
 /** What a guest prints, and its errors as its host sees them. */
+import { hostThrew } from '../failures.js'
 import { GuestError, type LaunchOptions } from '../guest.js'
 import { type FlatError, MOST_TEXT } from '../protocol.js'
 import { guestFrames } from '../stack.js'
@@ -26,8 +27,7 @@ export class Output {
   print(stream: number, text: string): void {
     const bytes = encoder.encode(text)
     this.#meter.countOutput(bytes.length)
-    const write = stream === STDERR ? this.#options.stderr : this.#options.stdout
-    if (write !== undefined) this.#meter.asHost(() => write(bytes))
+    this.#meter.asHost(() => writeTo(this.#options, stream, bytes))
   }
 
   printUncaught(error: GuestError): void {
@@ -41,6 +41,20 @@ export class Output {
     const { name: program = 'title.js', locate } = this.#options
     const frames = guestFrames(stack, program, locate)
     return new GuestError(name.slice(0, MOST_TEXT.name), message.slice(0, MOST_TEXT.message), frames)
+  }
+}
+
+/** @throws CofferError COFFER_ENGINE_FAILED for what the host's function throws. */
+export function writeTo(
+  options: Pick<LaunchOptions, 'stdout' | 'stderr'>,
+  stream: number,
+  bytes: Uint8Array
+): void {
+  const name = stream === STDERR ? 'stderr' : 'stdout'
+  try {
+    options[name]?.(bytes)
+  } catch (cause) {
+    throw hostThrew(name, cause)
   }
 }
 

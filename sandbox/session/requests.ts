@@ -61,7 +61,8 @@ export class Requests implements Waits {
     }
     this.#countAsk(grant, args)
     try {
-      return this.#meter.runTimed(bound, args)
+      const value = this.#meter.runTimed(bound, args)
+      return grant.kind === 'tell' ? undefined : value
     } catch (error) {
       if (this.#life.ended !== undefined) throw this.#life.ended
       throw new HostRefusal(flattenHostError(error))
@@ -78,7 +79,7 @@ export class Requests implements Waits {
       const { writer } = this.#life
       try {
         // First, since the function may call the guest, which writes a message of its own.
-        const value = grant.run(args)
+        const value = grant.kind === 'tell' ? void grant.run(args) : grant.run(args)
         return writer.begin(0).value(true).value(value).message.subarray(1)
       } catch (error) {
         if (this.#life.ended !== undefined) throw this.#life.ended

@@ -50,6 +50,7 @@ export class Thread {
   /**
    * @param program - The worker keeps it, for all its guests. Undefined where each comes with its own.
    * @param foreign - Its image was not made here.
+   * @throws CofferError COFFER_ENGINE_FAILED where the system, or Node's permissions, let no thread start.
    */
   constructor(limits: Limits, program?: Program, foreign = false) {
     const frames = new MessageChannel()
@@ -61,21 +62,26 @@ export class Thread {
     this.#hasProgram = program !== undefined
     this.stackMiB = stackMiB(limits)
     const { url, argv } = threadStart('thread-worker.cjs')
-    this.#worker = new Worker(url, {
-      argv,
-      workerData: {
-        toHost: { memory: memory.toHost, port: frames.port2 },
-        toWorker: { memory: memory.toWorker, port: frames.port2 },
-        answers: { memory: memory.answers, port: answers.port2 },
-        program,
-        foreign
-      } satisfies ThreadData,
-      transferList: [frames.port2, answers.port2],
-      env: {},
-      execArgv: [],
-      stdin: false,
-      resourceLimits: { stackSizeMb: this.stackMiB }
-    })
+    try {
+      this.#worker = new Worker(url, {
+        argv,
+        workerData: {
+          toHost: { memory: memory.toHost, port: frames.port2 },
+          toWorker: { memory: memory.toWorker, port: frames.port2 },
+          answers: { memory: memory.answers, port: answers.port2 },
+          program,
+          foreign
+        } satisfies ThreadData,
+        transferList: [frames.port2, answers.port2],
+        env: {},
+        execArgv: [],
+        stdin: false,
+        resourceLimits: { stackSizeMb: this.stackMiB }
+      })
+    } catch (cause) {
+      for (const port of this.#ports) port.close()
+      throw engineFailed('its thread does not start', cause)
+    }
     this.#lookout = new Lookout(
       { memory: memory.toHost, port: frames.port1 },
       frame => {

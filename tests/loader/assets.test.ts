@@ -1,7 +1,8 @@
 /** Assets out of a sealed payload: whole, in part and as a stream, and never more of it than is asked for. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { openMedium } from '../../loader/index.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
 import type { Value } from '../../sandbox/index.js'
 import { closeSites, librarySite, SCHEMES } from '../helpers/library-site.js'
@@ -114,6 +115,85 @@ test('only the chunks that a part lies in are opened, and a damaged one is refus
   // The title may catch it; its host is told all the same.
   await rejectsWith('COFFER_PAYLOAD_FORGED', () =>
     guest.call('failure', 'read', 'large.bin', { offsetBytes: 2_000_000, lengthBytes: 1 })
+  )
+})
+
+test('damage fails the call that meets it, and each that waits then; mended, it is forgotten', async () => {
+  const { root, id } = await site.copied('org.assets.mended', {
+    source: `${SOURCE}
+      export const one = () => 1
+      export const waited = async path => {
+        const caught = await read(path).catch(error => error.code)
+        return new Promise(done => setTimeout(done, 50, caught))
+      }
+      export async function* parts(path) { yield 1; for await (const part of open(path)) yield part.length }`,
+    assets: { 'large.bin': LARGE }
+  })
+  const medium = await openMedium(root, { home: site.home.folder, powers: site.powers })
+  await using pool = await medium.pool(id, { size: 1 })
+  await using launched = await medium.launch(id)
+  await using taken = await pool.take()
+  const path = mediumPaths(root).title(id, 1)
+  const bytes = readFileSync(path)
+  const damaged = bytes.map((byte, at) =>
+    at > bytes.length - 1_000_000 && at % 1000 === 0 ? byte ^ 1 : byte
+  )
+  for (const guest of [launched, taken]) {
+    for (const _ of [1, 2]) {
+      writeFileSync(path, damaged)
+      await rejectsWith('COFFER_PAYLOAD_FORGED', () => guest.call('read', 'large.bin'))
+      const waiting = rejectsWith('COFFER_PAYLOAD_FORGED', () => guest.call('waited', 'large.bin'))
+      await rejectsWith('COFFER_PAYLOAD_FORGED', () => guest.call('failure', 'read', 'large.bin'))
+      await waiting
+      assert.is(await guest.call('one'), 1)
+      if (guest.engine === 'quickjs') assert.is(guest.callSync('one'), 1)
+      const parts = guest.iterate('parts', 'large.bin')
+      assert.equal(await parts.next(), { done: false, value: 1 })
+      await rejectsWith('COFFER_PAYLOAD_FORGED', async () => {
+        for await (const part of parts) void part
+      })
+      writeFileSync(path, bytes)
+      assert.equal(await guest.call('read', 'large.bin'), LARGE)
+    }
+  }
+})
+
+test('a title that reads a damaged asset while it starts does not start, whatever it makes of that', async () => {
+  const { root, id } = await site.copied('org.assets.begun', {
+    source: `import { read } from 'coffer:assets'
+      await read('large.bin').catch(() => {})
+      export const one = () => 1`,
+    assets: { 'large.bin': LARGE }
+  })
+  const medium = await openMedium(root, { home: site.home.folder, powers: site.powers })
+  const path = mediumPaths(root).title(id, 1)
+  const bytes = readFileSync(path)
+  writeFileSync(
+    path,
+    bytes.map((byte, at) => (at > bytes.length - 1_000_000 && at % 1000 === 0 ? byte ^ 1 : byte))
+  )
+  await using pool = await medium.pool(id, { size: 1 })
+  await rejectsWith('COFFER_PAYLOAD_FORGED', () => medium.launch(id))
+  await rejectsWith('COFFER_PAYLOAD_FORGED', () => pool.take())
+  writeFileSync(path, bytes)
+  await using launched = await medium.launch(id)
+  await using taken = await pool.take()
+  for (const guest of [launched, taken]) assert.is(await guest.call('one'), 1)
+})
+
+test('a medium that was taken out has no list of titles', async () => {
+  const { root, id } = await site.copied('org.assets.out', { source: 'export const one = () => 1' })
+  const medium = await openMedium(root, { home: site.home.folder, powers: site.powers })
+  assert.equal(
+    (await medium.titles()).map(title => title.id),
+    [id]
+  )
+  renameSync(root, `${root}-out`)
+  await rejectsWith('COFFER_MEDIUM_MISSING', () => medium.titles())
+  renameSync(`${root}-out`, root)
+  assert.equal(
+    (await medium.titles()).map(title => title.id),
+    [id]
   )
 })
 

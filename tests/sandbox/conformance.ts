@@ -6,6 +6,7 @@
 import { type LaunchOptions, launch as launchSource } from '../../sandbox/index.js'
 import { capabilities } from './conformance/capabilities.js'
 import { ending } from './conformance/ending.js'
+import { hosts } from './conformance/hosts.js'
 import { limits } from './conformance/limits.js'
 import { programs } from './conformance/programs.js'
 import { softLimits } from './conformance/soft-limits.js'
@@ -27,5 +28,6 @@ export function conform(name: string, how: LaunchOptions, launch: Launch = launc
   ending(way)
   softLimits(way)
   capabilities(way)
+  hosts(way)
   way.test.run()
 }

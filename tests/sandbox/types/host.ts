@@ -16,6 +16,9 @@ interface Renderer {
   opened(count: number): Promise<AsyncIterable<string>>
   later?(): Promise<boolean>
   readonly version: string
+  parse(text: string): any
+  fetched(url: string): Promise<any>
+  fails(): never
 }
 
 const { signal } = new AbortController()
@@ -33,6 +36,14 @@ export async function called(guest: TypedGuest<Renderer>): Promise<unknown[]> {
   for await (const { id } of guest.iterate('rows', 1)) id.toFixed()
   for await (const { id } of guest.iterate('rows', 1, signal)) id.toFixed()
   const stream: GuestStream<string> = guest.iterate('opened', 1)
+
+  const parsed: { x: number } = await guest.call('parse', '{}')
+  const at: string = guest.callSync('parse', '{}')
+  const fetched: { x: number } = await guest.call('fetched', 'a')
+  await guest.call('fails')
+  const apiParsed: { x: number } = await guest.api.parse('{}')
+  const apiFetched: { x: number } = await guest.api.fetched('a')
+  void [parsed, at, fetched, apiParsed, apiFetched]
 
   const apiSize: number = await guest.api.size('a')
   const apiRow: Row = await guest.api.wait(1, signal)
@@ -69,6 +80,10 @@ export async function refused(guest: TypedGuest<Renderer>): Promise<void> {
   guest.callSync('rows', 1)
   // @ts-expect-error: a value is not gone through.
   guest.iterate('size', 'a')
+  // @ts-expect-error: what may be anything is no stream.
+  guest.iterate('parse', '{}')
+  // @ts-expect-error: nor is a promise of that.
+  guest.iterate('fetched', 'a')
   // @ts-expect-error: an item is what the export yields.
   for await (const row of guest.iterate('rows', 1)) row.trim()
   // @ts-expect-error: what it takes is text.
