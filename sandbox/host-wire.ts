@@ -1,7 +1,6 @@
 /** The host's end of the wire: its converters of text, and its errors as a guest may see them. */
 import { CofferError } from '../formats/errors.js'
 import type { FlatError } from './protocol.js'
-import { setMaxListeners } from 'node:events'
 import type { StopSignal } from './guest.js'
 import { isRefusal, UnsupportedValue, type WireHost } from './wire.js'
 
@@ -70,7 +69,8 @@ export function followSignals(
 export function onAbort(signal: StopSignal | undefined, listener: () => void): () => void {
   if (signal === undefined) return () => {}
   // One signal may end a thousand guests: Node 20 takes more than ten listeners for a leak, and says so on stderr.
-  if (isSignal(signal)) setMaxListeners(0, signal)
+  if (isSignal(signal) && typeof process === 'object')
+    process.getBuiltinModule('node:events').setMaxListeners(0, signal)
   signal.addEventListener('abort', listener, { once: true })
   return () => signal.removeEventListener('abort', listener)
 }

@@ -8,7 +8,7 @@ export function withDefaults(limits: Partial<Limits> = {}): Limits {
   if (WHOLE.has(limits)) return limits as Limits
   const all: Record<string, number> = { ...DEFAULT_LIMITS }
   for (const name of Object.keys(all)) {
-    const { [name as keyof Limits]: value = all[name] } = limits
+    const value = limits[name as keyof Limits] ?? all[name]
     if (typeof value !== 'number' || !(value >= 0)) throw new RangeError(`Cannot limit ${name} to ${value}`)
     const least = LEAST[name as keyof Limits] ?? 0
     if (value < least)

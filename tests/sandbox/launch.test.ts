@@ -43,7 +43,6 @@ test('an option that there is not, or is not what its type says, is refused befo
     { args: [1] },
     { signal: {} },
     { limits: null },
-    { limits: { cpuMs: null } },
     { limits: { cpums: 5 } }
   ]
   const started = (what: AsyncDisposable) => what[Symbol.asyncDispose]().then(() => 'it started')
