@@ -6,7 +6,7 @@ import type { PublicKeys } from '../formats/keys.js'
 import type { GrantKind, Scheme } from '../formats/records/fields.js'
 import { balances, type Balance } from './books/balances.js'
 import { ofRefund, postCharge, receivable } from './books/ledger.js'
-import { checkName, ID_CHARS } from './names.js'
+import { checkName, ID_CHARS, titleMissing } from './names.js'
 import { endGrant, foldNow, revoke, type RevocationKind } from './orders/revoke.js'
 import { sold, type Sold } from './audit/sales.js'
 import type { Site } from './site.js'
@@ -352,9 +352,4 @@ async function idsLike(books: Books, kind: Named, typed: string): Promise<string
 const userMissing = (userId: string) =>
   new CofferError('COFFER_USAGE', `There is no user ${userId}.`, {
     hint: 'List them with "coffer-center user <folder> list", or add one with "user <folder> add <public key>".'
-  })
-
-export const titleMissing = (titleId: string) =>
-  new CofferError('COFFER_TITLE_MISSING', `The center has no title ${titleId}.`, {
-    hint: 'List its titles with "coffer-center title <folder> list"; a title appears when it is pressed.'
   })

@@ -25,3 +25,8 @@ export function checkId(kind: Revocation['kind'], id: string): void {
   const isOne = kind === 'title' ? isTitleId(id) : /^[0-9a-f]+$/.test(id) && id.length === ID_CHARS[kind]
   if (!isOne) throw new RangeError(`not the id of a ${kind}: ${id}`)
 }
+
+export const titleMissing = (titleId: string) =>
+  new CofferError('COFFER_TITLE_MISSING', `The center has no title ${titleId}.`, {
+    hint: 'List its titles with "coffer-center title <folder> list"; a title appears when it is pressed.'
+  })

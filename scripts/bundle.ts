@@ -122,7 +122,7 @@ await bundle({
   external: DATABASES
 })
 
-for (const [name, { entry, external, names }] of Object.entries(PROGRAMS))
+for (const [name, { entry, external, names }] of Object.entries(PROGRAMS)) {
   await bundle({
     entryPoints: [entry],
     outfile: `dist/${name}.cjs`,
@@ -138,6 +138,10 @@ for (const [name, { entry, external, names }] of Object.entries(PROGRAMS))
     supported: { 'dynamic-import': false },
     ...names
   })
+  // Tagged templates are left as they are.
+  const [other] = /[^\0-\x7f].*/.exec(readFileSync(`dist/${name}.cjs`, 'utf8')) ?? []
+  if (other !== undefined) throw new Error(`dist/${name}.cjs is not ASCII: ${other.slice(0, 60)}`)
+}
 
 /** Packages of the older kind ask for Node's own modules in the older way. */
 const REQUIRE =

@@ -161,7 +161,7 @@ export const ACTS: Readonly<Record<string, Act>> = {
       return revoke(site, kind, id, release, async books => {
         if (kind === 'title') {
           await refuseOthersTitle(books, id, caller)
-          await refuseFlood(books, id, release ?? undefined, caller)
+          await refuseFlood(books, caller)
         } else if (kind === 'grant') await refuseOthersGrant(books, id, caller)
         else requireAdmin(caller)
       })

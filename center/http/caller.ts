@@ -2,7 +2,8 @@
 import { CofferError } from '../../formats/errors.js'
 import { sumOf } from '../books/balances.js'
 import type { Books } from '../books/store.js'
-import { grantSummary, titleMissing } from '../desk.js'
+import { grantSummary } from '../desk.js'
+import { titleMissing } from '../names.js'
 import { checkId } from '../names.js'
 import type { RevocationKind } from '../orders/revoke.js'
 import { unsigned } from './message-signature.js'
@@ -58,24 +59,10 @@ const MAX_TITLES_REVOKED = 1000
 /**
  * What a publisher takes back travels to every medium, and a full list would keep all others' copies from ending.
  *
- * @throws CofferError COFFER_TITLE_UNKNOWN for a release that was never registered, COFFER_QUOTA.
+ * @throws CofferError COFFER_QUOTA
  */
-export async function refuseFlood(
-  books: Books,
-  titleId: string,
-  release: number | undefined,
-  caller: Caller
-): Promise<void> {
+export async function refuseFlood(books: Books, caller: Caller): Promise<void> {
   if (caller.kind === 'admin') return
-  const registered =
-    release === undefined ||
-    (await books
-      .selectFrom('releases')
-      .select('release')
-      .where('titleId', '=', titleId)
-      .where('release', '=', release)
-      .executeTakeFirst()) !== undefined
-  if (!registered) throw releaseUnknown(titleId, release!)
   const { count } = await books
     .selectFrom('revocations')
     .select(({ fn }) => fn.countAll<number>().as('count'))
@@ -84,13 +71,6 @@ export async function refuseFlood(
     .executeTakeFirstOrThrow()
   if (count >= MAX_TITLES_REVOKED) throw floods(count)
 }
-
-const releaseUnknown = (titleId: string, release: number) =>
-  new CofferError('COFFER_TITLE_UNKNOWN', `There is no release ${release} of ${titleId} to take back.`, {
-    expected: 'a release that was pressed',
-    found: 'none',
-    hint: 'List them with "coffer-center title <URL> list".'
-  })
 
 const floods = (count: number) =>
   new CofferError('COFFER_QUOTA', 'The revocation list has no room for more releases of one publisher.', {

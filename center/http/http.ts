@@ -97,7 +97,7 @@ export async function serve(center: LicenseCenter, options: ServeOptions = {}): 
     fetch: routes(center, options).fetch,
     ...(tls !== undefined && { createServer: createTlsServer }),
     serverOptions: {
-      ...(tls !== undefined && { ...tls, minVersion: 'TLSv1.2' as const }),
+      ...(tls !== undefined && { ...tls, ...TLS }),
       requestTimeout: requestTimeoutMs,
       headersTimeout: requestTimeoutMs,
       connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 4),
@@ -112,10 +112,12 @@ export async function serve(center: LicenseCenter, options: ServeOptions = {}): 
   const { address, family, port } = await listen(server, host, options.port ?? 0)
   return {
     url: `${tls === undefined ? 'http' : 'https'}://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
-    renewTls: renewed => (server as unknown as TlsServer).setSecureContext(renewed),
+    renewTls: renewed => (server as unknown as TlsServer).setSecureContext({ ...renewed, ...TLS }),
     close: () => shutDown(server)
   }
 }
+
+const TLS = { minVersion: 'TLSv1.2' } as const
 
 function routes(center: LicenseCenter, options: ServeOptions): App {
   const { onRequest, onFault } = options
@@ -229,8 +231,9 @@ function webhook(app: App, center: LicenseCenter, provider: PaymentProvider): vo
   })
 }
 
-/** Percent-encoded, so that it cannot break a line; short enough for a log. */
-const pathOf = (url: string): string => new URL(url).pathname.slice(0, 200)
+/** Percent-encoded, so that it cannot break a line; short enough for a log, and no link that logs in. */
+const pathOf = (url: string): string =>
+  new URL(url).pathname.replace(/^\/login\/.+/, '/login/...').slice(0, 200)
 
 function addressOf(call: Call, behindProxy: boolean): string | undefined {
   const { remoteAddress } = call.env.incoming.socket

@@ -50,6 +50,9 @@ export class TooMany extends CofferError {
 /** Whom an address stands for: a home has one IPv4 address, but 2^64 of IPv6. */
 export function senderOf(address: string | undefined): string {
   if (address === undefined) return ''
+  // Some proxies write the port too, which is another for each connection.
+  const [, plain, bracketed] = /^(?:(\d+\.\d+\.\d+\.\d+):\d+|\[([^\]]*)\](?::\d+)?)$/.exec(address) ?? []
+  if (plain !== undefined || bracketed !== undefined) return senderOf(plain ?? bracketed)
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)
   if (mapped) return mapped[1]!
   if (!address.includes(':')) return address

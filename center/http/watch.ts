@@ -17,10 +17,10 @@ export interface Watch {
 /** @param metricsPort - 0 takes any free one; undefined: no metrics. Only this machine is answered. */
 export async function watch(verbose: boolean, metricsPort: number | undefined): Promise<Watch> {
   // To stderr, line by line: a process that is killed has said what it said.
-  const log = pino(
-    { level: verbose ? 'info' : 'error', base: null },
-    pino.destination({ dest: 2, sync: true })
-  )
+  const lines = pino.destination({ dest: 2, sync: true })
+  // A full disk, or a reader that has gone, costs lines and nothing else: what is told of was done.
+  lines.on('error', () => {})
+  const log = pino({ level: verbose ? 'info' : 'error', base: null }, lines)
   const metrics = metricsPort === undefined ? undefined : await openMetrics(metricsPort)
   return {
     metricsUrl: metrics?.url,

@@ -9,7 +9,7 @@ import type { VerifiedRequest } from '../../formats/records/request.js'
 import { encodeRevocations, type Revocation } from '../../formats/records/revocations.js'
 import { countLess } from './counts.js'
 import { dropExpired, endedRow, fold, MAX_NAMED, PLACE, resign } from './ended.js'
-import { checkId } from '../names.js'
+import { checkId, titleMissing } from '../names.js'
 import { centerRow, signerNow, type Site } from '../site.js'
 import type { Books, Ending, Tables } from '../books/store.js'
 
@@ -30,7 +30,8 @@ export const REVOCATION_KINDS = [
  * @param release - Titles only: take back this release alone.
  * @param refuse - Throws for whoever may not: asked in the transaction, so that what it counts stays true.
  * @returns The number of the list that has it. Revoking again changes nothing.
- * @throws CofferError COFFER_REQUEST_REFUSED when the list is full. RangeError for what is no id.
+ * @throws CofferError COFFER_TITLE_MISSING, COFFER_TITLE_UNKNOWN for what was never pressed; COFFER_REQUEST_REFUSED when the
+ *   list is full. RangeError for what is no id.
  */
 export async function revoke(
   site: Site,
@@ -44,11 +45,32 @@ export async function revoke(
     await refuse(books)
     const before = await revocationOf(books, kind, id, release)
     if (before !== undefined) return before.sequence
+    if (kind === 'title') await refuseUnknown(books, id, release)
     const now = site.powers.now()
     return kind === 'grant'
       ? endGrant(site, books, id, 'revoked', now)
       : list(site, books, { kind, id, release }, now)
   })
+}
+
+/** What was mistyped would be taken back for ever, and what was meant would go on. */
+async function refuseUnknown(books: Books, titleId: string, release: number | null): Promise<void> {
+  const pressed = await books
+    .selectFrom('releases')
+    .select('release')
+    .where('titleId', '=', titleId)
+    .execute()
+  if (pressed.length === 0) throw titleMissing(titleId)
+  if (release === null || pressed.some(row => row.release === release)) return
+  throw new CofferError(
+    'COFFER_TITLE_UNKNOWN',
+    `There is no release ${release} of ${titleId} to take back.`,
+    {
+      expected: 'a release that was pressed',
+      found: 'none',
+      hint: 'List them with "coffer-center title <folder> list".'
+    }
+  )
 }
 
 async function list(

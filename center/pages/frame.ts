@@ -27,7 +27,7 @@ export const page = (center: string, title: string, places: readonly Place[], co
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <title>${title} · ${center}</title>
+        <title>${title} &middot; ${center}</title>
         <link rel="stylesheet" href="/style.css" />
       </head>
       <body>

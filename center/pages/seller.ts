@@ -66,22 +66,25 @@ export function sellerPages(web: Web, center: LicenseCenter): void {
   })
 
   /** A page that only sellers see, and that says refusals as pages. */
-  const guarded = (name: string, answer: (call: Call) => Promise<Response>) => async (call: Call) => {
-    call.set('route', new URL(call.req.url).pathname.split('/').slice(0, 3).join('/'))
-    if ((await sessionOf(call, web, 'seller')) === undefined) {
-      const content = html`<p>Make a link with <code>coffer-center login</code>, and open it here.</p>`
-      return show(call, web, 'Log in', [], content, 403)
-    }
-    try {
-      return await answer(call)
-    } catch (error) {
-      return showRefusal(call, web, name, PLACES, error)
+  const guarded = (path: string, name: string, answer: (call: Call) => Promise<Response>) => {
+    const route = path.split('/').slice(0, 3).join('/')
+    return async (call: Call) => {
+      call.set('route', route)
+      if ((await sessionOf(call, web, 'seller')) === undefined) {
+        const content = html`<p>Make a link with <code>coffer-center login</code>, and open it here.</p>`
+        return show(call, web, 'Log in', [], content, 403)
+      }
+      try {
+        return await answer(call)
+      } catch (error) {
+        return showRefusal(call, web, name, PLACES, error)
+      }
     }
   }
   const get = (path: string, name: string, content: (call: Call) => Promise<Html>) =>
     app.get(
       path,
-      guarded(name, async call => show(call, web, name, PLACES, await content(call)))
+      guarded(path, name, async call => show(call, web, name, PLACES, await content(call)))
     )
   const post = (
     path: string,
@@ -90,7 +93,7 @@ export function sellerPages(web: Web, center: LicenseCenter): void {
   ) =>
     app.post(
       path,
-      guarded(name, async call => answer(call, await formOf(call)))
+      guarded(path, name, async call => answer(call, await formOf(call)))
     )
 
   get('/seller', 'Sales', async () => {

@@ -45,7 +45,8 @@ export async function runProgram(
   if (isolation === 'thread' || call.text('engine') === 'ses') interrupts.listen()
   try {
     await using guest = await start({ ...stage.options, isolation }, stage.terminal)
-    interrupts.listenOnceIdle()
+    if (guest.engine === 'ses') interrupts.listen()
+    else interrupts.listenOnceIdle()
     const exitCode = await guest.run(call.rest)
     return { exitCode, usage: guest.usage() }
   } catch (error) {
@@ -79,7 +80,7 @@ function asOption({ code, message, cause }: CofferError, limit: LimitUse): Coffe
 }
 
 /** Where a person can press Ctrl-C, the guest must not have this thread, which would not hear it. */
-const isWatched = (): boolean => isTerminal(STDIN) || isTerminal(STDERR)
+const isWatched = (): boolean => ([STDIN, STDOUT, STDERR] as const).some(stream => isTerminal(stream))
 
 /** Options that both `run` and `dev` take. */
 export function limitsOf(call: Call): { memoryBytes?: number; cpuMs?: number; wallMs?: number } {
@@ -96,14 +97,14 @@ export function limitsOf(call: Call): { memoryBytes?: number; cpuMs?: number; wa
 class Stage implements Disposable {
   readonly options: Omit<ProcessOptions, 'isolation'>
   readonly #output: OutputStream
-  readonly #interrupts: Interrupts
+  readonly #interrupt: () => void
   #terminal: Terminal | undefined
   /** Said on stderr while another page covered it. */
   #held: string[] = []
 
   constructor(output: OutputStream, interrupts: Interrupts) {
     this.#output = output
-    this.#interrupts = interrupts
+    this.#interrupt = interrupts.interrupt
     this.options = {
       stdout: bytes => {
         write(output, bytes)
@@ -122,8 +123,7 @@ class Stage implements Disposable {
 
   readonly terminal = async (): Promise<TerminalHost> => {
     const { Terminal } = await import('./terminal.js')
-    this.#interrupts.listen()
-    return (this.#terminal ??= new Terminal(this.#output, () => this.#interrupts.interrupt()))
+    return (this.#terminal ??= new Terminal(this.#output, this.#interrupt))
   };
 
   [Symbol.dispose](): void {

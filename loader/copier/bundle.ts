@@ -52,7 +52,7 @@ export async function bundleApp(app: App): Promise<Bundle> {
     locate: (line, column) => locate(trace, line, column),
     places: {
       version: 3,
-      sources: trace.sources.map(source => (source === null ? '' : publicName(app.folder, source))),
+      sources: trace.sources.map(source => (source === null ? '' : publicName(app.folder, pathOf(source)))),
       mappings: encodedMappings(trace)
     }
   }
@@ -93,6 +93,9 @@ function remainingImports(metafile: Metafile): string[] {
   return [...new Set(imports.map(({ path }) => path.slice('coffer:'.length)))]
 }
 
+/** In a source map a path is a URL: what is not ASCII, spaces and percent signs stand encoded there. */
+const pathOf = (source: string): string => decodeURIComponent(source)
+
 /** A file as buyers may see it: by its place in the app, or in its package. */
 function publicName(folder: string, source: string): string {
   const path = relative(folder, resolve(source)).split(sep).join('/')
@@ -103,5 +106,5 @@ function publicName(folder: string, source: string): string {
 function locate(trace: TraceMap, line: number, column: number): string | undefined {
   const at = originalPositionFor(trace, { line, column: Math.max(0, column - 1) })
   if (at.source === null) return undefined
-  return `${relative(process.cwd(), at.source)}:${at.line}:${at.column + 1}`
+  return `${relative(process.cwd(), pathOf(at.source))}:${at.line}:${at.column + 1}`
 }

@@ -4,6 +4,7 @@
  */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { senderOf } from '../../center/http/limits.js'
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -500,6 +501,19 @@ test('none of it left a trace: one user, one copy, one charge, and books that ag
   assert.is((await fetch(`${serving.url}/readyz`)).status, 200)
   await serving.close()
   await shop.center.close()
+})
+
+test('a sender is one whatever port a proxy writes beside the address', () => {
+  for (const [address, sender] of [
+    ['203.0.113.9', '203.0.113.9'],
+    ['203.0.113.9:20000', '203.0.113.9'],
+    ['::ffff:203.0.113.9', '203.0.113.9'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
+    ['[2001:db8:1:2:3:4:5:6]:443', '2001:db8:1:2'],
+    ['[2001:db8::1]', '2001:db8:0:0'],
+    ['unknown', 'unknown']
+  ] as const)
+    assert.is(senderOf(address), sender, address)
 })
 
 test.run()

@@ -1,6 +1,8 @@
 /** `coffer-center` as a person or a script types it: a process each, its exit code, stdout and stderr. */
 import { spawn, spawnSync, type StdioOptions } from 'node:child_process'
 import { once } from 'node:events'
+import { get } from 'node:https'
+import type { TLSSocket } from 'node:tls'
 import {
   closeSync,
   existsSync,
@@ -32,6 +34,7 @@ import {
 } from './parties.js'
 import { COFFER_CENTER } from '../helpers/site.js'
 import { json, post, seconds, serving, type } from './command-line.js'
+import { selfSigned } from './self-signed.js'
 
 const PUBLISHER = formatPublicKeys('publisher', publisherKeys())
 const USER = formatPublicKeys('user', userKeys())
@@ -277,6 +280,93 @@ test('serve that cannot listen ends, with metrics too', async () => {
   const second = await type(cwd, `serve shop --port ${port} --metrics-port 0`)
   assert.is(second.code, 75)
   await server.end('SIGTERM')
+})
+
+test('serve refuses a certificate and key that do not fit, and at SIGHUP goes on with those that did', async () => {
+  const [one, two] = [selfSigned('one.example'), selfSigned('two.example')]
+  if (one === undefined || two === undefined)
+    return console.log('skip: no openssl to make a certificate with')
+  const cwd = temporaryFolder()
+  await json(cwd, 'init shop')
+  const put = (cert: string, key: string) => {
+    writeFileSync(join(cwd, 'cert.pem'), cert)
+    writeFileSync(join(cwd, 'key.pem'), key)
+  }
+  const line = 'serve shop --port 0 --tls-cert cert.pem --tls-key key.pem'
+  for (const [cert, key] of [
+    [one.key, one.cert],
+    [one.cert, two.key],
+    ['text', one.key],
+    ['', one.key]
+  ] as const) {
+    put(cert, key)
+    const { code, stderr } = await type(cwd, line)
+    assert.is(code, 64, stderr)
+    assert.match(stderr, 'The certificate and its key cannot be used')
+  }
+  put(one.cert, one.key)
+  const shop = await serving(cwd, line)
+  const name = () =>
+    new Promise<string>((resolve, reject) => {
+      get(`${shop.url}/healthz`, { rejectUnauthorized: false, agent: false }, response => {
+        const { subject } = (response.socket as TLSSocket).getPeerCertificate()
+        response.resume().on('end', () => resolve(String(subject.CN)))
+      }).on('error', reject)
+    })
+  const until = async (condition: () => boolean | Promise<boolean>) => {
+    while (!(await condition())) await new Promise(resolve => setTimeout(resolve, 20))
+  }
+  for (const cert of [two.cert, 'text', '']) {
+    const told = shop.stderr().length
+    put(cert, one.key)
+    shop.child.kill('SIGHUP')
+    await until(() => shop.stderr().length > told)
+    assert.match(shop.stderr().slice(told), '"requestId":"tls"')
+    assert.is(await name(), 'one.example')
+  }
+  put(two.cert, two.key)
+  shop.child.kill('SIGHUP')
+  await until(async () => (await name()) === 'two.example')
+  assert.equal(await shop.end('SIGTERM'), [0, null])
+})
+
+test('a log that cannot be written costs its lines, and no answer', async () => {
+  if (!existsSync('/dev/full')) return console.log('skip: this system has no /dev/full')
+  const cwd = temporaryFolder()
+  await json(cwd, 'init shop')
+  const full = openSync('/dev/full', 'w')
+  const child = spawn(process.execPath, [COFFER_CENTER, 'serve', 'shop', '--port', '0', '--verbose'], {
+    cwd,
+    stdio: ['ignore', 'pipe', full]
+  })
+  closeSync(full)
+  const [line] = (await once(child.stdout!, 'data')) as [Buffer]
+  const url = line.toString('utf8').trim()
+  for (const path of ['/healthz', '/readyz', '/v1/roots', '/healthz', '/none']) {
+    const response = await fetch(`${url}${path}`)
+    assert.is(response.status, path === '/none' ? 404 : 200, path)
+    assert.ok((await response.arrayBuffer()).byteLength > 0, path)
+  }
+  const closed = once(child, 'close')
+  child.kill('SIGTERM')
+  assert.equal(await closed, [0, null])
+})
+
+test('what needs the folder of a center refuses a URL', async () => {
+  const cwd = temporaryFolder()
+  for (const line of [
+    'init URL',
+    'serve URL',
+    'vault URL',
+    'vault URL lock',
+    'rotate URL key',
+    'admin URL'
+  ]) {
+    const { code, stderr } = await type(cwd, line.replace('URL', 'http://127.0.0.1:9'))
+    assert.is(code, 64, line)
+    assert.match(stderr, 'only where the folder of the center is', line)
+  }
+  assert.equal(readdirSync(cwd), [])
 })
 
 test('a center whose database is empty says that, and how its books come back', async () => {

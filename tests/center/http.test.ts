@@ -1,11 +1,8 @@
 /** The center over HTTP, on a real socket: hostile bodies, many at once, and how it stops. */
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { get } from 'node:https'
 import { connect } from 'node:net'
-import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
 import { serve, type Served, type ServeOptions } from '../../center/http/http.js'
@@ -23,9 +20,9 @@ import {
   publisherKeys,
   registrationBytes,
   requestBytes,
-  temporaryFolder,
   TITLE
 } from './parties.js'
+import { selfSigned } from './self-signed.js'
 
 const CONTENT_TYPE = 'application/vnd.coffer'
 
@@ -419,15 +416,5 @@ test('over TLS, with a certificate that can be renewed', async () => {
   assert.is(await seen(), 'second.example')
   await shop.close()
 })
-
-function selfSigned(name: string): { cert: string; key: string } | undefined {
-  const folder = temporaryFolder()
-  const made = spawnSync('openssl', [
-    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
-    ...['-subj', `/CN=${name}`, '-keyout', join(folder, 'key'), '-out', join(folder, 'cert')]
-  ])
-  if (made.status !== 0) return undefined
-  return { cert: readFileSync(join(folder, 'cert'), 'utf8'), key: readFileSync(join(folder, 'key'), 'utf8') }
-}
 
 test.run()

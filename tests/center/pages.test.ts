@@ -9,6 +9,7 @@ import { serve } from '../../center/http/http.js'
 import { hex } from '../../formats/bytes.js'
 import { openReceipt } from '../../formats/records/checkpoint.js'
 import { openRequest } from '../../formats/records/request.js'
+import { json, serving } from './command-line.js'
 import {
   mediumNamed,
   newCenter,
@@ -435,6 +436,41 @@ browserTest('a buyer brings a request file and takes his answer and receipt home
     assert.not.match(await page.locator('main').innerText(), TITLE)
   })
   await shop.close()
+})
+
+test('however an address is spelled, it is one endpoint to who counts, and none is a link that logs in', async () => {
+  const shop = await newCenter()
+  await pressed(shop)
+  const told: string[] = []
+  const serving = await serve(shop.center, {
+    addressRate: null,
+    signerRate: null,
+    onRequest: ({ route, path }) => told.push(`${route} ${path}`)
+  })
+  const titles = ['/seller/titles', '/%73eller/titles', '/seller/t%69tles', `/seller/titles/${TITLE}`]
+  for (const path of titles) await (await fetch(`${serving.url}${path}`)).text()
+  assert.equal(new Set(told), new Set(['/seller/titles /seller/titles']))
+  told.length = 0
+  for (const [method, path] of [
+    ['GET', '/login/secret/'],
+    ['OPTIONS', '/login/secret'],
+    ['GET', '/login/secret']
+  ] as const)
+    await (await fetch(`${serving.url}${path}`, { method })).text()
+  assert.is(told.length, 3)
+  assert.not.match(told.join(' '), 'secret')
+  await serving.close()
+  await shop.center.close()
+})
+
+test('the program sends its pages as they are written: in UTF-8, once', async () => {
+  const cwd = temporaryFolder()
+  await json(cwd, 'init shop --name Ex\u00e4mple')
+  const shop = await serving(cwd)
+  const text = await (await fetch(shop.url)).text()
+  assert.match(text, /<title>[^<]* &middot; Ex\u00e4mple<\/title>/)
+  assert.not.match(text, /[\u00c2\u00c3]/)
+  await shop.end('SIGTERM')
 })
 
 test.run()

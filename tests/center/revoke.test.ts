@@ -129,4 +129,16 @@ test('find() takes the beginning of an id, and a full one that is not known yet'
   await shop.center.close()
 })
 
+test('what was never pressed is not taken back: it would be for ever, and what was meant would go on', async () => {
+  const shop = await newCenter()
+  const { desk } = shop.center
+  await pressed(shop)
+  await rejectsWith('COFFER_TITLE_MISSING', () => desk.revoke('title', `${TITLE}s`))
+  await rejectsWith('COFFER_TITLE_MISSING', () => desk.revoke('title', `${TITLE}s`, 1))
+  await rejectsWith('COFFER_TITLE_UNKNOWN', () => desk.revoke('title', TITLE, 9))
+  assert.is((await currentList(shop)).sequence, 1)
+  assert.is(await desk.revoke('title', TITLE, 1), 2)
+  await shop.center.close()
+})
+
 test.run()

@@ -180,9 +180,19 @@ test('with --json Ctrl-C ends in the one object, also while the guest computes',
   assert.ok(error.hint)
 })
 
-test('SIGINT and SIGTERM end a guest that computes in the only thread', async () => {
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    const child = start(COFFER, ['run', probe, '--', 'spin'], site.options())
+test('SIGINT and SIGTERM end a guest that computes in the only thread, also one that may use the terminal', async () => {
+  const spinner = await site.copied(
+    site.app('org.example.spinner', "import 'coffer:terminal'; export default () => { for (;;); }", {
+      permissions: ['terminal']
+    })
+  )
+  for (const [signal, words] of [
+    ['SIGINT', [probe, '--', 'spin']],
+    ['SIGTERM', [probe, '--', 'spin']],
+    ['SIGINT', [spinner, '--allow', 'terminal']],
+    ['SIGTERM', [spinner, '--allow', 'terminal']]
+  ] as const) {
+    const child = start(COFFER, ['run', ...words], site.options())
     const outcome = ended(child)
     await new Promise(resolve => setTimeout(resolve, 500))
     child.kill(signal)

@@ -1,11 +1,13 @@
 /** Errors of titles by the place in their source: from a map that is sealed with them, and that nobody but errors read. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { brotliCompressSync, brotliDecompressSync } from 'node:zlib'
 import { originalPositionFor, TraceMap } from '@jridgewell/trace-mapping'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { utf8, utf8Decode } from '../../formats/bytes.js'
 import { bundleApp } from '../../loader/copier/bundle.js'
-import { readApp } from '../../loader/copier/app.js'
+import { type App, readApp } from '../../loader/copier/app.js'
 import { openProgram } from '../../loader/decrypt.js'
 import { measureMedium } from '../../loader/medium/measure.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
@@ -112,6 +114,17 @@ test('no guest reads the map, and it holds no line of the source and no folder o
   const map = JSON.parse((await sealedMap(root, 'org.places'))!) as Record<string, unknown>
   assert.equal(Object.keys(map).sort(), ['mappings', 'sources', 'version'])
   assert.equal(map['sources'], ['main.ts'])
+})
+
+test('a file is called what it is called, and no folder above the app is named, whatever letters they have', async () => {
+  const folder = site.path('B\u00fccher & Co/sp ace%20x #1')
+  mkdirSync(join(folder, 's\u00fcb?'), { recursive: true })
+  writeFileSync(join(folder, 'm\u00e4in 100%.ts'), "export { fail } from './s\u00fcb?/f#l.ts'\n")
+  writeFileSync(join(folder, 's\u00fcb?/f#l.ts'), 'export const fail = () => { throw new Error() }\n')
+  const { locate, places } = await bundleApp({ folder, entry: join(folder, 'm\u00e4in 100%.ts') } as App)
+  assert.equal(places.sources, ['s\u00fcb?/f#l.ts'])
+  const at = locate(2, 25) ?? ''
+  assert.is(resolve(at.replace(/:\d+:\d+$/, '')), join(folder, 's\u00fcb?/f#l.ts'))
 })
 
 test('a publisher leaves the map out by a word, and without the source it is left out anyway', async () => {

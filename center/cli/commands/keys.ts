@@ -16,12 +16,13 @@ import {
 } from '../../keys/keyfiles.js'
 import { SYSTEM_POWERS } from '../../powers.js'
 import { shortId, table, timeText, type Result } from '../screen.js'
-import { inFolder, isAddress, remote, unlockFromEnvironment } from './reach.js'
+import { inFolder, isAddress, refuseAddress, remote, unlockFromEnvironment } from './reach.js'
 
 export async function init(
   folder: string,
   options: Pick<CreateOptions, 'name' | 'database' | 'token'>
 ): Promise<Result> {
+  refuseAddress(folder)
   const center = await createCenter(folder, { ...options, unlock: unlockFromEnvironment() })
   const { centerId } = center
   await center.close()
@@ -107,6 +108,7 @@ async function findKey(keys: CenterKeys, typed: string): Promise<string> {
 
 /** Lock the vault, lock it otherwise, or leave it open. */
 export async function lockVault(folder: string, how: VaultLock): Promise<Result> {
+  refuseAddress(folder)
   const vault = join(folder, 'vault')
   const next: FileUnlock | undefined =
     how.kind === 'key-file'
@@ -142,6 +144,7 @@ const VAULT_NOTES = {
 }
 
 export const showVault = async (folder: string): Promise<Result> => {
+  refuseAddress(folder)
   await findBooks(folder)
   const kind = lockOf(join(folder, 'vault')) ?? 'open'
   return { json: { vault: kind }, text: kind === 'open' ? 'open' : `locked by a ${kind.replace('-', ' ')}` }

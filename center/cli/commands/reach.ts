@@ -20,7 +20,7 @@ export const remote = async (url: string) =>
 
 /** Open the center, do one thing with it, close it: what only who has the folder may do. */
 export async function inFolder<T>(folder: string, work: (center: LicenseCenter) => Promise<T>): Promise<T> {
-  if (isAddress(folder)) throw onlyInFolder(folder)
+  refuseAddress(folder)
   const center = await openCenter(folder, SYSTEM_POWERS, unlockFromEnvironment())
   try {
     return await work(center)
@@ -32,12 +32,15 @@ export async function inFolder<T>(folder: string, work: (center: LicenseCenter) 
 /** Whether a center is meant that runs elsewhere, not a folder. */
 export const isAddress = (place: string): boolean => /^https?:\/\//i.test(place)
 
-const onlyInFolder = (url: string) =>
-  new CofferError('COFFER_USAGE', 'This is done only where the folder of the center is.', {
+/** @throws CofferError COFFER_USAGE for a URL, where the folder itself is needed. */
+export function refuseAddress(folder: string): void {
+  if (!isAddress(folder)) return
+  throw new CofferError('COFFER_USAGE', 'This is done only where the folder of the center is.', {
     expected: 'a folder',
-    found: url,
+    found: folder,
     hint: 'Run it on the machine of the center. Keys, admins and request files stay there.'
   })
+}
 
 /** What everybody may have. */
 export async function atPublic<T>(

@@ -1,4 +1,5 @@
 /** `coffer-center serve`: from the first line that it prints to the signal that ends it. */
+import { createSecureContext } from 'node:tls'
 import { CofferError } from '../../../formats/errors.js'
 import { jsonLine } from '../../../formats/wording.js'
 import { openCenter } from '../../center.js'
@@ -9,7 +10,7 @@ import { SYSTEM_POWERS } from '../../powers.js'
 import type { Watch } from '../../http/watch.js'
 import { readServices } from '../../services.js'
 import { write } from '../output.js'
-import { unlockFromEnvironment } from './reach.js'
+import { refuseAddress, unlockFromEnvironment } from './reach.js'
 
 export interface ServeCommand {
   readonly port: number
@@ -32,6 +33,7 @@ export async function serveUntilSignal(folder: string, options: ServeCommand): P
   const { serve } = await import('../../http/http.js')
   const { watch } = await import('../../http/watch.js')
   const { port, host, database, behindProxy, rate, json } = options
+  refuseAddress(folder)
   const tls = await tlsFiles(options)
   if (database !== undefined) await moveBooks(folder, database, json)
   const center = await openCenter(folder, SYSTEM_POWERS, unlockFromEnvironment())
@@ -51,11 +53,11 @@ export async function serveUntilSignal(folder: string, options: ServeCommand): P
       onRequest,
       onFault
     })
+    // Of two files that are replaced one is first: until both are, the pair that was there goes on.
     const renew = () =>
-      void tlsFiles(options).then(
-        files => files && serving.renewTls(files),
-        (error: unknown) => onFault('tls', error)
-      )
+      void tlsFiles(options)
+        .then(files => files && serving.renewTls(files))
+        .catch((error: unknown) => onFault('tls', error))
     process.on('SIGHUP', renew)
     try {
       const signalled = untilSignal()
@@ -94,7 +96,18 @@ async function tlsFiles({ tlsCert, tlsKey }: ServeCommand): Promise<TlsFiles | u
   const [cert, key] = await Promise.all(
     [tlsCert, tlsKey].map(async path => Buffer.from(await readSmallFile(path, MAX_PEM_BYTES)))
   )
-  return { cert: cert!, key: key! }
+  const files = { cert: cert!, key: key! }
+  try {
+    createSecureContext(files)
+  } catch (cause) {
+    throw new CofferError('COFFER_USAGE', 'The certificate and its key cannot be used for TLS.', {
+      expected: 'a certificate with its chain, and the key that belongs to it, both PEM',
+      found: (cause as NodeJS.ErrnoException).code ?? 'others',
+      hint: 'Check the files that --tls-cert and --tls-key name, and that neither stands in the place of the other.',
+      cause
+    })
+  }
+  return files
 }
 
 const MAX_PEM_BYTES = 256 * 1024
