@@ -33,7 +33,7 @@ import { register } from './orders/register.js'
 import { openReports, type Reports } from './audit/reports.js'
 import type { Admit, ValueOf } from './orders/requests.js'
 import { mayTransfer, takeReturn } from './orders/returns.js'
-import { firstList } from './orders/revoke.js'
+import { firstList, renumber } from './orders/revoke.js'
 import { keyRing, retireKey, revokeKey, rotateEpoch, rotateKey, type KeyRing } from './rotate.js'
 import { openSessions, type Sessions } from './pages/sessions.js'
 import { centerRow, rootRecords, signerBy, signerNow, type Site } from './site.js'
@@ -89,6 +89,8 @@ export interface LicenseCenter {
   revocations(): Promise<Uint8Array>
   /** Copies that have ended, which the list does not name: a record, and what it counts; undefined: there are none. */
   ended(): Promise<Uint8Array | undefined>
+  /** After an older backup was put back: number the list past those that buyers have seen. @returns Its number. */
+  renumber(): Promise<number>
   /** Whether an order could be answered now: books that answer, and a vault with the key in use. @throws CofferError. */
   ready(): Promise<void>
   /** Its own keys over time. */
@@ -269,6 +271,7 @@ function openedCenter(site: Site, name: string, folder: string, aside: Aside | u
     keys: centerKeys(site, folder, aside),
     revocations: async () => (await centerRow(store.books)).revocationList,
     ended: () => store.snapshot(endedFile),
+    renumber: () => renumber(site),
     ready: async () => void (await signerNow(site, store.books)),
     async close() {
       await aside?.close()

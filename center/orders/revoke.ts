@@ -116,19 +116,37 @@ export const foldNow = (site: Site): Promise<number> =>
   })
 
 /**
+ * After an older backup was put back: whoever has seen a list that is lost takes none with its number or a lower one. Seconds since
+ * 1970 are more than any center has made lists.
+ *
+ * @returns The new number.
+ */
+export const renumber = (site: Site): Promise<number> =>
+  site.store.transaction(books => {
+    const now = site.powers.now()
+    // What has ended is signed again too: of that other numbers were seen as well.
+    return publishList(site, books, now, { rooted: true, least: now })
+  })
+
+/**
  * Sign the list as it is now, under the next number.
  *
  * @param rooted - A root record came: another key signs, perhaps because one counts no more.
+ * @param least - Its number is no lower.
  * @throws CofferError COFFER_REQUEST_REFUSED when it is full.
  */
 export async function publishList(
   site: Site,
   books: Books,
   issued: number,
-  { rooted = false, maxNamed = MAX_NAMED }: { rooted?: boolean; maxNamed?: number } = {}
+  {
+    rooted = false,
+    maxNamed = MAX_NAMED,
+    least = 0
+  }: { rooted?: boolean; maxNamed?: number; least?: number } = {}
 ): Promise<number> {
   const center = await centerRow(books)
-  const sequence = center.revocationSequence + 1
+  const sequence = Math.max(center.revocationSequence + 1, least)
   await dropExpired(books, issued)
   let rows = await listed(books)
   if (rows.filter(({ kind }) => kind === 'grant').length > maxNamed) {

@@ -8,6 +8,7 @@ import { rejectsWith } from '../helpers/rejects.js'
 import {
   mediumNamed,
   newCenter,
+  NOW,
   openAsBuyer,
   pressed,
   publisherKeys,
@@ -126,6 +127,27 @@ test('find() takes the beginning of an id, and a full one that is not known yet'
   await rejectsWith('COFFER_USAGE', () => desk.find('user', '%%%%%%'))
   await rejectsWith('COFFER_USAGE', () => desk.find('user', ''))
   assert.is(fromHex(grant!.grantId).length, 16)
+  await shop.center.close()
+})
+
+test('renumber() goes past every list that a lost database gave, and past its ended copies', async () => {
+  const shop = await newCenter()
+  const { desk } = shop.center
+  await pressed(shop)
+  const { grant } = openAsBuyer(
+    shop.pinned,
+    await shop.center.issue(requestBytes(shop.pinned.centerId, { user: 'ann' })),
+    { user: 'ann' }
+  )
+  await desk.revoke('grant', hex(grant.grantId))
+  await desk.foldRevocations()
+  await desk.revoke('medium', hex(mediumNamed()))
+  const before = await currentList(shop)
+  assert.is(await shop.center.renumber(), NOW)
+  const after = await currentList(shop)
+  assert.equal([after.sequence, after.ended, after.entries], [NOW, NOW, before.entries])
+  assert.is(await shop.center.renumber(), NOW + 1)
+  assert.is(await desk.revoke('title', TITLE), NOW + 2)
   await shop.center.close()
 })
 

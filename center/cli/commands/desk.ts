@@ -8,7 +8,7 @@ import type { Desk, Gift, GrantSummary, TermsChange, TitleSummary } from '../../
 import type { RevocationKind } from '../../orders/revoke.js'
 import { shortId, table, timeText, type Result } from '../screen.js'
 import { moneyText } from '../../../formats/money.js'
-import { atDesk } from './reach.js'
+import { atDesk, inFolder } from './reach.js'
 
 export const addPublisher = (folder: string, word: string, name: string | undefined): Promise<Result> =>
   atDesk(folder, async desk => {
@@ -274,6 +274,16 @@ export const foldRevocations = (folder: string): Promise<Result> =>
     return {
       json: { moved },
       text: `No longer named by the list, since they have ended: ${counted(moved, 'copy', 'copies')}`
+    }
+  })
+
+export const renumberRevocations = (folder: string): Promise<Result> =>
+  inFolder(folder, async center => {
+    const list = await center.renumber()
+    return {
+      json: { list },
+      text: `list ${list}`,
+      note: `Put it on your masters: "coffer-center revoke ${asTyped(folder)} export <file>". Orders and renewals carry it by themselves.`
     }
   })
 

@@ -23,6 +23,9 @@ export function revoke({ group, show }: Program): void {
   action('fold <folder>', 'make the list short now: it happens by itself with every thousandth copy').action(
     folder => show(commands => commands.foldRevocations(folder))
   )
+  action('renumber <folder>', 'after a backup was put back: go past every list that buyers have seen').action(
+    folder => show(commands => commands.renumberRevocations(folder))
+  )
   action('key <folder> <id>', 'what this signing key of the center signed counts no more').action(
     (folder, id) => show(commands => commands.revokeKey(folder, id))
   )
