@@ -18,16 +18,14 @@ export const PLACE = { list: 0, parts: 1, none: 2 } as const
 
 /**
  * Let go of what has ended by itself. The list is signed with `issued`, a time that has passed for whoever sees it, and
- * loaders take no earlier one (docs/spec.md §6.9): what ended before it never runs again, named or not.
+ * loaders take no earlier one (docs/spec.md §6.9): what ended before it never runs again, named or not. A clock that was ahead, and is
+ * right again, let go of what runs on: that is named again.
  */
 export async function dropExpired(books: Books, issued: number): Promise<void> {
-  await books
-    .updateTable('revocations')
-    .set({ place: PLACE.none })
-    .where('place', '=', PLACE.list)
-    .where('kind', '=', 'grant')
-    .where('ends', '<', issued)
-    .execute()
+  const move = (from: number, to: number) =>
+    books.updateTable('revocations').set({ place: to }).where('place', '=', from).where('kind', '=', 'grant')
+  await move(PLACE.list, PLACE.none).where('ends', '<', issued).execute()
+  await move(PLACE.none, PLACE.list).where('ends', '>=', issued).execute()
 }
 
 /**

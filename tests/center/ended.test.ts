@@ -137,6 +137,12 @@ test('a copy that ends by itself is let go once that time is past in what the li
     assert.is(findRevocation(after.revocations, grant), undefined)
   assert.ok(after.revocations.issued > plain.expires! + plain.grace!, 'loaders take no earlier time')
   assert.ok(findRevocation(after.revocations, forEver))
+  // A clock that was ahead is put right.
+  const right = await publish(NOW + 39 * DAY)
+  for (const grant of [renewed, plain, inParts, forEver]) assert.ok(findRevocation(right.revocations, grant))
+  const again = await publish(NOW + 40 * DAY + 2)
+  for (const grant of [renewed, plain, inParts])
+    assert.is(findRevocation(again.revocations, grant), undefined)
 
   // The same for what is in the parts: they let go of it when they are made again.
   await shop.center.desk.setTerms(TITLE, { expiresDays: 10 })
