@@ -18,7 +18,7 @@ import { encodeRoot, encodeRoots, openRoots, rootHash } from '../formats/records
 import { act } from './http/acts.js'
 import { openAdmins, type Admins } from './admins.js'
 import { openDesk, type Desk } from './desk.js'
-import { endedFile } from './orders/ended.js'
+import { keptEndedFile } from './orders/ended.js'
 import { fileError, flushFolder, writeWholeFile } from './files.js'
 import { openAside, type Aside } from './orders/aside.js'
 import { openIssue } from './orders/issue.js'
@@ -270,7 +270,7 @@ function openedCenter(site: Site, name: string, folder: string, aside: Aside | u
     roots: async () => encodeRoots(await rootRecords(store.books)),
     keys: centerKeys(site, folder, aside),
     revocations: async () => (await centerRow(store.books)).revocationList,
-    ended: () => store.snapshot(endedFile),
+    ended: keptEndedFile(store),
     renumber: () => renumber(site),
     ready: async () => void (await signerNow(site, store.books)),
     async close() {

@@ -51,10 +51,18 @@ export function timeFor(
 /**
  * The center has said what time it is: a clock that was far ahead is forgotten, on this device and this medium. An
  * answer that is older than another seen here says nothing.
+ *
+ * @param isFresh - It answers a request that was made for it now, so it is not older: the center's own clock was ahead.
  */
-export function learnTime(centerId: Uint8Array, answered: number, medium: MeasuredMedium, home: Home): void {
+export function learnTime(
+  centerId: Uint8Array,
+  answered: number,
+  medium: MeasuredMedium,
+  home: Home,
+  isFresh = false
+): void {
   const seen = home.seen(centerId)
-  if (answered <= seen.marks.signed) return
+  if (answered <= seen.marks.signed && !isFresh) return
   const corrected = (clock: number) => (clock > answered + CLOCK_TOLERANCE ? answered : clock)
   seen.remark(marks => ({ ...marks, signed: answered, clock: corrected(marks.clock) }))
   const user = home.userKeys()

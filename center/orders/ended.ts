@@ -8,7 +8,7 @@ import { concat, fromHex } from '../../formats/bytes.js'
 import { MAX_ENDED } from '../../formats/limits.js'
 import { encodeEnded, ID_BYTES, PARTS, withEnded } from '../../formats/records/ended.js'
 import { signerNow, type Site } from '../site.js'
-import type { Books, Tables } from '../books/store.js'
+import type { Books, Store, Tables } from '../books/store.js'
 
 /** So many copies that have ended the list itself names, some 30 KB in each answer. */
 export const MAX_NAMED = 1000
@@ -97,9 +97,26 @@ export const endedRow = (books: Books): Promise<Tables['ended'] | undefined> =>
   books.selectFrom('ended').selectAll().executeTakeFirst()
 
 /** @param books - At one moment. @returns The file: record and parts; undefined: nothing was moved yet. */
-export async function endedFile(books: Books): Promise<Uint8Array | undefined> {
+async function endedFile(books: Books): Promise<Uint8Array | undefined> {
   const row = await endedRow(books)
   return row && concat(row.record, ...(await allParts(books)))
+}
+
+/** The same, made once for each number: it may be large, and whoever wants it may ask. */
+export function keptEndedFile(store: Pick<Store, 'books' | 'snapshot'>): () => Promise<Uint8Array | undefined> {
+  let kept: { readonly sequence: number; readonly file: Promise<Uint8Array | undefined> } | undefined
+  return async () => {
+    const row = await store.books.selectFrom('ended').select('sequence').executeTakeFirst()
+    if (row === undefined) return undefined
+    if (kept?.sequence === row.sequence) return kept.file
+    // Of a number that came meanwhile it is the newer one, and is made again for the next who asks.
+    const made = { sequence: row.sequence, file: store.snapshot(endedFile) }
+    kept = made
+    made.file.catch(() => {
+      if (kept === made) kept = undefined
+    })
+    return made.file
+  }
 }
 
 async function allParts(books: Books): Promise<Uint8Array[]> {

@@ -86,7 +86,7 @@ export async function copy(
   announceOrder(order, source.manifest.scheme, onEvent)
   const learn = () => learnPublished(center, source.manifest.centerId, root, home, fromMaster)
   const answer = await orderOnline(order, center, home, learn, options.agree)
-  return await install(answer, { source, fromMaster, medium, home, powers, onEvent, signal })
+  return await install(answer, { source, fromMaster, medium, home, powers, onEvent, isFresh: true, signal })
 }
 
 /**

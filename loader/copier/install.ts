@@ -70,6 +70,8 @@ export interface Installing {
   readonly home: Home
   readonly powers: Powers
   readonly onEvent: (event: CopyEvent) => void
+  /** Its request was made for it now. */
+  readonly isFresh?: boolean
   /** Interrupts it: COFFER_INTERRUPTED. */
   readonly signal: AbortSignal | undefined
 }
@@ -90,7 +92,7 @@ export async function install(answer: GrantAnswer, options: Installing): Promise
 
 async function installing(
   answer: GrantAnswer,
-  { source, fromMaster, medium, home, powers, onEvent, signal }: Installing
+  { source, fromMaster, medium, home, powers, onEvent, isFresh, signal }: Installing
 ): Promise<Copied> {
   const { manifest } = source
   const { root } = medium
@@ -98,7 +100,7 @@ async function installing(
   onEvent({ step: conversion ? 'S14' : 'S2', chargedMinor: answer.chargedMinor, currency: answer.currency })
 
   installRevocations(root, home, answer.revocations, fromMaster)
-  learnTime(answer.centerId, answer.answered, medium, home)
+  learnTime(answer.centerId, answer.answered, medium, home, isFresh)
   // What it says counts only once it was rechecked, before anything is put in these places.
   const place = placeFor(root, {
     ...readGrantClaim(answer.grant),

@@ -65,10 +65,10 @@ export async function renewTitle(root: string, titleId: string, options: RenewOp
   using title = titleOf(root, titleId, home)
   const client = centerClient(title.manifest, options)
   const path = mediumPaths(root).renewal(licenseName(root, titleId, home.requireUserKeys().userId))
-  return await askOnce(path, renewal(root, title, home, powers), async order => {
+  return await askOnce(path, renewal(root, title, home, powers), async (order, isFresh) => {
     const learn = () => learnPublished(client, title.manifest.centerId, root, home)
     const answer = await orderOnline(order, client, home, learn, options.agree)
-    return installGrant(answer, root, title, home, powers)
+    return installGrant(answer, root, title, home, powers, isFresh)
   })
 }
 
@@ -81,7 +81,7 @@ export async function renewTitle(root: string, titleId: string, options: RenewOp
 async function askOnce(
   path: string,
   order: Order,
-  perform: (order: Order) => Promise<Renewed>
+  perform: (order: Order, isFresh: boolean) => Promise<Renewed>
 ): Promise<Renewed> {
   const before = pendingRenewal(path, order)
   if (before === undefined) {
@@ -89,7 +89,7 @@ async function askOnce(
     writeFile(path, order.bytes)
   }
   try {
-    const renewed = await perform(before ?? order)
+    const renewed = await perform(before ?? order, before === undefined)
     removeFile(path)
     return renewed
   } catch (error) {
@@ -166,12 +166,13 @@ function installGrant(
   root: string,
   title: OpenTitle,
   home: Home,
-  powers: Powers
+  powers: Powers,
+  isFresh = false
 ): Renewed {
   const { manifest, file, payloadOffset } = title
   const { userId } = home.requireUserKeys()
   installRevocations(root, home, answer.revocations)
-  learnTime(answer.centerId, answer.answered, measureMedium(root), home)
+  learnTime(answer.centerId, answer.answered, measureMedium(root), home, isFresh)
   const name = licenseName(root, manifest.id, userId)
   const before = readFile(mediumPaths(root).grant(name), MAX_RECORD_BYTES)
   if (before !== undefined && !equalBytes(readGrantClaim(before).userId, userId)) throw anothers(manifest.id)

@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { hex } from '../../formats/bytes.js'
-import { renewTitle } from '../../loader/copier/renew.js'
+import { applyGrant, renewTitle, requestRenewal } from '../../loader/copier/renew.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
 import { closeSites, librarySite } from '../helpers/library-site.js'
+import { rejectsWith } from '../helpers/rejects.js'
 
 test.after(closeSites)
 
@@ -163,6 +164,28 @@ test('a clock that was far ahead once locks nobody out: a fresh answer of the ce
   at(4 * DAY)
   await site.refuses('COFFER_CLOCK_SET_BACK', root, id)
   assert.ok(clock.at > 0)
+})
+
+test("a center's clock that was ahead locks nobody out once it is right: a renewal that is asked for then says so", async () => {
+  const { site, root, id, master, at } = await clockSite()
+  const options = { home: site.home, powers: site.powers }
+  at(DAY)
+  await site.runs(root, id)
+  // The center is ahead, the buyer is not: his clock and its are one here, so he sets his right again at once.
+  at(20 * DAY)
+  await site.center.desk.revoke('medium', '00'.repeat(32))
+  await site.copy(master, site.prepare(), id)
+  at(DAY)
+  await site.refuses('COFFER_CLOCK_SET_BACK', root, id)
+  await site.center.renumber()
+  // An answer by file may be of any age: it puts no clock back.
+  const asked = requestRenewal(root, id, options)
+  const byFile = await site.center.issue(asked.bytes)
+  await rejectsWith('COFFER_CLOCK_SET_BACK', () => applyGrant(byFile, root, options))
+  await renewTitle(root, id, options)
+  await site.runs(root, id)
+  at(2 * DAY)
+  await site.runs(root, id)
 })
 
 test('another device of the same person learns of the time from the medium', async () => {
