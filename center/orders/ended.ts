@@ -103,7 +103,9 @@ async function endedFile(books: Books): Promise<Uint8Array | undefined> {
 }
 
 /** The same, made once for each number: it may be large, and whoever wants it may ask. */
-export function keptEndedFile(store: Pick<Store, 'books' | 'snapshot'>): () => Promise<Uint8Array | undefined> {
+export function keptEndedFile(
+  store: Pick<Store, 'books' | 'snapshot'>
+): () => Promise<Uint8Array | undefined> {
   let kept: { readonly sequence: number; readonly file: Promise<Uint8Array | undefined> } | undefined
   return async () => {
     const row = await store.books.selectFrom('ended').select('sequence').executeTakeFirst()
