@@ -100,7 +100,7 @@ export interface LicenseCenter {
   readonly sessions: Sessions
   /** Seconds since 1970, as the center counts. */
   now(): number
-  /** Post a payment, once however often it is told. */
+  /** Post a payment, or what went back of one, once however often it is told. */
   keepPayment(provider: string, paid: Paid): Promise<boolean>
   close(): Promise<void>
 }

@@ -220,13 +220,7 @@ function webhook(app: App, center: LicenseCenter, provider: PaymentProvider): vo
     call.set('route', path)
     const body = await readBody(call.req.raw, MAX_RECORD_BYTES)
     const signature = call.req.header(`${provider.name}-signature`) ?? ''
-    const paid = await provider.told(body, signature).catch((cause: unknown) => {
-      throw new Refusal(400, 'COFFER_RECORD_FORGED', 'The payment provider did not send this.', {
-        hint: 'Check that the secret that the center has is the one of this endpoint.',
-        cause
-      })
-    })
-    if (paid !== undefined) await center.keepPayment(provider.name, paid)
+    for (const paid of await provider.told(body, signature)) await center.keepPayment(provider.name, paid)
     return call.text('ok\n')
   })
 }

@@ -135,6 +135,10 @@ export function buyerPages(web: Web, center: LicenseCenter): void {
           <a href="${payAddress(where)}" rel="noreferrer"
             >Pay ${moneyText(amountMinor, due.currency)} at ${web.payment.name}</a
           >
+        </p>
+        <p>
+          Some ways to pay, such as a bank debit, take days until the money is here. Until then your page goes
+          on saying that you owe it: do not pay it twice.
         </p>`
       return show(call, web, 'Pay', PLACES, content)
     } catch (error) {

@@ -14,9 +14,10 @@ const SECRET = 'whsec_for_tests'
 const ANN = hex(userIdOf(userKeys()))
 const CENTER = 'ce'.repeat(32)
 
-/** What the provider is asked, and one answer for it. */
+/** What the provider is asked, and its answers: a checkout, or the metadata of a payment, where it has them. */
 async function fakeStripe() {
   const asked: { path: string; form: URLSearchParams; key: string }[] = []
+  const payments = new Map<string, Record<string, string>>()
   const server = createServer((request, response) => {
     let body = ''
     request.on('data', chunk => (body += chunk))
@@ -24,14 +25,23 @@ async function fakeStripe() {
       const key = request.headers.authorization ?? ''
       asked.push({ path: request.url!, form: new URLSearchParams(body), key })
       response.setHeader('content-type', 'application/json')
+      const [, id] = /^\/v1\/payment_intents\/(.+)$/.exec(request.url!) ?? []
+      const metadata = payments.get(id ?? '')
+      if (id !== undefined && metadata === undefined) response.statusCode = 403
       response.end(
-        JSON.stringify({ id: 'cs_1', object: 'checkout.session', url: 'https://pay.example/cs_1' })
+        JSON.stringify(
+          id === undefined
+            ? { id: 'cs_1', object: 'checkout.session', url: 'https://pay.example/cs_1' }
+            : metadata === undefined
+              ? { error: { type: 'invalid_request_error', message: 'this key may not read it' } }
+              : { id, object: 'payment_intent', metadata }
+        )
       )
     })
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const api = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  return { asked, api, close: () => new Promise(resolve => server.close(resolve)) }
+  return { asked, payments, api, close: () => new Promise(resolve => server.close(resolve)) }
 }
 
 const event = (session: object, type = 'checkout.session.completed') =>
@@ -44,6 +54,21 @@ const paidSession = (centerId: string, change: object = {}) => ({
   metadata: { coffer_center: centerId, coffer_user: ANN },
   currency: 'eur',
   payment_status: 'paid',
+  ...change
+})
+const refund = (change: object = {}) => ({
+  ...{
+    id: 're_1',
+    object: 'refund',
+    payment_intent: 'pi_1',
+    amount: 900,
+    currency: 'eur',
+    status: 'succeeded'
+  },
+  ...change
+})
+const dispute = (change: object = {}) => ({
+  ...{ id: 'du_1', object: 'dispute', payment_intent: 'pi_1', amount: 900, currency: 'eur', status: 'lost' },
   ...change
 })
 const signatureOf = (payload: string, secret = SECRET, timestamp?: number) =>
@@ -65,10 +90,34 @@ async function soldShop(api: string) {
     await response.arrayBuffer()
     return response.status
   }
-  const owed = async () =>
-    (await shop.center.desk.balances()).find(({ account }) => account === `receivable/${ANN}`)?.balanceMinor
+  const balanceOf = async (name: string) =>
+    (await shop.center.desk.balances()).find(({ account }) => account === name)?.balanceMinor
+  const owed = () => balanceOf(`receivable/${ANN}`)
+  const cash = () => balanceOf('cash/stripe')
   const session = (change?: object) => paidSession(shop.center.centerId, change)
-  return { ...shop, provider, serving, session, tell, owed }
+  return { ...shop, provider, serving, session, tell, owed, cash }
+}
+
+/** A shop whose only order is paid, by the payment `pi_1`. */
+async function paidShop() {
+  const fake = await fakeStripe()
+  const shop = await soldShop(fake.api)
+  const { centerId, desk } = shop.center
+  fake.payments.set('pi_1', { coffer_center: centerId, coffer_user: ANN })
+  /** Signed by the provider. */
+  const told = async (what: object, type: string) => {
+    const payload = event(what, type)
+    assert.is(await shop.tell(payload, signatureOf(payload)), 200, type)
+  }
+  await told(shop.session(), 'checkout.session.completed')
+  assert.equal([await shop.owed(), await shop.cash()], [0, 900])
+  const close = async () => {
+    assert.equal((await desk.verifyLedger()).problems, [])
+    await shop.serving.close()
+    await shop.center.close()
+    await fake.close()
+  }
+  return { ...shop, fake, told, close }
 }
 
 test('checkout() asks the provider for what is owed, and gives the address to pay at', async () => {
@@ -82,6 +131,8 @@ test('checkout() asks the provider for what is owed, and gives the address to pa
   assert.is(form.get('client_reference_id'), ANN)
   assert.is(form.get('metadata[coffer_center]'), CENTER)
   assert.is(form.get('metadata[coffer_user]'), ANN)
+  assert.is(form.get('payment_intent_data[metadata][coffer_center]'), CENTER)
+  assert.is(form.get('payment_intent_data[metadata][coffer_user]'), ANN)
   assert.is(form.get('line_items[0][price_data][unit_amount]'), '1250')
   assert.is(form.get('line_items[0][price_data][currency]'), 'chf')
   assert.is(form.get('success_url'), 'https://shop.example/mine')
@@ -150,9 +201,122 @@ test('a payment at the same account that is not for this center moves no money h
   await fake.close()
 })
 
+test('a refund in full is owed again, once however often and in whatever order it is told', async () => {
+  const { told, owed, cash, fake, close } = await paidShop()
+  await told(refund({ status: 'pending' }), 'refund.created')
+  assert.equal([await owed(), await cash()], [900, 0])
+  await Promise.all(Array.from({ length: 4 }, () => told(refund(), 'refund.updated')))
+  await told(refund({ status: 'pending' }), 'refund.created')
+  await told(
+    { id: 'ch_1', object: 'charge', payment_intent: 'pi_1', amount_refunded: 900 },
+    'charge.refunded'
+  )
+  assert.equal([await owed(), await cash()], [900, 0])
+  assert.is(fake.asked.at(-1)!.path, '/v1/payment_intents/pi_1')
+  await close()
+})
+
+test('refunds of parts are owed each', async () => {
+  const { told, owed, cash, close } = await paidShop()
+  await told(refund({ amount: 300 }), 'refund.created')
+  await told(refund({ id: 're_2', amount: 250 }), 'refund.created')
+  await told(refund({ amount: 300 }), 'refund.created')
+  assert.equal([await owed(), await cash()], [550, 350])
+  await close()
+})
+
+test('a refund that failed or was canceled is paid as before, also where that is told first', async () => {
+  const { told, owed, cash, close } = await paidShop()
+  await told(refund(), 'refund.created')
+  await told(refund({ status: 'failed' }), 'refund.failed')
+  await told(refund({ status: 'failed' }), 'refund.updated')
+  await told(refund({ id: 're_2', status: 'canceled' }), 'refund.updated')
+  await told(refund({ id: 're_2', status: 'requires_action' }), 'refund.created')
+  assert.equal([await owed(), await cash()], [0, 900])
+  await close()
+})
+
+test('a refund that comes before its payment is none the less right', async () => {
+  const { told, owed, cash, session, close } = await paidShop()
+  await told(refund(), 'refund.created')
+  await told(refund({ id: 're_2' }), 'refund.created')
+  await told(session({ id: 'cs_2' }), 'checkout.session.async_payment_succeeded')
+  assert.equal([await owed(), await cash()], [900, 0])
+  await close()
+})
+
+test('a dispute is owed again, and not when it is won; an inquiry takes nothing', async () => {
+  const { told, owed, cash, close } = await paidShop()
+  await told(dispute({ status: 'warning_needs_response' }), 'charge.dispute.created')
+  assert.is(await owed(), 0)
+  await told(dispute({ amount: 400, status: 'needs_response' }), 'charge.dispute.created')
+  await told(dispute({ amount: 400, status: 'needs_response' }), 'charge.dispute.funds_withdrawn')
+  await told(dispute({ amount: 400, status: 'needs_response' }), 'charge.dispute.funds_withdrawn')
+  assert.equal([await owed(), await cash()], [400, 500])
+  for (let time = 0; time < 2; time++) {
+    await told(dispute({ amount: 400, status: 'won' }), 'charge.dispute.funds_reinstated')
+    assert.equal([await owed(), await cash()], [0, 900])
+  }
+  await told(dispute({ id: 'du_2', status: 'won' }), 'charge.dispute.funds_reinstated')
+  await told(dispute({ id: 'du_2', status: 'needs_response' }), 'charge.dispute.funds_withdrawn')
+  assert.equal([await owed(), await cash()], [0, 900])
+  await close()
+})
+
+test('what was paid back by the seller and then in money buys no second copy', async () => {
+  const { center, told, owed, cash, close } = await paidShop()
+  const [copy] = await center.desk.grants()
+  await center.desk.refund(copy!.grantId)
+  assert.is(await owed(), -900)
+  await told(refund(), 'refund.created')
+  assert.equal([await owed(), await cash()], [0, 0])
+  await close()
+})
+
+test('refunds and disputes that are of other shops, or forged, move no money here', async () => {
+  const { center, told, tell, owed, cash, fake, close } = await paidShop()
+  const others: [string, Record<string, string>][] = [
+    ['pi_center', { coffer_center: CENTER, coffer_user: ANN }],
+    ['pi_other', {}],
+    ['pi_half', { coffer_center: center.centerId }]
+  ]
+  for (const [payment_intent, metadata] of others) {
+    fake.payments.set(payment_intent, metadata)
+    const id = `re_${payment_intent}`
+    await told(refund({ id, payment_intent }), 'refund.created')
+    await told(dispute({ id: `du_${payment_intent}`, payment_intent }), 'charge.dispute.funds_withdrawn')
+  }
+  await told(refund({ id: 're_none', payment_intent: null }), 'refund.created')
+  const asked = fake.asked.length
+  for (const [what, type] of [
+    [refund(), 'refund.created'],
+    [dispute(), 'charge.dispute.funds_withdrawn']
+  ] as const) {
+    const payload = event(what, type)
+    assert.is(await tell(payload, signatureOf(payload, 'whsec_other')), 400, type)
+    assert.is(await tell(payload.replace('900', '1'), signatureOf(payload)), 400, type)
+  }
+  assert.is(fake.asked.length, asked, 'the provider is asked nothing for a forger')
+  assert.equal([await owed(), await cash()], [0, 900])
+  await close()
+})
+
+test('a refund whose payment cannot be asked for is not taken, so that it is told again', async () => {
+  const { tell, owed, cash, center, fake, close } = await paidShop()
+  fake.payments.delete('pi_1')
+  const payload = event(refund(), 'refund.created')
+  assert.is(await tell(payload, signatureOf(payload)), 500)
+  assert.equal([await owed(), await cash()], [0, 900])
+  fake.payments.set('pi_1', { coffer_center: center.centerId, coffer_user: ANN })
+  assert.is(await tell(payload, signatureOf(payload)), 200)
+  assert.equal([await owed(), await cash()], [900, 0])
+  await close()
+})
+
 test('amounts go to the provider and come back in its own units, in steps that it moves', async () => {
   const fake = await fakeStripe()
   const provider = await stripeProvider({ secretKey: 'sk_test_1', webhookSecret: SECRET, api: fake.api })
+  fake.payments.set('pi_1', { coffer_center: CENTER, coffer_user: ANN })
   const cases = [
     // currency, our minor units, theirs, step
     ['EUR', 1250, 1250, 1],
@@ -169,10 +333,14 @@ test('amounts go to the provider and come back in its own units, in steps that i
     await provider.checkout({ centerId: CENTER, userId: ANN, amountMinor, currency }, 'https://shop.example/')
     assert.is(fake.asked.at(-1)!.form.get('line_items[0][price_data][unit_amount]'), String(units), currency)
     const told = event(paidSession(CENTER, { amount_total: units, currency: currency.toLowerCase() }))
-    assert.equal(await provider.told(Buffer.from(told), signatureOf(told)), {
+    const [paid] = await provider.told(Buffer.from(told), signatureOf(told))
+    assert.equal(paid, {
       ...{ id: 'cs_1', centerId: CENTER, userId: ANN },
       ...{ amountMinor, currency }
     })
+    const refunded = event(refund({ amount: units, currency: currency.toLowerCase() }), 'refund.created')
+    const [back] = await provider.told(Buffer.from(refunded), signatureOf(refunded))
+    assert.equal([back!.amountMinor, back!.currency], [-amountMinor, currency])
   }
   await fake.close()
 })
@@ -201,6 +369,7 @@ test('what is owed and cannot be paid in the steps of the provider stays owed', 
   const [status, page] = await at('/mine/pay', 'currency=KWD')
   assert.is(status, 200)
   assert.match(page, 'Pay 1.250 KWD')
+  assert.match(page, 'do not pay it twice')
   assert.is(fake.asked.at(-1)!.form.get('line_items[0][price_data][unit_amount]'), '1250')
   assert.is((await at('/mine/pay', 'currency=EUR'))[0], 400)
 
