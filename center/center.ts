@@ -9,6 +9,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { basename, join, resolve } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import { recordTypeOf } from '../formats/frame.js'
@@ -45,6 +46,7 @@ import { createVault, openVault, type Vault } from './keys/vault.js'
 const FIRST_EPOCH = 1
 const VAULT = 'vault'
 const ROOTS = 'center.roots'
+const READY_LIMIT_MS = 5_000
 
 /** Records in, records out; {@link serve} puts HTTP around it. */
 export interface LicenseCenter {
@@ -91,7 +93,11 @@ export interface LicenseCenter {
   ended(): Promise<Uint8Array | undefined>
   /** After an older backup was put back: number the list past those that buyers have seen. @returns Its number. */
   renumber(): Promise<number>
-  /** Whether an order could be answered now: books that answer, and a vault with the key in use. @throws CofferError. */
+  /**
+   * Whether an order could be answered now: books that answer, also to a writer, and a vault with the key in use.
+   *
+   * @throws CofferError; COFFER_BUSY when the books take longer than five seconds.
+   */
   ready(): Promise<void>
   /** Its own keys over time. */
   readonly keys: CenterKeys
@@ -272,13 +278,37 @@ function openedCenter(site: Site, name: string, folder: string, aside: Aside | u
     revocations: async () => (await centerRow(store.books)).revocationList,
     ended: keptEndedFile(store),
     renumber: () => renumber(site),
-    ready: async () => void (await signerNow(site, store.books)),
+    ready: () => ready(site),
     async close() {
       await aside?.close()
       await store.close()
       vault.close()
     }
   }
+}
+
+async function ready(site: Site): Promise<void> {
+  const { books, writable } = site.store
+  const answered = new AbortController()
+  const check = async () => {
+    await signerNow(site, books)
+    await writable()
+  }
+  try {
+    await Promise.race([check(), tooLate(answered.signal)])
+  } finally {
+    answered.abort()
+  }
+}
+
+/** Who asks whether we are ready has others to send orders to, and asks again. */
+async function tooLate(signal: AbortSignal): Promise<never> {
+  await setTimeout(READY_LIMIT_MS, undefined, { signal })
+  throw new CofferError('COFFER_BUSY', "The center's database does not answer.", {
+    expected: `an answer within ${READY_LIMIT_MS / 1000} s`,
+    found: 'none',
+    hint: 'Try again in a moment.'
+  })
 }
 
 /** @throws CofferError COFFER_EXISTS for a database that has the books of a center already. */

@@ -9,6 +9,8 @@ export interface Database {
   readonly columns: ColumnTypes
   /** One parameter for all of them: a statement is parsed once. */
   readonly oneOf: OneOf
+  /** One for making tables, which may take its time, where {@link writing} bounds that. */
+  making?(): Dialect
   /** A connection that may write; writers, in whichever process, take turns. */
   writing(): Dialect
   /** Connections that cannot write, and wait for nobody: for what is found by keys. */

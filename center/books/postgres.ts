@@ -29,18 +29,35 @@ const BUSY_LIMIT_MS = 10_000
 /** After this an instance that was frozen while it held the lock loses it. */
 const FROZEN_LIMIT_MS = 10_000
 const CONNECT_LIMIT_MS = 5_000
+/**
+ * Whoever is gone without a word, as a server from which another took over, would be waited for without end: the system repeats what
+ * was sent for a quarter of an hour. Longer than a writer waits for others, shorter than the 30 s of silence that a client bears.
+ */
+const STATEMENT_LIMIT_MS = 25_000
+/** Of a snapshot, which reads whole tables. */
+const WHOLE_LIMIT_MS = 600_000
+/** After so much silence the system asks whether the other side is there. */
+const KEEP_ALIVE_MS = 10_000
 const MAX_READERS = 8
 
-/** @param url - `postgres://user:password@host:port/database`. */
-export function openPostgres(url: string): Database {
+/**
+ * @param url - `postgres://user:password@host:port/database`.
+ * @param limitMs - How long a statement may take, but those of snapshots and those that make tables.
+ */
+export function openPostgres(url: string, limitMs = STATEMENT_LIMIT_MS): Database {
   if (!/^postgres(?:ql)?:\/\//i.test(url)) throw noUrl()
   return {
     isShared: true,
     columns: { bytes: sql`bytea`, text: sql`text collate "C"` },
     oneOf: (column, values) => sql`${sql.ref(column)} = any(${values})`,
-    writing: () => postgresDialect(openPool(url, { max: 1, options: BY_KEYS })),
-    reading: () => postgresDialect(openPool(url, { max: MAX_READERS, options: `${READ_ONLY} ${BY_KEYS}` })),
-    readingWhole: () => postgresDialect(openPool(url, { max: 1, options: READ_ONLY }))
+    making: () => postgresDialect(openPool(url, { max: 1, options: BY_KEYS })),
+    writing: () => postgresDialect(openPool(url, { max: 1, options: BY_KEYS, query_timeout: limitMs })),
+    reading: () =>
+      postgresDialect(
+        openPool(url, { max: MAX_READERS, options: `${READ_ONLY} ${BY_KEYS}`, query_timeout: limitMs })
+      ),
+    readingWhole: () =>
+      postgresDialect(openPool(url, { max: 1, options: READ_ONLY, query_timeout: WHOLE_LIMIT_MS }))
   }
 }
 
@@ -90,6 +107,7 @@ function openPool(url: string, options: pg.PoolConfig): PostgresPool {
     connectionString: url,
     connectionTimeoutMillis: CONNECT_LIMIT_MS,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     pipeline: true,
     lock_timeout: BUSY_LIMIT_MS,
     idle_in_transaction_session_timeout: FROZEN_LIMIT_MS,
@@ -119,6 +137,8 @@ function wrapped(client: pg.PoolClient): PostgresPoolClient {
       const named = values.length > 0 && { name: nameOf(text), values: values as unknown[] }
       return await client.query({ text, ...named })
     } catch (cause) {
+      // The driver hangs up too, but we may have given the connection back by then, and the next would get it.
+      if ((cause as Error).message === NO_ANSWER) broken ??= cause as Error
       throw translated(cause)
     }
   }
@@ -165,6 +185,9 @@ function wrapped(client: pg.PoolClient): PostgresPoolClient {
     }
   }
 }
+
+/** As the driver says it of a statement that took too long. */
+const NO_ANSWER = 'Query read timeout'
 
 const answer = (rows: readonly unknown[]) => ({ command: 'SELECT', rowCount: rows.length, rows })
 

@@ -228,6 +228,8 @@ export interface Store {
   readonly isShared: boolean
   /** Read the books as they are at one moment, however long it takes, while others go on writing. */
   snapshot<T>(work: (books: Books) => Promise<T>): Promise<T>
+  /** Whether what is written would be taken now. @throws CofferError why not. */
+  writable(): Promise<void>
   close(): Promise<void>
 }
 
@@ -242,13 +244,17 @@ export async function openStore(place: string, conclude: Conclude<AllTables> = o
   const database = await openDatabase(place)
   const writer: Books = new Kysely({ dialect: database.writing() })
   const provider = { getMigrations: async () => migrations(database.columns) }
-  const { error } = await new Migrator({ db: writer, provider }).migrateToLatest()
+  const maker: Books = database.making === undefined ? writer : new Kysely({ dialect: database.making() })
+  const { error } = await new Migrator({ db: maker, provider }).migrateToLatest()
+  if (maker !== writer) await maker.destroy()
   if (error !== undefined) {
     await writer.destroy()
     throw error
   }
   const books: Books = new Kysely({ dialect: database.reading() })
   const groups = groupCommits(writer, conclude)
+  /** Shared by all who ask while it is under way: the writer is for orders. */
+  let asked: Promise<void> | undefined
   return {
     books,
     ...groups,
@@ -268,11 +274,17 @@ export async function openStore(place: string, conclude: Conclude<AllTables> = o
         await own.destroy()
       }
     },
+    writable: () => (asked ??= writeNothing(writer).finally(() => (asked = undefined))),
     async close() {
       await books.destroy()
       await writer.destroy()
     }
   }
+}
+
+/** What only a writer may do, and what changes nothing: there is no such center. */
+async function writeNothing(writer: Books): Promise<void> {
+  await writer.updateTable('center').set({ enrolmentOpen: 0 }).where('centerId', '=', '').execute()
 }
 
 const onlyRead = () => {

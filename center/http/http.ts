@@ -4,7 +4,7 @@
  *     POST /v1/desk/<act>     what an admin or publisher asks by a signed request (center/http/acts.ts)
  *     GET  /v1/openapi.json   the same for programs
  *     GET  /healthz           "ok" while this process serves
- *     GET  /readyz            "ok" while the database answers too, and the vault has the key in use
+ *     GET  /readyz            "ok" while the database answers too, also to a writer, and the vault has the key in use
  *
  * Bodies are `application/vnd.coffer`, failures `application/problem+json` (RFC 9457). TLS is for privacy alone: every
  * record is signed and every key sealed.
