@@ -137,8 +137,7 @@ function wrapped(client: pg.PoolClient): PostgresPoolClient {
       const named = values.length > 0 && { name: nameOf(text), values: values as unknown[] }
       return await client.query({ text, ...named })
     } catch (cause) {
-      // The driver hangs up too, but we may have given the connection back by then, and the next would get it.
-      if ((cause as Error).message === NO_ANSWER) broken ??= cause as Error
+      if (isOfNoUse(cause as pg.DatabaseError)) broken ??= cause as Error
       throw translated(cause)
     }
   }
@@ -188,6 +187,14 @@ function wrapped(client: pg.PoolClient): PostgresPoolClient {
 
 /** As the driver says it of a statement that took too long. */
 const NO_ANSWER = 'Query read timeout'
+const READ_ONLY_TRANSACTION = '25006'
+
+/**
+ * Whether the next should have another connection. Of one that does not answer the driver hangs up too, but it may have been given back
+ * by then. One that takes no writes leads to a server in whose place there may be another.
+ */
+const isOfNoUse = ({ code, message }: pg.DatabaseError): boolean =>
+  message === NO_ANSWER || code === READ_ONLY_TRANSACTION
 
 const answer = (rows: readonly unknown[]) => ({ command: 'SELECT', rowCount: rows.length, rows })
 
@@ -244,6 +251,13 @@ function translated(cause: unknown): unknown {
     case '55P03': // lock not available in time
       return new CofferError('COFFER_BUSY', "The center's database is busy.", {
         hint: 'Try again in a moment.',
+        cause
+      })
+    case READ_ONLY_TRANSACTION: // a primary that was demoted
+      return new CofferError('COFFER_BUSY', "The center's database can only be read now.", {
+        expected: 'a database that takes writes',
+        found: 'a standby, or one that was set to be read',
+        hint: 'Try again later. The seller checks that the URL leads to the primary.',
         cause
       })
     case '53100':
