@@ -3,6 +3,7 @@
  * removed or made up behind the center's back shows, by whoever has not the center's signing key; a whole database that
  * was put back to an earlier day does not, except by a receipt or checkpoint that is newer.
  */
+import { setImmediate } from 'node:timers/promises'
 import { equalBytes, hex, utf8 } from '../../formats/bytes.js'
 import { Frontier, leafHash } from '../../formats/merkle.js'
 import { encode, type Packable } from '../../formats/msgpack.js'
@@ -165,6 +166,7 @@ const isSame = (a: Packable, b: Packable): boolean =>
 
 async function* logEntries(books: Books) {
   for (let after = -1; ;) {
+    await setImmediate()
     const page = await books
       .selectFrom('log')
       .selectAll()

@@ -1,8 +1,10 @@
 /**
  * The check of the ledger: every answer opened as its buyer would, every posting held against the answer that it charges,
  * every copy against the order that it was granted to; then the log (center/audit/audit.ts). Answers and postings are read side
- * by side in the order of their ids, so that memory does not grow with the books.
+ * by side in the order of their ids, so that memory does not grow with the books. SQLite answers at once: without a turn of the event
+ * loop before each page a server would serve nobody until all is checked.
  */
+import { setImmediate } from 'node:timers/promises'
 import { equalBytes, hex } from '../../formats/bytes.js'
 import { openAnswer } from '../../formats/records/answer.js'
 import { openRequest, type VerifiedRequest } from '../../formats/records/request.js'
@@ -24,7 +26,8 @@ export interface LedgerCheck {
   readonly problems: readonly string[]
 }
 
-const PAGE = 100
+/** Each answer takes up to a millisecond to check, for which others wait. */
+const PAGE = 25
 
 /** @param books - At one moment: a snapshot. */
 export async function verifyLedger({ vault, store }: Site, books: Books): Promise<LedgerCheck> {
@@ -90,6 +93,7 @@ interface Posting {
 /** A page at a time: each answer carries a revocation list. */
 async function* answers(books: Books): AsyncGenerator<Answered> {
   for (let after = ''; ;) {
+    await setImmediate()
     const page = await books
       .selectFrom('requests')
       .select(['requestId as id', 'kind', 'record', 'sealedAnswer'])

@@ -1,5 +1,6 @@
 /** The tables of the books: what tells the rows of each apart, and all their rows, a page at a time. */
 import { sql } from 'kysely'
+import { setImmediate } from 'node:timers/promises'
 import { COUNT_KEYS } from '../orders/counts.js'
 import type { AllTables, Books, LogTables, Tables } from './store.js'
 
@@ -34,11 +35,12 @@ export const TABLES = Object.keys(ALL_KEYS) as (keyof typeof ALL_KEYS)[]
 
 const PAGE = 500
 
-/** Every row of a table, a page at a time, by its key. */
+/** Every row of a table, a page at a time, by its key. Others have a turn of the event loop before each page. */
 export async function* rowsOf(books: Books, table: keyof AllTables): AsyncGenerator<Record<string, unknown>> {
   const key = ALL_KEYS[table]
   const columns = sql.join(key.map(column => sql.ref(column)))
   for (let after = sql``; ;) {
+    await setImmediate()
     const { rows } = await sql<Record<string, unknown>>`
       select * from ${sql.table(table)} ${after} order by ${columns} limit ${PAGE}
     `.execute(books)

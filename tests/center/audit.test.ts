@@ -53,6 +53,23 @@ async function busyShop() {
   return { ...shop, orders }
 }
 
+test('verifyLedger() gives others a turn of the event loop before each page of rows', async () => {
+  const shop = await newCenter()
+  await fill(shop, 1200)
+  let turns = 0
+  let isDone = false
+  const count = () => {
+    turns++
+    if (!isDone) setImmediate(count)
+  }
+  count()
+  assert.equal(await shop.center.desk.verifyLedger(), { orders: 0, copies: 0, postings: 0, problems: [] })
+  isDone = true
+  // The log twice and the users once, three pages each.
+  assert.ok(turns > 9, `${turns} turns`)
+  await shop.center.close()
+})
+
 test('partOf() uses every part, also of more than 256, and no part for many rows', () => {
   const parts = 1000
   const rows = new Array<number>(parts).fill(0)
