@@ -170,20 +170,33 @@ async function addPublisher(books: Books, keys: PublicKeys, name: string, added:
   return signKey
 }
 
-async function titles(books: Books): Promise<TitleSummary[]> {
-  const rows = await books.selectFrom('titles').selectAll().orderBy('titleId').execute()
-  const releases = await books
-    .selectFrom('releases')
-    .select(['titleId', 'release', 'scheme'])
-    .orderBy('release')
-    .execute()
-  return rows.map(({ registered: _registered, bearerAllowed, features, ...title }) => ({
+/** @param only - The one title that is asked for; default: all. */
+async function titles(books: Books, only?: string): Promise<TitleSummary[]> {
+  let rows = books.selectFrom('titles').selectAll().orderBy('titleId')
+  let releases = books.selectFrom('releases').select(['titleId', 'release', 'scheme']).orderBy('release')
+  if (only !== undefined) {
+    rows = rows.where('titleId', '=', only)
+    releases = releases.where('titleId', '=', only)
+  }
+  return summaries(await rows.execute(), await releases.execute())
+}
+
+/** @param releases - Of these titles, in ascending order. */
+export function summaries(
+  titles: readonly Tables['titles'][],
+  releases: readonly Pick<Tables['releases'], 'titleId' | 'release' | 'scheme'>[]
+): TitleSummary[] {
+  const releasesOf = new Map<string, { release: number; scheme: Scheme }[]>()
+  for (const { titleId, ...release } of releases) {
+    const known = releasesOf.get(titleId)
+    if (known === undefined) releasesOf.set(titleId, [release])
+    else known.push(release)
+  }
+  return titles.map(({ registered: _registered, bearerAllowed, features, ...title }) => ({
     ...title,
     features: splitFeatures(features),
     bearerAllowed: bearerAllowed === 1,
-    releases: releases
-      .filter(({ titleId }) => titleId === title.titleId)
-      .map(({ release, scheme }) => ({ release, scheme }))
+    releases: releasesOf.get(title.titleId) ?? []
   }))
 }
 
@@ -198,7 +211,7 @@ async function setTerms(books: Books, titleId: string, change: TermsChange): Pro
   if (Object.keys(set).length > 0) {
     await books.updateTable('titles').set(set).where('titleId', '=', titleId).execute()
   }
-  const title = (await titles(books)).find(title => title.titleId === titleId)
+  const [title] = await titles(books, titleId)
   if (title === undefined) throw titleMissing(titleId)
   if (typeof change.renewPriceMinor === 'number' && !(await canEnd(books, title))) throw endless(titleId)
   return title

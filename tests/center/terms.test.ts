@@ -5,8 +5,9 @@ import { hex } from '../../formats/bytes.js'
 import { openAnswer } from '../../formats/records/answer.js'
 import { openQuote } from '../../formats/records/quote.js'
 import { openRequest } from '../../formats/records/request.js'
+import { tamper } from '../helpers/databases.js'
 import { rejectsWith } from '../helpers/rejects.js'
-import type { TermsChange } from '../../center/desk.js'
+import { summaries, type TermsChange } from '../../center/desk.js'
 import {
   newCenter,
   newRequestId,
@@ -225,6 +226,57 @@ test('terms that no grant could carry are refused before they are kept', async (
     assert.instance(refused, RangeError)
   }
   await center.close()
+})
+
+test('setTerms() reads the one title that it changes', async () => {
+  const { center, pinned, place } = await shopWith({ priceMinor: 900 })
+  const other = 'org.example.other'
+  await pressed({ center, pinned }, { titleId: other })
+  // No number of the books is so large: whoever reads it fails.
+  await tamper(place, `update titles set registered = 9007199254740993 where "titleId" = '${other}'`)
+  const title = await center.desk.setTerms(TITLE, { priceMinor: 800 })
+  assert.equal([title.titleId, title.priceMinor], [TITLE, 800])
+  assert.equal(title.releases, [{ release: 1, scheme: 'certificate' }])
+  let isRead = false
+  await center.desk.titles().catch(() => (isRead = true))
+  assert.ok(isRead)
+  await center.close()
+})
+
+test('summaries() looks at each release once, however many titles there are', () => {
+  const title = { name: 'Hello', publisher: 'ab', registered: NOW, priceMinor: 0, currency: 'EUR' }
+  const terms = { copies: null, titleCopies: null, expiresDays: null, renewPriceMinor: null, graceDays: 0 }
+  const others = {
+    trialDays: null,
+    features: '',
+    refundDays: null,
+    transfer: 'no' as const,
+    bearerAllowed: 0
+  }
+  const ids = Array.from({ length: 50 }, (_, n) => `org.example.t${n}`)
+  let looks = 0
+  const releases = [1, 2].flatMap(release =>
+    ids.map(id => ({
+      get titleId() {
+        looks++
+        return id
+      },
+      release,
+      scheme: 'certificate' as const
+    }))
+  )
+  const told = summaries(
+    ids.map(titleId => ({ titleId, ...title, ...terms, ...others })),
+    releases
+  )
+  assert.is(looks, releases.length)
+  for (const [n, { titleId, releases }] of told.entries()) {
+    assert.is(titleId, ids[n])
+    assert.equal(
+      releases,
+      [1, 2].map(release => ({ release, scheme: 'certificate' }))
+    )
+  }
 })
 
 test.run()
