@@ -5,7 +5,7 @@
 import { hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
 import type { PublicKeys } from '../formats/keys.js'
-import { checkName } from './names.js'
+import { checkName, notOneText } from './names.js'
 import type { Site } from './site.js'
 import type { Tables } from './books/store.js'
 
@@ -35,7 +35,7 @@ export const openAdmins = ({ store, powers }: Site): Admins => ({
         .select('signKey')
         .where('signKey', 'like', `${/^[0-9a-f]{6,64}$/.test(typed) ? typed : '-'}%`)
         .execute()
-      if (found.length !== 1) throw noSuchAdmin(typed)
+      if (found.length !== 1) throw notOneAdmin(typed, found.length)
       const { signKey } = found[0]!
       await books.deleteFrom('admins').where('signKey', '=', signKey).execute()
       // What he logged in with, and links that he has not used yet.
@@ -45,8 +45,8 @@ export const openAdmins = ({ store, powers }: Site): Admins => ({
   list: () => store.books.selectFrom('admins').selectAll().orderBy('added').orderBy('signKey').execute()
 })
 
-const noSuchAdmin = (typed: string) =>
-  new CofferError('COFFER_USAGE', `There is no one admin ${typed}.`, {
-    expected: 'at least 6 of the 64 hexadecimal digits of one key',
+const notOneAdmin = (typed: string, found: number) =>
+  new CofferError('COFFER_USAGE', notOneText('admin', typed, found), {
+    expected: 'the public key of one admin, or at least 6 of the 64 hexadecimal digits of its id',
     hint: 'List them with "coffer-center admin <folder> list".'
   })

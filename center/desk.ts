@@ -6,7 +6,7 @@ import type { PublicKeys } from '../formats/keys.js'
 import type { GrantKind, Scheme } from '../formats/records/fields.js'
 import { balances, type Balance } from './books/balances.js'
 import { ofRefund, postCharge, receivable } from './books/ledger.js'
-import { checkName, ID_CHARS, titleMissing } from './names.js'
+import { checkName, ID_CHARS, notOneText, titleMissing } from './names.js'
 import { endGrant, foldNow, revoke, type RevocationKind } from './orders/revoke.js'
 import { sold, type Sold } from './audit/sales.js'
 import type { Site } from './site.js'
@@ -337,7 +337,7 @@ async function find(books: Books, kind: Named, typed: string, mayBeNew: boolean)
   if (mayBeNew && isHex && typed.length === fullChars) return typed
   throw new CofferError(
     'COFFER_USAGE',
-    found.length === 0 ? `There is no ${kind} ${typed}.` : `Several ${kind}s begin with ${typed}.`,
+    notOneText(kind, typed, found.length),
     {
       expected: `at least 6 of the ${fullChars} hexadecimal digits of one ${kind}`,
       hint: `List them with "coffer-center ${kind === 'medium' ? 'grant' : kind} <folder> list".`

@@ -20,6 +20,10 @@ export const MAX_SALES_DAYS = 3660
 /** Hexadecimal digits of an id. */
 export const ID_CHARS = { user: 64, medium: 64, publisher: 64, grant: 32 } as const
 
+/** What to say of digits that are the first ones of no id, or of several. */
+export const notOneText = (what: string, typed: string, found: number): string =>
+  found === 0 ? `There is no ${what} ${typed}.` : `Several ${what}s begin with ${typed}.`
+
 /** @throws RangeError for an id that no such thing can have. */
 export function checkId(kind: Revocation['kind'], id: string): void {
   const isOne = kind === 'title' ? isTitleId(id) : /^[0-9a-f]+$/.test(id) && id.length === ID_CHARS[kind]

@@ -3,8 +3,7 @@ import { CofferError } from '../../formats/errors.js'
 import { sumOf } from '../books/balances.js'
 import type { Books } from '../books/store.js'
 import { grantSummary } from '../desk.js'
-import { titleMissing } from '../names.js'
-import { checkId } from '../names.js'
+import { checkId, notOneText, titleMissing } from '../names.js'
 import type { RevocationKind } from '../orders/revoke.js'
 import { unsigned } from './message-signature.js'
 
@@ -26,7 +25,8 @@ export async function callerOf(books: Books, signKey: string): Promise<Caller> {
     .where('id', '=', signKey)
     .executeTakeFirst()
   if (revoked === undefined && (await one('publishers')) !== undefined) return { kind: 'publisher', signKey }
-  throw unsigned('a signature that does not fit')
+  // Its signature fitted: this tells only whoever has the key that the center does not know it.
+  throw unsigned('the signature of a key that is not known there')
 }
 
 export const ownKey = (caller: Caller): string | undefined =>
@@ -115,12 +115,12 @@ export async function findOwn(
     .where(column, 'like', `${typed}%`)
     .limit(2)
     .execute()
-  if (found.length !== 1) throw noneLike(kind, typed)
+  if (found.length !== 1) throw noneLike(kind, typed, found.length)
   return found[0]!.id
 }
 
-const noneLike = (kind: string, typed: string) =>
-  new CofferError('COFFER_USAGE', `There is no one ${kind} ${typed}.`, {
+const noneLike = (kind: string, typed: string, found = 0) =>
+  new CofferError('COFFER_USAGE', notOneText(kind, typed, found), {
     expected: `the id of a ${kind}, or its first digits, at least 6`,
     hint: 'List the copies with "coffer-center grant <URL> list".'
   })

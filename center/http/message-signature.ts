@@ -157,7 +157,7 @@ function baseOrNone(covered: InnerList, valueOf: ValueOf): Uint8Array | undefine
   }
 }
 
-/** Nobody whom we know said this: a forged signature and an unknown key look the same. */
+/** Nobody whom we know said this. Whether a key is known is told only to who has signed with it. */
 export const unsigned = (found: string) =>
   new Refusal(401, 'COFFER_NOT_AUTHORIZED', 'This must be signed by an admin or a publisher of the center.', {
     expected: `a signature (RFC 9421) with the tag "${TAG}" over ${COVERED.join(', ')}`,

@@ -263,6 +263,8 @@ function findRevocable(desk: Desk, kind: RevocationKind, typed: string): Promise
       return findUser(desk, typed, true)
     case 'medium':
       return desk.find('medium', typed, true)
+    case 'publisher':
+      return desk.find('publisher', publisherId(typed))
     default:
       return desk.find(kind, typed)
   }
@@ -355,6 +357,10 @@ export const showSales = (place: string, days: number): Promise<Result> =>
 
 const userKeys = (typed: string): PublicKeys | undefined =>
   typed.startsWith('coffer-user-') ? parsePublicKeys('user', typed) : undefined
+
+/** The id of whoever has a publisher's key, admins too. @param typed - It, or its first digits, or the public key. */
+export const publisherId = (typed: string): string =>
+  typed.startsWith('coffer-publisher-') ? hex(parsePublicKeys('publisher', typed).signKey) : typed
 
 /** @param typed - Id, or public key. */
 function findUser(desk: Desk, typed: string, mayBeNew = false): Promise<string> {

@@ -14,8 +14,10 @@ import {
   relockKeyFiles,
   type FileUnlock
 } from '../../keys/keyfiles.js'
+import { notOneText } from '../../names.js'
 import { SYSTEM_POWERS } from '../../powers.js'
 import { shortId, table, timeText, type Result } from '../screen.js'
+import { publisherId } from './desk.js'
 import { inFolder, isAddress, refuseAddress, remote, unlockFromEnvironment } from './reach.js'
 
 export async function init(
@@ -99,8 +101,9 @@ Buyers get fresh grants for nothing with "coffer renew"; press your masters agai
 
 async function findKey(keys: CenterKeys, typed: string): Promise<string> {
   const found = (await keys.ring()).keys.filter(({ publicKey }) => publicKey.startsWith(typed))
-  if (found.length === 1 && /^[0-9a-f]{6,64}$/.test(typed)) return found[0]!.publicKey
-  throw new CofferError('COFFER_USAGE', `There is no one signing key ${typed}.`, {
+  const isHex = /^[0-9a-f]{6,64}$/.test(typed)
+  if (found.length === 1 && isHex) return found[0]!.publicKey
+  throw new CofferError('COFFER_USAGE', notOneText('signing key', typed, isHex ? found.length : 0), {
     expected: 'at least 6 of the 64 hexadecimal digits of one key',
     hint: 'List them with "coffer-center rotate <folder> list".'
   })
@@ -199,9 +202,10 @@ COFFER_CENTER_KEY=<its file> coffer-center title <URL>`
     }
   })
 
+/** @param typed - Id, or public key. */
 export const removeAdmin = (folder: string, typed: string): Promise<Result> =>
   inFolder(folder, async ({ admins }) => {
-    const admin = await admins.remove(typed)
+    const admin = await admins.remove(publisherId(typed))
     return { json: { admin }, text: admin, note: 'What this key signs from now on is refused.' }
   })
 
