@@ -18,7 +18,7 @@ import { rootRecords, type Site } from '../site.js'
 import type { Books, Tables } from '../books/store.js'
 
 export interface LedgerCheck {
-  /** Orders and returns that were answered, copies they granted, and postings that charged them. */
+  /** Orders and returns that were answered, copies they granted, each once however often, and postings that charged them. */
   readonly orders: number
   readonly copies: number
   readonly postings: number

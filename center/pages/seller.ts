@@ -101,7 +101,7 @@ export function sellerPages(web: Web, center: LicenseCenter): void {
     const sales = await reports.sales(CHART_DAYS)
     return html`
       <ul class="figures">
-        ${figure(copies, 'copy', 'copies')} ${figure(users, 'user', 'users')}
+        ${figure(copies, 'copy granted', 'copies granted')} ${figure(users, 'user', 'users')}
         ${figure(logged, 'log entry', 'log entries')}
       </ul>
       ${sales.size === 0 ? html`<p class="none">Nothing was sold in the last ${CHART_DAYS} days.</p>` : ''}
@@ -244,7 +244,7 @@ export function sellerPages(web: Web, center: LicenseCenter): void {
       problems.length === 0
         ? notice(
             'good',
-            `${counted(orders, 'order')}, ${counted(copies, 'copy', 'copies')}, ${counted(postings, 'posting')}: they agree with the log and its signature.`
+            `${counted(orders, 'order')}, ${counted(copies, 'copy', 'copies')} (each once, however often granted), ${counted(postings, 'posting')}: they agree with the log and its signature.`
           )
         : html`${notice('bad', `The books do not agree: ${problems.length} disagreements.`)}
             <ul>

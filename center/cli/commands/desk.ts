@@ -334,7 +334,7 @@ export const verifyLedger = (folder: string): Promise<Result> =>
     }
     return {
       json: { orders, copies, postings },
-      text: `${counted(orders, 'order')}, ${counted(copies, 'copy', 'copies')}, ${counted(postings, 'posting')}: they agree`
+      text: `${counted(orders, 'order')}, ${counted(copies, 'copy', 'copies')} (each once, however often granted), ${counted(postings, 'posting')}: they agree`
     }
   })
 
