@@ -132,6 +132,9 @@ function actionsOf(root: Command, name: string | undefined): readonly string[] |
 export function actionFirst(root: Command, argv: readonly string[]): string[] {
   if (argv[0] === '--version') return ['version', ...argv.slice(1)]
   const [name, first, second] = argv
+  // Of a command that is not there commander would ask which one, and not say that it is not.
+  if (name === 'help' && first !== undefined && !root.commands.some(command => command.name() === first))
+    return argv.slice(1)
   const actions = actionsOf(root, name)
   if (actions === undefined || first === undefined || first.startsWith('-')) return [...argv]
   if (second !== undefined && actions.includes(second)) return [name!, second, first, ...argv.slice(3)]

@@ -135,6 +135,14 @@ test('issue answers by files: the same bytes again, no file replaced, no charge 
   await json(cwd, 'issue shop order.request --out again.answer')
   assert.ok(equalBytes(new Uint8Array(readFileSync(join(cwd, 'again.answer'))), answer))
   await json(cwd, 'issue shop order.request --out again.answer --force')
+
+  // Where there is no mail server no receipt is written: what is repeated would find it there.
+  for (const more of ['', ' --mail ann@buyer.example']) {
+    const path = `order${more.length}.receipt`
+    const said = await type(cwd, `receipt shop order.request --out ${path}${more}`)
+    assert.equal([said.code, existsSync(join(cwd, path))], more === '' ? [0, true] : [64, false], said.stderr)
+  }
+  assert.match((await type(cwd, 'receipt shop order.request --out order0.receipt')).stderr, '--force')
   assert.equal(await json(cwd, 'ledger shop verify'), { orders: 1, copies: 1, postings: 1 })
 
   // A new order that cannot be written down is not charged either.
@@ -239,6 +247,7 @@ test('--json is taken by every command, wherever it stands', async () => {
   }
   for (const [line, message] of [
     ['--json', 'Which command?'],
+    ['help nope --json', 'There is no command "nope".'],
     ['publisher --json', "Which center? Its folder, or a running one's URL, is missing."]
   ] as const) {
     const { code, stdout, stderr } = await type(cwd, line)

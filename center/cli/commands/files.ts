@@ -9,7 +9,7 @@ import { encodeCollection } from '../../../formats/records/revocations.js'
 import { rootHash } from '../../../formats/records/root.js'
 import { readSmallFile, writeWholeFile } from '../../files.js'
 import type { Result } from '../screen.js'
-import { readServices } from '../../services.js'
+import { readServices, type MailSettings } from '../../services.js'
 import { atPublic, inFolder } from './reach.js'
 
 /** By files: the same as an order over HTTP. */
@@ -20,12 +20,8 @@ export async function issueFile(
   replace: boolean
 ): Promise<Result> {
   const request = await readSmallFile(requestFile, MAX_RECORD_BYTES)
-  if (!replace && existsSync(answerFile)) {
-    // Before anything is charged.
-    throw new CofferError('COFFER_EXISTS', `${answerFile} is there already.`, {
-      hint: 'Name another file with --out, or replace it with --force.'
-    })
-  }
+  // Before anything is charged.
+  if (!replace) refuseExisting(answerFile)
   const answer = await inFolder(folder, center => center.issue(request))
   await writeWholeFile(answerFile, answer, replace)
   return {
@@ -35,6 +31,13 @@ export async function issueFile(
   }
 }
 
+function refuseExisting(path: string): void {
+  if (!existsSync(path)) return
+  throw new CofferError('COFFER_EXISTS', `${path} is there already.`, {
+    hint: 'Name another file with --out, or replace it with --force.'
+  })
+}
+
 /** The receipt for a request file that was answered; by mail too, where an address is given. */
 export async function receiptFile(
   folder: string,
@@ -42,9 +45,12 @@ export async function receiptFile(
   { out, replace, mail }: { out: string; replace: boolean; mail?: string | undefined }
 ): Promise<Result> {
   const request = await readSmallFile(requestFile, MAX_RECORD_BYTES)
+  if (!replace) refuseExisting(out)
   const [receipt, name] = await inFolder(folder, async center => [await center.receipt(request), center.name])
+  // Before the file is there: whoever sets the mail server up repeats the command as it was.
+  const server = mail === undefined ? undefined : await mailServer(folder)
   await writeWholeFile(out, receipt, replace)
-  if (mail !== undefined) await mailReceipt(folder, mail, name, receipt)
+  if (mail !== undefined) await mailReceipt(server!, mail, name, receipt)
   return {
     json: { out, bytes: receipt.length, ...(mail !== undefined && { mail }) },
     text: out,
@@ -54,15 +60,22 @@ export async function receiptFile(
   }
 }
 
-async function mailReceipt(folder: string, to: string, name: string, receipt: Uint8Array): Promise<void> {
-  const settings = (await readServices(folder)).mail
-  if (settings === undefined) {
-    throw new CofferError('COFFER_USAGE', 'This center has no mail server.', {
-      expected: '"mail": { "smtp", "from" } in services.json',
-      hint: 'See docs/center.md.'
-    })
-  }
-  const mailer = await (await import('../../mail.js')).openMailer(settings)
+async function mailServer(folder: string): Promise<MailSettings> {
+  const { mail } = await readServices(folder)
+  if (mail !== undefined) return mail
+  throw new CofferError('COFFER_USAGE', 'This center has no mail server.', {
+    expected: '"mail": { "smtp", "from" } in services.json',
+    hint: 'See docs/center.md.'
+  })
+}
+
+async function mailReceipt(
+  server: MailSettings,
+  to: string,
+  name: string,
+  receipt: Uint8Array
+): Promise<void> {
+  const mailer = await (await import('../../mail.js')).openMailer(server)
   try {
     await mailer.send({
       to,
