@@ -335,14 +335,10 @@ async function find(books: Books, kind: Named, typed: string, mayBeNew: boolean)
   const found = isHex ? await idsLike(books, kind, typed) : []
   if (found.length === 1) return found[0]!
   if (mayBeNew && isHex && typed.length === fullChars) return typed
-  throw new CofferError(
-    'COFFER_USAGE',
-    notOneText(kind, typed, found.length),
-    {
-      expected: `at least 6 of the ${fullChars} hexadecimal digits of one ${kind}`,
-      hint: `List them with "coffer-center ${kind === 'medium' ? 'grant' : kind} <folder> list".`
-    }
-  )
+  throw new CofferError('COFFER_USAGE', notOneText(kind, typed, found.length), {
+    expected: `at least 6 of the ${fullChars} hexadecimal digits of one ${kind}`,
+    hint: `List them with "coffer-center ${kind === 'medium' ? 'grant' : kind} <folder> list".`
+  })
 }
 
 /** Where the ids of a kind stand. Users and publishers are listed once, media as often as they have copies. */

@@ -92,8 +92,14 @@ async function asks(cwd: string, url: string) {
     assert.ok(JSON.parse(refused.stdout).error.hint)
   }
   const [{ admin: id }] = (await json(cwd, 'admin shop list')).admins
-  assert.equal(await json(cwd, `admin shop remove ${formatPublicKeys('publisher', publisherKeys('admin'))}`), { admin: id })
-  assert.match((await type(cwd, `admin shop remove ${id.slice(0, 8)}`)).stderr, `There is no admin ${id.slice(0, 8)}.`)
+  assert.equal(
+    await json(cwd, `admin shop remove ${formatPublicKeys('publisher', publisherKeys('admin'))}`),
+    { admin: id }
+  )
+  assert.match(
+    (await type(cwd, `admin shop remove ${id.slice(0, 8)}`)).stderr,
+    `There is no admin ${id.slice(0, 8)}.`
+  )
   assert.is((await by('admin.key', `title ${url} list`)).code, 77)
 }
 

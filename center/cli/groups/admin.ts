@@ -11,7 +11,7 @@ export function admin({ group, show }: Program): void {
   action('add <folder> <public-key>', 'let a key in; it is what "coffer keygen --publisher" printed')
     .option('--name <name>', 'how you call whoever has it')
     .action((folder, key, { name }) => show(commands => commands.addAdmin(folder, key, name)))
-  action('remove <folder> <admin>', 'by its public key or id: its requests are refused from now on').action((folder, id) =>
-    show(commands => commands.removeAdmin(folder, id))
+  action('remove <folder> <admin>', 'by its public key or id: its requests are refused from now on').action(
+    (folder, id) => show(commands => commands.removeAdmin(folder, id))
   )
 }
