@@ -79,7 +79,7 @@ export async function findBooks(folder: string): Promise<string> {
     const there = await readdir(folder).catch((error: NodeJS.ErrnoException) =>
       error.code === 'ENOENT' ? [] : [folder]
     )
-    throw new CofferError('COFFER_FILE_MISSING', `There is no license center in ${folder}.`, {
+    throw new CofferError('COFFER_FILE_MISSING', `There is no license center in "${folder}".`, {
       expected: `${EMBEDDED} or ${REMEMBERED} in that folder`,
       found: 'neither',
       hint:

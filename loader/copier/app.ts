@@ -128,7 +128,7 @@ function readPackage(folder: string): App {
   const path = join(folder, 'package.json')
   const bytes = readFile(path, MAX_PACKAGE_JSON_BYTES)
   if (bytes === undefined) {
-    throw new CofferError('COFFER_FILE_MISSING', `There is no package.json in ${folder}.`, {
+    throw new CofferError('COFFER_FILE_MISSING', `There is no package.json in "${folder}".`, {
       expected: 'a package.json with a "coffer" field',
       hint: `Give the folder of an app, or one .ts or .js file. ${SMALLEST}`
     })
@@ -314,7 +314,7 @@ export function readAssets(app: App): AssetFile[] {
   const { assetsFolder } = app
   if (assetsFolder === undefined) return []
   if (!isFolder(assetsFolder)) {
-    throw new CofferError('COFFER_MANIFEST_INVALID', `There is no assets folder at ${assetsFolder}.`, {
+    throw new CofferError('COFFER_MANIFEST_INVALID', `There is no assets folder at "${assetsFolder}".`, {
       hint: 'Make it, or take "assets" out of the package.json.'
     })
   }

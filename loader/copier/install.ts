@@ -249,15 +249,19 @@ const LARGEST_ON_FAT = 0xffff_ffff
 export function checkSpace(root: string, { file }: { readonly file: { readonly sizeBytes: number } }): void {
   const { bavail, bsize, type } = attempt('inspect', root, () => statfsSync(root))
   if (type === FAT && file.sizeBytes > LARGEST_ON_FAT) {
-    throw new CofferError('COFFER_CANNOT_CREATE', `The title is too large for the file system at ${root}.`, {
-      expected: `less than ${sizeText(LARGEST_ON_FAT + 1)}, as a FAT file system has files`,
-      found: sizeText(file.sizeBytes),
-      hint: 'Format the medium with another file system, such as exFAT, and prepare it anew. Nothing was ordered.'
-    })
+    throw new CofferError(
+      'COFFER_CANNOT_CREATE',
+      `The title is too large for the file system at "${root}".`,
+      {
+        expected: `less than ${sizeText(LARGEST_ON_FAT + 1)}, as a FAT file system has files`,
+        found: sizeText(file.sizeBytes),
+        hint: 'Format the medium with another file system, such as exFAT, and prepare it anew. Nothing was ordered.'
+      }
+    )
   }
   const needed = file.sizeBytes + 1024 * 1024
   if (bavail * bsize >= needed) return
-  throw new CofferError('COFFER_DISK_FULL', `There is not enough space on the medium at ${root}.`, {
+  throw new CofferError('COFFER_DISK_FULL', `There is not enough space on the medium at "${root}".`, {
     expected: `${sizeText(needed)} free`,
     found: `${sizeText(bavail * bsize)} free`,
     hint: 'Free some space there and repeat the command. Nothing was ordered.'

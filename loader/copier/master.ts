@@ -88,7 +88,7 @@ export function titleFiles(master: string): string[] {
       .filter(name => name.endsWith('.title'))
       .map(name => join(master, name))
   if (master.endsWith('.title') && inspectFile(master) !== undefined) return [master]
-  throw new CofferError('COFFER_MEDIUM_MISSING', `There is no master at ${master}.`, {
+  throw new CofferError('COFFER_MEDIUM_MISSING', `There is no master at "${master}".`, {
     expected: 'a folder of sealed titles, or one sealed title file',
     found: 'neither',
     hint: 'Check the path, and that the medium is connected.'

@@ -145,15 +145,21 @@ export function unlessGone(error: unknown, root: string): unknown {
 }
 
 function noMedium(root: string): CofferError {
-  return new CofferError('COFFER_MEDIUM_MISSING', `There is no coffer medium at ${root}.`, {
-    expected: mediumPaths(root).identity,
-    found: isFolder(root)
-      ? 'a folder that was never prepared'
-      : inspectFile(root)
-        ? 'a file'
-        : 'no such folder',
-    hint: isFolder(root)
-      ? `If a medium was here, connect it again. Otherwise give the path of one, or prepare this folder with "coffer prepare ${asTyped(root)}".`
-      : 'Check the path, and that the medium is connected.'
+  const [found, hint] = isFolder(root)
+    ? [
+        'a folder that was never prepared',
+        `If a medium was here, connect it again. Otherwise give the path of one, or prepare this folder with "coffer prepare ${asTyped(root)}".`
+      ]
+    : inspectFile(root)
+      ? ['a file', 'Check the path, and that the medium is connected.']
+      : [
+          'no such folder',
+          `Check the path, and that the medium is connected. A new one is made with "coffer prepare ${asTyped(root)}".`
+        ]
+  const expected = mediumPaths(root).identity
+  return new CofferError('COFFER_MEDIUM_MISSING', `There is no coffer medium at "${root}".`, {
+    expected,
+    found,
+    hint
   })
 }

@@ -128,10 +128,13 @@ test('66: what is not there, and where a medium may have been', async () => {
   const spaced = join(ROOT, 'build', 'two words')
   mkdirSync(spaced, { recursive: true })
   for (const [words, says] of [
-    [['list', 'nowhere'], /no medium or master at nowhere/],
+    [['list', 'nowhere'], /no medium or master at "nowhere"/],
     [['list', spaced], /neither a medium nor a master/],
     [['run', '/'], /expected +\/\.coffer\/identity/],
-    [['run', 'nowhere'], /found +no such folder[^]*that the medium is connected/],
+    [
+      ['run', 'nowhere'],
+      /at "nowhere"\.\n[^]*found +no such folder[^]*that the medium is connected\. [^]*"coffer prepare nowhere"/
+    ],
     [['run', join(ROOT, 'docs')], /never prepared[^]*connect it again\. Otherwise/],
     [['run', join(ROOT, 'package.json')], /found +a file\n/],
     [['run', spaced], /"coffer prepare '[^']*two words[^']*'"/]

@@ -82,7 +82,7 @@ export function execute(call: Call): Outcome {
 }
 
 const nothingAt = (path: string) =>
-  new CofferError('COFFER_MEDIUM_MISSING', `There is no medium or master at ${path}.`, {
+  new CofferError('COFFER_MEDIUM_MISSING', `There is no medium or master at "${path}".`, {
     expected: 'a medium, a folder of sealed titles, or one sealed title',
     found: 'no such file or folder',
     hint: 'Check the path, and that the medium is connected.'
