@@ -149,7 +149,7 @@ export const givenUp = (titleId: string, root?: string): CofferError =>
     hint:
       root === undefined
         ? `If that was interrupted, repeat "coffer return" or "coffer transfer". Otherwise order ${titleId} again.`
-        : `The center has not answered yet: repeat the "coffer transfer" that was interrupted, or give it back with "coffer return ${asTyped(root)} ${titleId}" and copy it where it is to be.`
+        : `The center's answer is not here yet. If the return went out as a file, carry that to the center, and put the answer here with "coffer apply <answer> ${asTyped(root)}". Otherwise repeat the "coffer transfer" that was interrupted, or give it back with "coffer return ${asTyped(root)} ${titleId}" and copy it where it is to be.`
   })
 
 /** A title that has saved something for this user on a medium: the given one, or any. It may have no copy any more. */

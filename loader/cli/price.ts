@@ -24,10 +24,15 @@ export function agreement(call: Call, signal: StopSignal): Agree | undefined {
     say(`price     ${price}, ${termText(quote)}`)
     if (most !== undefined) {
       if (currency === most.currency && chargedMinor <= most.minor) return
-      throw tooMuch(price, `at most ${moneyText(most.minor, most.currency)}`)
+      throw notAgreed(
+        price,
+        `at most ${moneyText(most.minor, most.currency)}`,
+        'Repeat the command with a higher --max-price if you agree.'
+      )
     }
     const interrupted = { message: 'Nothing was ordered: it was interrupted.', hint: 'Repeat the command.' }
-    if (!(await agreedTo(`Pay ${price}?`, signal, interrupted))) throw tooMuch(price, 'your yes')
+    if (!(await agreedTo(`Pay ${price}?`, signal, interrupted)))
+      throw notAgreed(price, 'your yes', 'Repeat the command and agree, or give --max-price.')
   }
 }
 
@@ -46,9 +51,9 @@ function mostOf(call: Call): Amount | undefined {
 const termText = ({ kind, expires }: Quote): string =>
   expires === undefined ? 'for good' : `${kind === 'lease' ? 'as a lease ' : ''}until ${timeText(expires)}`
 
-const tooMuch = (price: string, expected: string) =>
+const notAgreed = (price: string, expected: string, hint: string) =>
   new CofferError('COFFER_PRICE_REFUSED', 'Nothing was ordered: the price was not agreed to.', {
     expected,
     found: price,
-    hint: 'Repeat the command and agree, or give --max-price.'
+    hint
   })

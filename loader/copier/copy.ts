@@ -80,7 +80,7 @@ export async function copy(
   const fromMaster = masterRevocations(master)
   followRoots(fromMaster, home)
   carryEnded(home, mediumPaths(root).folder, master)
-  const center = centerClient(source.manifest, options)
+  const center = centerClient(source.manifest, options, 'coffer order')
   await followCertificate(source.manifest, center, home)
   const order = makeOrder(source.manifest, medium, home, powers, options)
   announceOrder(order, source.manifest.scheme, onEvent)

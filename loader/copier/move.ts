@@ -87,10 +87,11 @@ export async function transferTitle(
 async function askBefore(
   held: Pick<VerifiedGrant, 'centerId' | 'grantId' | 'titleId'>,
   order: Uint8Array,
-  options: ReturnOptions
+  options: ReturnOptions,
+  byFiles?: string
 ): Promise<void> {
   const { grantId, titleId } = held
-  const center = await reachCenter(held, options)
+  const center = await reachCenter(held, options, byFiles)
   // One that is older than the question is not asked: then the return alone tells.
   await beforeGivingUp(titleId, () => center.mayTransfer(encodeTransferQuestion({ grantId, order })))
 }
@@ -125,9 +126,10 @@ export async function handOn(
   const { home, powers = POWERS } = options
   refuseOther(order, titleId)
   using _lock = lockMedium(root)
+  const byFiles = `coffer transfer ${asTyped(root)} ${titleId} --order <file> --out <file>`
   if (pendingOf(root, titleId, home.requireUserKeys().userId) === undefined)
-    await askBefore(ownGrant(root, titleId, home), order, options)
-  const words = { again: 'Repeat the command to go on.', instead: insteadOf(root, titleId) }
+    await askBefore(ownGrant(root, titleId, home), order, options, byFiles)
+  const words = { again: 'Repeat the command to go on.', instead: insteadOf(root, titleId), byFiles }
   const { pending, bytes, answer } = await send(
     isStale => giveUp(root, titleId, { home, powers, order, ...(isStale && { isStale }) }),
     words,

@@ -76,7 +76,7 @@ export function requireGrant(answer: VerifiedAnswer): GrantAnswer {
   throw new CofferError('COFFER_ANSWER_MISMATCH', 'There is no grant in this answer.', {
     expected: 'an answer to an order',
     found: 'an answer to a return',
-    hint: 'Apply it to the medium that returned its copy.'
+    hint: 'No copy of this medium is on its way back for it: perhaps it was applied here before. Otherwise apply it to the medium that returned its copy.'
   })
 }
 
@@ -138,16 +138,20 @@ export interface AskOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** @throws CofferError COFFER_USAGE when nobody knows where the center listens. */
+/**
+ * @param byFiles - The command that does the same without a network, if one does.
+ * @throws CofferError COFFER_USAGE when nobody knows where the center listens.
+ */
 export function centerClient(
   { centerId }: { centerId: Uint8Array },
-  { home, centerUrl, onEvent = () => {}, signal }: AskOptions
+  { home, centerUrl, onEvent = () => {}, signal }: AskOptions,
+  byFiles?: string
 ): CenterClient {
   const center = home.requireCenter(centerId)
   const at = centerUrl ?? center.url
   if (at === undefined) {
     throw new CofferError('COFFER_USAGE', `It is not known where the center ${center.name} listens.`, {
-      hint: 'Give its address with --center <URL>, or order by files with "coffer order".'
+      hint: `Give its address with --center <URL>${byFiles === undefined ? '' : `, or go by files with "${byFiles}"`}.`
     })
   }
   return new CenterClient(at, {

@@ -7,6 +7,7 @@ import { equalBytes, hex } from '../../formats/bytes.js'
 import { HEADER_BYTES, PayloadOpener } from '../../formats/cobblestone.js'
 import { payloadContext } from '../../formats/derive.js'
 import { CofferError, orNone } from '../../formats/errors.js'
+import { asTyped } from '../../formats/wording.js'
 import { isBearer } from '../../formats/records/fields.js'
 import { readGrantClaim, type Grant } from '../../formats/records/grant.js'
 import { openRequest, type VerifiedRequest } from '../../formats/records/request.js'
@@ -63,7 +64,8 @@ export async function renewTitle(root: string, titleId: string, options: RenewOp
   const { home, powers = POWERS } = options
   using _lock = lockMedium(root)
   using title = titleOf(root, titleId, home)
-  const client = centerClient(title.manifest, options)
+  const byFiles = `coffer renew ${asTyped(root)} ${titleId} --out <file>`
+  const client = centerClient(title.manifest, options, byFiles)
   const path = mediumPaths(root).renewal(licenseName(root, titleId, home.requireUserKeys().userId))
   return await askOnce(path, renewal(root, title, home, powers), async (order, isFresh) => {
     const learn = () => learnPublished(client, title.manifest.centerId, root, home)

@@ -52,12 +52,17 @@ export async function returnTitle(root: string, titleId: string, options: Return
   checkCall('returnTitle()', { [MEDIUM]: root, [TITLE]: titleId }, options, RETURN_OPTIONS)
   const { home, powers = POWERS } = options
   using _lock = lockMedium(root)
+  const command = `coffer return ${asTyped(root)} ${titleId}`
+  const byFiles = `${command} --out <file>`
   if (pendingOf(root, titleId, home.requireUserKeys().userId) === undefined)
-    await reachCenter(ownGrant(root, titleId, home), options)
-  const words = `"coffer return ${asTyped(root)} ${titleId}"`
+    await reachCenter(ownGrant(root, titleId, home), options, byFiles)
   const { pending, answer } = await send(
     isStale => giveUp(root, titleId, { home, powers, isStale }),
-    { again: `Repeat ${words} to be credited.`, instead: `When that is mended, repeat ${words}.` },
+    {
+      again: `Repeat "${command}" to be credited.`,
+      instead: `When that is mended, repeat "${command}".`,
+      byFiles
+    },
     options
   )
   return finishReturn(root, pending, answer, home)
@@ -66,13 +71,15 @@ export async function returnTitle(root: string, titleId: string, options: Return
 /**
  * Before a copy is given up over HTTP: the center that granted it answers at the address that is known, or was typed.
  *
+ * @param byFiles - As of {@link centerClient}.
  * @throws CofferError COFFER_USAGE, COFFER_CENTER_*, COFFER_BUSY; the copy runs then as it did.
  */
 export async function reachCenter(
   { centerId, titleId }: Pick<VerifiedReturn, 'centerId' | 'titleId'>,
-  options: ReturnOptions
+  options: ReturnOptions,
+  byFiles?: string
 ): Promise<CenterClient> {
-  const client = centerClient({ centerId }, options)
+  const client = centerClient({ centerId }, options, byFiles)
   return beforeGivingUp(titleId, async () => {
     const roots = await client.roots()
     const found = openRoots(roots).centerId
@@ -106,13 +113,13 @@ const otherCenter = (url: string, expected: Uint8Array, found: Uint8Array) =>
  */
 export async function send(
   make: (isStale?: () => boolean) => Pending,
-  words: Parameters<typeof afterGivingUp>[1],
+  words: Parameters<typeof afterGivingUp>[1] & { readonly byFiles?: string },
   options: ReturnOptions
 ): Promise<{ pending: Pending; bytes: Uint8Array; answer: VerifiedAnswer }> {
   const { home } = options
   let pending = make()
   return afterGivingUp(pending.given.titleId, words, async () => {
-    const client = centerClient(pending.given, options)
+    const client = centerClient(pending.given, options, words.byFiles)
     const bytes = await client.giveBack(pending.bytes).catch((error: unknown) => {
       if (!(error instanceof CofferError) || error.code !== 'COFFER_REQUEST_STALE') throw error
       pending = make(() => true)

@@ -51,7 +51,8 @@ test('what costs more than was agreed to is not ordered', async () => {
   const id = 'org.example.dear'
   const master = await sold(id, '--price', '900', '--expires-days', '30', '--renew-price', '300')
   const medium = await site.prepared()
-  await refused('COFFER_PRICE_REFUSED', 'copy', master, medium, '--max-price', '8.99EUR')
+  const dear = await site.coffer('copy', master, medium, '--max-price', '8.99EUR')
+  assert.match(dear.stderr, /with a higher --max-price[^]*COFFER_PRICE_REFUSED/)
   assert.equal((await coffer('list', medium)).titles, [])
   await refused('COFFER_PRICE_REFUSED', 'copy', master, medium, '--max-price', '9JPY')
   for (const amount of ['900', '9,00EUR', 'EUR'])
@@ -104,7 +105,7 @@ test('renew and return by files, and a lost answer', async () => {
   const [given, credit] = [site.fresh('return'), site.fresh('credit')]
   await coffer('return', medium, id, '--out', given)
   assert.is(jsonOf(await site.coffer('inspect', given, '--json')).type, 'return')
-  await refused('COFFER_RETURNED', 'run', medium)
+  assert.match((await site.coffer('run', medium)).stderr, /"coffer apply <answer> [^]*COFFER_RETURNED/)
   // The file is lost: made again it is the same one.
   const again = site.fresh('return')
   await coffer('return', medium, id, '--out', again)
@@ -114,6 +115,7 @@ test('renew and return by files, and a lost answer', async () => {
   await center('issue', 'shop', again, '--out', retry)
   assert.equal(readFileSync(retry), readFileSync(credit))
   assert.is((await coffer('apply', credit, medium)).title, id)
+  assert.match((await site.coffer('apply', credit, medium)).stderr, 'perhaps it was applied here before')
   assert.is((await site.coffer('run', medium)).code, 66)
 })
 

@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
-import { applyAnswer, requestCopy } from '../../loader/copier/copy.js'
+import { applyAnswer, copy, requestCopy } from '../../loader/copier/copy.js'
 import { applyGrant, renewTitle, requestRenewal } from '../../loader/copier/renew.js'
 import { handOn, requestHandOn, transferTitle } from '../../loader/copier/move.js'
 import { applyReturn, pendingFor, requestReturn, returnTitle } from '../../loader/copier/returns.js'
@@ -20,6 +20,7 @@ import { hex } from '../../formats/bytes.js'
 import { CofferError, type ErrorCode } from '../../formats/errors.js'
 import { decodeRoots } from '../../formats/records/root.js'
 import { acceptAnswer } from '../../loader/copier/order.js'
+import { Home } from '../../loader/home.js'
 import { mediumPaths } from '../../loader/medium/layout.js'
 import { closeSites, librarySite } from '../helpers/library-site.js'
 import { lineTo } from '../helpers/line.js'
@@ -215,6 +216,33 @@ test('a copy is not given up while its center does not answer, or another one do
       assert.match(error.hint!, `has its copy of ${id} still`)
       await site.runs(root, id)
     }
+})
+
+test('where it is not known where the center listens, each command names its own way by files, or none', async () => {
+  const { root, id, master } = await site.copied('org.example.no-address')
+  const target = site.prepare()
+  const order = requestCopy(master, target, id, { ...options, kind: 'transfer' }).bytes
+  const folder = site.path('home-without-url')
+  cpSync(site.home.folder, folder, { recursive: true })
+  rmSync(join(folder, 'centers', site.center.centerId, 'url'), { force: true })
+  const nowhere = { ...options, home: new Home(folder) }
+  const ways: [string, () => Promise<unknown>][] = [
+    ['"coffer order"', () => copy(master, target, id, nowhere)],
+    [`"coffer renew ${root} ${id} --out <file>"`, () => renewTitle(root, id, nowhere)],
+    [`"coffer return ${root} ${id} --out <file>"`, () => returnTitle(root, id, nowhere)],
+    [
+      `"coffer transfer ${root} ${id} --order <file> --out <file>"`,
+      () => handOn(root, id, order, { ...nowhere, keep: () => assert.unreachable() })
+    ]
+  ]
+  for (const [way, act] of ways)
+    assert.match(
+      (await rejectsWith('COFFER_USAGE', act)).hint!,
+      `--center <URL>, or go by files with ${way}.`
+    )
+  const moved = await rejectsWith('COFFER_USAGE', () => transferTitle(root, id, target, nowhere))
+  assert.not.match(moved.hint!, 'by files')
+  await site.runs(root, id)
 })
 
 test('what fails once the copy is given up says so, and what to type next', async () => {
