@@ -87,12 +87,23 @@ export const isRecord = (bytes: Uint8Array): boolean => equalBytes(bytes.subarra
 export const recordTypeOf = (bytes: Uint8Array): RecordType | undefined =>
   isRecord(bytes) ? names[bytes[5]!] : undefined
 
-const damaged = (type: RecordType, found: string) =>
+const damaged = (
+  type: RecordType,
+  found: string,
+  hint = 'The file is damaged or incomplete; get it again from where it came from.'
+) =>
   new CofferError('COFFER_RECORD_DAMAGED', `Cannot read the ${type} record: ${found}.`, {
     expected: `a complete ${type} record`,
     found,
-    hint: 'The file is damaged or incomplete; get it again from where it came from.'
+    hint
   })
+
+const ANOTHER_FILE = 'Check that this is the file you meant; if it is, get it again from where it came from.'
+
+function anotherType(type: RecordType, found: RecordType | 'unknown' = 'unknown'): CofferError {
+  const article = /^[aeiou]/.test(found) ? 'an' : 'a'
+  return damaged(type, `it is ${article} ${found} record`, ANOTHER_FILE)
+}
 
 /** How long a frame says that it is, by its first 20 bytes. */
 export const frameLength = (header: Uint8Array): number =>
@@ -109,7 +120,8 @@ export function parseFrame(type: RecordType, bytes: Uint8Array, maxBytes: number
   if (bytes.constructor !== Uint8Array) bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
   if (bytes.length > maxBytes) throw damaged(type, `${bytes.length} bytes, more than the ${maxBytes} allowed`)
   if (bytes.length < FRAME_HEADER_BYTES) throw damaged(type, `it ends after ${counted(bytes.length, 'byte')}`)
-  if (!isRecord(bytes)) throw damaged(type, 'it does not begin with the magic bytes of a record')
+  if (!isRecord(bytes))
+    throw damaged(type, 'it does not begin with the magic bytes of a record', ANOTHER_FILE)
   const suite = (bytes[6]! << 8) | bytes[7]!
   if (bytes[4] !== VERSION || suite !== SUITE) {
     throw new CofferError(
@@ -122,7 +134,7 @@ export function parseFrame(type: RecordType, bytes: Uint8Array, maxBytes: number
       }
     )
   }
-  if (bytes[5] !== RECORD_TYPES[type]) throw damaged(type, `it is a ${names[bytes[5]!] ?? 'unknown'} record`)
+  if (bytes[5] !== RECORD_TYPES[type]) throw anotherType(type, names[bytes[5]!])
 
   const bodyLength = readU32be(bytes, 8)
   const attachmentsLength = readU32be(bytes, 12)

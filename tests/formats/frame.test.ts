@@ -92,7 +92,8 @@ test('parseFrame() refuses another magic, version, suite or type', async () => {
     const error = await rejectsWith('COFFER_RECORD_DAMAGED', () =>
       parseFrame('grant', patched(5, [type]), MAX)
     )
-    if (type === RECORD_TYPES.answer) assert.match(error.found!, 'answer record')
+    assert.is(error.found, `it is an ${type === RECORD_TYPES.answer ? 'answer' : 'unknown'} record`)
+    assert.match(error.hint!, 'the file you meant')
   }
   await rejectsWith('COFFER_RECORD_DAMAGED', () => parseFrame('answer', frame(), MAX))
 })
