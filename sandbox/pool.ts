@@ -5,7 +5,6 @@
  * @see docs/spec.md §7.6
  */
 import { CofferError } from '../formats/errors.js'
-import { interrupted } from './failures.js'
 import { type EngineGuest, type GuestSource, type LaunchOptions, type Program } from './guest.js'
 import { onAbort } from './host-wire.js'
 import { guestFor } from './hosted.js'
@@ -101,7 +100,7 @@ export class GuestPool<Api> implements Pool<Api> {
   }
 
   async take({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<TypedGuest<Api>> {
-    if (signal?.aborted) throw interrupted()
+    if (signal?.aborted) throw notTaken()
     if (this.#closed !== undefined) throw closed()
     if (this.#places < this.#options.size) this.#places++
     else await this.#wait(signal)
@@ -122,7 +121,7 @@ export class GuestPool<Api> implements Pool<Api> {
     })
     if (this.#closed === undefined && !signal?.aborted) return taken
     await taken.dispose()
-    throw this.#closed === undefined ? interrupted() : closed()
+    throw this.#closed === undefined ? notTaken() : closed()
   }
 
   usage(): PoolUsage {
@@ -165,7 +164,7 @@ export class GuestPool<Api> implements Pool<Api> {
       }
       const stop = onAbort(signal, () => {
         this.#waiters.splice(this.#waiters.indexOf(waiter), 1)
-        reject(interrupted())
+        reject(notTaken())
       })
       this.#waiters.push(waiter)
     })
@@ -201,6 +200,12 @@ export function checkSize({ size, awake = AWAKE }: PoolBounds): void {
   if (awake !== Infinity && (!Number.isInteger(awake) || awake < 1))
     throw new RangeError(`Cannot keep ${awake} guests awake`)
 }
+
+/** Nobody's guest has ended. */
+const notTaken = () =>
+  new CofferError('COFFER_INTERRUPTED', 'No guest was taken: the waiting for it was interrupted.', {
+    hint: 'Take one again when you want it.'
+  })
 
 const closed = () =>
   new CofferError('COFFER_GUEST_GONE', 'Cannot take a guest: the pool was disposed of.', {

@@ -98,7 +98,7 @@ test('waiting ends by a signal, and the place goes to the next', async () => {
   const controller = new AbortController()
   const [left, stays] = [pool.take({ signal: controller.signal }), pool.take()]
   controller.abort()
-  await rejectsWith('COFFER_INTERRUPTED', () => left)
+  assert.match((await rejectsWith('COFFER_INTERRUPTED', () => left)).message, /^No guest was taken:/)
   await rejectsWith('COFFER_INTERRUPTED', () => pool.take({ signal: controller.signal }))
   await held.dispose()
   await (await stays).dispose()
