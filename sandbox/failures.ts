@@ -93,13 +93,33 @@ export const imageUnfit = (): CofferError =>
     }
   )
 
-/** @param exports - What there is. */
-export const exportMissing = (exports: readonly string[]): CofferError =>
-  new CofferError(
+/**
+ * @param exports - What there is.
+ * @param name - What was asked for; undefined where that is no text.
+ */
+export function exportMissing(exports: readonly string[], name?: string): CofferError {
+  const what = name === undefined ? 'export of this name' : `export "${shown(name)}"`
+  const there = `It exports: ${exports.join(', ') || 'nothing'}.`
+  return new CofferError(
     'COFFER_EXPORT_MISSING',
-    'Cannot call the title: it has no export of this name that is a function.',
-    { hint: `It exports: ${exports.join(', ') || 'nothing'}.` }
+    `Cannot call the title: it has no ${what} that is a function.`,
+    {
+      hint:
+        name === 'default'
+          ? `What is run is the default export; a plugin, which has none, is called by an app. ${there}`
+          : there
+    }
   )
+}
+
+/** Of a name that a host asks for, in characters. */
+const MAX_SHOWN_CHARS = 60
+
+/** A name as it may stand in a line before a person's eyes: nothing that steers, and no half of a character. */
+function shown(name: string): string {
+  const text = name.slice(0, MAX_SHOWN_CHARS).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?')
+  return name.length <= MAX_SHOWN_CHARS ? text : `${text}...`
+}
 
 /** For who asks for a value, and gets an async iterator. */
 export const streamed = (): CofferError =>

@@ -11,7 +11,6 @@ import { monotonicMs } from './clock.js'
 import {
   disposed,
   engineFailed,
-  exportMissing,
   imageUnfit,
   interrupted,
   limitReached,
@@ -276,7 +275,7 @@ export class Session implements EngineGuest {
         calls.done(reader.count())
         return
       case TO_HOST.missing:
-        return calls.refused(reader, () => exportMissing(this.exports))
+        return calls.missing(reader, this.exports)
       case TO_HOST.ask:
         return this.#requests.ask(reader.text(), reader.text(), reader.list())
       case TO_HOST.request:

@@ -1,6 +1,6 @@
 /** Calls of the host's to the guest: at once where the engine's values are in reach, by messages otherwise. */
 import { CofferError } from '../../formats/errors.js'
-import { gone, unsupported } from '../failures.js'
+import { exportMissing, gone, unsupported } from '../failures.js'
 import { GuestError, type Limits, type Value } from '../guest.js'
 import { valueOnly } from '../hosted.js'
 import { followSignals, isSignal, refusalOf, signalField, splitSignals, WIRE } from '../host-wire.js'
@@ -18,7 +18,10 @@ import type { Turns } from './turns.js'
 /** From here on fewer are timed. */
 const MANY_CALLS = 64 * SAMPLED
 
-export interface PendingCall extends WaitingCall, Account {}
+export interface PendingCall extends WaitingCall, Account {
+  /** Of an export that a message asks for. */
+  name?: string
+}
 
 export class Calls {
   /** Calls so far. */
@@ -60,7 +63,8 @@ export class Calls {
     let settled: { readonly value?: Outcome; readonly error?: Error } | undefined
     const id = this.#waiting.nextId()
     const resolve = (value: Outcome | typeof DONE) => (settled = { value: value as Outcome })
-    this.open(id, { resolve, reject: error => (settled = { error }), kind: 'call' })
+    const call = this.open(id, { resolve, reject: error => (settled = { error }), kind: 'call' })
+    call.name = name
     if (outcome === UNTOLD) this.#turns.enter(() => direct.tell(id))
     else this.#turns.deliver(this.#message(id, name, args))
     if (settled === undefined) {
@@ -138,6 +142,7 @@ export class Calls {
       const { values, signals } = splitSignals(args)
       const message = this.#message(id, name, values, signals)
       const call = this.open(id, { resolve, reject, kind: program ? 'program' : 'call' })
+      call.name = name
       if (signals.length > 0)
         call.release = followSignals(signals, place => this.#turns.deliver(abortMessage(id, place)))
       this.#turns.deliver(message)
@@ -208,6 +213,15 @@ export class Calls {
 
   refused(reader: Reader, read: () => Error): undefined {
     this.answered(reader, read, (call, error) => call.reject(error))
+  }
+
+  /** @param exports - What there is. */
+  missing(reader: Reader, exports: readonly string[]): undefined {
+    this.answered(
+      reader,
+      () => {},
+      call => call.reject(exportMissing(exports, call.name))
+    )
   }
 
   /** An error that nobody caught ends the program, where one is called. @throws CofferError COFFER_GUEST_GONE then. */

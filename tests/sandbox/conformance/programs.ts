@@ -50,13 +50,20 @@ export function programs({ test, start }: Way): void {
     assert.equal(await guest.call('later', 1), [1, 1])
     assert.equal(await Promise.all([guest.call('increment'), guest.call('increment')]), [1, 2])
     for (const name of ['missing', 'default', 'shown', 'count', 'toString', '__proto__', 'constructor']) {
-      await rejectsWith('COFFER_EXPORT_MISSING', () => guest.call(name))
+      const error = await rejectsWith('COFFER_EXPORT_MISSING', () => guest.call(name))
+      assert.match(error.message, `no export "${name}" that`)
     }
+    const steering = await rejectsWith('COFFER_EXPORT_MISSING', () => guest.call(`\x1b[2J${'x'.repeat(99)}`))
+    assert.match(steering.message, `"?[2J${'x'.repeat(56)}..."`)
   })
 
   test('a program without a default export cannot be run', async () => {
     const guest = await start(`export const a = 1`)
-    await rejectsWith('COFFER_EXPORT_MISSING', () => guest.run([]))
+    const error = await rejectsWith('COFFER_EXPORT_MISSING', () => guest.run([]))
+    assert.match(
+      `${error.message} ${error.hint}`,
+      /no export "default" [^]*What is run is the default export/
+    )
   })
 
   test('top-level await is awaited, and its failure is the launch failing', async () => {
