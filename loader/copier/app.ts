@@ -39,6 +39,8 @@ export interface Content {
 
 /** In which form a program is sealed: its source, an image of it once it has started, or where there is one both. */
 const CODE_FORMS = ['both', 'image', 'source'] as const
+/** Images are made of QuickJS. */
+const CODE_FORMS_OF_SES = ['both', 'source'] as const
 
 export interface App {
   readonly id: string
@@ -150,7 +152,11 @@ function readPackage(folder: string): App {
   const net = permissions.includes('net')
     ? read.required('net', isNetHosts, 'hosts that it asks to reach, such as ["api.example.org"]')
     : read.absent('net', 'none, or "net" among the permissions')
-  const code = read.optional('code', isOneOf(CODE_FORMS), `one of ${CODE_FORMS.join(', ')}`) ?? 'both'
+  const engine = read.optional('engine', isOneOf(['quickjs', 'ses']), '"quickjs" or "ses"') ?? 'quickjs'
+  const code =
+    (engine === 'ses'
+      ? read.optional('code', isOneOf(CODE_FORMS_OF_SES), 'both or source: images are made for quickjs only')
+      : read.optional('code', isOneOf(CODE_FORMS), `one of ${CODE_FORMS.join(', ')}`)) ?? 'both'
   const app: App = {
     id: read.required(
       'id',
@@ -163,7 +169,7 @@ function readPackage(folder: string): App {
       typeof packageFields['version'] === 'string' && /^[\x21-\x7e]{1,64}$/.test(packageFields['version'])
         ? packageFields['version']
         : '0.0.0',
-    engine: read.optional('engine', isOneOf(['quickjs', 'ses']), '"quickjs" or "ses"') ?? 'quickjs',
+    engine,
     engineRequired: read.optional('engineRequired', isBoolean, 'true or false') ?? false,
     code,
     // Who seals no source wants no names out of it either.

@@ -161,7 +161,6 @@ test('what cannot be an image starts from source, and is refused where there wou
   assert.ok(((await guest.call('age')) as number) >= 0)
   for (const [fields, text, why] of [
     [{}, source, /time/],
-    [{ engine: 'ses' }, SOURCE, /SES/],
     [{}, "import { kind } from 'coffer:license'; export { kind }", /license/],
     [
       { permissions: ['host'] },
@@ -175,7 +174,11 @@ test('what cannot be an image starts from source, and is refused where there wou
     )
     assert.match(error.message, why)
   }
-  await rejectsWith('COFFER_MANIFEST_INVALID', () => site.press('org.none', { fields: { code: 'bytecode' } }))
+  for (const fields of [{ code: 'bytecode' }, { code: 'image', engine: 'ses' }]) {
+    const error = await rejectsWith('COFFER_MANIFEST_INVALID', () => site.press('org.none', { fields }))
+    assert.match(error.message, 'the field "code" is not valid')
+    if ('engine' in fields) assert.match(error.expected!, 'for quickjs only')
+  }
 })
 
 test('a plugin from an image calls whatever the app grants under the names that it imports', async () => {
