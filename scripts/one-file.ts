@@ -29,12 +29,12 @@ export const resources = (contents: () => string): Plugin => ({
     onLoad({ filter: /[\\/]sandbox[\\/]resources\.ts$/ }, () => ({ contents: contents(), loader: 'js' }))
 })
 
-/** Pressing needs packages that one file cannot hold. */
+/** Bundling an app, for press and dev, needs packages that one file cannot hold. */
 export function notPressing(): Plugin {
   const contents = `
     const { CofferError } = require('./formats/errors.ts')
-    throw new CofferError('COFFER_USAGE', 'This one-file coffer does not press titles.', {
-      hint: 'Install coffer as a package, and press with that.'
+    throw new CofferError('COFFER_USAGE', 'This one-file coffer has no part that bundles apps, which press and dev need.', {
+      hint: 'Install coffer as a package, and repeat the command with that.'
     })`
   return {
     name: 'not pressing',
