@@ -8,12 +8,14 @@ import { balances, type Balance } from './books/balances.js'
 import { ofRefund, postCharge, receivable } from './books/ledger.js'
 import { checkName, ID_CHARS, notOneText, titleMissing } from './names.js'
 import { endGrant, foldNow, revoke, type RevocationKind } from './orders/revoke.js'
+import { BY_HAND, isProviderName, isReference, keepPayment } from './payment.js'
 import { sold, type Sold } from './audit/sales.js'
 import type { Site } from './site.js'
 import type { Books, Ending, Tables } from './books/store.js'
 import {
   checkTerms,
   joinFeatures,
+  MAX_PRICE_MINOR,
   splitFeatures,
   termsFor,
   type Terms,
@@ -81,6 +83,20 @@ export interface Gift {
   readonly features?: readonly string[] | null
 }
 
+/** Money that moved where no provider told the center. */
+export interface HandPayment {
+  readonly userId: string
+  /** Above 0. */
+  readonly amountMinor: number
+  readonly currency: string
+  /** Whether the user had it back, rather than paid it. */
+  readonly isBack: boolean
+  /** Of an invoice, say: each counts once. */
+  readonly reference: string
+  /** Whom it moved by; `hand` if by none. With the reference that he has for it, it counts once even if he tells of it too. */
+  readonly provider?: string | undefined
+}
+
 /** What an id that was typed can stand for. */
 export type Named = 'user' | 'publisher' | 'grant' | 'medium'
 
@@ -111,6 +127,8 @@ export interface Desk {
   balances(): Promise<Balance[]>
   /** What one user owes, by currency. */
   owedBy(userId: string): Promise<Balance[]>
+  /** @returns What the user owes then. @throws CofferError COFFER_USAGE for an unknown user, or what was posted before. */
+  postPayment(payment: HandPayment): Promise<Balance>
   verifyLedger(): Promise<LedgerCheck>
   /** What each title earned on each of the last days, oldest first. */
   sales(days: number): Promise<Sold[]>
@@ -154,6 +172,7 @@ export function openDesk(site: Site): Desk {
     foldRevocations: () => foldNow(site),
     balances: () => balances(books),
     owedBy: userId => balances(books, receivable(userId)),
+    postPayment: payment => postPayment(site, payment),
     verifyLedger: () => snapshot(inside => verifyLedger(site, inside)),
     sales: days => sold(books, site.powers.now(), days),
     find: (kind, typed, mayBeNew = false) => find(books, kind, typed, mayBeNew)
@@ -284,12 +303,7 @@ async function give(
 ): Promise<Terms> {
   const title = await books.selectFrom('titles').selectAll().where('titleId', '=', titleId).executeTakeFirst()
   if (title === undefined) throw titleMissing(titleId)
-  const user = await books
-    .selectFrom('users')
-    .select('userId')
-    .where('userId', '=', userId)
-    .executeTakeFirst()
-  if (user === undefined) throw userMissing(userId)
+  await refuseUnknown(books, userId)
   checkTerms({ priceMinor, copies, expiresDays, ...(features !== null && { features }) })
   const terms = {
     priceMinor,
@@ -329,6 +343,33 @@ async function refund(site: Site, grantId: string): Promise<{ refundedMinor: num
   })
 }
 
+async function postPayment(site: Site, payment: HandPayment): Promise<Balance> {
+  const { userId, amountMinor, currency, isBack, reference, provider = BY_HAND } = payment
+  if (!Number.isSafeInteger(amountMinor) || amountMinor < 1 || amountMinor > MAX_PRICE_MINOR) {
+    throw new RangeError(`amountMinor must be a whole number from 1 to ${MAX_PRICE_MINOR}`)
+  }
+  checkTerms({ currency })
+  if (!isProviderName(provider) || !isReference(reference)) throw new RangeError('no name of a payment')
+  const { books } = site.store
+  await refuseUnknown(books, userId)
+  const isNew = await keepPayment(site, provider, {
+    id: reference,
+    centerId: hex(site.centerId),
+    userId,
+    amountMinor: isBack ? -amountMinor : amountMinor,
+    currency
+  })
+  if (!isNew) {
+    throw new CofferError('COFFER_USAGE', `The payment ${reference} was posted before.`, {
+      expected: 'a reference that is new',
+      hint: 'Nothing was posted. Another payment needs another reference.'
+    })
+  }
+  const account = receivable(userId)
+  const owed = (await balances(books, account)).find(balance => balance.currency === currency)
+  return owed ?? { account, currency, balanceMinor: 0 }
+}
+
 async function find(books: Books, kind: Named, typed: string, mayBeNew: boolean): Promise<string> {
   const fullChars = ID_CHARS[kind]
   const isHex = /^[0-9a-f]{6,64}$/.test(typed) && typed.length <= fullChars
@@ -356,6 +397,15 @@ async function idsLike(books: Books, kind: Named, typed: string): Promise<string
     select distinct ${id} as id from ${sql.table(table)} where ${id} like ${`${typed}%`} limit 2
   `.execute(books)
   return rows.map(row => row.id)
+}
+
+async function refuseUnknown(books: Books, userId: string): Promise<void> {
+  const user = await books
+    .selectFrom('users')
+    .select('userId')
+    .where('userId', '=', userId)
+    .executeTakeFirst()
+  if (user === undefined) throw userMissing(userId)
 }
 
 const userMissing = (userId: string) =>

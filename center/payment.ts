@@ -4,6 +4,8 @@
  *
  *     cash/<provider>         what came in: positive; what went back to the buyer: negative
  *     receivable/<userId>     the same amount, the other way
+ *
+ * What no provider moved stands under `cash/hand`.
  */
 import { hex } from '../formats/bytes.js'
 import { CofferError } from '../formats/errors.js'
@@ -213,6 +215,12 @@ export async function keepPayment(
     return true
   })
 }
+
+/** In the place of a provider, of what the seller collected himself. */
+export const BY_HAND = 'hand'
+export const isProviderName = (text: string): boolean => /^[a-z]{1,20}$/.test(text)
+/** What a payment is filed under: the number of an invoice, or what a provider calls it. */
+export const isReference = (text: string): boolean => /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(text)
 
 /** What the posting of a payment begins with, which no requestId does. */
 export const PAYMENT = 'payment/'

@@ -138,7 +138,7 @@ export interface Tables {
   ledger: {
     /**
      * The id of the request that was charged or paid back; `refund/<grantId>` of what the seller paid back by himself;
-     * `payment/<provider>/<id>` of what a provider collected or paid back.
+     * `payment/<provider>/<id>` of what was collected or paid back.
      */
     posting: string
     account: string

@@ -1,7 +1,10 @@
 /** Words and numbers as they are typed after `coffer-center`, and what they mean. */
 import { InvalidArgumentError } from 'commander'
 import { CofferError } from '../../formats/errors.js'
+import { readAmount, type Amount } from '../../formats/money.js'
 import { areFeatures } from '../../formats/records/fields.js'
+import { MAX_PRICE_MINOR } from '../orders/terms.js'
+import { isProviderName, isReference } from '../payment.js'
 
 export function integer(min: number, max: number) {
   return (typed: string): number => {
@@ -21,6 +24,30 @@ export function minorUnits(max: number) {
       `Expected minor units: ${Number(units + cents)} for ${typed.replace(',', '.')}.`
     )
   }
+}
+
+export function amountOf(typed: string): Amount {
+  const amount = readAmount(typed)
+  if (amount !== undefined && amount.minor > 0 && amount.minor <= MAX_PRICE_MINOR) return amount
+  throw new CofferError('COFFER_USAGE', 'This is no amount of money that can be paid.', {
+    expected: 'an amount above 0 with its currency, such as 9.00EUR',
+    found: typed,
+    hint: 'See "coffer-center ledger paid --help".'
+  })
+}
+
+export function referenceOf(typed: string): string {
+  if (isReference(typed)) return typed
+  throw new CofferError('COFFER_USAGE', 'This is no reference of a payment.', {
+    expected: 'at most 100 letters, digits, ".", "_" and "-", such as invoice-17',
+    found: typed,
+    hint: 'See "coffer-center ledger paid --help".'
+  })
+}
+
+export function providerName(typed: string): string {
+  if (isProviderName(typed)) return typed
+  throw new InvalidArgumentError('Expected a name of small letters, such as stripe.')
 }
 
 /** What stands for null while commander has it, which makes '' of null. */

@@ -9,7 +9,7 @@ import { hex, utf8 } from '../../formats/bytes.js'
 import { CofferError } from '../../formats/errors.js'
 import { parsePublicKeys } from '../../formats/keys.js'
 import { sha256 } from '../../formats/primitives.js'
-import type { Desk, Gift, Named, TermsChange } from '../desk.js'
+import type { Desk, Gift, HandPayment, Named, TermsChange } from '../desk.js'
 import {
   balances,
   callerOf,
@@ -59,6 +59,7 @@ const money = (maximum = MAX_PRICE_MINOR): Schema => ({
 })
 const orNull = (minimum: number, maximum: number): Schema => ({ type: ['integer', 'null'], minimum, maximum })
 const whole = (minimum: number, maximum: number): Schema => ({ type: 'integer', minimum, maximum })
+const currency: Schema = { type: 'string', maxLength: 3, pattern: '^[A-Z]{3}$' }
 const yes: Schema = { type: 'boolean' }
 const title: Schema = { type: 'string', maxLength: 64, pattern: '^[a-z0-9]+([.-][a-z0-9]+)*$' }
 const id = (digits: number): Schema => ({
@@ -90,7 +91,7 @@ export const ACTS: Readonly<Record<string, Act>> = {
     takes: {
       titleId: title,
       'priceMinor?': money(),
-      'currency?': { type: 'string', maxLength: 3, pattern: '^[A-Z]{3}$' },
+      'currency?': currency,
       'copies?': orNull(0, MAX_COPIES),
       'titleCopies?': orNull(0, MAX_COPIES),
       'expiresDays?': orNull(1, MAX_EXPIRES_DAYS),
@@ -263,6 +264,19 @@ export const ACTS: Readonly<Record<string, Act>> = {
     takes: { key: word, name },
     run: ({ desk }, { key, name }: { key: string; name: string }) =>
       desk.addPublisher(parsePublicKeys('publisher', key), name)
+  },
+  'ledger-paid': {
+    summary: 'Post a payment that no provider told of, or what went back of one',
+    who: 'admin',
+    takes: {
+      userId: id(64),
+      amountMinor: whole(1, MAX_PRICE_MINOR),
+      currency,
+      isBack: yes,
+      reference: { type: 'string', maxLength: 100, pattern: '^[A-Za-z0-9][A-Za-z0-9._-]*$' },
+      'provider?': { type: 'string', maxLength: 20, pattern: '^[a-z]+$' }
+    },
+    run: ({ desk }, payment: HandPayment) => desk.postPayment(payment)
   },
   'ledger-verify': {
     summary: 'Hold the books against what was signed',

@@ -109,6 +109,8 @@ function deskBy(request: Request): Desk {
     foldRevocations: () => request('fold'),
     balances,
     owedBy: async userId => (await balances()).filter(({ account }) => account === `receivable/${userId}`),
+    postPayment: ({ provider, ...payment }) =>
+      request('ledger-paid', { ...payment, ...(provider !== undefined && { provider }) }),
     verifyLedger: () => request('ledger-verify', {}, AUDIT_TIMEOUT_MS),
     sales: days => request('sales', { days }),
     find: (kind, typed, mayBeNew = false) => request('find', { kind, typed, mayBeNew })

@@ -183,6 +183,12 @@ test('a publisher has his own titles: terms, sales, grants, gifts; anything else
     ],
     ['enrolment', { open: false }, 403, 'COFFER_NOT_AUTHORIZED'],
     ['ledger-verify', {}, 403, 'COFFER_NOT_AUTHORIZED'],
+    [
+      'ledger-paid',
+      { userId: ann, amountMinor: 900, currency: 'EUR', isBack: false, reference: 'a' },
+      403,
+      'COFFER_NOT_AUTHORIZED'
+    ],
     ['login', {}, 403, 'COFFER_NOT_AUTHORIZED']
   ]
   for (const [act, given, status, code] of refusals) {

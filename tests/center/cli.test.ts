@@ -92,6 +92,12 @@ test('the transcript of a seller: init, publisher add, serve, a sale, and what t
   assert.is((await json(cwd, `user shop show ${userId.slice(0, 8)}`))['balances'][0].balanceMinor, 1250)
   assert.match((await type(cwd, 'ledger shop')).stdout, '12.50 CHF')
   assert.equal(await json(cwd, 'ledger shop verify'), { orders: 1, copies: 1, postings: 1 })
+  const paid = `ledger shop paid ${userId.slice(0, 8)}`
+  assert.is((await json(cwd, `${paid} 15.00CHF invoice-17`))['balanceMinor'], -250)
+  assert.match((await type(cwd, `${paid} 1CHF invoice-18 --back`)).stderr, 'a credit of 1.50 CHF')
+  for (const wrong of ['15.00CHF invoice-17', '0CHF a', '-1CHF a', '1 a', '1CHF a/b', '1CHF a --by Stripe'])
+    assert.is((await type(cwd, `${paid} ${wrong}`)).code, 64, wrong)
+  assert.equal(await json(cwd, 'ledger shop verify'), { orders: 1, copies: 1, postings: 1 })
 
   const revoked = await json(cwd, `revoke shop grant ${grants[0].grantId.slice(0, 6)}`)
   assert.is(revoked['sequence'], 2)

@@ -8,6 +8,7 @@ import { serve } from '../../center/http/http.js'
 import { keepPayment, stripeProvider } from '../../center/payment.js'
 import { hex } from '../../formats/bytes.js'
 import { userIdOf } from '../../formats/keys.js'
+import { rejectsWith } from '../helpers/rejects.js'
 import { newCenter, pressed, requestBytes, TITLE, userKeys } from './parties.js'
 
 const SECRET = 'whsec_for_tests'
@@ -310,6 +311,36 @@ test('a refund whose payment cannot be asked for is not taken, so that it is tol
   fake.payments.set('pi_1', { coffer_center: center.centerId, coffer_user: ANN })
   assert.is(await tell(payload, signatureOf(payload)), 200)
   assert.equal([await owed(), await cash()], [900, 0])
+  await close()
+})
+
+test('postPayment() posts what no provider told of, each reference once, and what a provider tells of after all once too', async () => {
+  const { center, told, owed, cash, close } = await paidShop()
+  const { desk } = center
+  const invoice = { userId: ANN, amountMinor: 500, currency: 'EUR', isBack: false, reference: 'invoice-17' }
+  assert.is((await desk.postPayment(invoice)).balanceMinor, -500)
+  await rejectsWith('COFFER_USAGE', () => desk.postPayment({ ...invoice, amountMinor: 400 }))
+  await rejectsWith('COFFER_USAGE', () => desk.postPayment({ ...invoice, userId: CENTER, reference: 'a' }))
+  assert.is(
+    (await desk.postPayment({ ...invoice, isBack: true, reference: 'invoice-17-back' })).balanceMinor,
+    0
+  )
+  const lost = { ...invoice, amountMinor: 900, isBack: true, reference: 're_1', provider: 'stripe' }
+  assert.is((await desk.postPayment(lost)).balanceMinor, 900)
+  await told(refund(), 'refund.created')
+  assert.equal([await owed(), await cash()], [900, 0])
+  for (const wrong of [
+    { amountMinor: 0 },
+    { amountMinor: -1 },
+    { amountMinor: 0.5 },
+    { currency: 'eur' },
+    { reference: '' },
+    { reference: 'a/back' },
+    { provider: 'stripe/x' }
+  ]) {
+    const error = await desk.postPayment({ ...invoice, reference: 'new', ...wrong }).catch(cause => cause)
+    assert.instance(error, RangeError, JSON.stringify(wrong))
+  }
   await close()
 })
 

@@ -65,6 +65,7 @@ async function asks(cwd: string, url: string) {
   const { grants } = await asked('pub.key', `grant ${url} list`)
   await asked('admin.key', `user ${url} enrolment closed`)
   await asked('admin.key', `grant ${url} give ${TITLE} ${USER} --price 0 --copies 2`)
+  assert.is((await asked('admin.key', `ledger ${url} paid ${USER} 9.00EUR invoice-17`)).balanceMinor, 0)
   assert.is((await asked('admin.key', `ledger ${url} verify`)).orders, 1)
   assert.is(
     (await asked('pub.key', `grant ${url} refund ${grants[0].grantId.slice(0, 8)}`)).refundedMinor,

@@ -7,7 +7,7 @@ import { isTitleId } from '../../../formats/records/fields.js'
 import type { Desk, Gift, GrantSummary, TermsChange, TitleSummary } from '../../desk.js'
 import type { RevocationKind } from '../../orders/revoke.js'
 import { shortId, table, timeText, type Result } from '../screen.js'
-import { moneyText } from '../../../formats/money.js'
+import { moneyText, type Amount } from '../../../formats/money.js'
 import { atDesk, inFolder } from './reach.js'
 
 export const addPublisher = (folder: string, word: string, name: string | undefined): Promise<Result> =>
@@ -318,6 +318,29 @@ export const showLedger = (folder: string): Promise<Result> =>
         accounts.map(({ account, currency, balanceMinor }) => [account, moneyText(balanceMinor, currency)]),
         'Nothing was charged yet.'
       )
+    }
+  })
+
+/** @param provider - Whom it moved by; undefined: by none that the center knows. */
+export const postPayment = (
+  folder: string,
+  typedUser: string,
+  { minor: amountMinor, currency }: Amount,
+  reference: string,
+  isBack: boolean,
+  provider: string | undefined
+): Promise<Result> =>
+  atDesk(folder, async desk => {
+    const userId = await findUser(desk, typedUser)
+    const payment = { userId, amountMinor, currency, isBack, reference, provider }
+    const { balanceMinor } = await desk.postPayment(payment)
+    return {
+      json: { userId, reference, balanceMinor, currency },
+      text: `${moneyText(amountMinor, currency)} ${isBack ? 'paid back to' : 'paid by'} user ${shortId(userId)}`,
+      note:
+        balanceMinor < 0
+          ? `This user has a credit of ${moneyText(-balanceMinor, currency)} now.`
+          : `This user owes ${moneyText(balanceMinor, currency)} now.`
     }
   })
 
