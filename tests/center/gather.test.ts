@@ -1,9 +1,8 @@
 /** Works side by side: their outcomes in the order in which they came, and nothing kept of those that were told. */
 import { setImmediate, setTimeout } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
+import { collectGarbage } from '../helpers/garbage.js'
 import { gather, inOrder } from '../../center/books/gather.js'
 
 /** Works that are done when they are told to be. */
@@ -80,12 +79,10 @@ test('nothing is kept of what was told: once each order of a center stayed in it
   const work = inOrder(async (name: string) => ({ name }))
   const refs: WeakRef<object>[] = []
   for (const name of ['first', 'second', 'third']) refs.push(new WeakRef(await work(name)))
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as () => void
   const deadline = performance.now() + 20_000
   while (refs[0]!.deref() !== undefined && performance.now() < deadline) {
     await setTimeout(1)
-    collect()
+    collectGarbage()
   }
   assert.is(refs[0]!.deref(), undefined)
   assert.is((await work('fourth')).name, 'fourth')

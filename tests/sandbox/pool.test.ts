@@ -1,7 +1,5 @@
 /** Pools: each guest is as fresh as a launched one, places are handed on in order, and nothing is left over. */
 import { spawnSync } from 'node:child_process'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { test } from 'uvu'
 import * as assert from 'uvu/assert'
 import { utf8 } from '../../formats/bytes.js'
@@ -14,6 +12,7 @@ import {
   type PoolOptions,
   type Value
 } from '../../sandbox/index.js'
+import { collectGarbage } from '../helpers/garbage.js'
 import { rejectsWith } from '../helpers/rejects.js'
 
 const WAYS = [
@@ -239,11 +238,6 @@ test('what is no pool is refused', async () => {
     (error: Error) => assert.instance(error, TypeError)
   )
 })
-
-const collectGarbage = (() => {
-  setFlagsFromString('--expose-gc')
-  return runInNewContext('gc') as () => void
-})()
 
 test('ten thousand guests leave nothing behind', async () => {
   await using pool = await createPool(utf8(COUNTER), {
