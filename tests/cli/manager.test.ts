@@ -92,7 +92,7 @@ test('it does not press, and says so', async () => {
     site.options()
   )
   assert.is(pressing.code, 64)
-  assert.match(pressing.stderr, 'does not press')
+  assert.match(pressing.stderr, /no part that bundles apps[^]*Install coffer as a package/)
 })
 
 test.run()

@@ -84,7 +84,7 @@ test('it does not press, and says what does', async () => {
     if (words[0] === 'press') words.push('--publisher', site.publisherFile)
     const ran = await here(...words)
     assert.is(ran.code, 64)
-    assert.match(ran.stderr, /does not press[^]*Install coffer as a package/)
+    assert.match(ran.stderr, /no part that bundles apps[^]*Install coffer as a package/)
   }
 })
 
