@@ -212,7 +212,8 @@ export function serveRemote(far: FarEngine, channel: FarChannel): (frame: Uint8A
   }
 
   const dispose = async () => {
-    if (guest === undefined) return
+    // Told twice, it would be free twice, the second time of the next guest.
+    if (guest === undefined || leaving) return
     leaving = true
     const { memoryBytes } = guest.usage()
     await guest.dispose()

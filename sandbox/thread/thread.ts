@@ -45,6 +45,7 @@ export class Thread {
   #patience: NodeJS.Timeout | undefined
   /** Told when the guest is no more and the worker is. */
   #onFree: (() => void) | undefined
+  #ending = false
   #ended = false
 
   /**
@@ -128,10 +129,13 @@ export class Thread {
   }
 
   isAlive(): boolean {
-    return !this.#ended
+    return !this.#ending && !this.#ended
   }
 
+  /** Its guest may say that it is gone while this is under way: nobody may have the thread then. */
   async end(): Promise<void> {
+    this.#ending = true
+    this.#onFree = undefined
     for (const port of this.#ports) port.close()
     await this.#worker.terminate()
   }
