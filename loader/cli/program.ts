@@ -97,14 +97,14 @@ export function limitsOf(call: Call): { memoryBytes?: number; cpuMs?: number; wa
 class Stage implements Disposable {
   readonly options: Omit<ProcessOptions, 'isolation'>
   readonly #output: OutputStream
-  readonly #interrupt: () => void
+  readonly #interrupts: Interrupts
   #terminal: Terminal | undefined
   /** Said on stderr while another page covered it. */
   #held: string[] = []
 
   constructor(output: OutputStream, interrupts: Interrupts) {
     this.#output = output
-    this.#interrupt = interrupts.interrupt
+    this.#interrupts = interrupts
     this.options = {
       stdout: bytes => {
         write(output, bytes)
@@ -123,7 +123,9 @@ class Stage implements Disposable {
 
   readonly terminal = async (): Promise<TerminalHost> => {
     const { Terminal } = await import('./terminal.js')
-    return (this.#terminal ??= new Terminal(this.#output, this.#interrupt))
+    // What a person's terminal was made to show is put back, however this ends.
+    if (isWatched()) this.#interrupts.listen()
+    return (this.#terminal ??= new Terminal(this.#output, () => this.#interrupts.interrupt()))
   };
 
   [Symbol.dispose](): void {
