@@ -1,7 +1,7 @@
 /** What a host hands over, checked where a slip would be without effect, or end in a failure that names something else. */
 import type { Capabilities, LaunchOptions } from './guest.js'
 
-type Check = readonly [expected: string, holds: (value: any) => boolean]
+type Check = readonly [expected: string, holds: (value: unknown) => boolean]
 
 const TEXT: Check = ['a text', value => typeof value === 'string']
 const NUMBER: Check = ['a number', value => typeof value === 'number']
@@ -14,7 +14,11 @@ const TEXTS: Check = [
 ]
 const SIGNAL: Check = [
   'an AbortSignal',
-  value => OBJECT[1](value) && typeof value.aborted === 'boolean' && FUNCTION[1](value.addEventListener)
+  value => {
+    if (!OBJECT[1](value)) return false
+    const { aborted, addEventListener } = value as Partial<AbortSignal>
+    return typeof aborted === 'boolean' && FUNCTION[1](addEventListener)
+  }
 ]
 
 /** All of them: one that is added to the type does not compile without its entry here. */
