@@ -93,11 +93,23 @@ function remainingImports(metafile: Metafile): string[] {
   return [...new Set(imports.map(({ path }) => path.slice('coffer:'.length)))]
 }
 
-/** In a source map a path is a URL: what is not ASCII, spaces and percent signs stand encoded there. */
-const pathOf = (source: string): string => decodeURIComponent(source)
+/**
+ * In a source map a path is a URL: what is not ASCII, spaces and percent signs stand encoded there. Maps of packages are others', who may
+ * have written anything.
+ */
+function pathOf(source: string): string {
+  try {
+    return decodeURIComponent(source)
+  } catch {
+    return source
+  }
+}
 
 /** A file as buyers may see it: by its place in the app, or in its package. */
 function publicName(folder: string, source: string): string {
+  // As a package's own map may say, of no place on this machine. A drive has one letter.
+  const [scheme] = /^[a-z][a-z0-9+.-]+:\/*/i.exec(source) ?? []
+  if (scheme !== undefined) return source.slice(scheme.length)
   const path = relative(folder, resolve(source)).split(sep).join('/')
   const [, inPackage] = /^.*(?:^|\/)node_modules\/(.*)$/.exec(path) ?? []
   return inPackage === undefined ? path.replace(/^(?:\.\.\/)+/, '') : `node_modules/${inPackage}`

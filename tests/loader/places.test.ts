@@ -127,6 +127,23 @@ test('a file is called what it is called, and no folder above the app is named, 
   assert.is(resolve(at.replace(/:\d+:\d+$/, '')), join(folder, 's\u00fcb?/f#l.ts'))
 })
 
+test("a package's own source map may name anything, and keeps no app from being pressed", async () => {
+  const folder = site.path('with-maps')
+  mkdirSync(folder)
+  const map = { version: 3, sources: ['webpack:///100%/a.ts', '%'], names: [], mappings: 'AAAA;ACAA' }
+  writeFileSync(
+    join(folder, 'packed.js'),
+    `export const fail = () => { throw new Error() }\nexport const two = 2\n//# sourceMappingURL=data:application/json;base64,${Buffer.from(JSON.stringify(map)).toString('base64')}\n`
+  )
+  writeFileSync(join(folder, 'main.ts'), "export { fail, two } from './packed.js'\n")
+  const { locate, places } = await bundleApp({ folder, entry: join(folder, 'main.ts') } as App)
+  assert.ok(
+    places.sources.some(source => source.endsWith('100%/a.ts')),
+    places.sources.join()
+  )
+  assert.match(locate(2, 1) ?? '', /100%\/a\.ts:1:1$/)
+})
+
 test('a publisher leaves the map out by a word, and without the source it is left out anyway', async () => {
   for (const [id, fields, sealed] of [
     ['org.places.none', { sourceMap: false }, false],
